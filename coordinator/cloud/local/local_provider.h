@@ -1,0 +1,110 @@
+#pragma once
+// The `local` provider: machines on this host, as real as one host allows.
+//
+// A machine is a process tree with its own PID, mount, UTS, IPC, network and cgroup namespace over
+// an overlay of an image folder; a volume is a sparse file behind a loop device; the network is one
+// bridge per fleet. What can be tied to the machine's life is: its mounts, loop devices and its end
+// of the veth go with it, so that only files, the bridge and cgroups can be orphans.
+//
+//   STATE/FLEET/network.json              the subnet
+//   STATE/FLEET/machines/NAME/            making this folder decides the name; flock on it: being
+//   changed
+//       machine.json lock root/ console.log   flock on `lock`: the machine lives
+//   STATE/FLEET/volumes/ID.{json,img}
+//   IMAGES/DIGEST/{image.json,root/}
+//
+// Runs in the network namespace of the caller: bridge and veths of a fleet live there.
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "coordinator/cloud/local/images.h"
+#include "coordinator/cloud/provider.h"
+
+namespace jackdaw::cloud::local {
+
+struct LocalSettings {
+    std::string fleet;                ///< a label, check_label()
+    std::filesystem::path state_root; ///< absolute: $XDG_STATE_HOME/jackdaw
+    std::filesystem::path image_root; ///< absolute: $XDG_DATA_HOME/jackdaw/images
+};
+
+/// How a machine is cut from the network. Packets vanish silently; the carrier stays.
+struct Cut {
+    std::string from;       ///< name of the one machine that it cannot speak with; empty: everybody
+    bool one_way = false;   ///< only what the machine sends is lost
+    unsigned percent = 100; ///< 1 to 100: of the packets
+};
+
+class LocalProvider final : public Provider, public MachineFiles {
+public:
+    explicit LocalProvider(LocalSettings settings);
+    ~LocalProvider() override;
+
+    [[nodiscard]] std::string_view name() const noexcept override { return "local"; }
+    [[nodiscard]] Result<std::vector<Finding>> doctor() override;
+
+    [[nodiscard]] Result<Network> ensure_network(const std::string& subnet) override;
+    [[nodiscard]] Result<std::optional<Network>> describe_network() override;
+    [[nodiscard]] Result<void> delete_network() override;
+
+    [[nodiscard]] Result<Volume> create_volume(const VolumeSpec& spec, const Tags& tags) override;
+    [[nodiscard]] Result<std::vector<Volume>> volumes() override;
+    [[nodiscard]] Result<Volume> describe_volume(const std::string& id) override;
+    [[nodiscard]] Result<Volume> extend_volume(const std::string& id,
+                                               std::uint64_t size_bytes) override;
+    [[nodiscard]] Result<void> keep_volume(const std::string& id) override;
+    [[nodiscard]] Result<void> delete_volume(const std::string& id) override;
+    [[nodiscard]] Result<void> attach_volume(const std::string& machine,
+                                             const std::string& volume_id) override;
+
+    [[nodiscard]] Result<Machine> create_machine(const MachineSpec& spec,
+                                                 const Tags& tags) override;
+    [[nodiscard]] Result<std::vector<Machine>> machines() override;
+    [[nodiscard]] Result<Machine> describe_machine(const std::string& name) override;
+    [[nodiscard]] Result<Machine> power_on(const std::string& name) override;
+    [[nodiscard]] Result<void> power_off(const std::string& name,
+                                         std::chrono::milliseconds budget) override;
+    [[nodiscard]] Result<void> delete_machine(const std::string& name) override;
+    [[nodiscard]] Result<std::vector<GcItem>> collect_garbage(const GcRequest& request) override;
+
+    [[nodiscard]] Result<void> deliver(const std::string& machine,
+                                       const FleetFiles& files) override;
+    [[nodiscard]] Result<std::string> agent_identity(const std::string& machine,
+                                                     std::chrono::milliseconds budget) override;
+
+    // What only machines on this host can do. All of them are E-MACHINE-DOWN for one that is off.
+
+    /// Starts every machine that was on when the host went down, in order of name; answers their
+    /// names. The first one that does not start ends it with its error.
+    [[nodiscard]] Result<std::vector<std::string>> fleet_up();
+    /// A power cut: the volume's file system (and the root's, when it has one of its own) is shut
+    /// down without a flush of its log, then every process is killed. `unsupported` if a file
+    /// system refuses.
+    [[nodiscard]] Result<void> power_off_crash(const std::string& name);
+    [[nodiscard]] Result<void> freeze(const std::string& name);
+    [[nodiscard]] Result<void> thaw(const std::string& name);
+    /// Replaces an earlier cut of the same machine. A cut ends with the machine's power.
+    [[nodiscard]] Result<void> cut(const std::string& name, const Cut& cut);
+    [[nodiscard]] Result<void> heal(const std::string& name);
+    /// Runs a command inside as root, on the caller's own descriptors 0 to 2; empty: a login shell.
+    /// Waits for its end, however long. Answers the exit status, or 128 + the signal; 127 when
+    /// there is no such command.
+    [[nodiscard]] Result<int> run_inside(const std::string& name,
+                                         const std::vector<std::string>& command);
+    /// Pid of the machine's first process as this PID namespace sees it.
+    [[nodiscard]] Result<int> first_process(const std::string& name);
+    /// Removes network, cgroups and the fleet's state folder; `busy` while a machine or a volume
+    /// exists.
+    [[nodiscard]] Result<void> destroy();
+    /// Deletes an image; E-IMAGE-USED names the machine of any fleet under the state root that has
+    /// it.
+    [[nodiscard]] Result<void> delete_image(const std::string& reference);
+
+private:
+    LocalSettings settings_;
+};
+
+} // namespace jackdaw::cloud::local

@@ -1,0 +1,15 @@
+#include "coordinator/cloud/provider.h"
+
+namespace jackdaw::cloud {
+
+std::string_view to_string(MachineState state) noexcept {
+    switch (state) {
+    case MachineState::making: return "making";
+    case MachineState::off: return "off";
+    case MachineState::on: return "on";
+    case MachineState::frozen: return "frozen";
+    }
+    return "unknown";
+}
+
+} // namespace jackdaw::cloud
