@@ -122,8 +122,7 @@ struct jackdaw_init_list {
     uint32_t reserved[3];
     char names[JACKDAW_INIT_GUARDS][JACKDAW_NAME_SIZE]; /* the first `count`: guards that live */
 };
-static_assert(sizeof(struct jackdaw_init_list) == 32 + JACKDAW_INIT_GUARDS * JACKDAW_NAME_SIZE,
-              "kept for ever");
+static_assert(sizeof(struct jackdaw_init_list) == 3104, "kept for ever");
 
 void jackdaw_init_header_set(struct jackdaw_init_header* header, uint16_t type, uint32_t sequence,
                              size_t size);
