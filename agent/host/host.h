@@ -1,12 +1,12 @@
 #pragma once
-// What the agent may ask of the machine it lives on. The real one (host_client.h) sends each verb to
-// `jackdaw-host`, the small root process beside the agent; tests use FakeHost (fake_host.h). Both pass
-// tests/unit/host_contract.
+// What the agent may ask of the machine it lives on. The real one (host_client.h) sends each verb
+// to `jackdaw-host`, the small root process beside the agent; tests use FakeHost (fake_host.h).
+// Both pass tests/unit/host_contract.
 //
-// Every verb blocks its caller (the life thread, or start-up), is idempotent, and is bounded: verbs that only
-// look or link end within seconds; what takes long (mkfs, growth, the engine's own programs) is spawned as a guard
-// and watched through GuardLink. A verb whose answer did not come is `unavailable`, its outcome unknown; repeat it.
-// Not thread-safe: one caller at a time.
+// Every verb blocks its caller (the life thread, or start-up), is idempotent, and is bounded: verbs
+// that only look or link end within seconds; what takes long (mkfs, growth, the engine's own
+// programs) is spawned as a guard and watched through GuardLink. A verb whose answer did not come
+// is `unavailable`, its outcome unknown; repeat it. Not thread-safe: one caller at a time.
 
 #include <cstdint>
 #include <memory>
@@ -35,10 +35,10 @@ struct MachineFile {
 
 /// Root-only files that the owner put there (hand-over); absent until then.
 enum class FleetFile : std::uint8_t {
-    statement,     ///< {fleet, instance id, name, both keys} signed by the operator
-    operator_key,  ///< public
-    gossip_ring,   ///< secret
-    seeds,         ///< lines of ADDRESS:PORT
+    statement,    ///< {fleet, instance id, name, both keys} signed by the operator
+    operator_key, ///< public
+    gossip_ring,  ///< secret
+    seeds,        ///< lines of ADDRESS:PORT
 };
 
 struct VolumeInfo {
@@ -74,23 +74,27 @@ public:
     /// The content, at most 64 KiB; nullopt while nobody has handed it over.
     virtual Result<std::optional<std::string>> read_fleet_file(FleetFile which) = 0;
     virtual Result<plugins::MachineFacts> facts() = 0;
-    /// Replaces the machine's rules: `port` only from `allow`, `agent_port` from everywhere in the fleet; empty
-    /// `allow` means the fleet's subnet.
-    virtual Result<void> set_firewall(const std::vector<std::string>& allow, std::uint16_t port) = 0;
+    /// Replaces the machine's rules: `port` only from `allow`, `agent_port` from everywhere in the
+    /// fleet; empty `allow` means the fleet's subnet.
+    virtual Result<void> set_firewall(const std::vector<std::string>& allow,
+                                      std::uint16_t port) = 0;
 
     // ---- the volume; `serial` must be the machine file's ----
     /// E-VOLUME-MISSING when no such device is attached.
     virtual Result<VolumeInfo> inspect_volume(const std::string& serial) = 0;
-    /// Guard job as root. Refuses (E-VOLUME-NOT-BLANK) unless blank, `overwrite`, or it carries `uuid` already.
-    virtual Result<std::unique_ptr<GuardLink>> spawn_mkfs(const std::string& guard, const Mkfs& mkfs) = 0;
+    /// Guard job as root. Refuses (E-VOLUME-NOT-BLANK) unless blank, `overwrite`, or it carries
+    /// `uuid` already.
+    virtual Result<std::unique_ptr<GuardLink>> spawn_mkfs(const std::string& guard,
+                                                          const Mkfs& mkfs) = 0;
     /// Mounts the serial's own node after checking that it carries `uuid`; already mounted is ok.
     virtual Result<void> mount_volume(const std::string& serial, const std::string& uuid) = 0;
     virtual Result<void> unmount_volume(const std::string& serial) = 0;
     /// Guard job as root: grows the mounted file system to its device.
-    virtual Result<std::unique_ptr<GuardLink>> spawn_grow(const std::string& guard, const std::string& serial) = 0;
+    virtual Result<std::unique_ptr<GuardLink>> spawn_grow(const std::string& guard,
+                                                          const std::string& serial) = 0;
     virtual Result<std::optional<VolumeStamp>> read_stamp() = 0;
-    /// Durable when it returns. Refuses (E-VOLUME-FOREIGN) to replace another instance's, unless that is `take_over_id`;
-    /// `instance_id` must be the machine file's.
+    /// Durable when it returns. Refuses (E-VOLUME-FOREIGN) to replace another instance's, unless
+    /// that is `take_over_id`; `instance_id` must be the machine file's.
     virtual Result<void> write_stamp(const VolumeStamp& stamp, const std::string& take_over_id) = 0;
     virtual Result<void> erase_stamp() = 0;
 
@@ -104,12 +108,14 @@ public:
     virtual Result<void> write_config(const std::vector<plugins::RenderedFile>& files) = 0;
 
     // ---- processes ----
-    /// The database under its guard "database"; `conflict` when a guard of that name lives (then connect to it).
+    /// The database under its guard "database"; `conflict` when a guard of that name lives (then
+    /// connect to it).
     virtual Result<std::unique_ptr<GuardLink>> spawn_database(const plugins::LaunchSpec& spec) = 0;
     /// A driver's job as the database's user, refused unless named in the list beside the plug-in.
-    virtual Result<std::unique_ptr<GuardLink>> spawn_job(const std::string& guard, const std::string& datastore,
-                                                         const plugins::Job& job) = 0;
-    /// The live guard of that name, or null when there is none (its locks are free and its cgroup is empty).
+    virtual Result<std::unique_ptr<GuardLink>>
+    spawn_job(const std::string& guard, const std::string& datastore, const plugins::Job& job) = 0;
+    /// The live guard of that name, or null when there is none (its locks are free and its cgroup
+    /// is empty).
     virtual Result<std::unique_ptr<GuardLink>> connect_guard(const std::string& guard) = 0;
     /// Names of the guards that hold their locks.
     virtual Result<std::vector<std::string>> list_guards() = 0;

@@ -2,17 +2,20 @@
 // What a database must let the agent do. One shared object per datastore implements this
 // (plugins/mariadb, plugins/fake, …); nothing above plugins/ names a datastore.
 //
-// A datastore is a set of *facets*. Datastore itself is required. Every other facet is optional: return
-// nullptr and the agent answers `unsupported` for you, before anything is touched.
+// A datastore is a set of *facets*. Datastore itself is required. Every other facet is optional:
+// return nullptr and the agent answers `unsupported` for you, before anything is touched.
 //
 // Two kinds of verbs:
 //   data   return a LaunchSpec, a Job or files; pure, no I/O, safe on any thread;
-//   speech talk the engine's own protocol, blocking, on the agent's worker pool. The agent calls the
+//   speech talk the engine's own protocol, blocking, on the agent's worker pool. The agent calls
+//   the
 //          speech verbs of one Datastore one at a time.
 //
-// Rules every implementation keeps, checked by tests/real/datastore_contract against each driver and the fake:
+// Rules every implementation keeps, checked by tests/real/datastore_contract against each driver
+// and the fake:
 //   1. Idempotent: the agent repeats a call after a crash or a `deadline`.
-//   2. Bounded: no speech outlives call.deadline by more than a second, nor call.cancelled() by that; no
+//   2. Bounded: no speech outlives call.deadline by more than a second, nor call.cancelled() by
+//   that; no
 //      unbounded buffer.
 //   3. Honest: `ok` only when the effect has been observed, not merely asked for.
 //   4. Names and values reach the engine only as quoted identifiers or bound values.
@@ -44,8 +47,8 @@ struct Call {
 /// What a probe saw. `answers` alone is health; a server at its connection limit still answers.
 struct Observation {
     bool answers = false;
-    std::string version; ///< as the running server says
-    std::string detail;  ///< one human line
+    std::string version;      ///< as the running server says
+    std::string detail;       ///< one human line
     bool volume_full = false; ///< the engine itself says that it cannot write
 };
 
@@ -74,8 +77,8 @@ public:
     /// Without the datastore's own accounts and the agent's; verifiers left empty.
     virtual Result<std::vector<proto::UserSpec>> list(const Call& call) = 0;
     virtual Result<void> drop(const Call& call, std::string_view name, std::string_view host) = 0;
-    virtual Result<void> set_verifier(const Call& call, std::string_view name, std::string_view host,
-                                      std::string_view verifier) = 0;
+    virtual Result<void> set_verifier(const Call& call, std::string_view name,
+                                      std::string_view host, std::string_view verifier) = 0;
 };
 
 class Datastore {
@@ -86,7 +89,8 @@ public:
     [[nodiscard]] virtual std::uint16_t default_port() const noexcept = 0;
     [[nodiscard]] virtual std::uint64_t volume_bytes_min() const noexcept = 0;
     /// "mysql://ADDRESS:PORT/": how a client names it.
-    [[nodiscard]] virtual std::string connection_uri(std::string_view address, std::uint16_t port) const = 0;
+    [[nodiscard]] virtual std::string connection_uri(std::string_view address,
+                                                     std::uint16_t port) const = 0;
 
     // ---- data ----
     /// Prints the installed version; E-INSTALL-MISSING is what the agent says if it cannot run.
@@ -100,17 +104,19 @@ public:
     /// A scratch parse of the rendered files, if the engine has one.
     [[nodiscard]] virtual std::optional<Job> check_config_job(const Place& place) const = 0;
     /// E-CONFIG-REFUSED with the line, from that job's exit status and output.
-    [[nodiscard]] virtual Result<void> judge_config(int exit_status, std::string_view output) const = 0;
+    [[nodiscard]] virtual Result<void> judge_config(int exit_status,
+                                                    std::string_view output) const = 0;
     [[nodiscard]] virtual LaunchSpec launch(const Place& place) const = 0;
 
     // ---- speech ----
-    /// Opens (or reopens) the one session that is kept. `unavailable` while the server is not up yet.
+    /// Opens (or reopens) the one session that is kept. `unavailable` while the server is not up
+    /// yet.
     virtual Result<void> adopt(const Call& call, const Place& place) = 0;
     /// Closes it; never fails, may be called at any time between two speech verbs.
     virtual void release() noexcept = 0;
     virtual Result<Observation> probe(const Call& call) = 0;
-    /// No anonymous users, no remote administrator, no test database, the agent's own account over the local
-    /// socket. Idempotent; ok when looked at and found so.
+    /// No anonymous users, no remote administrator, no test database, the agent's own account over
+    /// the local socket. Idempotent; ok when looked at and found so.
     virtual Result<void> secure(const Call& call) = 0;
 
     // ---- facets ----
@@ -122,8 +128,9 @@ public:
 
 /// The one symbol that a plug-in exports: `extern "C" const JackdawDriver* jackdaw_driver()`.
 struct JackdawDriver {
-    /// Compiler, Boost, standard library ABI, sanitizers and the text of plugins/api, as jackdaw_abi_hash
-    /// of the build (plugins/api/abi.h). Another hash is refused before anything else is read.
+    /// Compiler, Boost, standard library ABI, sanitizers and the text of plugins/api, as
+    /// jackdaw_abi_hash of the build (plugins/api/abi.h). Another hash is refused before anything
+    /// else is read.
     const char* abi_hash;
     const char* datastore; ///< "mariadb"
     std::unique_ptr<jackdaw::plugins::Datastore> (*make)();

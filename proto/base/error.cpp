@@ -68,8 +68,8 @@ Error::Error(Code id, std::string message, std::source_location where)
     : state_{new State{row_of(id).reaction, id, std::move(message), {}, {}, {Frame{{}, where}}}} {}
 
 Error::Error(Errc code, std::string message, std::error_code cause, std::source_location where)
-    : state_{new State{
-          code, general_code(code), std::move(message), {}, cause, {Frame{{}, where}}}} {}
+    : state_{
+          new State{code, general_code(code), std::move(message), {}, cause, {Frame{{}, where}}}} {}
 
 Error Error::with_hint(std::string hint) && {
     state_->hint = std::move(hint);

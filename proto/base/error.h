@@ -259,23 +259,26 @@ inline Result<void> ok() {
 
 #define JACKDAW_CONCAT_INNER(a, b) a##b
 #define JACKDAW_CONCAT(a, b) JACKDAW_CONCAT_INNER(a, b)
-#define JACKDAW_TRY_IMPL(tmp, exit, decl, ...)                                                         \
+#define JACKDAW_TRY_IMPL(tmp, exit, decl, ...)                                                     \
     auto tmp = (__VA_ARGS__);                                                                      \
     if (!tmp) {                                                                                    \
         exit std::move(tmp).error().while_doing({});                                               \
     }                                                                                              \
     decl = *std::move(tmp)
-#define JACKDAW_CHECK_IMPL(tmp, exit, ...)                                                             \
+#define JACKDAW_CHECK_IMPL(tmp, exit, ...)                                                         \
     if (auto tmp = (__VA_ARGS__); !tmp) {                                                          \
         exit std::move(tmp).error().while_doing({});                                               \
     }                                                                                              \
     static_assert(true)
 
 /// JACKDAW_TRY(auto lsn, replay_position(db)); in a plain function
-#define JACKDAW_TRY(decl, ...) JACKDAW_TRY_IMPL(JACKDAW_CONCAT(try_, __LINE__), return, decl, __VA_ARGS__)
+#define JACKDAW_TRY(decl, ...)                                                                     \
+    JACKDAW_TRY_IMPL(JACKDAW_CONCAT(try_, __LINE__), return, decl, __VA_ARGS__)
 /// JACKDAW_CHECK(write_epoch(db, epoch)); for a Result<void> in a plain function
 #define JACKDAW_CHECK(...) JACKDAW_CHECK_IMPL(JACKDAW_CONCAT(try_, __LINE__), return, __VA_ARGS__)
 /// JACKDAW_CO_CHECK(co_await fence(call, epoch)); for a Result<void> in a coroutine
-#define JACKDAW_CO_CHECK(...) JACKDAW_CHECK_IMPL(JACKDAW_CONCAT(try_, __LINE__), co_return, __VA_ARGS__)
+#define JACKDAW_CO_CHECK(...)                                                                      \
+    JACKDAW_CHECK_IMPL(JACKDAW_CONCAT(try_, __LINE__), co_return, __VA_ARGS__)
 /// JACKDAW_CO_TRY(auto lsn, co_await replay_position(db)); in a coroutine
-#define JACKDAW_CO_TRY(decl, ...) JACKDAW_TRY_IMPL(JACKDAW_CONCAT(try_, __LINE__), co_return, decl, __VA_ARGS__)
+#define JACKDAW_CO_TRY(decl, ...)                                                                  \
+    JACKDAW_TRY_IMPL(JACKDAW_CONCAT(try_, __LINE__), co_return, decl, __VA_ARGS__)

@@ -24,14 +24,15 @@ namespace jackdaw {
 [[nodiscard]] Result<std::string> from_hex(std::string_view text);
 
 /// What udev names a virtio disk by: at most 20 characters of the volume's id, since virtio-blk
-/// cuts there (virtio 1.1, section 5.2.6.1: VIRTIO_BLK_T_GET_ID). Every user of a serial cuts it here.
+/// cuts there (virtio 1.1, section 5.2.6.1: VIRTIO_BLK_T_GET_ID). Every user of a serial cuts it
+/// here.
 [[nodiscard]] std::string volume_serial(std::string_view volume_id);
 
 /// RFC 3339 in UTC with milliseconds: "2026-11-24T10:51:00.123Z".
 [[nodiscard]] std::string rfc3339(std::int64_t unix_ms);
 
-/// An instance's or fleet's name: 1 to 63 of a-z 0-9 and '-', a letter first, no '-' at the end (a DNS
-/// label, RFC 1035 section 2.3.1). E-BAD-NAME otherwise; `what` names the kind in the message.
+/// An instance's or fleet's name: 1 to 63 of a-z 0-9 and '-', a letter first, no '-' at the end (a
+/// DNS label, RFC 1035 section 2.3.1). E-BAD-NAME otherwise; `what` names the kind in the message.
 [[nodiscard]] Result<void> check_label(std::string_view name, std::string_view what);
 
 } // namespace jackdaw

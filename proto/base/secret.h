@@ -1,10 +1,12 @@
 #pragma once
-// A value that must not be seen: it zeroes its memory when it goes, prints as "(secret)", and has no
-// conversion that happens by accident.
+// A value that must not be seen: it zeroes its memory when it goes, prints as "(secret)", and has
+// no conversion that happens by accident.
 
 #include <cstddef>
 #include <string>
 #include <string_view>
+
+#include <fmt/core.h>
 
 namespace jackdaw {
 
@@ -30,12 +32,16 @@ private:
     std::string clear_;
 };
 
-/// For fmt and spdlog: never the bytes.
-inline std::string_view format_as(const Secret&) noexcept {
-    return "(secret)";
-}
-
 /// Overwrites, in a way that the compiler keeps.
 void wipe(std::string& bytes) noexcept;
 
 } // namespace jackdaw
+
+/// For fmt and spdlog: never the bytes.
+template <>
+struct fmt::formatter<jackdaw::Secret> : fmt::formatter<std::string_view> {
+    template <class Context>
+    auto format(const jackdaw::Secret&, Context& context) const {
+        return fmt::formatter<std::string_view>::format("(secret)", context);
+    }
+};

@@ -10,8 +10,8 @@ namespace jackdaw {
 
 Result<std::uint64_t> parse_size(std::string_view text) {
     const auto refuse = [&] {
-        return Error{Errc::invalid, fmt::format("'{}' is not a size such as 320M or 20G",
-                                                text.substr(0, 40))};
+        return Error{Errc::invalid,
+                     fmt::format("'{}' is not a size such as 320M or 20G", text.substr(0, 40))};
     };
     double number = 0;
     const auto [end, ec] =

@@ -10,8 +10,9 @@
 
 namespace jackdaw {
 
-/// "20G", "320M", "1T", "4096" (bytes), "1.5G"; K, M, G, T are powers of 1024, an "iB" or "B" behind them is
-/// allowed. `invalid` for anything else, for a negative number and for more than 2^60 bytes.
+/// "20G", "320M", "1T", "4096" (bytes), "1.5G"; K, M, G, T are powers of 1024, an "iB" or "B"
+/// behind them is allowed. `invalid` for anything else, for a negative number and for more than
+/// 2^60 bytes.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 /// "20.0 GiB", for people.
 [[nodiscard]] std::string format_size(std::uint64_t bytes);

@@ -1,7 +1,8 @@
 #pragma once
 // The objects that people and programs see, the same in JSON from the command line, on the admin
-// socket, over the channel and in the journal. Plain values; proto/wire/shapes_json.h turns them into JSON.
-// Keys are only ever added. Times are RFC 3339 UTC text, empty for "not yet"; sizes are bytes.
+// socket, over the channel and in the journal. Plain values; proto/wire/shapes_json.h turns them
+// into JSON. Keys are only ever added. Times are RFC 3339 UTC text, empty for "not yet"; sizes are
+// bytes.
 
 #include <cstdint>
 #include <optional>
@@ -12,7 +13,8 @@
 
 namespace jackdaw::proto {
 
-/// An Error as it travels. `code` is a row of error_codes.def; unknown codes of newer peers are kept.
+/// An Error as it travels. `code` is a row of error_codes.def; unknown codes of newer peers are
+/// kept.
 struct ErrorShape {
     std::string code;
     std::string message; ///< what was being done and what happened
@@ -51,9 +53,9 @@ struct InstanceSpec {
     std::string volume_serial;
     std::string filesystem = "xfs"; ///< xfs | ext4
     std::string format_serial;      ///< an operator's order: what the volume holds may go
-    std::string take_over_id;       ///< an operator's order: the stamp of this instance may be replaced
-    std::string address;            ///< of the machine, where clients connect
-    std::uint16_t port = 0;         ///< 0: the datastore's own
+    std::string take_over_id; ///< an operator's order: the stamp of this instance may be replaced
+    std::string address;      ///< of the machine, where clients connect
+    std::uint16_t port = 0;   ///< 0: the datastore's own
     std::vector<std::string> allow; ///< CIDRs; empty: the fleet's subnet
     std::vector<DatabaseSpec> databases;
     std::vector<UserSpec> users;
@@ -91,15 +93,15 @@ struct Step {
     std::string status = "pending"; ///< pending running done failed undone skipped
     double progress = 0;            ///< 0 to 1
     std::string started_at, ended_at;
-    std::int64_t duration_us = 0;    ///< wall-clock-free, from the boot clock
-    std::int64_t engine_us = 0;      ///< the part spent inside the engine's own processes
+    std::int64_t duration_us = 0; ///< wall-clock-free, from the boot clock
+    std::int64_t engine_us = 0;   ///< the part spent inside the engine's own processes
     std::optional<ErrorShape> error;
 };
 
 struct Operation {
-    std::string id; ///< UUIDv7
-    std::string action; ///< "instance.create"
-    std::string target; ///< instance name
+    std::string id;                ///< UUIDv7
+    std::string action;            ///< "instance.create"
+    std::string target;            ///< instance name
     std::string status = "queued"; ///< queued running done failed undone
     std::vector<Step> steps;
     double progress = 0;

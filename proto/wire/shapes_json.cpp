@@ -154,17 +154,18 @@ Json headed(std::string_view kind) {
 ErrorShape shape_of(const Error& error, std::string operation) {
     const auto doing = error.doing();
     const auto& row = row_of(error.id());
-    std::string cause = error.cause() ? fmt::format("{}: {}", error.message(), error.cause().message())
-                                      : error.message();
+    std::string cause = error.cause()
+                            ? fmt::format("{}: {}", error.message(), error.cause().message())
+                            : error.message();
     return ErrorShape{std::string{row.name}, doing.empty() ? std::string{row.text} : doing,
                       std::move(cause), error.hint(), std::move(operation)};
 }
 
 Error to_error(const ErrorShape& shape) {
     const auto* row = find_code(shape.code);
-    auto error = Error{row != nullptr ? row->code : Code::internal,
-                       row != nullptr ? shape.cause
-                                      : fmt::format("{} ({})", shape.cause, shape.code)};
+    auto error =
+        Error{row != nullptr ? row->code : Code::internal,
+              row != nullptr ? shape.cause : fmt::format("{} ({})", shape.cause, shape.code)};
     if (!shape.hint.empty()) {
         error = std::move(error).with_hint(shape.hint);
     }
@@ -295,37 +296,37 @@ Json to_json(const InstanceSpec& value) {
 
 Json to_json(const Instance& value) {
     auto json = headed("Instance");
-    json.update(Json{
-        {"name", value.name},
-        {"id", value.id},
-        {"fleet", value.fleet},
-        {"status", value.status},
-        {"reason", or_null(value.reason)},
-        {"datastore", value.datastore},
-        {"version", value.version},
-        {"role", value.role},
-        {"cluster", or_null(value.cluster)},
-        {"machine", {{"id", value.machine_id}, {"state", value.machine_state}}},
-        {"address", value.address},
-        {"port", value.port},
-        {"volume",
-         {{"size_bytes", value.volume_size_bytes}, {"used_bytes", value.volume_used_bytes}}},
-        {"agent",
-         {{"version", value.agent_version},
-          {"pid", value.agent_pid},
-          {"since", or_null(value.agent_since)}}},
-        {"database_process",
-         {{"pid", value.database_pid},
-          {"since", or_null(value.database_since)},
-          {"restarts", value.database_restarts}}},
-        {"pending_restart", value.pending_restart},
-        {"maintenance", nullptr},
-        {"protect", value.protect},
-        {"connection",
-         {{"uri", or_null(value.connection_uri)},
-          {"ca", nullptr},
-          {"note", or_null(value.connection_note)}}},
-        {"created_at", or_null(value.created_at)}});
+    json.update(
+        Json{{"name", value.name},
+             {"id", value.id},
+             {"fleet", value.fleet},
+             {"status", value.status},
+             {"reason", or_null(value.reason)},
+             {"datastore", value.datastore},
+             {"version", value.version},
+             {"role", value.role},
+             {"cluster", or_null(value.cluster)},
+             {"machine", {{"id", value.machine_id}, {"state", value.machine_state}}},
+             {"address", value.address},
+             {"port", value.port},
+             {"volume",
+              {{"size_bytes", value.volume_size_bytes}, {"used_bytes", value.volume_used_bytes}}},
+             {"agent",
+              {{"version", value.agent_version},
+               {"pid", value.agent_pid},
+               {"since", or_null(value.agent_since)}}},
+             {"database_process",
+              {{"pid", value.database_pid},
+               {"since", or_null(value.database_since)},
+               {"restarts", value.database_restarts}}},
+             {"pending_restart", value.pending_restart},
+             {"maintenance", nullptr},
+             {"protect", value.protect},
+             {"connection",
+              {{"uri", or_null(value.connection_uri)},
+               {"ca", nullptr},
+               {"note", or_null(value.connection_note)}}},
+             {"created_at", or_null(value.created_at)}});
     return json;
 }
 
@@ -342,20 +343,21 @@ Json to_json(const Operation& value) {
                              {"error", step.error ? to_json(*step.error) : Json(nullptr)}});
     }
     auto json = headed("Operation");
-    json.update(Json{{"id", value.id},
-                     {"action", value.action},
-                     {"target", value.target},
-                     {"status", value.status},
-                     {"steps", std::move(steps)},
-                     {"progress", value.progress},
-                     {"seconds_left", value.seconds_left ? Json(*value.seconds_left) : Json(nullptr)},
-                     {"deadline", or_null(value.deadline)},
-                     {"caller", value.caller},
-                     {"cause", value.cause},
-                     {"created_at", or_null(value.created_at)},
-                     {"ended_at", or_null(value.ended_at)},
-                     {"abort_requested", value.abort_requested},
-                     {"error", value.error ? to_json(*value.error) : Json(nullptr)}});
+    json.update(
+        Json{{"id", value.id},
+             {"action", value.action},
+             {"target", value.target},
+             {"status", value.status},
+             {"steps", std::move(steps)},
+             {"progress", value.progress},
+             {"seconds_left", value.seconds_left ? Json(*value.seconds_left) : Json(nullptr)},
+             {"deadline", or_null(value.deadline)},
+             {"caller", value.caller},
+             {"cause", value.cause},
+             {"created_at", or_null(value.created_at)},
+             {"ended_at", or_null(value.ended_at)},
+             {"abort_requested", value.abort_requested},
+             {"error", value.error ? to_json(*value.error) : Json(nullptr)}});
     return json;
 }
 

@@ -1,11 +1,10 @@
 #pragma once
-// The shapes of proto/messages/shapes.h as JSON and back. Reading trusts nothing: a wrong type, an unknown
-// enumerator or a list over its bound is `invalid` with the key's name.
-
-#include <string>
-#include <string_view>
+// The shapes of proto/messages/shapes.h as JSON and back. Reading trusts nothing: a wrong type, an
+// unknown enumerator or a list over its bound is `invalid` with the key's name.
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
 
 #include "proto/base/error.h"
 #include "proto/messages/shapes.h"
@@ -19,15 +18,15 @@ inline constexpr std::size_t json_bytes_max = 1U << 20U; ///< of one document fr
 inline constexpr std::size_t json_depth_max = 16;
 inline constexpr std::size_t list_items_max = 10'000;
 
-/// Parses a document from outside: bounded in size and depth, valid UTF-8, no duplicate keys' surprise
-/// (the last one wins, as RFC 8259 allows). `invalid` with the place otherwise.
+/// Parses a document from outside: bounded in size and depth, valid UTF-8, no duplicate keys'
+/// surprise (the last one wins, as RFC 8259 allows). `invalid` with the place otherwise.
 [[nodiscard]] Result<Json> parse_json(std::string_view text);
 
 [[nodiscard]] Json to_json(const ErrorShape& value);
 [[nodiscard]] Json to_json(const InstanceSpec& value);
-[[nodiscard]] Json to_json(const Instance& value);   ///< with apiVersion and kind
-[[nodiscard]] Json to_json(const Operation& value);  ///< with apiVersion and kind
-[[nodiscard]] Json to_json(const MemberShape& value);///< with apiVersion and kind
+[[nodiscard]] Json to_json(const Instance& value);    ///< with apiVersion and kind
+[[nodiscard]] Json to_json(const Operation& value);   ///< with apiVersion and kind
+[[nodiscard]] Json to_json(const MemberShape& value); ///< with apiVersion and kind
 /// {"apiVersion", "kind": kind + "List", "items", "as_of", "unreachable"}
 [[nodiscard]] Json list_json(std::string_view kind, Json items, std::string as_of,
                              std::vector<std::string> unreachable = {});
@@ -38,7 +37,8 @@ inline constexpr std::size_t list_items_max = 10'000;
 [[nodiscard]] Result<Operation> operation_from(const Json& json);
 [[nodiscard]] Result<MemberShape> member_from(const Json& json);
 
-/// Typed reading of one key, for bodies that have no shape of their own. `fallback` when absent or null.
+/// Typed reading of one key, for bodies that have no shape of their own. `fallback` when absent or
+/// null.
 [[nodiscard]] Result<std::string> string_at(const Json& object, std::string_view key,
                                             std::string fallback, std::size_t bytes_max = 4096);
 [[nodiscard]] Result<std::uint64_t> number_at(const Json& object, std::string_view key,

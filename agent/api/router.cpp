@@ -1,0 +1,442 @@
+#include "agent/api/router.h"
+
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proto/base/ids.h"
+
+namespace jackdaw::agent {
+namespace {
+
+using proto::Json;
+
+constexpr std::size_t segments_max = 8;
+constexpr std::size_t parameters_max = 16;
+constexpr std::size_t operations_shown = 100;
+constexpr std::size_t operations_shown_max = 10'000;
+
+std::string dump(const Json& json) {
+    // Names come from outside: bytes that are no UTF-8 are shown as U+FFFD, not thrown about.
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+ApiResponse answer(const Json& json, int status = 200) {
+    return ApiResponse{status, dump(json)};
+}
+
+Result<std::string> unescape(std::string_view text, bool plus_is_space) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%') {
+            unsigned value = 0;
+            const auto* const first = text.data() + i + 1;
+            if (text.size() - i < 3) {
+                return Error{Errc::invalid, "a '%' in the target without two hex digits behind it"};
+            }
+            const auto [end, ec] = std::from_chars(first, first + 2, value, 16);
+            if (ec != std::errc{} || end != first + 2) {
+                return Error{Errc::invalid, "a '%' in the target without two hex digits behind it"};
+            }
+            out += static_cast<char>(value);
+            i += 2;
+        } else {
+            out += plus_is_space && text[i] == '+' ? ' ' : text[i];
+        }
+    }
+    return out;
+}
+
+Error no_route(const ApiRequest& request) {
+    return Error{Errc::not_found, fmt::format("nothing answers {} {}", request.method.substr(0, 16),
+                                              request.target.substr(0, 200))};
+}
+
+Result<Json> body_of(const ApiRequest& request) {
+    if (request.body.empty()) {
+        return Json::object();
+    }
+    JACKDAW_TRY(auto json, proto::parse_json(request.body));
+    if (!json.is_object()) {
+        return Error{Errc::invalid, "the body must be a JSON object"};
+    }
+    return json;
+}
+
+/// Takes "password" out of a body, so that nothing that goes on carries it.
+Result<Secret> take_password(Json& object) {
+    JACKDAW_TRY(auto clear, proto::string_at(object, "password", "", 4096));
+    if (auto at = object.find("password"); at != object.end()) {
+        if (at->is_string()) {
+            wipe(at->get_ref<std::string&>());
+        }
+        object.erase("password");
+    }
+    return Secret{std::move(clear)};
+}
+
+} // namespace
+
+int http_status(Errc reaction) noexcept {
+    switch (reaction) {
+    case Errc::invalid: return 400;
+    case Errc::not_allowed: return 403;
+    case Errc::not_found: return 404;
+    case Errc::conflict: return 409;
+    case Errc::busy: return 409;
+    case Errc::unsupported: return 422;
+    case Errc::unavailable: return 503;
+    case Errc::deadline: return 504;
+    case Errc::exhausted: return 507;
+    case Errc::cancelled: return 503;
+    case Errc::corrupt: return 500;
+    case Errc::internal: return 500;
+    }
+    return 500;
+}
+
+ApiResponse error_response(const Error& error) {
+    return ApiResponse{http_status(error.code()),
+                       dump(Json{{"error", proto::to_json(proto::shape_of(error))}})};
+}
+
+Result<Target> parse_target(std::string_view target) {
+    Target parsed;
+    const auto mark = target.find('?');
+    auto path = target.substr(0, mark);
+    if (path.empty() || path.front() != '/') {
+        return Error{Errc::invalid, "the target must begin with '/'"};
+    }
+    path.remove_prefix(1);
+    while (!path.empty()) {
+        const auto slash = path.find('/');
+        JACKDAW_TRY(auto segment, unescape(path.substr(0, slash), false));
+        parsed.segments.push_back(std::move(segment));
+        if (parsed.segments.size() > segments_max) {
+            return Error{Errc::invalid, "the path has too many parts"};
+        }
+        path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+    }
+    auto query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
+    while (!query.empty()) {
+        const auto next = query.find('&');
+        const auto pair = query.substr(0, next);
+        const auto equals = pair.find('=');
+        JACKDAW_TRY(auto key, unescape(pair.substr(0, equals), true));
+        std::string value;
+        if (equals != std::string_view::npos) {
+            JACKDAW_TRY(value, unescape(pair.substr(equals + 1), true));
+        }
+        parsed.query.insert_or_assign(std::move(key), std::move(value));
+        if (parsed.query.size() > parameters_max) {
+            return Error{Errc::invalid, "the query has too many parameters"};
+        }
+        query = next == std::string_view::npos ? std::string_view{} : query.substr(next + 1);
+    }
+    return parsed;
+}
+
+std::optional<std::string> events_of(std::string_view target) {
+    const auto parsed = parse_target(target);
+    if (parsed && parsed->segments.size() == 4 && parsed->segments[0] == "v1" &&
+        parsed->segments[1] == "operations" && parsed->segments[3] == "events") {
+        return parsed->segments[2];
+    }
+    return std::nullopt;
+}
+
+ApiResponse Router::handle(const ApiRequest& request) const {
+    const auto target = parse_target(request.target);
+    if (!target) {
+        return error_response(target.error());
+    }
+    if (request.method != "GET" && !request.caller.may_change) {
+        return error_response(
+            Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)});
+    }
+    auto outcome = route(request, *target);
+    return outcome ? *std::move(outcome) : error_response(outcome.error());
+}
+
+Router::Outcome Router::route(const ApiRequest& request, const Target& target) const {
+    const auto& segments = target.segments;
+    if (segments.size() < 2 || segments[0] != "v1") {
+        return no_route(request);
+    }
+    const auto& noun = segments[1];
+    if (noun == "version" && request.method == "GET" && segments.size() == 2) {
+        return answer(Json{
+            {"apiVersion", proto::api_version}, {"kind", "Version"}, {"version", parts_.version}});
+    }
+    if (noun == "instance") {
+        return instance(request, target);
+    }
+    if (noun == "instances" && request.method == "GET" && segments.size() == 2) {
+        Json items = Json::array();
+        for (const auto& one : parts_.instances()) {
+            items.push_back(proto::to_json(one));
+        }
+        return answer(proto::list_json("Instance", std::move(items), as_of()));
+    }
+    if (noun == "members" && request.method == "GET" && segments.size() <= 3) {
+        return members(target);
+    }
+    if (noun == "databases") {
+        return databases(request, target);
+    }
+    if (noun == "users") {
+        return users(request, target);
+    }
+    if (noun == "operations") {
+        return operations(request, target);
+    }
+    return no_route(request);
+}
+
+Router::Outcome Router::members(const Target& target) const {
+    Json items = Json::array();
+    for (const auto& member : parts_.members()) {
+        if (target.segments.size() == 3) {
+            if (member.name == target.segments[2] || member.id == target.segments[2]) {
+                return answer(proto::to_json(member));
+            }
+        } else {
+            items.push_back(proto::to_json(member));
+        }
+    }
+    if (target.segments.size() == 3) {
+        return Error{Errc::not_found, fmt::format("no member '{}'", target.segments[2])}.with_hint(
+            "`jackdaw member list` shows who is known");
+    }
+    return answer(proto::list_json("Member", std::move(items), as_of()));
+}
+
+Router::Outcome Router::instance(const ApiRequest& request, const Target& target) const {
+    const auto& segments = target.segments;
+    if (segments.size() == 2) {
+        if (request.method == "GET") {
+            const auto view = parts_.life.instance();
+            if (!view) {
+                return Error{Errc::not_found, "there is no instance on this machine"};
+            }
+            return answer(proto::to_json(*view));
+        }
+        if (request.method == "PUT") {
+            return create(request);
+        }
+        if (request.method == "DELETE") {
+            const auto keep = target.query.find("keep_volume");
+            return submit(request, "instance.delete", "",
+                          Json{{"keep_volume", keep != target.query.end() && keep->second == "1"}});
+        }
+        return no_route(request);
+    }
+    if (segments.size() != 3 || request.method != "POST") {
+        return no_route(request);
+    }
+    JACKDAW_TRY(const auto body, body_of(request));
+    const auto& verb = segments[2];
+    if (verb == "start" || verb == "stop" || verb == "restart") {
+        JACKDAW_TRY(const bool force, proto::bool_at(body, "force", false));
+        return submit(request, "instance." + verb, "", Json{{"force", force}});
+    }
+    if (verb == "protect" || verb == "unprotect") {
+        return submit(request, "instance.protect", "", Json{{"protect", verb == "protect"}});
+    }
+    if (verb == "grow") {
+        JACKDAW_TRY(const auto size, proto::number_at(body, "size_bytes", 0, 1ULL << 60U));
+        const auto view = parts_.life.spec();
+        if (view && size < view->volume_size_bytes) {
+            return Error{Code::volume_shrink, fmt::format("it has {} bytes, asked for {}",
+                                                          view->volume_size_bytes, size)};
+        }
+        return submit(request, "volume.grow", "", Json{{"size_bytes", size}});
+    }
+    return no_route(request);
+}
+
+Router::Outcome Router::create(const ApiRequest& request) const {
+    JACKDAW_TRY(auto body, body_of(request));
+    std::vector<Secret> passwords;
+    if (auto users = body.find("users"); users != body.end() && users->is_array()) {
+        for (auto& user : *users) {
+            JACKDAW_TRY(auto password, take_password(user));
+            passwords.push_back(std::move(password));
+        }
+    }
+    JACKDAW_TRY(auto spec, proto::instance_spec_from(body));
+    SubmitRequest submitting;
+    JACKDAW_TRY(submitting.id, proto::string_at(body, "operation_id", "", 64));
+    if (!submitting.id.empty() && !is_uuid(submitting.id)) {
+        return Error{Errc::invalid, "'operation_id' must be a UUID"};
+    }
+    submitting.caller = request.caller.text;
+    JACKDAW_TRY(const auto submitted,
+                parts_.life.create(std::move(spec), std::move(passwords), submitting));
+    return accepted(submitted);
+}
+
+Router::Outcome Router::databases(const ApiRequest& request, const Target& target) const {
+    const auto& segments = target.segments;
+    if (segments.size() == 2 && request.method == "GET") {
+        JACKDAW_TRY(auto items, parts_.life.query([](plugins::Datastore& driver,
+                                                     const plugins::Call& call) -> Result<Json> {
+            if (driver.databases() == nullptr) {
+                return Error{Errc::unsupported, fmt::format("{} has no databases", driver.name())};
+            }
+            JACKDAW_TRY(const auto all, driver.databases()->list(call));
+            Json list = Json::array();
+            for (const auto& one : all) {
+                list.push_back(Json{
+                    {"name", one.name}, {"charset", one.charset}, {"collation", one.collation}});
+            }
+            return list;
+        }));
+        return answer(proto::list_json("Database", std::move(items), as_of()));
+    }
+    proto::DatabaseSpec spec;
+    if (segments.size() == 2 && request.method == "POST") {
+        JACKDAW_TRY(const auto body, body_of(request));
+        JACKDAW_TRY(spec.name, proto::string_at(body, "name", "", 1U << 20U));
+        JACKDAW_TRY(spec.charset, proto::string_at(body, "charset", ""));
+        JACKDAW_TRY(spec.collation, proto::string_at(body, "collation", ""));
+    } else if (segments.size() == 3 && request.method == "DELETE") {
+        spec.name = segments[2];
+    } else {
+        return no_route(request);
+    }
+    JACKDAW_TRY(const auto driver, parts_.life.driver());
+    if (driver->databases() == nullptr) {
+        return Error{Errc::unsupported, fmt::format("{} has no databases", driver->name())};
+    }
+    JACKDAW_CHECK(driver->databases()->check(spec));
+    const auto name = spec.name;
+    return submit(
+        request, request.method == "POST" ? "database.create" : "database.delete", name,
+        Json{{"request",
+              {{"name", spec.name}, {"charset", spec.charset}, {"collation", spec.collation}}}});
+}
+
+Router::Outcome Router::users(const ApiRequest& request, const Target& target) const {
+    const auto& segments = target.segments;
+    if (segments.size() == 2 && request.method == "GET") {
+        JACKDAW_TRY(auto items, parts_.life.query([](plugins::Datastore& driver,
+                                                     const plugins::Call& call) -> Result<Json> {
+            if (driver.users() == nullptr) {
+                return Error{Errc::unsupported, fmt::format("{} has no users", driver.name())};
+            }
+            JACKDAW_TRY(const auto all, driver.users()->list(call));
+            Json list = Json::array();
+            for (const auto& one : all) {
+                list.push_back(
+                    Json{{"name", one.name}, {"host", one.host}, {"databases", one.databases}});
+            }
+            return list;
+        }));
+        return answer(proto::list_json("User", std::move(items), as_of()));
+    }
+    JACKDAW_TRY(const auto driver, parts_.life.driver());
+    if (driver->users() == nullptr) {
+        return Error{Errc::unsupported, fmt::format("{} has no users", driver->name())};
+    }
+    proto::UserSpec spec;
+    Secret password;
+    std::string action;
+    const auto host = target.query.find("host");
+    if (host != target.query.end()) {
+        spec.host = host->second;
+    }
+    JACKDAW_TRY(auto body, body_of(request));
+    if (segments.size() == 2 && request.method == "POST") {
+        action = "user.create";
+        JACKDAW_TRY(password, take_password(body));
+        JACKDAW_TRY(spec.name, proto::string_at(body, "name", "", 1U << 20U));
+        JACKDAW_TRY(spec.host, proto::string_at(body, "host", spec.host));
+        JACKDAW_TRY(spec.databases, proto::strings_at(body, "databases"));
+    } else if (segments.size() == 3 && request.method == "DELETE") {
+        action = "user.delete";
+        spec.name = segments[2];
+    } else if (segments.size() == 4 && segments[3] == "password" && request.method == "POST") {
+        action = "user.password";
+        JACKDAW_TRY(password, take_password(body));
+        spec.name = segments[2];
+    } else {
+        return no_route(request);
+    }
+    JACKDAW_CHECK(driver->users()->check(spec));
+    for (const auto& database : spec.databases) {
+        if (driver->databases() != nullptr) {
+            JACKDAW_CHECK(driver->databases()->check(proto::DatabaseSpec{database, {}, {}}));
+        }
+    }
+    Json arguments{
+        {"request", {{"name", spec.name}, {"host", spec.host}, {"databases", spec.databases}}}};
+    if (action != "user.delete") {
+        JACKDAW_TRY(auto verifier, driver->users()->make_verifier(password));
+        arguments["verifier"] = std::move(verifier);
+    }
+    return submit(request, std::move(action), spec.name + "@" + spec.host, std::move(arguments));
+}
+
+Router::Outcome Router::operations(const ApiRequest& request, const Target& target) const {
+    const auto& segments = target.segments;
+    if (segments.size() == 2 && request.method == "GET") {
+        std::size_t limit = operations_shown;
+        if (const auto asked = target.query.find("limit"); asked != target.query.end()) {
+            const auto* const first = asked->second.data();
+            const auto* const last = first + asked->second.size();
+            const auto [end, ec] = std::from_chars(first, last, limit);
+            if (ec != std::errc{} || end != last || limit == 0 || limit > operations_shown_max) {
+                return Error{Errc::invalid,
+                             fmt::format("'limit' must be 1 to {}", operations_shown_max)};
+            }
+        }
+        Json items = Json::array();
+        for (const auto& one : parts_.life.operations(limit)) {
+            items.push_back(proto::to_json(one));
+        }
+        return answer(proto::list_json("Operation", std::move(items), as_of()));
+    }
+    if (segments.size() == 3 && request.method == "GET") {
+        const auto one = parts_.life.operation(segments[2]);
+        if (!one) {
+            return Error{Errc::not_found, fmt::format("no operation '{}'", segments[2])}.with_hint(
+                "`jackdaw op list` shows what there is");
+        }
+        return answer(proto::to_json(*one));
+    }
+    if (segments.size() == 4 && request.method == "POST" && segments[3] == "abort") {
+        JACKDAW_TRY(const auto one, parts_.life.abort(segments[2]));
+        return answer(proto::to_json(one), 202);
+    }
+    if (segments.size() == 4 && request.method == "POST" && segments[3] == "resume") {
+        JACKDAW_TRY(const auto one, parts_.life.resume(segments[2]));
+        return answer(proto::to_json(one), 202);
+    }
+    return no_route(request);
+}
+
+Router::Outcome Router::submit(const ApiRequest& request, std::string action, std::string target,
+                               proto::Json arguments) const {
+    SubmitRequest submitting;
+    submitting.action = std::move(action);
+    submitting.target = std::move(target);
+    submitting.arguments = std::move(arguments);
+    submitting.idempotency_key = request.idempotency_key;
+    submitting.caller = request.caller.text;
+    JACKDAW_TRY(const auto submitted, parts_.life.submit(std::move(submitting)));
+    return accepted(submitted);
+}
+
+Router::Outcome Router::accepted(const Life::Submitted& submitted) const {
+    auto json = proto::to_json(submitted.operation);
+    json["no_op"] = submitted.no_op;
+    return answer(json, submitted.no_op ? 200 : 202);
+}
+
+std::string Router::as_of() const {
+    return rfc3339(parts_.clock.wall_ms());
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,50 @@
+#pragma once
+// What the agent keeps of its one instance, beside the journal: the spec, and the facts found on
+// the way.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "agent/state/store.h"
+#include "proto/base/error.h"
+#include "proto/messages/shapes.h"
+
+namespace jackdaw::agent {
+
+struct InstanceFacts {
+    std::string filesystem_uuid;     ///< of the volume, chosen by us before mkfs or found on it
+    bool filesystem_is_ours = false; ///< we made it: making it again loses nothing of others
+    std::string installed_version;   ///< as the database's own program says
+    bool wanted_running = false;
+    bool created = false;       ///< the create has come to its end once
+    std::uint32_t restarts = 0; ///< by the supervisor, since the create
+};
+
+/// The pair as it stands in the store. Thread-safe; the life thread alone changes facts.
+class InstanceState {
+public:
+    explicit InstanceState(StateStore& store) : store_{&store} {}
+
+    /// Reads what an earlier agent kept; `corrupt` when it cannot be read.
+    [[nodiscard]] Result<void> load();
+    /// Null without an instance.
+    [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const;
+    [[nodiscard]] InstanceFacts facts() const;
+
+    /// Durable when they return; on failure memory and disk hold the old value.
+    [[nodiscard]] Result<void> set_spec(proto::InstanceSpec spec);
+    [[nodiscard]] Result<void> set_facts(InstanceFacts facts);
+    /// Forgets the instance; what is known of the volume's file system stays.
+    [[nodiscard]] Result<void> forget();
+
+private:
+    StateStore* store_;
+    mutable std::mutex mutex_;
+    std::shared_ptr<const proto::InstanceSpec> spec_;
+    InstanceFacts facts_;
+};
+
+} // namespace jackdaw::agent

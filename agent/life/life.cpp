@@ -1,0 +1,573 @@
+#include "agent/life/life.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include <fmt/format.h>
+#include <sodium.h>
+#include <spdlog/spdlog.h>
+
+#include "proto/base/ids.h"
+#include "proto/wire/shapes_json.h"
+
+namespace jackdaw::agent {
+namespace {
+
+constexpr std::chrono::seconds speech_wait{
+    5}; ///< a query waits this long for the life thread's own words
+constexpr std::uint32_t probes_until_degraded = 3;
+
+} // namespace
+
+Life::Life(Parts parts, LifeSettings settings)
+    : parts_{std::move(parts)},
+      settings_{std::move(settings)},
+      state_{parts_.store},
+      supervisor_{settings_.supervisor},
+      wake_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
+    assert(wake_);
+}
+
+Life::~Life() {
+    stop();
+}
+
+Result<void> Life::start() {
+    agent_since_ = rfc3339(parts_.clock.wall_ms());
+    {
+        const std::lock_guard lock{core_mutex_};
+        JACKDAW_CHECK(state_.load().while_doing("read the instance's state"));
+        std::string after;
+        for (;;) {
+            JACKDAW_TRY(const auto records, parts_.store.scan(Table::operations, after, 256));
+            if (records.empty()) {
+                break;
+            }
+            for (const auto& [id, text] : records) {
+                JACKDAW_CHECK(operations_.load(text).while_doing("read operation " + id));
+            }
+            after = records.back().first;
+        }
+    }
+    JACKDAW_CHECK(adopt().while_doing("adopt what an earlier agent left"));
+    publish();
+    thread_ = std::thread{[this] { run(); }};
+    return ok();
+}
+
+void Life::stop() {
+    if (!thread_.joinable()) {
+        return;
+    }
+    stopping_ = true;
+    stop_.raise();
+    wake();
+    thread_.join();
+}
+
+void Life::wake() noexcept {
+    const std::uint64_t one = 1;
+    (void)!::write(wake_.get(), &one, sizeof one);
+}
+
+Now Life::now() const {
+    auto moment = parts_.clock.now();
+    return Now{std::move(moment.boot_id), moment.boottime_ns, moment.wall_ms};
+}
+
+std::string Life::new_id() const {
+    std::array<std::byte, 10> random{};
+    randombytes_buf(random.data(), random.size());
+    return make_uuid7(parts_.clock.wall_ms(), random);
+}
+
+void Life::fault(std::string_view action, std::string_view step, std::string_view point) const {
+    if (parts_.fault_point) {
+        parts_.fault_point(action, step, point);
+    }
+}
+
+// ---- the thread -------------------------------------------------------------------------------
+
+void Life::run() {
+    while (!stopping_) {
+        if (work()) {
+            continue;
+        }
+        watch();
+        wait_for_events();
+    }
+    const std::lock_guard speech{slot_.speech};
+    if (slot_.driver != nullptr) {
+        slot_.driver->release();
+    }
+}
+
+Result<void> Life::adopt() {
+    if (state_.spec()) {
+        if (auto loaded = load_driver(); !loaded) {
+            // The instance is shown as failed; whoever mends the plug-in folder restarts the agent.
+            spdlog::error("life: load the driver: {}", loaded.error().to_string());
+            last_failure_ = proto::shape_of(loaded.error());
+        }
+    }
+    JACKDAW_TRY(database_.link, parts_.host.connect_guard(std::string{database_guard}));
+    if (database_.link != nullptr) {
+        if (auto status = database_.link->status()) {
+            database_.status = *std::move(status);
+            const auto age_ns =
+                runtime::Clock::boottime_ns() - database_.status.started_boottime_ns;
+            database_.since = rfc3339(parts_.clock.wall_ms() - age_ns / 1'000'000);
+            spdlog::info("life: adopted the database, pid {}", database_.status.child_pid);
+        }
+    }
+    end_stray_jobs();
+    return ok();
+}
+
+void Life::end_stray_jobs() {
+    const auto guards = parts_.host.list_guards();
+    if (!guards) {
+        spdlog::warn("life: list guards: {}", guards.error().to_string());
+        return;
+    }
+    for (const auto& name : *guards) {
+        if (!name.starts_with("op-")) {
+            continue;
+        }
+        const auto* const record = operations_.find(name.substr(3));
+        if (record != nullptr && !record->ended()) {
+            continue; // its operation resumes and takes it over, or ends it
+        }
+        auto link = parts_.host.connect_guard(name);
+        if (link && *link != nullptr) {
+            (void)(*link)->request_stop(
+                StopKind::kill); // a guard that died meanwhile is ended by init
+            (void)(*link)->wait_end(std::chrono::seconds{5}, -1);
+            (void)(*link)->release();
+            spdlog::info("life: ended {}, left by an operation that has ended", name);
+        }
+    }
+}
+
+bool Life::work() {
+    Operations::Next next;
+    {
+        const std::lock_guard lock{core_mutex_};
+        next = operations_.next(now());
+        if (const auto written = journal(); !written) {
+            parts_.on_fatal(written.error());
+            stopping_ = true;
+            return true;
+        }
+        if (next.what != Operations::What::idle) {
+            const auto* const record = operations_.find(next.id);
+            if (!record->shape.abort_requested && !stopping_) {
+                stop_.clear();
+            }
+            if (next.what == Operations::What::undo) {
+                stop_.clear(); // an undo is never cut short by the abort that asked for it
+            }
+        }
+    }
+    if (next.what == Operations::What::idle) {
+        publish();
+        return false;
+    }
+    if (stopping_) {
+        return true;
+    }
+    run_step(next);
+    publish();
+    return true;
+}
+
+void Life::run_step(const Operations::Next& next) {
+    const bool undo = next.what == Operations::What::undo;
+    const auto fatal = [&](const Error& error) {
+        parts_.on_fatal(error);
+        stopping_ = true;
+    };
+    Record copy; // the step's own: the core may be asked by other threads meanwhile
+    {
+        const std::lock_guard lock{core_mutex_};
+        if (!undo) {
+            operations_.step_began(now(), next.id, next.step);
+        }
+        if (const auto written = journal(); !written) {
+            return fatal(written.error());
+        }
+        copy = *operations_.find(next.id);
+    }
+    publish();
+    const auto& action = copy.shape.action;
+    const auto name = copy.shape.steps[next.step].name;
+    const auto* const plan = plan_of(action);
+    StepFunction function = nullptr;
+    for (const auto& step : plan != nullptr ? *plan : std::vector<StepPlan>{}) {
+        if (step.name == name) {
+            function = undo ? step.undo : step.run;
+        }
+    }
+    fault(action, name, undo ? "undo" : "begin");
+
+    StepContext context{parts_.host, state_, slot_, database_, stop_, parts_.clock,
+                        &copy,       {},     {},    {},        0};
+    context.set_argument = [&](const std::string& key, Json value) -> Result<void> {
+        const std::lock_guard lock{core_mutex_};
+        copy.arguments[key] = value;
+        operations_.set_argument(next.id, key, std::move(value));
+        return journal();
+    };
+    context.progress = [&](double progress) {
+        {
+            const std::lock_guard lock{core_mutex_};
+            operations_.step_progress(next.id, next.step, progress);
+        }
+        parts_.on_change(next.id);
+    };
+    context.need_driver = [this] { return load_driver(); };
+
+    Result<void> result = Error{
+        Errc::unsupported, fmt::format("this version knows no step '{}' of '{}'", name, action)};
+    if (function != nullptr) {
+        if (!state_.spec()) { // a step of a delete that was cut off after it forgot
+            result = ok();
+        } else {
+            result = function(context);
+        }
+    }
+    if (!result && stopping_) {
+        return; // cut off by our own end: it stands as running in the journal, and is resumed
+    }
+    fault(action, name, "effect");
+    {
+        const std::lock_guard lock{core_mutex_};
+        if (result && name == "health.probe") {
+            last_failure_.reset();
+        }
+        if (result && undo) {
+            operations_.undo_done(now(), next.id, next.step);
+        } else if (result) {
+            operations_.step_done(now(), next.id, next.step, context.engine_us);
+        } else {
+            auto error = std::move(result).error().while_doing(
+                fmt::format("{} {}: {}{}", action, copy.shape.target, undo ? "undo " : "", name));
+            spdlog::warn("life: {}", error.to_string());
+            auto shape = proto::shape_of(error, next.id);
+            if (action == "instance.start" && !undo) {
+                last_failure_ = shape;
+                if (copy.shape.cause !=
+                    "request") { // a start of our own that failed is a death like any other
+                    supervisor_.ended(runtime::Clock::instant());
+                }
+            }
+            undo ? operations_.undo_failed(now(), next.id, next.step, std::move(shape))
+                 : operations_.step_failed(now(), next.id, next.step, std::move(shape));
+        }
+        // The end of the last step is the end of the operation: told in one commit.
+        if (const auto written = journal(); !written) {
+            return fatal(written.error());
+        }
+    }
+    fault(action, name, "done");
+}
+
+// ---- watching ---------------------------------------------------------------------------------
+
+void Life::watch() {
+    const auto at = runtime::Clock::instant();
+    if (forgiven_.exchange(false)) {
+        supervisor_.forgive();
+    }
+    if (database_.link != nullptr) {
+        auto status = database_.link->status();
+        if (!status) {
+            if (status.error().code() == Errc::unavailable) {
+                spdlog::warn("life: the database's guard has died, and its database with it");
+                database_ended();
+            }
+        } else {
+            database_.status = *std::move(status);
+            if (database_.status.phase == GuardPhase::ended) {
+                const auto output = database_.link->output();
+                spdlog::warn("life: the database has ended by itself ({}); the end of its log: {}",
+                             database_.status.exit_status
+                                 ? fmt::format("status {}", *database_.status.exit_status)
+                                 : fmt::format("signal {}", database_.status.signal),
+                             output ? tail_of(*output, 4) : "?");
+                (void)
+                    database_.link->release(); // it is known now; a guard that died is gone anyway
+                database_ended();
+            }
+        }
+    } else if (state_.spec() && state_.facts().created && state_.facts().wanted_running &&
+               supervisor_.next_wakeup() == never && !supervisor_.gave_up() && !last_failure_) {
+        SubmitRequest request; // nothing runs and nothing is due: the machine has been powered on
+        request.action = "instance.start";
+        request.target = state_.spec()->name;
+        request.cause = "boot";
+        request.caller = "agent";
+        const std::lock_guard lock{core_mutex_};
+        if (auto submitted = submit_locked(std::move(request)); !submitted) {
+            spdlog::error("life: start after boot: {}", submitted.error().to_string());
+            last_failure_ = proto::shape_of(submitted.error());
+        }
+        return;
+    }
+    if (supervisor_.start_due(at)) {
+        supervisor_.start_taken();
+        SubmitRequest request;
+        request.action = "instance.start";
+        request.target = state_.spec()->name;
+        request.cause = "supervisor";
+        request.caller = "agent";
+        const std::lock_guard lock{core_mutex_};
+        auto facts = state_.facts();
+        ++facts.restarts;
+        if (const auto kept = state_.set_facts(facts); !kept) {
+            spdlog::warn("life: count a restart: {}", kept.error().to_string());
+        }
+        if (auto submitted = submit_locked(std::move(request)); !submitted) {
+            spdlog::error("life: restart the database: {}", submitted.error().to_string());
+        }
+        return;
+    }
+    if (database_.link != nullptr && at >= next_probe_) {
+        next_probe_ = at + settings_.probe_period;
+        probe();
+    }
+    if (at >= next_usage_) {
+        next_usage_ = at + settings_.usage_period;
+        read_usage();
+    }
+}
+
+void Life::database_ended() {
+    {
+        const std::lock_guard speech{slot_.speech};
+        if (slot_.driver != nullptr) {
+            slot_.driver->release();
+        }
+    }
+    database_ = DatabaseProcess{};
+    probes_failed_ = 0;
+    if (state_.spec() && state_.facts().created && state_.facts().wanted_running) {
+        supervisor_.ended(runtime::Clock::instant());
+        if (supervisor_.gave_up()) {
+            last_failure_ = proto::shape_of(
+                Error{Code::crash_loop,
+                      fmt::format("it ended {} times within a short time", supervisor_.deaths())});
+            spdlog::error("life: crash loop: the database is not started any more");
+        }
+    }
+    publish();
+}
+
+void Life::probe() {
+    if (slot_.driver == nullptr) {
+        return;
+    }
+    const plugins::Call call{std::chrono::steady_clock::now() + settings_.probe_limit,
+                             &stop_.flag()};
+    std::unique_lock speech{slot_.speech, speech_wait};
+    if (!speech) {
+        return; // a long query has the session; it is an answer, too
+    }
+    auto adopted = slot_.driver->adopt(call, slot_.place);
+    auto seen = adopted ? slot_.driver->probe(call)
+                        : Result<plugins::Observation>{std::move(adopted).error()};
+    speech.unlock();
+    const bool answered = seen && seen->answers;
+    const bool before = database_.answers;
+    const bool full_before = database_.volume_full;
+    probes_failed_ = answered ? 0 : probes_failed_ + 1;
+    if (answered) {
+        database_.answers = true;
+        database_.detail = seen->detail;
+        database_.volume_full = seen->volume_full;
+        if (!before || full_before != database_.volume_full) {
+            last_failure_.reset();
+            publish();
+        }
+    } else if (probes_failed_ >= probes_until_degraded && before) {
+        database_.answers = false;
+        database_.detail = seen ? seen->detail : seen.error().to_string();
+        spdlog::warn("life: the database does not answer: {}", database_.detail);
+        publish();
+    }
+}
+
+void Life::read_usage() {
+    if (!state_.spec()) {
+        return;
+    }
+    const auto info = parts_.host.inspect_volume(state_.spec()->volume_serial);
+    if (!info) {
+        if (info.error().code() == Errc::unavailable && info.error().id() != Code::volume_missing) {
+            parts_.on_fatal(info.error()); // the host process is gone; both start again
+            stopping_ = true;
+        }
+        return;
+    }
+    // Under 1 % or 8 MiB free: an engine's next write may be the one that fails.
+    const auto reserve = std::min<std::uint64_t>(info->filesystem_bytes / 100, 8U << 20U);
+    const bool full = info->mounted && info->free_bytes < reserve;
+    if (volume_size_ != info->size_bytes || volume_used_ != info->used_bytes ||
+        full != volume_full_) {
+        volume_size_ = info->size_bytes;
+        volume_used_ = info->used_bytes;
+        volume_full_ = full;
+        publish();
+    }
+}
+
+void Life::wait_for_events() {
+    auto until = std::min(next_usage_, supervisor_.next_wakeup());
+    if (database_.link != nullptr) {
+        until = std::min(until, next_probe_);
+    }
+    const auto left = until - runtime::Clock::instant();
+    const auto ms = std::clamp<std::int64_t>(
+        std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0, 60'000);
+    std::array<pollfd, 2> waits{pollfd{wake_.get(), POLLIN, 0}, pollfd{-1, POLLIN, 0}};
+    if (database_.link != nullptr) {
+        waits[1].fd = database_.link->poll_fd();
+    }
+    const bool idle = database_.link == nullptr && !state_.spec(); // sleep until somebody asks
+    (void)::poll(waits.data(), waits.size(), idle ? -1 : static_cast<int>(ms));
+    std::uint64_t count = 0;
+    (void)!::read(wake_.get(), &count, sizeof count);
+}
+
+// ---- shared ground ----------------------------------------------------------------------------
+
+Result<void> Life::journal() {
+    const auto writes = operations_.take_writes();
+    if (!writes.empty()) {
+        std::vector<Change> changes;
+        changes.reserve(writes.size());
+        for (const auto& write : writes) {
+            changes.push_back(Change{Table::operations, write.id, write.text});
+        }
+        JACKDAW_CHECK(parts_.store.commit(changes).while_doing("write the journal"));
+    }
+    for (const auto& id : operations_.take_changed()) {
+        parts_.on_change(id);
+    }
+    return ok();
+}
+
+Result<void> Life::load_driver() {
+    const auto spec = state_.spec();
+    if (!spec) {
+        return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    if (slot_.driver == nullptr || slot_.driver->name() != spec->datastore) {
+        JACKDAW_TRY(auto driver, parts_.drivers(spec->datastore));
+        const std::lock_guard speech{slot_.speech};
+        slot_.driver = std::move(driver);
+    }
+    if (slot_.place.instance_id != spec->id) {
+        JACKDAW_TRY(auto facts, parts_.host.facts());
+        const std::lock_guard speech{slot_.speech};
+        slot_.place.instance_id = spec->id;
+        slot_.place.data_folder = data_folder;
+        slot_.place.config_folder = config_folder;
+        slot_.place.run_folder = database_run_folder;
+        slot_.place.port = spec->port != 0 ? spec->port : slot_.driver->default_port();
+        slot_.place.machine = std::move(facts);
+    }
+    return ok();
+}
+
+void Life::publish() {
+    std::optional<proto::Instance> next;
+    {
+        const std::lock_guard lock{core_mutex_};
+        if (state_.spec()) {
+            next = compose();
+        }
+        const auto same = [](const std::optional<proto::Instance>& a,
+                             const std::optional<proto::Instance>& b) {
+            return a.has_value() == b.has_value() &&
+                   (!a || proto::to_json(*a) == proto::to_json(*b));
+        };
+        if (same(next, view_)) {
+            return;
+        }
+        view_ = std::move(next);
+    }
+    parts_.on_change({});
+}
+
+proto::Instance Life::compose() const {
+    const auto held = state_.spec();
+    const auto& spec = *held;
+    const auto facts = state_.facts();
+    proto::Instance view;
+    view.name = spec.name;
+    view.id = spec.id;
+    view.fleet = spec.fleet;
+    view.datastore = spec.datastore;
+    view.version = facts.installed_version.empty() ? spec.version : facts.installed_version;
+    view.machine_id = spec.id;
+    view.machine_state = "on";
+    view.address = spec.address;
+    view.port = slot_.place.port != 0 ? slot_.place.port : spec.port;
+    view.volume_size_bytes = volume_size_ != 0 ? volume_size_ : spec.volume_size_bytes;
+    view.volume_used_bytes = volume_used_;
+    view.agent_version = settings_.agent_version;
+    view.agent_pid = ::getpid();
+    view.agent_since = agent_since_;
+    view.database_pid = database_.link != nullptr ? database_.status.child_pid : 0;
+    view.database_since = database_.link != nullptr ? database_.since : "";
+    view.database_restarts = facts.restarts;
+    view.protect = spec.protect;
+    view.created_at = spec.created_at;
+    if (slot_.driver != nullptr) {
+        view.connection_uri = slot_.driver->connection_uri(spec.address, view.port);
+        view.connection_note = "client connections are not encrypted yet";
+    }
+    const auto* const running = operations_.running();
+    const Record* last_create = nullptr;
+    for (const auto& [id, record] : operations_.all()) {
+        if (record.shape.action == "instance.create") {
+            last_create = &record;
+        }
+    }
+    const auto failed = [&](const proto::ErrorShape& error) {
+        view.status = "failed";
+        view.reason = error.message + ": " + error.cause;
+    };
+    if (running != nullptr && running->shape.action == "instance.delete") {
+        view.status = "deleting";
+    } else if (!facts.created) {
+        view.status = "building";
+        if (last_create != nullptr && last_create->shape.error) {
+            failed(*last_create->shape.error);
+        }
+    } else if (!facts.wanted_running) {
+        view.status = "stopped";
+    } else if (last_failure_ && database_.link == nullptr) {
+        failed(*last_failure_);
+    } else if (database_.link == nullptr || !database_.answers) {
+        view.status = "degraded";
+        view.reason = database_.link == nullptr  ? "the database is being started"
+                      : database_.detail.empty() ? "the database does not answer yet"
+                                                 : database_.detail;
+    } else if (database_.volume_full || volume_full_) {
+        view.status = "degraded";
+        view.reason = "the volume is full";
+    } else {
+        view.status = "running";
+    }
+    return view;
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,164 @@
+#pragma once
+// The life of the one instance: a thread that runs operations step by step, adopts the database at
+// start, watches it, and starts it again when it has ended.
+//
+//   submit / abort / resume / query ──►  Life  ──► Host (root's verbs), guards, driver
+//              (any thread)               │  ▲
+//                                         ▼  └── probe each second, guard events
+//                        journal first, then the step; views for the sockets; on_change
+//
+// One thread of its own, because what it does blocks: helper programs, the engine's protocol,
+// commits. Public methods may be called from any thread; they take a short lock and may wait for
+// one commit.
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/core/operations.h"
+#include "agent/core/supervisor.h"
+#include "agent/host/host.h"
+#include "agent/life/instance_state.h"
+#include "agent/life/steps.h"
+#include "agent/state/store.h"
+#include "plugins/api/datastore.h"
+#include "proto/runtime/clock.h"
+
+namespace jackdaw::agent {
+
+/// Where drivers come from: the plug-in folder, or a test.
+using DriverSource =
+    std::function<Result<std::shared_ptr<plugins::Datastore>>(const std::string& name)>;
+
+/// Called at points that the kill tests aim at: ("instance.create", "volume.mount", "begin" |
+/// "effect" | "done").
+using FaultPoint =
+    std::function<void(std::string_view action, std::string_view step, std::string_view point)>;
+
+struct LifeSettings {
+    std::chrono::milliseconds probe_period{1000};
+    std::chrono::milliseconds probe_limit{900};
+    std::chrono::milliseconds usage_period{10'000}; ///< how often the volume's fill is read
+    std::chrono::seconds operation_limit{1800};
+    std::string agent_version;
+    SupervisorConfig supervisor;
+};
+
+struct SubmitRequest {
+    std::string id; ///< UUIDv7 from the caller, or empty
+    std::string action;
+    std::string target;
+    Json arguments = Json::object();
+    std::string idempotency_key;
+    std::string caller;
+    std::string cause = "request";
+};
+
+class Life {
+public:
+    struct Parts {
+        Host& host;
+        StateStore& store;
+        const runtime::Clock& clock;
+        DriverSource drivers;
+        FaultPoint fault_point; ///< may be empty
+        /// Runs on the life thread after the views have changed; must not block. Operation id, or
+        /// empty for the instance.
+        std::function<void(const std::string& operation)> on_change;
+        /// The host process or the store is gone for good: the program must end and be started
+        /// again.
+        std::function<void(const Error&)> on_fatal;
+    };
+
+    Life(Parts parts, LifeSettings settings);
+    ~Life();
+    Life(const Life&) = delete;
+    Life& operator=(const Life&) = delete;
+
+    /// Reads the journal and adopts what runs; then the thread goes on by itself.
+    [[nodiscard]] Result<void> start();
+    /// Ends the thread at the next border; a step that is cut off is resumed by the next agent. The
+    /// database goes on.
+    void stop();
+
+    /// Creates the instance: checks the spec as a whole, makes it durable, submits. The same spec
+    /// again answers with the operation that made it (`no_op` true); another one is E-NAME-TAKEN.
+    struct Submitted {
+        proto::Operation operation;
+        bool no_op = false;
+    };
+    [[nodiscard]] Result<Submitted> create(proto::InstanceSpec spec, std::vector<Secret> passwords,
+                                           const SubmitRequest& request);
+    [[nodiscard]] Result<Submitted> submit(SubmitRequest request);
+    [[nodiscard]] Result<proto::Operation> abort(const std::string& id);
+    [[nodiscard]] Result<proto::Operation> resume(const std::string& id);
+
+    /// Speaks to the engine between the life thread's own words. `busy` when it is not to be had
+    /// within 5 s; E-DATABASE-DOWN when nothing runs.
+    [[nodiscard]] Result<Json>
+    query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say);
+    /// The driver without speech: for checks. `not_found` before there is an instance.
+    [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>> driver();
+
+    [[nodiscard]] std::optional<proto::Instance> instance() const;
+    [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const; ///< null: none
+    [[nodiscard]] std::optional<proto::Operation> operation(const std::string& id) const;
+    /// Newest first, at most `limit`.
+    [[nodiscard]] std::vector<proto::Operation> operations(std::size_t limit) const;
+
+private:
+    void run();
+    [[nodiscard]] Result<void> adopt();
+    void end_stray_jobs();
+    /// Runs or undoes one step; false when there was nothing to do.
+    bool work();
+    void run_step(const Operations::Next& next);
+    void watch();
+    void probe();
+    void read_usage();
+    void database_ended();
+    void wait_for_events();
+    [[nodiscard]] Result<void> journal();
+    [[nodiscard]] Result<void> load_driver();
+    void publish();
+    [[nodiscard]] proto::Instance compose() const;
+    [[nodiscard]] Now now() const;
+    [[nodiscard]] std::string new_id() const;
+    [[nodiscard]] proto::Operation shape(const std::string& id) const;
+    [[nodiscard]] Result<std::string> submit_locked(SubmitRequest request);
+    void wake() noexcept;
+    void fault(std::string_view action, std::string_view step, std::string_view point) const;
+
+    Parts parts_;
+    LifeSettings settings_;
+
+    mutable std::mutex core_mutex_; ///< operations_, state_, view_; never held while a step runs
+    Operations operations_;
+    InstanceState state_;
+    std::optional<proto::Instance> view_;
+
+    // The life thread's own.
+    DriverSlot slot_;
+    DatabaseProcess database_;
+    Supervisor supervisor_;
+    StopSignal stop_;
+    std::string agent_since_;
+    std::uint64_t volume_size_ = 0, volume_used_ = 0;
+    bool volume_full_ = false;
+    Instant next_probe_{};
+    Instant next_usage_{};
+    std::uint32_t probes_failed_ = 0;
+    std::optional<proto::ErrorShape> last_failure_; ///< why nothing runs although it should
+    std::atomic<bool> forgiven_{false}; ///< somebody asked for a start: a crash loop is over
+
+    UniqueFd wake_;
+    std::atomic<bool> stopping_{false};
+    std::thread thread_;
+};
+
+} // namespace jackdaw::agent

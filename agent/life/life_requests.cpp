@@ -1,0 +1,243 @@
+// What other threads ask of the life: requests, queries and views.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "agent/life/life.h"
+#include "proto/base/size.h"
+
+namespace jackdaw::agent {
+namespace {
+
+constexpr std::chrono::seconds speech_wait{5};
+constexpr std::chrono::seconds query_limit{10};
+constexpr std::size_t accounts_max = 256; ///< databases or users in one spec
+
+/// What makes two specs the same wish: not the ids that were found on the way, nor passwords.
+Json wish_of(const proto::InstanceSpec& spec) {
+    auto wish = spec;
+    wish.created_at.clear();
+    for (auto& user : wish.users) {
+        user.verifier.clear();
+    }
+    return proto::to_json(wish);
+}
+
+} // namespace
+
+Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secret> passwords,
+                                     const SubmitRequest& request) {
+    JACKDAW_CHECK(check_label(spec.name, "instance"));
+    if (!is_uuid(spec.id)) {
+        return Error{Errc::invalid, "the spec's id is not a UUID"};
+    }
+    if (spec.filesystem != "xfs" && spec.filesystem != "ext4") {
+        return Error{Errc::invalid,
+                     fmt::format("'{}' is not a file system for volumes; xfs and ext4 are",
+                                 spec.filesystem.substr(0, 20))};
+    }
+    if (spec.databases.size() > accounts_max || spec.users.size() > accounts_max) {
+        return Error{Errc::invalid,
+                     fmt::format("more than {} databases or users in one spec", accounts_max)};
+    }
+    JACKDAW_TRY(const auto driver, parts_.drivers(spec.datastore));
+    if (spec.volume_size_bytes < driver->volume_bytes_min()) {
+        return Error{Code::volume_too_small, fmt::format("{} asks for at least {}", spec.datastore,
+                                                         format_size(driver->volume_bytes_min()))};
+    }
+    for (const auto& database : spec.databases) {
+        if (driver->databases() == nullptr) {
+            return Error{Errc::unsupported, fmt::format("{} has no databases", spec.datastore)};
+        }
+        JACKDAW_CHECK(driver->databases()->check(database));
+    }
+    for (std::size_t i = 0; i < spec.users.size(); ++i) {
+        if (driver->users() == nullptr) {
+            return Error{Errc::unsupported, fmt::format("{} has no users", spec.datastore)};
+        }
+        JACKDAW_CHECK(driver->users()->check(spec.users[i]));
+        if (i < passwords.size() && !passwords[i].empty()) {
+            JACKDAW_TRY(spec.users[i].verifier, driver->users()->make_verifier(passwords[i]));
+        }
+        if (spec.users[i].verifier.empty()) {
+            return Error{Code::bad_password,
+                         fmt::format("user '{}' has no password", spec.users[i].name)};
+        }
+    }
+    JACKDAW_TRY(const auto machine, parts_.host.machine_file());
+    if (!machine.instance_id.empty() && machine.instance_id != spec.id) {
+        return Error{Errc::conflict,
+                     fmt::format("this machine was made for instance {}", machine.instance_id)};
+    }
+
+    const std::lock_guard lock{core_mutex_};
+    if (const auto present = state_.spec()) {
+        if (wish_of(*present) != wish_of(spec)) {
+            return Error{Code::name_taken,
+                         fmt::format("instance '{}' is here with another spec", present->name)};
+        }
+        const Record* last = nullptr;
+        for (const auto& [id, record] : operations_.all()) {
+            if (record.shape.action == "instance.create") {
+                last = &record;
+            }
+        }
+        if (last != nullptr && last->shape.status == "done") {
+            return Submitted{operations_.shape_at(now(), *last), true};
+        }
+        if (last != nullptr && last->shape.status != "undone") {
+            // A resumed create brings new passwords: their verifiers replace the old ones, and are
+            // set again.
+            JACKDAW_CHECK(state_.set_spec(std::move(spec)));
+            JACKDAW_CHECK(
+                operations_.resume(now(), last->shape.id, settings_.operation_limit.count()));
+            operations_.rewind(last->shape.id, "users.create");
+            JACKDAW_CHECK(journal());
+            wake();
+            return Submitted{operations_.shape_at(now(), *operations_.find(last->shape.id)), false};
+        }
+    }
+    const auto name = spec.name;
+    if (spec.created_at.empty()) {
+        spec.created_at = rfc3339(parts_.clock.wall_ms());
+    }
+    JACKDAW_CHECK(state_.set_spec(std::move(spec)));
+    auto submitting = request;
+    submitting.action = "instance.create";
+    submitting.target = name;
+    auto id = submit_locked(std::move(submitting));
+    if (!id) {
+        JACKDAW_CHECK(state_.forget()); // nothing changed
+        return std::move(id).error();
+    }
+    return Submitted{shape(*id), false};
+}
+
+Result<std::string> Life::submit_locked(SubmitRequest request) {
+    const auto* const plan = plan_of(request.action);
+    if (plan == nullptr) {
+        return Error{Errc::unsupported, fmt::format("no action '{}'", request.action)};
+    }
+    Operations::Request wanted;
+    wanted.id = request.id.empty() ? new_id() : std::move(request.id);
+    wanted.action = std::move(request.action);
+    wanted.target = std::move(request.target);
+    for (const auto& step : *plan) {
+        wanted.steps.emplace_back(step.name);
+    }
+    wanted.arguments = std::move(request.arguments);
+    wanted.idempotency_key = std::move(request.idempotency_key);
+    wanted.caller = std::move(request.caller);
+    wanted.cause = std::move(request.cause);
+    wanted.limit_seconds = settings_.operation_limit.count();
+    JACKDAW_TRY(auto id, operations_.submit(now(), std::move(wanted)));
+    JACKDAW_CHECK(journal());
+    wake();
+    return id;
+}
+
+Result<Life::Submitted> Life::submit(SubmitRequest request) {
+    const std::lock_guard lock{core_mutex_};
+    if (!state_.spec()) {
+        return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    if (request.action == "instance.delete" && state_.spec()->protect) {
+        return Error{Code::protected_, fmt::format("'{}' is protected", state_.spec()->name)};
+    }
+    if (!state_.facts().created && request.action != "instance.delete") {
+        return Error{Errc::conflict, "the instance is not created yet"};
+    }
+    if (request.action == "instance.delete") { // a create that stands in its way will not go on
+        if (const auto* const create = operations_.unfinished("instance.create")) {
+            return Error{Code::operation_running,
+                         fmt::format("the create {} is not over", create->shape.id)}
+                .with_hint(fmt::format("`jackdaw op abort {}` first", create->shape.id));
+        }
+    }
+    if (request.target.empty()) {
+        request.target = state_.spec()->name;
+    }
+    if (request.action == "instance.start" || request.action == "instance.restart") {
+        forgiven_ = true;
+    }
+    JACKDAW_TRY(const auto id, submit_locked(std::move(request)));
+    return Submitted{shape(id), false};
+}
+
+Result<proto::Operation> Life::abort(const std::string& id) {
+    const std::lock_guard lock{core_mutex_};
+    JACKDAW_CHECK(operations_.abort(now(), id));
+    JACKDAW_CHECK(journal());
+    if (const auto* const running = operations_.running();
+        running != nullptr && running->shape.id == id) {
+        stop_.raise();
+    }
+    wake();
+    return shape(id);
+}
+
+Result<proto::Operation> Life::resume(const std::string& id) {
+    const std::lock_guard lock{core_mutex_};
+    JACKDAW_CHECK(operations_.resume(now(), id, settings_.operation_limit.count()));
+    JACKDAW_CHECK(journal());
+    wake();
+    return shape(id);
+}
+
+Result<Json>
+Life::query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say) {
+    std::unique_lock speech{slot_.speech, speech_wait};
+    if (!speech) {
+        return Error{Errc::busy, "the database's session is taken by an operation"};
+    }
+    if (slot_.driver == nullptr || slot_.place.instance_id.empty()) {
+        return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    const plugins::Call call{std::chrono::steady_clock::now() + query_limit, nullptr};
+    JACKDAW_CHECK(slot_.driver->adopt(call, slot_.place));
+    return say(*slot_.driver, call);
+}
+
+Result<std::shared_ptr<plugins::Datastore>> Life::driver() {
+    const std::unique_lock speech{slot_.speech, speech_wait};
+    if (!speech) {
+        return Error{Errc::busy, "the database's session is taken by an operation"};
+    }
+    if (slot_.driver == nullptr) {
+        return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    return slot_.driver;
+}
+
+proto::Operation Life::shape(const std::string& id) const {
+    return operations_.shape_at(now(), *operations_.find(id));
+}
+
+std::optional<proto::Instance> Life::instance() const {
+    const std::lock_guard lock{core_mutex_};
+    return view_;
+}
+
+std::shared_ptr<const proto::InstanceSpec> Life::spec() const {
+    return state_.spec();
+}
+
+std::optional<proto::Operation> Life::operation(const std::string& id) const {
+    const std::lock_guard lock{core_mutex_};
+    if (operations_.find(id) == nullptr) {
+        return std::nullopt;
+    }
+    return shape(id);
+}
+
+std::vector<proto::Operation> Life::operations(std::size_t limit) const {
+    const std::lock_guard lock{core_mutex_};
+    std::vector<proto::Operation> all;
+    const auto& records = operations_.all();
+    for (auto record = records.rbegin(); record != records.rend() && all.size() < limit; ++record) {
+        all.push_back(operations_.shape_at(now(), record->second));
+    }
+    return all;
+}
+
+} // namespace jackdaw::agent

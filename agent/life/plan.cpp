@@ -1,0 +1,87 @@
+// Which steps an action is made of. Everything else about order follows from these tables.
+#include <array>
+
+#include "agent/life/steps.h"
+
+namespace jackdaw::agent {
+namespace {
+
+using namespace steps;
+
+struct ActionPlan {
+    std::string_view action;
+    std::vector<StepPlan> steps;
+};
+
+const std::vector<ActionPlan>& plans() {
+    static const std::vector<ActionPlan> all{
+        {"instance.create",
+         {{"volume.find", find_volume, forget_instance},
+          {"volume.format", format_volume,
+           nothing}, // an empty file system of ours stays, known as ours
+          {"volume.mount", mount_volume, unmount_volume},
+          {"volume.stamp", stamp_volume, erase_stamp},
+          {"folders.prepare", prepare_folders, nothing},
+          {"datastore.check", check_datastore, nothing},
+          {"config.render", render_config, nothing},
+          {"data.initialise", initialise_data, discard_data},
+          {"data.seal", seal_data, nothing}, // undone with data.initialise
+          {"network.allow", allow_network, nothing},
+          {"database.start", start_database, stop_database},
+          {"database.secure", secure_database, nothing}, // what these three made goes with the data
+          {"databases.create", create_databases, nothing},
+          {"users.create", create_users, nothing},
+          {"health.probe", probe_health, nothing}}},
+        {"instance.delete",
+         {{"database.stop", stop_database, undo_stop_database},
+          {"volume.release", release_stamp, restore_stamp},
+          {"volume.unmount", unmount_volume, mount_volume},
+          {"instance.forget", forget_instance, cannot_bring_back}}},
+        {"instance.start",
+         {{"volume.find", find_volume, nothing},
+          {"volume.mount", mount_volume, nothing},
+          {"folders.prepare", prepare_folders, nothing},
+          {"config.render", render_config, nothing},
+          {"network.allow", allow_network, nothing},
+          {"database.start", start_database, stop_database},
+          {"health.probe", probe_health, nothing}}},
+        {"instance.stop", {{"database.stop", stop_database, undo_stop_database}}},
+        {"instance.restart",
+         {{"database.stop", stop_database, undo_stop_database},
+          {"config.render", render_config, nothing},
+          {"database.start", start_database, nothing},
+          {"health.probe", probe_health, nothing}}},
+        {"instance.protect", {{"instance.record", set_protect, nothing}}},
+        {"volume.grow",
+         {{"volume.rescan", rescan_volume, nothing},
+          {"filesystem.grow", grow_filesystem, cannot_shrink},
+          {"volume.record", record_size, nothing}}},
+        {"database.create", {{"database.create", create_database, undo_create_database}}},
+        {"database.delete", {{"database.drop", drop_database, cannot_bring_back}}},
+        {"user.create", {{"user.create", create_user, undo_create_user}}},
+        {"user.delete", {{"user.drop", drop_user, cannot_bring_back}}},
+        {"user.password", {{"user.password", set_password, cannot_bring_back}}},
+    };
+    return all;
+}
+
+} // namespace
+
+const std::vector<StepPlan>* plan_of(std::string_view action) {
+    for (const auto& plan : plans()) {
+        if (plan.action == action) {
+            return &plan.steps;
+        }
+    }
+    return nullptr;
+}
+
+std::vector<std::string_view> all_actions() {
+    std::vector<std::string_view> names;
+    for (const auto& plan : plans()) {
+        names.push_back(plan.action);
+    }
+    return names;
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,172 @@
+#include "agent/life/steps.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include <fmt/format.h>
+
+namespace jackdaw::agent {
+namespace {
+
+constexpr std::chrono::seconds kill_wait{10}; ///< a killed guard's tree is gone in milliseconds
+
+/// Kills what the guard holds and forgets it. `deadline` when it will not die (a frozen machine).
+Result<void> end_guard(GuardLink& link) {
+    const auto before = link.status();
+    if (before && before->phase != GuardPhase::ended) {
+        if (const auto asked = link.request_stop(StopKind::kill); !asked) {
+            return ok(); // the guard died meanwhile; the first process ends what it held
+        }
+        const auto ended = link.wait_end(kill_wait, -1);
+        if (!ended && ended.error().code() != Errc::unavailable) {
+            return ended.error().clone().while_doing("end a helper program that was left");
+        }
+    }
+    (void)link.release(); // a dead guard cannot be released, and need not be
+    return ok();
+}
+
+} // namespace
+
+StopSignal::StopSignal() : event_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
+    assert(event_);
+}
+
+void StopSignal::raise() noexcept {
+    flag_ = true;
+    const std::uint64_t one = 1;
+    (void)!::write(event_.get(), &one, sizeof one);
+}
+
+void StopSignal::clear() noexcept {
+    flag_ = false;
+    std::uint64_t count = 0;
+    (void)!::read(event_.get(), &count, sizeof count);
+}
+
+plugins::Call StepContext::call(std::chrono::milliseconds limit) const {
+    return plugins::Call{std::chrono::steady_clock::now() + limit, &stop.flag()};
+}
+
+std::string StepContext::job_guard() const {
+    return "op-" + record->shape.id;
+}
+
+std::string tail_of(std::string_view output, std::size_t lines_max) {
+    while (!output.empty() && (output.back() == '\n' || output.back() == ' ')) {
+        output.remove_suffix(1);
+    }
+    std::size_t from = output.size();
+    for (std::size_t lines = 0; from > 0; --from) {
+        if (output[from - 1] == '\n' && ++lines == lines_max) {
+            break;
+        }
+    }
+    std::string text{
+        output.substr(std::max(from, output.size() > 2000 ? output.size() - 2000 : 0))};
+    for (auto& c : text) { // the engine's words are hostile: no control characters reach a terminal
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f) {
+            c = ' ';
+        }
+    }
+    return text;
+}
+
+Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun& run,
+                       bool any_status) {
+    const auto guard = context.job_guard();
+    JACKDAW_TRY(auto link, context.host.connect_guard(guard));
+    if (link != nullptr) {
+        const auto left = link->status();
+        const auto job = context.arguments().find("job");
+        const bool same = job != context.arguments().end() && job->is_string() &&
+                          job->get_ref<const std::string&>() == step;
+        if (left && left->succeeded() && same && !context.stop.raised()) {
+            JACKDAW_TRY(auto output, link->output());
+            JACKDAW_CHECK(link->release());
+            return JobEnd{0, std::move(output)};
+        }
+        JACKDAW_CHECK(end_guard(*link));
+        link.reset();
+    }
+    if (context.stop.raised()) {
+        return Error{Errc::cancelled, "stopped before a helper program was started"};
+    }
+    if (run.prepare) {
+        JACKDAW_CHECK(run.prepare());
+    }
+    JACKDAW_CHECK(context.set_argument("job", std::string{step}));
+    JACKDAW_TRY(link, run.spawn());
+    auto end = link->wait_end(run.limit, context.stop.fd());
+    if (!end) {
+        const auto code = end.error().code();
+        JACKDAW_CHECK(end_guard(*link));
+        if (code == Errc::unavailable) {
+            return Error{Code::job_unknown, "the guard of a helper program died; its outcome is "
+                                            "unknown, what it did is done again"};
+        }
+        return std::move(end).error();
+    }
+    if (run.engine) {
+        context.engine_us += (end->ended_boottime_ns - end->started_boottime_ns) / 1000;
+    }
+    JACKDAW_TRY(auto output, link->output());
+    JACKDAW_CHECK(link->release());
+    if (!end->exit_status) {
+        return Error{Code::job_failed, fmt::format("signal {} ended it; its last words: {}",
+                                                   end->signal, tail_of(output))};
+    }
+    if (*end->exit_status != 0 && !any_status) {
+        return Error{Code::job_failed, fmt::format("it ended with status {}; its last words: {}",
+                                                   *end->exit_status, tail_of(output))};
+    }
+    return JobEnd{*end->exit_status, std::move(output)};
+}
+
+Result<void> stop_database(StepContext& context, StopKind kind) {
+    auto& database = context.database;
+    if (database.link == nullptr) {
+        JACKDAW_TRY(database.link, context.host.connect_guard(std::string{database_guard}));
+    }
+    if (database.link == nullptr) {
+        return ok();
+    }
+    {
+        const std::lock_guard speech{context.slot.speech};
+        if (context.slot.driver != nullptr) {
+            context.slot.driver->release();
+        }
+    }
+    const auto present = database.link->status();
+    if (present && present->phase != GuardPhase::ended) {
+        const auto began = runtime::Clock::boottime_ns();
+        JACKDAW_CHECK(database.link->request_stop(kind));
+        // The budget is the guard's own: it kills when the LaunchSpec's times are over. No deadline
+        // of an operation cuts a database's shutdown short, so neither does an abort.
+        const auto ended = database.link->wait_end(std::chrono::hours{24}, -1);
+        if (!ended && ended.error().code() != Errc::unavailable) {
+            return ended.error().clone().while_doing("stop the database");
+        }
+        context.engine_us += (runtime::Clock::boottime_ns() - began) / 1000;
+    }
+    (void)database.link->release(); // the guard may have died with its database; both are gone then
+    database = DatabaseProcess{};
+    return ok();
+}
+
+namespace steps {
+
+Result<void> nothing(StepContext&) {
+    return ok();
+}
+
+Result<void> cannot_bring_back(StepContext& context) {
+    return Error{Errc::conflict,
+                 fmt::format("what {} did cannot be undone", context.record->shape.action)};
+}
+
+} // namespace steps
+
+} // namespace jackdaw::agent

@@ -1,0 +1,158 @@
+#pragma once
+// The steps that operations are made of. Each is idempotent: it looks before it does, so that
+// running it again after a `kill -9` anywhere inside ends in the same state. Plain blocking code on
+// the life thread.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/core/operations.h"
+#include "agent/host/host.h"
+#include "agent/life/instance_state.h"
+#include "plugins/api/datastore.h"
+#include "proto/runtime/clock.h"
+
+namespace jackdaw::agent {
+
+/// Asks what runs to end early: an eventfd for poll(2) and a flag for drivers, raised together.
+class StopSignal {
+public:
+    StopSignal();
+    void raise() noexcept;
+    void clear() noexcept;
+    [[nodiscard]] bool raised() const noexcept { return flag_.load(); }
+    [[nodiscard]] int fd() const noexcept { return event_.get(); }
+    [[nodiscard]] const std::atomic<bool>& flag() const noexcept { return flag_; }
+
+private:
+    UniqueFd event_;
+    std::atomic<bool> flag_{false};
+};
+
+/// The loaded driver and where its instance lives. Speech verbs are taken one at a time, by lock().
+struct DriverSlot {
+    std::shared_ptr<plugins::Datastore> driver; ///< null until there is a spec
+    plugins::Place place;
+    std::timed_mutex speech;
+};
+
+/// The database's process as this agent holds it; null link: none known.
+struct DatabaseProcess {
+    std::unique_ptr<GuardLink> link;
+    GuardStatus status;
+    std::string since; ///< RFC 3339
+    bool answers = false;
+    std::string detail;
+    bool volume_full = false;
+};
+
+struct StepContext {
+    Host& host;
+    InstanceState& state;
+    DriverSlot& slot;
+    DatabaseProcess& database;
+    StopSignal& stop;
+    const runtime::Clock& clock;
+    const Record* record; ///< stays valid during the step
+    /// Journals an argument of the operation; durable when it returns.
+    std::function<Result<void>(const std::string& key, Json value)> set_argument;
+    std::function<void(double)> progress;
+    /// Loads the driver for the spec and fills the slot.
+    std::function<Result<void>()> need_driver;
+    std::int64_t engine_us = 0; ///< adds up what the engine's own processes took
+
+    [[nodiscard]] const Json& arguments() const { return record->arguments; }
+    [[nodiscard]] proto::InstanceSpec spec() const { return *state.spec(); }
+    [[nodiscard]] plugins::Call call(std::chrono::milliseconds limit) const;
+    /// The name of this operation's job guard: the same for every agent that resumes it.
+    [[nodiscard]] std::string job_guard() const;
+};
+
+/// One helper program of a step.
+struct JobRun {
+    std::function<Result<std::unique_ptr<GuardLink>>()> spawn;
+    /// Makes the place as the job wants to find it (wipes what a cut-off one left); run before each
+    /// spawn. May be empty.
+    std::function<Result<void>()> prepare;
+    std::chrono::milliseconds limit{600'000};
+    bool engine = false; ///< its time counts as the engine's own
+};
+struct JobEnd {
+    int exit_status = 0;
+    std::string output; ///< the last 32 KiB
+};
+
+/// Runs a job under the guard named after the operation. What an earlier agent started for the same
+/// step is taken over when it has ended with 0; otherwise it is killed, its outcome being unknown,
+/// and the work is done again. A job that exits with another status is an E-JOB-FAILED with the
+/// last lines of its output, unless `any_status`. Cancelled or out of time: the job is killed
+/// first, so nothing of it runs on.
+Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun& run,
+                       bool any_status = false);
+/// Ends the database by its own stop budget (`kill`: at once) and waits; no process of it is left
+/// after ok.
+Result<void> stop_database(StepContext& context, StopKind kind);
+/// The last lines of a program's output, bounded, printable.
+std::string tail_of(std::string_view output, std::size_t lines_max = 8);
+
+using StepFunction = Result<void> (*)(StepContext&);
+
+struct StepPlan {
+    std::string_view name;
+    StepFunction run;
+    StepFunction undo; ///< leaves what was before the step; never null
+};
+
+/// The steps of an action, in order; null for an unknown one. The one list: tests take it from
+/// here.
+const std::vector<StepPlan>* plan_of(std::string_view action);
+std::vector<std::string_view> all_actions();
+
+// The steps by their subject; plan.cpp puts them in order.
+namespace steps {
+Result<void> nothing(StepContext&);
+Result<void> find_volume(StepContext&);
+Result<void> format_volume(StepContext&);
+Result<void> mount_volume(StepContext&);
+Result<void> unmount_volume(StepContext&);
+Result<void> stamp_volume(StepContext&);
+Result<void> erase_stamp(StepContext&);
+Result<void> release_stamp(StepContext&);
+Result<void> restore_stamp(StepContext&);
+Result<void> rescan_volume(StepContext&);
+Result<void> grow_filesystem(StepContext&);
+Result<void> cannot_shrink(StepContext&);
+Result<void> record_size(StepContext&);
+Result<void> prepare_folders(StepContext&);
+Result<void> check_datastore(StepContext&);
+Result<void> render_config(StepContext&);
+Result<void> initialise_data(StepContext&);
+Result<void> discard_data(StepContext&);
+Result<void> seal_data(StepContext&);
+Result<void> allow_network(StepContext&);
+Result<void> start_database(StepContext&);
+Result<void> stop_database(StepContext&);
+Result<void> undo_stop_database(StepContext&);
+Result<void> secure_database(StepContext&);
+Result<void> create_databases(StepContext&);
+Result<void> create_users(StepContext&);
+Result<void> probe_health(StepContext&);
+Result<void> forget_instance(StepContext&);
+Result<void> set_protect(StepContext&);
+Result<void> create_database(StepContext&);
+Result<void> undo_create_database(StepContext&);
+Result<void> drop_database(StepContext&);
+Result<void> create_user(StepContext&);
+Result<void> undo_create_user(StepContext&);
+Result<void> drop_user(StepContext&);
+Result<void> set_password(StepContext&);
+Result<void> cannot_bring_back(StepContext&);
+} // namespace steps
+
+} // namespace jackdaw::agent

@@ -1,0 +1,201 @@
+// Steps about databases and users inside the engine.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "agent/life/steps.h"
+
+namespace jackdaw::agent::steps {
+namespace {
+
+constexpr std::chrono::seconds speech_limit{30};
+
+Result<proto::DatabaseSpec> database_argument(const StepContext& context) {
+    const auto at = context.arguments().find("request");
+    proto::DatabaseSpec spec;
+    if (at != context.arguments().end()) {
+        JACKDAW_TRY(spec.name, proto::string_at(*at, "name", "", 1U << 20U));
+        JACKDAW_TRY(spec.charset, proto::string_at(*at, "charset", ""));
+        JACKDAW_TRY(spec.collation, proto::string_at(*at, "collation", ""));
+    }
+    return spec;
+}
+
+Result<proto::UserSpec> user_argument(const StepContext& context) {
+    const auto at = context.arguments().find("request");
+    proto::UserSpec spec;
+    if (at != context.arguments().end()) {
+        JACKDAW_TRY(spec.name, proto::string_at(*at, "name", "", 1U << 20U));
+        JACKDAW_TRY(spec.host, proto::string_at(*at, "host", "%"));
+        JACKDAW_TRY(spec.databases, proto::strings_at(*at, "databases"));
+        // Not part of "request": a generated password differs each time the same request is sent
+        // again.
+        JACKDAW_TRY(spec.verifier, proto::string_at(context.arguments(), "verifier", ""));
+    }
+    return spec;
+}
+
+Result<void> gone_is_ok(Result<void> dropped) {
+    return !dropped && dropped.error().code() == Errc::not_found ? ok() : std::move(dropped);
+}
+
+/// Before the first drop: the thing must be there. An agent that resumes finds the mark, and then
+/// gone is what was wanted.
+Result<void> mark_begun(StepContext& context, const std::function<Result<bool>()>& present) {
+    if (context.arguments().contains("begun")) {
+        return ok();
+    }
+    JACKDAW_TRY(const bool there, present());
+    if (!there) {
+        return Error{Errc::not_found, fmt::format("no '{}'", context.record->shape.target)};
+    }
+    return context.set_argument("begun", true);
+}
+
+/// The facet behind the speech lock, with the server running and adopted.
+template <class Facet, class Say>
+Result<void> with_facet(StepContext& context, Facet* (plugins::Datastore::*facet)() noexcept,
+                        Say say) {
+    JACKDAW_CHECK(context.need_driver());
+    if (!context.state.facts().wanted_running) {
+        return Error{Code::database_down, "the instance is stopped"}.with_hint(
+            fmt::format("`jackdaw instance start {}` first", context.spec().name));
+    }
+    const std::lock_guard speech{context.slot.speech};
+    auto* const found = (*context.slot.driver.*facet)();
+    if (found == nullptr) {
+        return Error{Errc::unsupported,
+                     fmt::format("{} has no such thing", context.slot.driver->name())};
+    }
+    return say(*found, context.call(speech_limit));
+}
+
+} // namespace
+
+Result<void> create_databases(StepContext& context) {
+    const auto wanted = context.spec().databases;
+    if (wanted.empty()) {
+        return ok();
+    }
+    JACKDAW_CHECK(start_database(context));
+    return with_facet(
+        context, &plugins::Datastore::databases,
+        [&](plugins::Databases& databases, const plugins::Call& call) -> Result<void> {
+            for (const auto& spec : wanted) {
+                JACKDAW_CHECK(databases.create(call, spec)
+                                  .while_doing(fmt::format("create database '{}'", spec.name)));
+            }
+            return ok();
+        });
+}
+
+Result<void> create_users(StepContext& context) {
+    const auto wanted = context.spec().users;
+    if (wanted.empty()) {
+        return ok();
+    }
+    JACKDAW_CHECK(start_database(context));
+    return with_facet(context, &plugins::Datastore::users,
+                      [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
+                          for (const auto& spec : wanted) {
+                              JACKDAW_CHECK(
+                                  users.create(call, spec)
+                                      .while_doing(fmt::format("create user '{}'", spec.name)));
+                          }
+                          return ok();
+                      });
+}
+
+Result<void> create_database(StepContext& context) {
+    JACKDAW_TRY(const auto spec, database_argument(context));
+    return with_facet(
+        context, &plugins::Datastore::databases,
+        [&](plugins::Databases& databases, const plugins::Call& call) -> Result<void> {
+            if (!context.arguments().contains("existed")) {
+                JACKDAW_TRY(const auto present, databases.list(call));
+                const bool existed = std::ranges::any_of(
+                    present, [&](const auto& one) { return one.name == spec.name; });
+                JACKDAW_CHECK(context.set_argument("existed", existed));
+            }
+            return databases.create(call, spec);
+        });
+}
+
+Result<void> undo_create_database(StepContext& context) {
+    const auto existed = context.arguments().find("existed");
+    if (existed == context.arguments().end() || existed->get<bool>()) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto spec, database_argument(context));
+    return with_facet(
+        context, &plugins::Datastore::databases,
+        [&](plugins::Databases& databases, const plugins::Call& call) -> Result<void> {
+            return gone_is_ok(databases.drop(call, spec.name));
+        });
+}
+
+Result<void> drop_database(StepContext& context) {
+    JACKDAW_TRY(const auto spec, database_argument(context));
+    return with_facet(
+        context, &plugins::Datastore::databases,
+        [&](plugins::Databases& databases, const plugins::Call& call) -> Result<void> {
+            JACKDAW_CHECK(mark_begun(context, [&]() -> Result<bool> {
+                JACKDAW_TRY(const auto present, databases.list(call));
+                return std::ranges::any_of(present,
+                                           [&](const auto& one) { return one.name == spec.name; });
+            }));
+            return gone_is_ok(databases.drop(call, spec.name));
+        });
+}
+
+Result<void> create_user(StepContext& context) {
+    JACKDAW_TRY(const auto spec, user_argument(context));
+    return with_facet(context, &plugins::Datastore::users,
+                      [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
+                          if (!context.arguments().contains("existed")) {
+                              JACKDAW_TRY(const auto present, users.list(call));
+                              const bool existed =
+                                  std::ranges::any_of(present, [&](const auto& one) {
+                                      return one.name == spec.name && one.host == spec.host;
+                                  });
+                              JACKDAW_CHECK(context.set_argument("existed", existed));
+                          }
+                          return users.create(call, spec);
+                      });
+}
+
+Result<void> undo_create_user(StepContext& context) {
+    const auto existed = context.arguments().find("existed");
+    if (existed == context.arguments().end() || existed->get<bool>()) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto spec, user_argument(context));
+    return with_facet(context, &plugins::Datastore::users,
+                      [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
+                          return gone_is_ok(users.drop(call, spec.name, spec.host));
+                      });
+}
+
+Result<void> drop_user(StepContext& context) {
+    JACKDAW_TRY(const auto spec, user_argument(context));
+    return with_facet(context, &plugins::Datastore::users,
+                      [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
+                          JACKDAW_CHECK(mark_begun(context, [&]() -> Result<bool> {
+                              JACKDAW_TRY(const auto present, users.list(call));
+                              return std::ranges::any_of(present, [&](const auto& one) {
+                                  return one.name == spec.name && one.host == spec.host;
+                              });
+                          }));
+                          return gone_is_ok(users.drop(call, spec.name, spec.host));
+                      });
+}
+
+Result<void> set_password(StepContext& context) {
+    JACKDAW_TRY(const auto spec, user_argument(context));
+    return with_facet(context, &plugins::Datastore::users,
+                      [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
+                          return users.set_verifier(call, spec.name, spec.host, spec.verifier);
+                      });
+}
+
+} // namespace jackdaw::agent::steps

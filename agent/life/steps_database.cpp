@@ -1,0 +1,276 @@
+// Steps about the database itself: check, configure, initialise, start, stop, secure, probe.
+#include <poll.h>
+
+#include <fmt/format.h>
+
+#include "agent/life/steps.h"
+
+namespace jackdaw::agent::steps {
+namespace {
+
+constexpr std::chrono::seconds speech_limit{30};
+constexpr std::chrono::seconds check_limit{60};
+constexpr int adopt_retry_ms = 5; ///< while a starting server does not take connections yet
+
+/// "10.11" accepts "10.11.14"; a full version accepts itself.
+bool version_matches(std::string_view wanted, std::string_view installed) {
+    return wanted.empty() || installed == wanted ||
+           (installed.starts_with(wanted) && installed.size() > wanted.size() &&
+            installed[wanted.size()] == '.');
+}
+
+Result<void>
+speak(StepContext& context,
+      const std::function<Result<void>(plugins::Datastore&, const plugins::Call&)>& say) {
+    const std::lock_guard speech{context.slot.speech};
+    return say(*context.slot.driver, context.call(speech_limit));
+}
+
+/// Waits until the server answers, its process ends, or the time is over.
+Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    auto& link = *context.database.link;
+    for (;;) {
+        JACKDAW_TRY(context.database.status, link.status());
+        if (context.database.status.phase == GuardPhase::ended) {
+            JACKDAW_TRY(const auto output, link.output());
+            const auto status = context.database.status;
+            JACKDAW_CHECK(link.release());
+            context.database = DatabaseProcess{};
+            return Error{
+                Code::start_failed,
+                fmt::format("{}; the end of its log: {}",
+                            status.exit_status
+                                ? fmt::format("it ended with status {}", *status.exit_status)
+                                : fmt::format("signal {} ended it", status.signal),
+                            tail_of(output))};
+        }
+        auto adopted = [&] {
+            const std::lock_guard speech{context.slot.speech};
+            return context.slot.driver->adopt(context.call(std::chrono::seconds{5}),
+                                              context.slot.place);
+        }();
+        if (adopted) {
+            return ok();
+        }
+        if (context.stop.raised()) {
+            return Error{Errc::cancelled, "stopped while the database was starting"};
+        }
+        if (adopted.error().code() == Errc::not_allowed ||
+            std::chrono::steady_clock::now() > until) {
+            return std::move(adopted).while_doing("wait for the database's first answer");
+        }
+        pollfd waits[2] = {{link.poll_fd(), POLLIN, 0}, {context.stop.fd(), POLLIN, 0}};
+        (void)::poll(waits, 2, adopt_retry_ms);
+    }
+}
+
+} // namespace
+
+Result<void> prepare_folders(StepContext& context) {
+    return context.host.prepare_folders();
+}
+
+Result<void> check_datastore(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    const auto job = context.slot.driver->version_job(context.slot.place);
+    JobRun run;
+    run.limit = check_limit;
+    run.engine = true;
+    run.spawn = [&] {
+        return context.host.spawn_job(context.job_guard(), context.spec().datastore, job);
+    };
+    auto end = run_job(context, "datastore.check", run);
+    if (!end) {
+        if (end.error().id() == Code::job_failed) {
+            return Error{Code::install_missing, end.error().message()};
+        }
+        return std::move(end).error();
+    }
+    JACKDAW_TRY(auto version, context.slot.driver->parse_version(end->output));
+    if (!version_matches(context.spec().version, version)) {
+        return Error{Code::unknown_datastore,
+                     fmt::format("the image has {} {}, the spec asks for {}",
+                                 context.spec().datastore, version, context.spec().version)};
+    }
+    auto facts = context.state.facts();
+    facts.installed_version = std::move(version);
+    return context.state.set_facts(std::move(facts));
+}
+
+Result<void> render_config(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    auto& driver = *context.slot.driver;
+    JACKDAW_TRY(const auto files, driver.render(context.slot.place));
+    JACKDAW_CHECK(context.host.write_config(files));
+    const auto check = driver.check_config_job(context.slot.place);
+    if (!check || context.state.facts().created) {
+        return ok(); // rendered by the same rules from the same facts as the file that was checked
+    }
+    JobRun run;
+    run.limit = check_limit;
+    run.engine = true;
+    run.spawn = [&] {
+        return context.host.spawn_job(context.job_guard(), context.spec().datastore, *check);
+    };
+    JACKDAW_TRY(const auto end, run_job(context, "config.render", run, true));
+    return driver.judge_config(end.exit_status, end.output);
+}
+
+Result<void> initialise_data(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    JACKDAW_TRY(const auto stamp, context.host.read_stamp());
+    if (stamp && stamp->sealed) {
+        return ok(); // complete already, or taken over
+    }
+    const auto job = context.slot.driver->initialise_job(context.slot.place);
+    JobRun run;
+    run.limit = job.limit;
+    run.engine = true;
+    run.prepare = [&] { return context.host.wipe_data(); };
+    run.spawn = [&] {
+        return context.host.spawn_job(context.job_guard(), context.spec().datastore, job);
+    };
+    JACKDAW_TRY(const auto end, run_job(context, "data.initialise", run));
+    (void)end;
+    // The job may have left out every fsync (it is quicker so): durable before it is journalled as
+    // done.
+    return context.host.sync_volume();
+}
+
+Result<void> discard_data(StepContext& context) {
+    if (context.arguments().contains("taken_over")) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto info, context.host.inspect_volume(context.spec().volume_serial));
+    if (!info.mounted) {
+        return ok();
+    }
+    JACKDAW_TRY(auto stamp, context.host.read_stamp());
+    if (!stamp || stamp->instance_id != context.spec().id) {
+        return ok();
+    }
+    if (stamp->sealed) {
+        stamp->sealed = false;
+        JACKDAW_CHECK(context.host.write_stamp(*stamp, {}));
+    }
+    return context.host.wipe_data();
+}
+
+Result<void> seal_data(StepContext& context) {
+    JACKDAW_TRY(auto stamp, context.host.read_stamp());
+    if (!stamp || stamp->instance_id != context.spec().id) {
+        return Error{Code::volume_foreign, "the volume's stamp changed during the create"};
+    }
+    if (stamp->sealed) {
+        return ok();
+    }
+    JACKDAW_CHECK(context.host.sync_volume());
+    stamp->sealed = true;
+    stamp->version = context.state.facts().installed_version;
+    return context.host.write_stamp(*stamp, {});
+}
+
+Result<void> allow_network(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    return context.host.set_firewall(context.spec().allow, context.slot.place.port);
+}
+
+Result<void> start_database(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    auto& database = context.database;
+    if (database.link == nullptr) {
+        JACKDAW_TRY(database.link, context.host.connect_guard(std::string{database_guard}));
+    }
+    if (database.link != nullptr) { // one that an earlier agent started: adopt it, or hear its end
+        const auto status = database.link->status();
+        if (!status || status->phase != GuardPhase::running) {
+            JACKDAW_CHECK(jackdaw::agent::stop_database(context, StopKind::clean));
+        }
+    }
+    // The stamp is read again at every start: a half-made data folder is never started.
+    JACKDAW_TRY(const auto stamp, context.host.read_stamp());
+    if (!stamp || stamp->instance_id != context.spec().id || !stamp->sealed) {
+        return Error{Code::volume_foreign,
+                     "the volume does not carry this instance's complete data folder"};
+    }
+    auto facts = context.state.facts();
+    if (!facts.wanted_running) {
+        facts.wanted_running = true;
+        JACKDAW_CHECK(context.state.set_facts(facts));
+    }
+    const auto launch = context.slot.driver->launch(context.slot.place);
+    const auto began = runtime::Clock::boottime_ns();
+    if (database.link == nullptr) {
+        JACKDAW_TRY(database.link, context.host.spawn_database(launch));
+    }
+    database.since = rfc3339(context.clock.wall_ms());
+    JACKDAW_CHECK(wait_for_answer(context, launch.ready_within));
+    const auto from = std::max(began, context.database.status.started_boottime_ns);
+    context.engine_us += (runtime::Clock::boottime_ns() - from) / 1000;
+    context.database.answers = true;
+    return ok();
+}
+
+Result<void> stop_database(StepContext& context) {
+    auto facts = context.state.facts();
+    if (facts.wanted_running && context.record->shape.action != "instance.restart") {
+        facts.wanted_running = false; // first, so that no agent after us starts it again
+        JACKDAW_CHECK(context.state.set_facts(facts));
+        JACKDAW_CHECK(context.set_argument("was_running", true));
+    }
+    const auto forced = context.arguments().find("force");
+    const bool kill =
+        forced != context.arguments().end() && forced->is_boolean() && forced->get<bool>();
+    return jackdaw::agent::stop_database(context, kill ? StopKind::kill : StopKind::clean);
+}
+
+Result<void> undo_stop_database(StepContext& context) {
+    if (context.record->shape.action != "instance.restart" &&
+        !context.arguments().contains("was_running")) {
+        return ok();
+    }
+    JACKDAW_CHECK(mount_volume(context));
+    return start_database(context);
+}
+
+Result<void> secure_database(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    JACKDAW_CHECK(
+        start_database(context)); // adopts when it runs; a resumed create finds it as it was left
+    return speak(context, [](plugins::Datastore& driver, const plugins::Call& call) {
+        return driver.secure(call);
+    });
+}
+
+Result<void> probe_health(StepContext& context) {
+    JACKDAW_CHECK(start_database(context));
+    JACKDAW_CHECK(
+        speak(context, [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<void> {
+            JACKDAW_TRY(const auto seen, driver.probe(call));
+            context.database.answers = seen.answers;
+            context.database.detail = seen.detail;
+            context.database.volume_full = seen.volume_full;
+            return seen.answers ? ok() : Result<void>{Error{Code::database_down, seen.detail}};
+        }));
+    auto facts = context.state.facts();
+    if (!facts.created) {
+        facts.created = true;
+        return context.state.set_facts(std::move(facts));
+    }
+    return ok();
+}
+
+Result<void> forget_instance(StepContext& context) {
+    return context.state.forget();
+}
+
+Result<void> set_protect(StepContext& context) {
+    auto spec = context.spec();
+    const auto wanted = context.arguments().find("protect");
+    spec.protect =
+        wanted != context.arguments().end() && wanted->is_boolean() && wanted->get<bool>();
+    return context.state.set_spec(std::move(spec));
+}
+
+} // namespace jackdaw::agent::steps

@@ -1,0 +1,296 @@
+#include "agent/settings.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <variant>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace jackdaw::agent {
+namespace {
+
+constexpr const char* default_file = "/etc/jackdaw/jackdawd.toml";
+constexpr std::size_t seeds_max = 64;
+
+using Target = std::variant<std::string Settings::*, std::uint64_t Settings::*,
+                            std::vector<std::string> Settings::*>;
+
+struct Row {
+    const char* key;   ///< in the file; the flag is "--" + key
+    const char* value; ///< what stands behind the flag in --help
+    Target target;
+    std::uint64_t min, max; ///< of numbers
+    const char* what;
+};
+
+const std::vector<Row>& rows() {
+    static const std::vector<Row> all{
+        {"state", "DIR", &Settings::state_folder, 0, 0,
+         "Folder of the agent's own state (keys, journal). Never on a database's volume."},
+        {"run", "DIR", &Settings::run_folder, 0, 0, "Folder of the sockets."},
+        {"plugins", "DIR", &Settings::plugin_folder, 0, 0,
+         "Root-owned folder of the datastore drivers."},
+        {"listen", "ADDR:PORT", &Settings::listen, 0, 0,
+         "Where gossip (UDP) and the channel (TCP) listen; one port number for both."},
+        {"advertise", "ADDR", &Settings::advertise, 0, 0,
+         "Address that peers and clients use; by default the machine file's, then the one listened "
+         "on."},
+        {"seed", "ADDR:PORT", &Settings::seeds, 0, 0,
+         "A member to join by; may be given several times. Seeds of the hand-over are added."},
+        {"name", "NAME", &Settings::name, 0, 0,
+         "Label of this member; by default the machine file's, then the host's."},
+        {"ring", "FILE", &Settings::ring_file, 0, 0,
+         "Gossip keys of a plain member, a line \"ID HEX64\" each; by default the hand-over's."},
+        {"log-level", "LEVEL", &Settings::log_level, 0, 0, "trace, debug, info, warn or error."},
+        {"probe-period-ms", "N", &Settings::probe_period_ms, 100, 60'000,
+         "How often the database is asked whether it answers. One second finds a hang within "
+         "three."},
+        {"operation-limit-s", "N", &Settings::operation_limit_s, 10, 7 * 86'400,
+         "Deadline of an operation, counted from its request. Above the longest start or stop that "
+         "is normal here."},
+        {"state-map-bytes", "N", &Settings::state_map_bytes, 8ULL << 20U, 4ULL << 30U,
+         "Size of the preallocated state file; 10,000 operations take about 30 MiB."},
+    };
+    return all;
+}
+
+Result<void> set_text(Settings& settings, const Row& row, std::string_view text,
+                      std::string_view where) {
+    if (text.size() > 4096 || text.find('\0') != std::string_view::npos) {
+        return Error{Errc::invalid,
+                     fmt::format("{}: '{}' is too long or holds NUL", where, row.key)};
+    }
+    if (const auto* target = std::get_if<std::string Settings::*>(&row.target)) {
+        settings.*(*target) = std::string{text};
+        return ok();
+    }
+    if (const auto* list = std::get_if<std::vector<std::string> Settings::*>(&row.target)) {
+        if ((settings.*(*list)).size() >= seeds_max) {
+            return Error{Errc::invalid,
+                         fmt::format("{}: more than {} of '{}'", where, seeds_max, row.key)};
+        }
+        (settings.*(*list)).emplace_back(text);
+        return ok();
+    }
+    std::uint64_t number = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (ec != std::errc{} || end != text.data() + text.size() || number < row.min ||
+        number > row.max) {
+        return Error{Errc::invalid, fmt::format("{}: '{}' must be a whole number from {} to {}",
+                                                where, row.key, row.min, row.max)};
+    }
+    settings.*std::get<std::uint64_t Settings::*>(row.target) = number;
+    return ok();
+}
+
+const Row* find_row(std::string_view key) {
+    const auto found = std::ranges::find_if(rows(), [&](const Row& row) { return row.key == key; });
+    return found == rows().end() ? nullptr : &*found;
+}
+
+Error unknown_key(std::string_view key, std::string_view where) {
+    std::vector<std::string_view> known;
+    for (const auto& row : rows()) {
+        known.emplace_back(row.key);
+    }
+    return Error{Errc::invalid, fmt::format("{}: unknown key '{}'; there are: {}", where,
+                                            key.substr(0, 60), fmt::join(known, ", "))};
+}
+
+Result<void> read_file(Settings& settings, const std::string& path) {
+    const auto parsed = toml::parse_file(path);
+    if (!parsed) {
+        const auto& error = parsed.error();
+        return Error{Errc::invalid, fmt::format("{}:{}: {}", path, error.source().begin.line,
+                                                error.description())};
+    }
+    for (const auto& [key, node] : parsed.table()) {
+        const auto where = fmt::format("{}:{}", path, node.source().begin.line);
+        const auto* const row = find_row(key.str());
+        if (row == nullptr) {
+            return unknown_key(key.str(), where);
+        }
+        if (const auto* array = node.as_array();
+            array != nullptr &&
+            std::holds_alternative<std::vector<std::string> Settings::*>(row->target)) {
+            for (const auto& item : *array) {
+                const auto text = item.value<std::string>();
+                if (!text) {
+                    return Error{Errc::invalid,
+                                 fmt::format("{}: '{}' must be a list of texts", where, row->key)};
+                }
+                JACKDAW_CHECK(set_text(settings, *row, *text, where));
+            }
+        } else if (const auto number = node.value_exact<std::int64_t>()) {
+            JACKDAW_CHECK(set_text(settings, *row, std::to_string(*number), where));
+        } else if (const auto text = node.value_exact<std::string>()) {
+            JACKDAW_CHECK(set_text(settings, *row, *text, where));
+        } else {
+            return Error{Errc::invalid,
+                         fmt::format("{}: '{}' has a type that no setting has", where, row->key)};
+        }
+    }
+    return ok();
+}
+
+Result<void> validate(const Settings& settings) {
+    JACKDAW_TRY(const auto listen, parse_host_port(settings.listen));
+    if (listen.port == 0) {
+        return Error{Errc::invalid, "'listen' needs a port other than 0: peers must know it"};
+    }
+    for (const auto& seed : settings.seeds) {
+        JACKDAW_CHECK(parse_host_port(seed));
+    }
+    for (const auto* folder :
+         {&settings.state_folder, &settings.run_folder, &settings.plugin_folder}) {
+        if (!folder->starts_with('/')) {
+            return Error{Errc::invalid, fmt::format("'{}' is not an absolute path", *folder)};
+        }
+    }
+    const std::vector<std::string> levels{"trace", "debug", "info", "warn", "error"};
+    if (std::ranges::find(levels, settings.log_level) == levels.end()) {
+        return Error{Errc::invalid,
+                     fmt::format("'log-level' must be one of: {}", fmt::join(levels, ", "))};
+    }
+    return ok();
+}
+
+std::string value_text(const Settings& settings, const Row& row, bool toml) {
+    if (const auto* text = std::get_if<std::string Settings::*>(&row.target)) {
+        return toml ? fmt::format("\"{}\"", settings.*(*text)) : settings.*(*text);
+    }
+    if (std::holds_alternative<std::vector<std::string> Settings::*>(row.target)) {
+        return toml ? "[]" : "";
+    }
+    return std::to_string(settings.*std::get<std::uint64_t Settings::*>(row.target));
+}
+
+} // namespace
+
+Result<HostPort> parse_host_port(const std::string& text) {
+    const auto colon = text.rfind(':');
+    HostPort parsed;
+    if (colon != std::string::npos) {
+        parsed.host = text.substr(0, colon);
+        const auto* const first = text.data() + colon + 1;
+        const auto* const last = text.data() + text.size();
+        const auto [end, ec] = std::from_chars(first, last, parsed.port);
+        in6_addr address{};
+        const bool v4 = ::inet_pton(AF_INET, parsed.host.c_str(), &address) == 1;
+        const bool v6 = parsed.host.size() > 2 && parsed.host.front() == '[' &&
+                        parsed.host.back() == ']' &&
+                        ::inet_pton(AF_INET6, parsed.host.substr(1, parsed.host.size() - 2).c_str(),
+                                    &address) == 1;
+        if (ec == std::errc{} && end == last && first != last && (v4 || v6)) {
+            return parsed;
+        }
+    }
+    return Error{Errc::invalid, fmt::format("'{}' is not ADDRESS:PORT", text.substr(0, 80))};
+}
+
+Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
+    CommandLine line;
+    std::string file;
+    std::vector<std::pair<const Row*, std::string>> flags;
+    constexpr std::pair<std::string_view, Task> tasks[] = {
+        {"--check", Task::check},
+        {"--help", Task::help},
+        {"-h", Task::help},
+        {"--sample", Task::sample},
+        {"--document", Task::document},
+        {"--version", Task::version},
+        {"--restore-state", Task::restore_state}};
+    for (int i = 1; i < argc; ++i) {
+        std::string_view word{argv[i]};
+        const auto* const task =
+            std::ranges::find(tasks, word, &std::pair<std::string_view, Task>::first);
+        if (task != std::end(tasks)) {
+            line.task = task->second;
+            continue;
+        }
+        if (!word.starts_with("--")) {
+            return Error{Errc::invalid, fmt::format("'{}' is not an option", word.substr(0, 60))};
+        }
+        word.remove_prefix(2);
+        const auto equals = word.find('=');
+        const auto key = word.substr(0, equals);
+        std::string value;
+        if (equals != std::string_view::npos) {
+            value = word.substr(equals + 1);
+        } else if (i + 1 < argc) {
+            value = argv[++i];
+        } else {
+            return Error{Errc::invalid, fmt::format("--{} needs a value", key.substr(0, 60))};
+        }
+        if (key == "settings") {
+            file = std::move(value);
+        } else if (const auto* row = find_row(key)) {
+            flags.emplace_back(row, std::move(value));
+        } else {
+            return unknown_key(key, "command line");
+        }
+    }
+    if (line.task == Task::help || line.task == Task::sample || line.task == Task::document ||
+        line.task == Task::version) {
+        return line;
+    }
+    if (!file.empty() || ::access(default_file, F_OK) == 0) {
+        JACKDAW_CHECK(read_file(line.settings, file.empty() ? default_file : file));
+    }
+    for (const auto& [row, value] : flags) {
+        JACKDAW_CHECK(set_text(line.settings, *row, value, "command line"));
+    }
+    JACKDAW_CHECK(validate(line.settings).while_doing("check the settings"));
+    return line;
+}
+
+std::string settings_help() {
+    std::string text =
+        "jackdawd: the agent of one database machine.\n\nUsage: jackdawd [options]\n\n"
+        "  --settings FILE       read settings from this TOML file (default "
+        "/etc/jackdaw/jackdawd.toml)\n"
+        "  --check               check the settings and end\n"
+        "  --restore-state       bring the last good copy of the state back and end\n"
+        "  --sample              print a settings file with every key at its default\n"
+        "  --document            print the settings as a Markdown table\n"
+        "  --version             print the version\n"
+        "  -h, --help            print this\n\n";
+    const Settings defaults;
+    for (const auto& row : rows()) {
+        const auto value = value_text(defaults, row, false);
+        text += fmt::format("  {:<21} {}{}\n", fmt::format("--{} {}", row.key, row.value), row.what,
+                            value.empty() ? "" : fmt::format(" Default: {}.", value));
+    }
+    return text;
+}
+
+std::string settings_sample() {
+    std::string text =
+        "# Settings of jackdawd; every key at its default. Flags of the same names win over it.\n";
+    const Settings defaults;
+    for (const auto& row : rows()) {
+        text +=
+            fmt::format("\n# {}\n#{} = {}\n", row.what, row.key, value_text(defaults, row, true));
+    }
+    return text;
+}
+
+std::string settings_document() {
+    std::string text = "| setting | default | what |\n|---|---|---|\n";
+    const Settings defaults;
+    for (const auto& row : rows()) {
+        const auto value = value_text(defaults, row, false);
+        text += fmt::format("| `{}` | {} | {} |\n", row.key,
+                            value.empty() ? "–" : "`" + value + "`", row.what);
+    }
+    return text;
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,52 @@
+#pragma once
+// The agent's settings, declared once: the table in settings.cpp is what parses flags and the file,
+// prints --help, the sample file and the page in agent/README.md, and names an unknown key.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/base/error.h"
+
+namespace jackdaw::agent {
+
+struct Settings {
+    std::string state_folder = "/var/lib/jackdaw/state";
+    std::string run_folder = "/run/jackdaw";
+    std::string plugin_folder = "/usr/lib/jackdaw/plugins";
+    std::string listen = "0.0.0.0:7412"; ///< UDP gossip and TCP channel
+    std::string advertise; ///< address that peers and clients use; empty: the machine file's
+    std::vector<std::string> seeds; ///< ADDRESS:PORT
+    std::string name;               ///< empty: the machine file's, or the host's name
+    std::string ring_file;          ///< gossip keys of a plain member; empty: the hand-over's
+    std::string log_level = "info";
+    std::uint64_t probe_period_ms = 1000;
+    std::uint64_t operation_limit_s = 1800;
+    std::uint64_t state_map_bytes = 64ULL << 20U;
+};
+
+/// What the command line asks for.
+enum class Task : std::uint8_t { run, check, help, sample, document, version, restore_state };
+
+struct CommandLine {
+    Task task = Task::run;
+    Settings settings;
+};
+
+/// Flags win over the file (`--settings FILE`, TOML; by default /etc/jackdaw/jackdawd.toml if it
+/// exists). `invalid` names the key or flag, its place and what is allowed; every rule between
+/// settings is checked, too.
+[[nodiscard]] Result<CommandLine> parse_command_line(int argc, const char* const* argv);
+
+[[nodiscard]] std::string settings_help();     ///< for --help
+[[nodiscard]] std::string settings_sample();   ///< a TOML file with every key at its default
+[[nodiscard]] std::string settings_document(); ///< a Markdown table
+
+struct HostPort {
+    std::string host;
+    std::uint16_t port = 0;
+};
+/// "10.1.2.3:7412"; `invalid` otherwise. IPv4 or "[v6]".
+[[nodiscard]] Result<HostPort> parse_host_port(const std::string& text);
+
+} // namespace jackdaw::agent

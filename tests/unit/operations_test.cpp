@@ -1,0 +1,267 @@
+// agent/core/operations.h: every way an operation can go, and what the journal says at each moment.
+#include <random>
+
+#include <catch2/catch.hpp>
+
+#include "agent/core/operations.h"
+
+using namespace jackdaw;
+using namespace jackdaw::agent;
+
+namespace {
+
+Now at(std::int64_t seconds, std::string boot = "boot-1") {
+    return Now{std::move(boot), seconds * 1'000'000'000, 1'700'000'000'000 + seconds * 1000};
+}
+
+Operations::Request request(std::string id, std::vector<std::string> steps = {"a", "b", "c"}) {
+    Operations::Request wanted;
+    wanted.id = std::move(id);
+    wanted.action = "instance.create";
+    wanted.target = "db1";
+    wanted.steps = std::move(steps);
+    wanted.arguments = Json{{"request", {{"size", 1}}}};
+    wanted.caller = "uid 0";
+    return wanted;
+}
+
+proto::ErrorShape some_error() {
+    return proto::shape_of(Error{Code::volume_full, "no room"});
+}
+
+/// The core as the next agent finds it: only what was journalled.
+Operations after_kill(const std::map<std::string, std::string>& journal) {
+    Operations next;
+    for (const auto& [id, text] : journal) {
+        REQUIRE(next.load(text));
+    }
+    return next;
+}
+
+void persist(Operations& core, std::map<std::string, std::string>& journal) {
+    for (auto& write : core.take_writes()) {
+        if (write.text) {
+            journal[write.id] = *write.text;
+        } else {
+            journal.erase(write.id);
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("operations: steps run in order and the operation ends done", "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    for (std::size_t step = 0; step < 3; ++step) {
+        const auto next = core.next(at(1));
+        REQUIRE(next.what == Operations::What::run);
+        CHECK(next.step == step);
+        core.step_began(at(1), "1", step);
+        core.step_done(at(2), "1", step, 400'000);
+    }
+    CHECK(core.next(at(3)).what == Operations::What::idle);
+    CHECK(core.find("1")->shape.status == "done");
+    CHECK(core.find("1")->shape.steps[0].duration_us == 1'000'000);
+    CHECK(core.find("1")->shape.steps[0].engine_us == 400'000);
+    CHECK(core.shape_at(at(3), *core.find("1")).progress == 1.0);
+}
+
+TEST_CASE("operations: two on one instance never overlap, the second waits", "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1", {"a"})));
+    REQUIRE(core.submit(at(0), request("2", {"a"})));
+    CHECK(core.next(at(0)).id == "1");
+    core.step_began(at(0), "1", 0);
+    CHECK(core.next(at(0)).id == "1"); // still: it runs
+    CHECK(core.find("2")->shape.status == "queued");
+    core.step_done(at(1), "1", 0, 0);
+    CHECK(core.next(at(1)).id == "2");
+}
+
+TEST_CASE("operations: killed anywhere, the next agent goes on with the same step",
+          "[operations]") {
+    for (int killed_after = 0; killed_after < 7; ++killed_after) {
+        CAPTURE(killed_after);
+        std::map<std::string, std::string> journal;
+        std::vector<std::size_t> ran;
+        Operations core;
+        REQUIRE(core.submit(at(0), request("1")));
+        persist(core, journal);
+        for (int moment = 0, life = 0; core.find("1")->shape.status != "done"; ++moment) {
+            REQUIRE(moment < 40);
+            const auto next = core.next(at(moment));
+            persist(core, journal);
+            if (next.what == Operations::What::idle) {
+                break;
+            }
+            core.step_began(at(moment), "1", next.step);
+            persist(core, journal);
+            if (life == 0 && moment * 2 == killed_after) {
+                core = after_kill(journal);
+                ++life;
+                continue;
+            }
+            ran.push_back(next.step);
+            core.step_done(at(moment), "1", next.step, 0);
+            if (life == 0 && moment * 2 + 1 == killed_after) {
+                core = after_kill(journal); // the end was not journalled: the step is run again
+                ++life;
+                continue;
+            }
+            persist(core, journal);
+        }
+        CHECK(core.find("1")->shape.status == "done");
+        std::set<std::size_t> all{ran.begin(), ran.end()};
+        CHECK(all == std::set<std::size_t>{0, 1, 2});
+        CHECK(std::is_sorted(ran.begin(), ran.end()));
+    }
+}
+
+TEST_CASE("operations: a failed one keeps its done steps and resumes behind them", "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_done(at(0), "1", 0, 0);
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_failed(at(1), "1", 1, some_error());
+    CHECK(core.next(at(1)).what == Operations::What::idle);
+    CHECK(core.find("1")->shape.status == "failed");
+    CHECK(core.find("1")->shape.error->code == "E-VOLUME-FULL");
+    CHECK(core.find("1")->shape.error->operation == "1");
+    REQUIRE(core.resume(at(2), "1", 60));
+    const auto next = core.next(at(2));
+    CHECK(next.what == Operations::What::run);
+    CHECK(next.step == 1);
+    CHECK_FALSE(core.find("1")->shape.error);
+}
+
+TEST_CASE("operations: an abort undoes what was done, in reverse, the cut-off step included",
+          "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_done(at(0), "1", 0, 0);
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    REQUIRE(core.abort(at(1), "1"));
+    core.step_failed(at(1), "1", 1, proto::shape_of(Error{Errc::cancelled, "stopped"}));
+    std::vector<std::size_t> undone;
+    for (auto next = core.next(at(1)); next.what == Operations::What::undo;
+         next = core.next(at(1))) {
+        undone.push_back(next.step);
+        core.undo_done(at(1), "1", next.step);
+    }
+    CHECK(undone == std::vector<std::size_t>{1, 0});
+    CHECK(core.find("1")->shape.status == "undone");
+    CHECK(core.abort(at(2), "1").error().code() == Errc::conflict);
+    CHECK(core.resume(at(2), "1", 60).error().code() == Errc::conflict);
+}
+
+TEST_CASE("operations: an undo that fails ends failed, and a second abort tries again",
+          "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_done(at(0), "1", 0, 0);
+    REQUIRE(core.abort(at(1), "1"));
+    auto next = core.next(at(1));
+    REQUIRE(next.what == Operations::What::undo);
+    core.undo_failed(at(1), "1", next.step, some_error());
+    CHECK(core.find("1")->shape.status == "failed");
+    REQUIRE(core.abort(at(2), "1"));
+    next = core.next(at(2));
+    REQUIRE(next.what == Operations::What::undo);
+    core.undo_done(at(2), "1", next.step);
+    CHECK(core.next(at(2)).what == Operations::What::idle);
+    CHECK(core.find("1")->shape.status == "undone");
+}
+
+TEST_CASE("operations: the same key answers with the same operation, another request is refused",
+          "[operations]") {
+    Operations core;
+    auto first = request("1");
+    first.idempotency_key = "k";
+    REQUIRE(core.submit(at(0), first));
+    auto again = request("2");
+    again.idempotency_key = "k";
+    CHECK(*core.submit(at(0), again) == "1");
+    again.arguments = Json{{"request", {{"size", 2}}}};
+    CHECK(core.submit(at(0), again).error().code() == Errc::conflict);
+    CHECK(core.all().size() == 1);
+}
+
+TEST_CASE(
+    "operations: within a boot only the boot clock ends an operation, whatever the wall clock does",
+    "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1"))); // limit 1800 s
+    auto shifted = at(10);
+    shifted.wall_ms += 3600 * 1000;
+    CHECK(core.next(shifted).what == Operations::What::run);
+    shifted.wall_ms -= 2 * 3600 * 1000;
+    CHECK(core.next(shifted).what == Operations::What::run);
+    CHECK(core.next(at(1801)).what == Operations::What::idle);
+    CHECK(core.find("1")->shape.error->code == "E-DEADLINE");
+
+    REQUIRE(core.submit(at(0), request("2")));
+    CHECK(core.next(at(100, "boot-2")).what == Operations::What::run);
+    CHECK(core.next(at(1801, "boot-2")).what ==
+          Operations::What::idle); // another boot: the wall decides
+}
+
+TEST_CASE("operations: waiting ones are bounded, old ones are forgotten", "[operations]") {
+    Operations core{OperationLimits{3, 1'000'000, 2}};
+    REQUIRE(core.submit(at(0), request("1", {"a"})));
+    REQUIRE(core.submit(at(0), request("2", {"a"})));
+    CHECK(core.submit(at(0), request("3", {"a"})).error().code() == Errc::busy);
+    for (const char* id : {"1", "2"}) {
+        const auto next = core.next(at(1));
+        REQUIRE(next.id == id);
+        core.step_began(at(1), id, 0);
+        core.step_done(at(1), id, 0, 0);
+    }
+    CHECK(core.next(at(1)).what == Operations::What::idle);
+    REQUIRE(core.submit(at(2000), request("3", {"a"}))); // 1 and 2 are older than 1000 s
+    CHECK(core.all().size() == 1);
+    std::size_t forgotten = 0;
+    for (const auto& write : core.take_writes()) {
+        forgotten += write.text ? 0U : 1U;
+    }
+    CHECK(forgotten == 2);
+}
+
+TEST_CASE("operations: a journal record that was altered anywhere is refused or read as it was, "
+          "never a crash",
+          "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_failed(at(1), "1", 0, some_error());
+    const auto text = core.find("1")->to_text();
+    REQUIRE(Record::from_text(text)->to_text() == text);
+    std::mt19937 random{7};
+    for (std::size_t place = 0; place < text.size(); ++place) {
+        auto altered = text;
+        altered[place] = static_cast<char>(random());
+        const auto read = Record::from_text(altered);
+        if (!read) {
+            CHECK(read.error().code() == Errc::corrupt);
+        }
+    }
+}
+
+TEST_CASE("operations: the time left shrinks with known durations and reaches zero",
+          "[operations]") {
+    Operations core;
+    core.set_estimate("instance.create/a", 1'000'000);
+    core.set_estimate("instance.create/b", 2'000'000);
+    core.set_estimate("instance.create/c", 1'000'000);
+    REQUIRE(core.submit(at(0), request("1")));
+    CHECK(*core.shape_at(at(0), *core.find("1")).seconds_left == Approx(4.0));
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_done(at(1), "1", 0, 0);
+    CHECK(*core.shape_at(at(1), *core.find("1")).seconds_left == Approx(3.0));
+    core.step_began(at(1), "1", core.next(at(1)).step);
+    CHECK(*core.shape_at(at(2), *core.find("1")).seconds_left == Approx(2.0));
+    CHECK(core.shape_at(at(2), *core.find("1")).progress == Approx(0.5));
+}
