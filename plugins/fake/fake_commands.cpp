@@ -1,0 +1,158 @@
+#include "plugins/fake/fake_commands.h"
+
+#include <vector>
+
+#include "plugins/fake/fake_words.h"
+
+namespace jackdaw::fake {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string reply(const Words& words) {
+    return encode_line(words) + "\n";
+}
+
+std::string refuse(const char* why) {
+    return reply({"ERR", why});
+}
+
+std::string kept(Kept outcome) {
+    switch (outcome) {
+    case Kept::yes: return reply({"OK"});
+    case Kept::full: return refuse("full");
+    case Kept::failed: break;
+    }
+    return refuse("failed");
+}
+
+std::string log_in(const Journal& journal, Peer& peer, const Words& words) {
+    const auto verifier = verifier_of(words[2]);
+    for (const auto& [account, user] : journal.state().users) {
+        const auto& [name, host] = account;
+        if (name == words[1] && (host == "%" || host == peer.address) &&
+            user.verifier == verifier) {
+            peer.logged_in = name;
+            return reply({"OK"});
+        }
+    }
+    return refuse("denied");
+}
+
+std::string make_user(Journal& journal, const Words& words) {
+    // Completes one that is there: its databases are added to.
+    auto databases = std::set<std::string>{words.begin() + 4, words.end()};
+    for (const auto& database : databases) {
+        if (!journal.state().databases.contains(database)) {
+            return refuse("absent");
+        }
+    }
+    if (const auto found = journal.state().users.find({words[1], words[2]});
+        found != journal.state().users.end()) {
+        databases.insert(found->second.databases.begin(), found->second.databases.end());
+    }
+    Words record{"U", words[1], words[2], words[3]};
+    record.insert(record.end(), databases.begin(), databases.end());
+    return kept(journal.keep(record));
+}
+
+std::string set_verifier(Journal& journal, const Words& words) {
+    const auto found = journal.state().users.find({words[1], words[2]});
+    if (found == journal.state().users.end()) {
+        return refuse("absent");
+    }
+    Words record{"U", words[1], words[2], words[3]};
+    record.insert(record.end(), found->second.databases.begin(), found->second.databases.end());
+    return kept(journal.keep(record));
+}
+
+std::string list_databases(const Journal& journal) {
+    auto text = reply({"OK", std::to_string(journal.state().databases.size())});
+    for (const auto& [name, database] : journal.state().databases) {
+        text += reply({name, database.charset, database.collation});
+    }
+    return text;
+}
+
+std::string list_users(const Journal& journal) {
+    auto text = reply({"OK", std::to_string(journal.state().users.size())});
+    for (const auto& [account, user] : journal.state().users) {
+        Words line{account.first, account.second};
+        line.insert(line.end(), user.databases.begin(), user.databases.end());
+        text += reply(line);
+    }
+    return text;
+}
+
+std::string administrate(Journal& journal, long starts, const Words& words) {
+    const auto& state = journal.state();
+    const auto& verb = words[0];
+    const auto count = words.size();
+    if (verb == "STATUS" && count == 1) {
+        return reply({"OK", "starts", std::to_string(starts)});
+    }
+    if (verb == "MKDB" && count == 4) {
+        return state.databases.contains(words[1])
+                   ? refuse("exists")
+                   : kept(journal.keep({"D", words[1], words[2], words[3]}));
+    }
+    if (verb == "RMDB" && count == 2) {
+        return state.databases.contains(words[1]) ? kept(journal.keep({"d", words[1]}))
+                                                  : refuse("absent");
+    }
+    if (verb == "LSDB" && count == 1) {
+        return list_databases(journal);
+    }
+    if (verb == "MKUSER" && count >= 4) {
+        return make_user(journal, words);
+    }
+    if (verb == "RMUSER" && count == 3) {
+        return state.users.contains({words[1], words[2]})
+                   ? kept(journal.keep({"u", words[1], words[2]}))
+                   : refuse("absent");
+    }
+    if (verb == "PASSWD" && count == 4) {
+        return set_verifier(journal, words);
+    }
+    if (verb == "LSUSER" && count == 1) {
+        return list_users(journal);
+    }
+    return refuse("malformed");
+}
+
+} // namespace
+
+std::string answer(Journal& journal, long starts, Peer& peer, std::string_view line) {
+    const auto words = decode_line(line);
+    if (!words || words->empty()) {
+        return refuse("malformed");
+    }
+    const auto& verb = words->front();
+    const auto count = words->size();
+    if (verb == "PING" && count == 1) {
+        return reply({"OK"});
+    }
+    if (verb == "VERSION" && count == 1) {
+        return reply({"OK", std::string{version}});
+    }
+    if (verb == "LOGIN" && count == 3) {
+        return log_in(journal, peer, *words);
+    }
+    if (!peer.local && peer.logged_in.empty()) {
+        return refuse("denied");
+    }
+    if (verb == "PUT" && count == 3) {
+        return kept(journal.keep({"R", (*words)[1], (*words)[2]}));
+    }
+    if (verb == "GET" && count == 2) {
+        const auto found = journal.state().rows.find((*words)[1]);
+        return found == journal.state().rows.end() ? refuse("absent")
+                                                   : reply({"OK", found->second});
+    }
+    if (verb == "COUNT" && count == 1) {
+        return reply({"OK", std::to_string(journal.state().rows.size())});
+    }
+    return peer.local ? administrate(journal, starts, *words) : refuse("denied");
+}
+
+} // namespace jackdaw::fake

@@ -1,0 +1,36 @@
+#pragma once
+// The fake's server: one thread, poll(2), lines of words on a UNIX socket (administration: root,
+// the server's own user and the admin user) and on TCP (after LOGIN).
+//
+//   PING | VERSION                      OK …                       anybody
+//   LOGIN name password                 OK                         TCP
+//   PUT key value | GET key | COUNT     OK | OK value | OK n       after LOGIN, or local
+//   STATUS                              OK starts n                local, as all below
+//   MKDB name charset collation | RMDB name | LSDB
+//   MKUSER name host verifier database… | RMUSER name host | PASSWD name host verifier | LSUSER
+// A list is "OK n" and n lines. A refusal is "ERR
+// exists|absent|full|failed|denied|limit|malformed".
+
+#include <cstdint>
+#include <string>
+
+namespace jackdaw::fake {
+
+struct Options;
+
+struct ServeAt {
+    std::string folder;
+    std::string socket_path;
+    std::uint16_t port = 0;
+    std::string bind_address = "127.0.0.1"; ///< IPv4
+    std::string admin_user;                 ///< looked up in /etc/passwd
+};
+
+inline constexpr int tcp_connections_max = 32;
+/// Beside those: the agent gets in when tenants have used all others.
+inline constexpr int local_connections_max = 4;
+
+/// The process's exit status: 0 after SIGTERM, exit_half_made, exit_started_twice, 1 otherwise.
+int serve(const ServeAt& at, const Options& options);
+
+} // namespace jackdaw::fake

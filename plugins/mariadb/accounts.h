@@ -1,0 +1,43 @@
+#pragma once
+// Facet Users: MariaDB's accounts {name, host}, and what secure() does with those that nobody asked
+// for.
+
+#include <string>
+
+#include "plugins/api/datastore.h"
+#include "plugins/mariadb/session.h"
+
+namespace jackdaw::mariadb {
+
+/// Speaks over a session that it does not own.
+class Accounts final : public plugins::Users {
+public:
+    explicit Accounts(Session& session) noexcept : session_{session} {}
+
+    /// An empty verifier passes here (a request is checked before its password is turned into one),
+    /// not in create().
+    [[nodiscard]] Result<void> check(const proto::UserSpec& spec) const override;
+    [[nodiscard]] Result<std::string> make_verifier(const Secret& password) const override;
+    /// `not_found` when a database named is absent: nothing was made then.
+    Result<void> create(const plugins::Call& call, const proto::UserSpec& spec) override;
+    Result<std::vector<proto::UserSpec>> list(const plugins::Call& call) override;
+    /// Sessions that the user has open stay open, as MariaDB has it.
+    Result<void> drop(const plugins::Call& call, std::string_view name,
+                      std::string_view host) override;
+    Result<void> set_verifier(const plugins::Call& call, std::string_view name,
+                              std::string_view host, std::string_view verifier) override;
+
+private:
+    Result<void> expect_verifier(const plugins::Call& call, std::string_view name,
+                                 std::string_view host, std::string_view verifier);
+    Session& session_;
+};
+
+/// After it: no anonymous account, none named root or mysql, `admin` at localhost only and over
+/// unix_socket, no grant to everybody on test databases, no empty database `test` (one that holds
+/// something is somebody's by now, and stays). Looked at afterwards; `internal` when something
+/// would not go.
+[[nodiscard]] Result<void> secure_accounts(Session& session, const plugins::Call& call,
+                                           const std::string& admin);
+
+} // namespace jackdaw::mariadb

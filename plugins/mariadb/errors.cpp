@@ -1,0 +1,120 @@
+#include "plugins/mariadb/errors.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+
+#include <fmt/format.h>
+
+namespace jackdaw::mariadb {
+namespace {
+
+constexpr std::size_t text_bytes_max = 300;
+
+std::string clean(std::string_view text) {
+    std::string line{text.substr(0, text_bytes_max)};
+    for (char& c : line) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+            c = ' ';
+        }
+    }
+    return line;
+}
+
+bool mentions_errno(std::string_view text, std::string_view number) {
+    // "Can't create database 'x' (errno: 28 \"No space left on device\")"
+    return text.find(fmt::format("errno: {} ", number)) != std::string_view::npos;
+}
+
+Code code_of(unsigned number, std::string_view text) {
+    switch (number) {
+    // The client library's own.
+    case CR_CONNECTION_ERROR:
+    case CR_CONN_HOST_ERROR:
+    case CR_SERVER_GONE_ERROR:
+    case CR_SERVER_LOST:
+    case ER_SERVER_SHUTDOWN:
+    case ER_CONNECTION_KILLED:
+    case ER_NORMAL_SHUTDOWN: return Code::database_down;
+    case CR_OUT_OF_MEMORY: return Code::exhausted;
+    case CR_MALFORMED_PACKET:
+    case CR_COMMANDS_OUT_OF_SYNC: return Code::corrupt;
+
+    // No room.
+    case ER_RECORD_FILE_FULL:                    // 1114
+    case ER_DISK_FULL: return Code::volume_full; // 1021
+    case ER_CANT_CREATE_DB:
+    case ER_CANT_CREATE_TABLE:
+    case ER_CANT_CREATE_FILE:
+    case ER_ERROR_ON_WRITE:
+    case ER_GET_ERRNO:
+        if (mentions_errno(text, "28")) { // ENOSPC
+            return Code::volume_full;
+        }
+        return mentions_errno(text, "36") ? Code::bad_name : Code::internal; // ENAMETOOLONG
+    case ER_CON_COUNT_ERROR:
+    case ER_TOO_MANY_USER_CONNECTIONS:
+    case ER_USER_LIMIT_REACHED:
+    case ER_OUT_OF_RESOURCES:
+    case ER_OUTOFMEMORY: return Code::exhausted;
+
+    // Present, absent.
+    case ER_DB_CREATE_EXISTS: return Code::conflict;
+    case ER_DB_DROP_EXISTS:
+    case ER_BAD_DB_ERROR:
+    case ER_CANNOT_USER: // 1396: CREATE, DROP or ALTER USER of one that is (not) there
+    case ER_PASSWORD_NO_MATCH: return Code::not_found;
+
+    // Never right as written.
+    case ER_WRONG_DB_NAME:
+    case ER_TOO_LONG_IDENT:
+    case ER_WRONG_STRING_LENGTH: return Code::bad_name;
+    case ER_UNKNOWN_CHARACTER_SET:
+    case ER_UNKNOWN_COLLATION:
+    case ER_COLLATION_CHARSET_MISMATCH:
+    case ER_PARSE_ERROR:
+    case ER_PASSWD_LENGTH: return Code::invalid;
+    case ER_NOT_VALID_PASSWORD: return Code::bad_password;
+
+    // The account.
+    case ER_DBACCESS_DENIED_ERROR:
+    case ER_ACCESS_DENIED_ERROR:
+    case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+    case ER_HOST_NOT_PRIVILEGED:
+    case ER_SPECIFIC_ACCESS_DENIED_ERROR: return Code::not_allowed;
+
+    // Now is not the time.
+    case ER_OPTION_PREVENTS_STATEMENT: // 1290: --read-only, --skip-grant-tables
+    case ER_READ_ONLY_TRANSACTION: return Code::conflict;
+    case ER_LOCK_WAIT_TIMEOUT:
+    case ER_LOCK_DEADLOCK: return Code::busy;
+    case ER_QUERY_INTERRUPTED: return Code::unavailable;
+    case ER_STATEMENT_TIMEOUT: return Code::deadline;
+    default: return Code::internal;
+    }
+}
+
+} // namespace
+
+Error error_of(unsigned number, std::string_view text, ServerText show) {
+    auto message = fmt::format("MariaDB error {}", number);
+    if (show == ServerText::yes && !text.empty()) {
+        message += ": " + clean(text);
+    }
+    return Error{code_of(number, text), std::move(message)};
+}
+
+bool is_lost_session(unsigned number) noexcept {
+    return number == CR_SERVER_GONE_ERROR || number == CR_SERVER_LOST ||
+           number == ER_CONNECTION_KILLED || number == ER_SERVER_SHUTDOWN;
+}
+
+bool is_connection_limit(unsigned number) noexcept {
+    return number == ER_CON_COUNT_ERROR || number == ER_TOO_MANY_USER_CONNECTIONS;
+}
+
+bool is_access_denied(unsigned number) noexcept {
+    return number == ER_ACCESS_DENIED_ERROR || number == ER_ACCESS_DENIED_NO_PASSWORD_ERROR ||
+           number == ER_HOST_NOT_PRIVILEGED;
+}
+
+} // namespace jackdaw::mariadb

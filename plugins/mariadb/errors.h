@@ -1,0 +1,26 @@
+#pragma once
+// The server's and the client library's error numbers as our Errors. Pure.
+
+#include <string>
+#include <string_view>
+
+#include "proto/base/error.h"
+
+namespace jackdaw::mariadb {
+
+/// May the server's own text stand in the message? A statement that carries a verifier says `no`:
+/// the server quotes parts of a statement in some of its errors.
+enum class ServerText : bool { no, yes };
+
+/// Never a success. The number always stands in the message, the text (of a server that may be
+/// hostile) shortened and without control characters.
+[[nodiscard]] Error error_of(unsigned number, std::string_view text, ServerText show);
+
+/// The session is gone and the statement was possibly not run: open again and repeat, once.
+[[nodiscard]] bool is_lost_session(unsigned number) noexcept;
+/// The server answered, if only to say that it has no connection left.
+[[nodiscard]] bool is_connection_limit(unsigned number) noexcept;
+/// The server answered, but does not know our account any more.
+[[nodiscard]] bool is_access_denied(unsigned number) noexcept;
+
+} // namespace jackdaw::mariadb

@@ -1,0 +1,261 @@
+#include "plugins/mariadb/names.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace jackdaw::mariadb {
+namespace {
+
+constexpr std::array<std::string_view, 5> system_databases{
+    "information_schema", "performance_schema", "mysql", "sys", "test"};
+constexpr std::array<std::string_view, 5> system_users{"root", "mysql", "mariadb.sys", "jackdawd",
+                                                       "public"};
+
+// Compiled into every MariaDB since 10.2 (information_schema.CHARACTER_SETS); the server has the
+// last word.
+constexpr std::array<std::string_view, 40> charsets{
+    "armscii8", "ascii",   "big5",   "binary", "cp1250",  "cp1251",   "cp1256",  "cp1257",
+    "cp850",    "cp852",   "cp866",  "cp932",  "dec8",    "eucjpms",  "euckr",   "gb2312",
+    "gbk",      "geostd8", "greek",  "hebrew", "hp8",     "keybcs2",  "koi8r",   "koi8u",
+    "latin1",   "latin2",  "latin5", "latin7", "macce",   "macroman", "sjis",    "swe7",
+    "tis620",   "ucs2",    "ujis",   "utf16",  "utf16le", "utf32",    "utf8mb3", "utf8mb4"};
+
+char lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool equal_but_case(std::string_view a, std::string_view b) noexcept {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return lower(x) == lower(y); });
+}
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& words, std::string_view word) noexcept {
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view known) { return equal_but_case(known, word); });
+}
+
+struct Decoded {
+    std::uint32_t point;
+    std::size_t bytes;
+};
+
+/// The character at the front of `text` (RFC 3629, without overlong forms and surrogates); nullopt
+/// if it is none.
+std::optional<Decoded> decode_utf8(std::string_view text) noexcept {
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+    const auto first = byte(0);
+    if (first < 0x80) {
+        return Decoded{first, 1};
+    }
+    const std::size_t bytes = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < bytes) {
+        return std::nullopt;
+    }
+    std::uint32_t point = first & (0xffU >> (bytes + 1));
+    for (std::size_t i = 1; i < bytes; ++i) {
+        if ((byte(i) & 0xc0U) != 0x80U) {
+            return std::nullopt;
+        }
+        point = (point << 6) | (byte(i) & 0x3fU);
+    }
+    constexpr std::array<std::uint32_t, 5> smallest{0, 0, 0x80, 0x800, 0x10000};
+    if (point < smallest[bytes] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
+        return std::nullopt;
+    }
+    return Decoded{point, bytes};
+}
+
+Error bad_name(std::string_view what, std::string_view why) {
+    return Error{Code::bad_name, fmt::format("{}: {}", what, why)};
+}
+
+Result<void> check_identifier(std::string_view name, std::string_view what, std::size_t chars_max) {
+    if (name.empty()) {
+        return bad_name(what, "is empty");
+    }
+    if (name.size() > chars_max * 3) { // before it is walked: it may be huge
+        return bad_name(what, fmt::format("has more than {} characters", chars_max));
+    }
+    std::size_t chars = 0;
+    for (auto rest = name; !rest.empty(); ++chars) {
+        const auto next = decode_utf8(rest);
+        if (!next) {
+            return bad_name(what, "is not UTF-8");
+        }
+        if (next->point < 0x20 || (next->point >= 0x7f && next->point < 0xa0)) {
+            return bad_name(what, "has a control character");
+        }
+        if (next->point > 0xffff) { // MariaDB keeps identifiers in utf8mb3
+            return bad_name(what, "has a character above U+FFFF");
+        }
+        rest.remove_prefix(next->bytes);
+    }
+    if (chars > chars_max) {
+        return bad_name(what, fmt::format("has more than {} characters", chars_max));
+    }
+    if (name.back() == ' ') { // the server would refuse it, or compare it as if it had none
+        return bad_name(what, "ends with a space");
+    }
+    return ok();
+}
+
+bool is_word(std::string_view text) noexcept {
+    return text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+           });
+}
+
+bool is_ipv4(std::string_view text) {
+    in_addr address{};
+    return ::inet_pton(AF_INET, std::string{text}.c_str(), &address) == 1;
+}
+
+bool is_ipv6(std::string_view text) {
+    in6_addr address{};
+    return ::inet_pton(AF_INET6, std::string{text}.c_str(), &address) == 1;
+}
+
+/// "10.%", "10.0.0.1_", "2001:db8:%": digits of an address with at least one wildcard.
+bool is_address_pattern(std::string_view text) noexcept {
+    const auto digits = std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
+               c == '.' || c == ':' || c == '%' || c == '_';
+    });
+    return digits && text.find_first_of("%_") != std::string_view::npos;
+}
+
+} // namespace
+
+bool is_system_database(std::string_view name) noexcept {
+    return contains(system_databases, name);
+}
+
+bool is_system_user(std::string_view name) noexcept {
+    return name.empty() || contains(system_users, name);
+}
+
+Result<void> check_database_name(std::string_view name) {
+    JACKDAW_CHECK(check_identifier(name, "database name", database_name_chars_max));
+    if (name.starts_with("#mysql50#")) { // the server takes the rest as an undecoded folder name
+        return bad_name("database name", "starts with #mysql50#");
+    }
+    if (is_system_database(name)) {
+        return Error{Code::reserved_name,
+                     fmt::format("the database \"{}\" belongs to MariaDB", name)};
+    }
+    return ok();
+}
+
+Result<void> check_user_name(std::string_view name) {
+    if (name.empty()) {
+        return Error{Code::reserved_name, "a user without a name is the anonymous user"};
+    }
+    JACKDAW_CHECK(check_identifier(name, "user name", user_name_chars_max));
+    if (is_system_user(name)) {
+        return Error{Code::reserved_name,
+                     fmt::format("the user \"{}\" belongs to MariaDB or to Jackdaw", name)};
+    }
+    return ok();
+}
+
+Result<void> check_host(std::string_view host) {
+    if (host.empty() || host.size() > host_bytes_max) {
+        return bad_name("host of a user", fmt::format("has 1 to {} characters", host_bytes_max));
+    }
+    if (host.find('\0') != std::string_view::npos) {
+        return bad_name("host of a user", "has a NUL");
+    }
+    if (host == "%" || host == "localhost" || is_ipv4(host) || is_ipv6(host) ||
+        is_address_pattern(host)) {
+        return ok();
+    }
+    if (const auto slash = host.find('/'); slash != std::string_view::npos) {
+        if (is_ipv4(host.substr(0, slash)) && is_ipv4(host.substr(slash + 1))) {
+            return ok();
+        }
+        return bad_name("host of a user",
+                        "a network is written with its mask, like 10.0.0.0/255.255.255.0");
+    }
+    return bad_name("host of a user", "is %, localhost, an address, or one with % in it (names are "
+                                      "not resolved by this server)");
+}
+
+Result<void> check_charset(std::string_view charset, std::string_view collation) {
+    if (!charset.empty() && charset != "utf8" &&
+        std::find(charsets.begin(), charsets.end(), charset) == charsets.end()) {
+        return Error{Errc::invalid, "MariaDB has no such character set (names are lower case)"};
+    }
+    if (!is_word(collation)) {
+        return Error{Errc::invalid, "a collation has letters, digits and underscores only"};
+    }
+    const auto base = charset_of(charset, {});
+    const auto of = charset_of({}, collation);
+    if (!collation.empty() && std::find(charsets.begin(), charsets.end(), of) == charsets.end()) {
+        return Error{Errc::invalid,
+                     "a collation's name starts with its character set, like utf8mb4_bin"};
+    }
+    if (!charset.empty() && !collation.empty() && of != base) {
+        return Error{Errc::invalid, fmt::format("collation {} is not one of character set {}",
+                                                collation, charset)};
+    }
+    return ok();
+}
+
+std::string charset_of(std::string_view charset, std::string_view collation) {
+    auto name = charset;
+    if (name.empty()) {
+        name = collation.empty() ? default_charset : collation.substr(0, collation.find('_'));
+    }
+    return std::string{name == "utf8" ? "utf8mb3" : name};
+}
+
+std::string quote_identifier(std::string_view name) {
+    std::string quoted = "`";
+    for (const char c : name) {
+        quoted.append(c == '`' ? 2 : 1, c);
+    }
+    return quoted + "`";
+}
+
+std::string quote_value(std::string_view value) {
+    std::string quoted = "'";
+    for (const char c : value) {
+        quoted.append(c == '\'' ? 2 : 1, c);
+    }
+    return quoted + "'";
+}
+
+std::string quote_account(std::string_view name, std::string_view host) {
+    return quote_value(name) + "@" + quote_value(host);
+}
+
+std::string grant_pattern(std::string_view database) {
+    std::string pattern;
+    for (const char c : database) {
+        if (c == '_' || c == '%' || c == '\\') {
+            pattern += '\\';
+        }
+        pattern += c;
+    }
+    return pattern;
+}
+
+std::string name_of_pattern(std::string_view pattern) {
+    std::string name;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+            ++i;
+        }
+        name += pattern[i];
+    }
+    return name;
+}
+
+} // namespace jackdaw::mariadb

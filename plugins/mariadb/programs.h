@@ -1,0 +1,25 @@
+#pragma once
+// What is run of MariaDB: the jobs and the server. Pure; mariadb.jobs lists the same programs for
+// root to check.
+
+#include <string>
+#include <string_view>
+
+#include "plugins/api/host.h"
+#include "proto/base/error.h"
+
+namespace jackdaw::mariadb {
+
+[[nodiscard]] plugins::Job version_job(const plugins::Place& place);
+/// "10.11.14" of "mariadbd  Ver 10.11.14-MariaDB-0+deb12u2 for …"; `unsupported` for another
+/// program or one older than 10.11, E-INSTALL-MISSING when there is no version in it at all.
+[[nodiscard]] Result<std::string> parse_version(std::string_view output);
+
+[[nodiscard]] plugins::Job initialise_job(const plugins::Place& place);
+[[nodiscard]] plugins::Job check_config_job(const plugins::Place& place);
+/// E-CONFIG-REFUSED naming the first line that refuses: an [ERROR], an unknown variable, or a value
+/// that the server says it adjusted (it would run with another one than was asked for).
+[[nodiscard]] Result<void> judge_config(int exit_status, std::string_view output);
+[[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place);
+
+} // namespace jackdaw::mariadb

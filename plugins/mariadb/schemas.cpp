@@ -1,0 +1,108 @@
+#include "plugins/mariadb/schemas.h"
+
+#include <fmt/format.h>
+
+#include "plugins/mariadb/names.h"
+
+namespace jackdaw::mariadb {
+namespace {
+
+Result<std::vector<proto::DatabaseSpec>> specs_of(Rows rows) {
+    std::vector<proto::DatabaseSpec> specs;
+    for (auto& row : rows) {
+        if (row.size() != 3) {
+            return Error{Errc::corrupt, "MariaDB's list of databases has another shape"};
+        }
+        proto::DatabaseSpec spec;
+        spec.name = row[0].value_or("");
+        spec.charset = row[1].value_or("");
+        spec.collation = row[2].value_or("");
+        specs.push_back(std::move(spec));
+    }
+    return specs;
+}
+
+constexpr std::string_view select_schemata =
+    "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME "
+    "FROM information_schema.SCHEMATA";
+
+} // namespace
+
+Result<std::optional<proto::DatabaseSpec>>
+find_database(Session& session, const plugins::Call& call, std::string_view name) {
+    JACKDAW_TRY(auto rows, session.query(call, fmt::format("{} WHERE SCHEMA_NAME = {}",
+                                                           select_schemata, quote_value(name))));
+    JACKDAW_TRY(auto specs, specs_of(std::move(rows)));
+    for (auto& spec : specs) { // the comparison above ignores case, the engine's folders do not
+        if (spec.name == name) {
+            return std::optional{std::move(spec)};
+        }
+    }
+    return std::optional<proto::DatabaseSpec>{};
+}
+
+Result<void> Schemas::check(const proto::DatabaseSpec& spec) const {
+    JACKDAW_CHECK(check_database_name(spec.name));
+    return check_charset(spec.charset, spec.collation);
+}
+
+Result<void> Schemas::create(const plugins::Call& call, const proto::DatabaseSpec& spec) {
+    JACKDAW_CHECK(check(spec));
+    const auto doing = [&] { return fmt::format("create database \"{}\"", spec.name); };
+    const auto charset = charset_of(spec.charset, spec.collation);
+    auto collation = spec.collation;
+    if (collation.empty()) {
+        auto rows = session_.query(
+            call, fmt::format("SELECT DEFAULT_COLLATE_NAME FROM information_schema.CHARACTER_SETS "
+                              "WHERE CHARACTER_SET_NAME = {}",
+                              quote_value(charset)));
+        if (!rows) {
+            return std::move(rows).error().while_doing(doing());
+        }
+        if (rows->empty() || rows->front().empty() || !rows->front().front()) {
+            return Error{Errc::invalid,
+                         fmt::format("this server has no character set {}", charset)};
+        }
+        collation = *rows->front().front();
+        JACKDAW_CHECK(
+            check_charset(charset, collation)); // a server's word goes into a statement below
+    }
+    JACKDAW_CHECK(
+        session_
+            .run(call, fmt::format("CREATE DATABASE IF NOT EXISTS {} CHARACTER SET {} COLLATE {}",
+                                   quote_identifier(spec.name), charset, collation))
+            .while_doing(doing()));
+    JACKDAW_TRY(auto found, find_database(session_, call, spec.name));
+    if (!found) {
+        return Error{Errc::internal, "it is not there after it was made"}.while_doing(doing());
+    }
+    if (found->charset != charset || found->collation != collation) {
+        return Error{Errc::conflict,
+                     fmt::format("it exists with {} / {}, not {} / {}", found->charset,
+                                 found->collation, charset, collation)}
+            .while_doing(doing());
+    }
+    return ok();
+}
+
+Result<std::vector<proto::DatabaseSpec>> Schemas::list(const plugins::Call& call) {
+    JACKDAW_TRY(auto rows,
+                session_.query(call, fmt::format("{} ORDER BY SCHEMA_NAME", select_schemata)));
+    JACKDAW_TRY(auto specs, specs_of(std::move(rows)));
+    std::erase_if(specs, [](const auto& spec) { return is_system_database(spec.name); });
+    return specs;
+}
+
+Result<void> Schemas::drop(const plugins::Call& call, std::string_view name) {
+    JACKDAW_CHECK(check_database_name(name));
+    const auto doing = fmt::format("drop database \"{}\"", name);
+    JACKDAW_CHECK(session_.run(call, fmt::format("DROP DATABASE {}", quote_identifier(name)))
+                      .while_doing(doing));
+    JACKDAW_TRY(const auto found, find_database(session_, call, name));
+    if (found) {
+        return Error{Errc::internal, "it is still there"}.while_doing(doing);
+    }
+    return ok();
+}
+
+} // namespace jackdaw::mariadb

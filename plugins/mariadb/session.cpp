@@ -1,0 +1,297 @@
+#include "plugins/mariadb/session.h"
+
+#include <mysql.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace jackdaw::mariadb {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// How late a cancellation may be seen.
+constexpr milliseconds slice{50};
+constexpr int limit_attempts = 10; ///< at the connection limit, one slice apart
+
+// Pinned, since a tenant with enough rights sets global defaults: quoting (names.h) stands on
+// NO_BACKSLASH_ESCAPES and on double quotes and `||` meaning what they mean without ANSI.
+constexpr std::string_view modes =
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
+    "SESSION lock_wait_timeout = 30, SESSION max_statement_time = 0, "
+    "SESSION sql_select_limit = DEFAULT, SESSION wait_timeout = 2147483, "
+    "SESSION sql_quote_show_create = ON, SESSION autocommit = ON";
+
+void start_library() {
+    static std::once_flag once; // mysql_init() does it, too, but not safely from two threads
+    std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
+}
+
+milliseconds left(const plugins::Call& call) {
+    return std::chrono::ceil<milliseconds>(call.deadline - Clock::now());
+}
+
+Result<void> check(const plugins::Call& call) {
+    if (call.cancelled()) {
+        return Error{Errc::cancelled, "asked to stop"};
+    }
+    if (Clock::now() >= call.deadline) {
+        return Error{Errc::deadline, "MariaDB did not answer in time"};
+    }
+    return ok();
+}
+
+} // namespace
+
+void Session::aim(std::string socket_path, std::string user) {
+    if (socket_path != socket_path_ || user != user_) {
+        close();
+    }
+    socket_path_ = std::move(socket_path);
+    user_ = std::move(user);
+}
+
+void Session::close() noexcept {
+    if (handle_ != nullptr) {
+        // Says good-bye only to one who can hear it: the farewell is small, the socket's buffer
+        // takes it.
+        mysql_close(std::exchange(handle_, nullptr));
+    }
+}
+
+void Session::abandon() noexcept {
+    if (handle_ != nullptr) {
+        const auto fd = mysql_get_socket(handle_);
+        if (fd >= 0) {
+            ::shutdown(fd, SHUT_RDWR); // so that closing cannot block on a server that has stopped
+        }
+        close();
+    }
+}
+
+Result<int> Session::wait(const plugins::Call& call, int events) {
+    pollfd entry{};
+    entry.fd = mysql_get_socket(handle_);
+    if ((events & MYSQL_WAIT_READ) != 0) {
+        entry.events |= POLLIN;
+    }
+    if ((events & MYSQL_WAIT_WRITE) != 0) {
+        entry.events |= POLLOUT;
+    }
+    if ((events & MYSQL_WAIT_EXCEPT) != 0) {
+        entry.events |= POLLPRI;
+    }
+    auto own_limit = milliseconds::max();
+    if ((events & MYSQL_WAIT_TIMEOUT) != 0) {
+        own_limit = milliseconds{mysql_get_timeout_value_ms(handle_)};
+    }
+    const auto from = Clock::now();
+    for (;;) { // bounded by the deadline
+        JACKDAW_CHECK(check(call));
+        const auto next = std::min({slice, std::max(left(call), milliseconds{1}), own_limit});
+        const int ready = ::poll(&entry, 1, static_cast<int>(next.count()));
+        if (ready > 0) {
+            int seen = 0;
+            if ((entry.revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) {
+                seen |= events & MYSQL_WAIT_READ;
+            }
+            if ((entry.revents & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0) {
+                seen |= events & MYSQL_WAIT_WRITE;
+            }
+            if ((entry.revents & POLLPRI) != 0) {
+                seen |= events & MYSQL_WAIT_EXCEPT;
+            }
+            return seen;
+        }
+        if (own_limit != milliseconds::max() && Clock::now() - from >= own_limit) {
+            return MYSQL_WAIT_TIMEOUT;
+        }
+    }
+}
+
+template <class Start, class Continue>
+Result<void> Session::drive(const plugins::Call& call, Start start, Continue go_on) {
+    int events = start();
+    while (events != 0) { // each turn waits, and waiting is bounded by the deadline
+        auto seen = wait(call, events);
+        if (!seen) {
+            abandon();
+            last_error_ = 0;
+            return std::move(seen).error();
+        }
+        events = go_on(*seen);
+    }
+    return ok();
+}
+
+Error Session::failure(ServerText show) {
+    last_error_ = mysql_errno(handle_);
+    return error_of(last_error_, mysql_error(handle_), show);
+}
+
+Result<void> Session::connect_once(const plugins::Call& call) {
+    close();
+    start_library();
+    handle_ = mysql_init(nullptr);
+    if (handle_ == nullptr) {
+        return Error{Errc::exhausted, "no memory for a session"};
+    }
+    const auto seconds = static_cast<unsigned>(std::clamp<std::int64_t>(
+        std::chrono::ceil<std::chrono::seconds>(left(call)).count(), 1, 600));
+    const unsigned protocol = MYSQL_PROTOCOL_SOCKET;
+    const unsigned off = 0;
+    const unsigned long packet_max = 16UL << 20U;
+    mysql_optionsv(handle_, MYSQL_OPT_NONBLOCK, 0);
+    mysql_optionsv(handle_, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_optionsv(handle_, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_optionsv(handle_, MYSQL_OPT_LOCAL_INFILE, &off);
+    mysql_optionsv(handle_, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max);
+    mysql_optionsv(handle_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+
+    MYSQL* connected = nullptr;
+    JACKDAW_CHECK(drive(
+        call,
+        [&] {
+            return mysql_real_connect_start(&connected, handle_, nullptr, user_.c_str(), nullptr,
+                                            nullptr, 0, socket_path_.c_str(), 0);
+        },
+        [&](int seen) { return mysql_real_connect_cont(&connected, handle_, seen); }));
+    if (connected == nullptr) {
+        auto error = failure(ServerText::yes);
+        close();
+        if (is_access_denied(last_error_)) {
+            return std::move(error).with_hint(
+                "a restart of the instance repairs the agent's account");
+        }
+        return error;
+    }
+    return pin_modes(call);
+}
+
+Result<void> Session::pin_modes(const plugins::Call& call) {
+    auto pinned = query_once(call, modes, ServerText::yes);
+    if (!pinned) {
+        close();
+        return std::move(pinned).error();
+    }
+    return ok();
+}
+
+Result<void> Session::open(const plugins::Call& call) {
+    if (!is_aimed()) {
+        return Error{Errc::unavailable, "no server was adopted yet"};
+    }
+    if (is_open()) {
+        return ok();
+    }
+    for (int attempt = 0;; ++attempt) {
+        JACKDAW_CHECK(check(call));
+        auto connected = connect_once(call);
+        if (connected || !is_connection_limit(last_error_) || attempt + 1 >= limit_attempts) {
+            return std::move(connected).while_doing("log in to MariaDB");
+        }
+        ::poll(nullptr, 0,
+               static_cast<int>(std::min(slice, std::max(left(call), milliseconds{0})).count()));
+    }
+}
+
+Result<Rows> Session::query(const plugins::Call& call, std::string_view sql, ServerText show) {
+    for (int attempt = 0;; ++attempt) {
+        const bool fresh = !is_open();
+        JACKDAW_CHECK(open(call));
+        auto rows = query_once(call, sql, show);
+        if (rows || fresh || attempt > 0 || !is_lost_session(last_error_)) {
+            return rows;
+        }
+        close(); // the old one first: the server has one slot for us
+    }
+}
+
+Result<void> Session::run(const plugins::Call& call, std::string_view sql, ServerText show) {
+    JACKDAW_CHECK(query(call, sql, show));
+    return ok();
+}
+
+Result<Rows> Session::query_once(const plugins::Call& call, std::string_view sql, ServerText show) {
+    last_error_ = 0;
+    int failed = 0;
+    JACKDAW_CHECK(drive(
+        call, [&] { return mysql_real_query_start(&failed, handle_, sql.data(), sql.size()); },
+        [&](int seen) { return mysql_real_query_cont(&failed, handle_, seen); }));
+    if (failed != 0) {
+        auto error = failure(show);
+        if (is_lost_session(last_error_)) {
+            close();
+        }
+        return error;
+    }
+    if (mysql_field_count(handle_) == 0) {
+        return Rows{};
+    }
+    return fetch(call, show);
+}
+
+Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
+    MYSQL_RES* const result = mysql_use_result(handle_); // no I/O
+    if (result == nullptr) {
+        return failure(show);
+    }
+    // Not freed by a guard object: freeing reads the rest of the result, which must be bounded,
+    // too. When rows are left the session is abandoned first, and freeing then only frees.
+    const auto columns = mysql_num_fields(result);
+    Rows rows;
+    std::size_t bytes = 0;
+    for (;;) { // bounded by result_rows_max and the deadline
+        MYSQL_ROW row = nullptr;
+        int events = mysql_fetch_row_start(&row, result);
+        while (events != 0) {
+            auto seen = wait(call, events);
+            if (!seen) {
+                result->handle = nullptr;
+                mysql_free_result(result);
+                abandon();
+                return std::move(seen).error();
+            }
+            events = mysql_fetch_row_cont(&row, result, *seen);
+        }
+        if (row == nullptr) {
+            break;
+        }
+        const auto* const lengths = mysql_fetch_lengths(result);
+        Row values;
+        for (unsigned i = 0; i < columns; ++i) {
+            if (row[i] == nullptr) {
+                values.emplace_back(std::nullopt);
+            } else {
+                values.emplace_back(std::string{row[i], lengths[i]});
+                bytes += lengths[i];
+            }
+        }
+        rows.push_back(std::move(values));
+        if (rows.size() > result_rows_max || bytes > result_bytes_max) {
+            result->handle = nullptr;
+            mysql_free_result(result);
+            abandon();
+            return Error{Errc::exhausted, "MariaDB's answer is larger than the agent reads"};
+        }
+    }
+    const auto number = mysql_errno(handle_);
+    if (number != 0) {
+        auto error = failure(show);
+        result->handle = nullptr;
+        mysql_free_result(result);
+        abandon();
+        return error;
+    }
+    mysql_free_result(result); // everything was read: no I/O
+    return rows;
+}
+
+} // namespace jackdaw::mariadb

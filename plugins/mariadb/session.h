@@ -1,0 +1,82 @@
+#pragma once
+// The one session that the agent keeps with its server, over libmariadb and the UNIX socket.
+//
+// libmariadb's own time limits are whole seconds for each read; its non-blocking calls under our
+// own poll(2) keep call.deadline and call.cancel exactly, wherever the server stopped answering.
+//
+// The server belongs to the tenant and may lie: results are bounded in rows and bytes, and it is
+// never given a local file (a server may ask for one in the middle of any statement).
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/api/datastore.h"
+#include "plugins/mariadb/errors.h"
+#include "proto/base/error.h"
+
+struct st_mysql;
+
+namespace jackdaw::mariadb {
+
+/// NULL is nullopt.
+using Row = std::vector<std::optional<std::string>>;
+using Rows = std::vector<Row>;
+
+inline constexpr std::size_t result_rows_max = 20'000;
+inline constexpr std::size_t result_bytes_max = 8U << 20U;
+
+/// Not thread-safe, but may move between threads. At most one connection exists at any time: a new
+/// one is made only after the old one was closed, since the server keeps just one slot free for us.
+class Session {
+public:
+    Session() = default;
+    ~Session() { close(); }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    /// Names the server; connects nothing.
+    void aim(std::string socket_path, std::string user);
+    [[nodiscard]] bool is_aimed() const noexcept { return !socket_path_.empty(); }
+    [[nodiscard]] bool is_open() const noexcept { return handle_ != nullptr; }
+
+    /// Connects, logs in and pins the session's modes. Already open: ok. A connection limit is
+    /// tried for half a second (our own last connection may still hold the slot), then `exhausted`.
+    /// `unavailable` while nobody listens; failure leaves the session closed.
+    Result<void> open(const plugins::Call& call);
+    void close() noexcept;
+
+    /// Runs one statement, opening first if need be. A session that turns out dead is opened again
+    /// once and the statement repeated, so it must be idempotent. After `deadline` or `cancelled`
+    /// the session is closed (the server may still be at it), as after a result above the bounds
+    /// (`exhausted`).
+    Result<Rows> query(const plugins::Call& call, std::string_view sql,
+                       ServerText show = ServerText::yes);
+    /// The same for a statement without a result.
+    Result<void> run(const plugins::Call& call, std::string_view sql,
+                     ServerText show = ServerText::yes);
+
+    /// The number of the last failure, 0 after a success: probe() tells a limit from a death by it.
+    [[nodiscard]] unsigned last_error() const noexcept { return last_error_; }
+
+private:
+    Result<Rows> query_once(const plugins::Call& call, std::string_view sql, ServerText show);
+    Result<Rows> fetch(const plugins::Call& call, ServerText show);
+    Result<void> connect_once(const plugins::Call& call);
+    Result<void> pin_modes(const plugins::Call& call);
+    Error failure(ServerText show);
+    template <class Start, class Continue>
+    Result<void> drive(const plugins::Call& call, Start start, Continue go_on);
+    Result<int> wait(const plugins::Call& call, int events);
+    void abandon() noexcept;
+
+    std::string socket_path_;
+    std::string user_;
+    st_mysql* handle_ = nullptr;
+    unsigned last_error_ = 0;
+};
+
+} // namespace jackdaw::mariadb
