@@ -206,7 +206,7 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
         {"--sample", Task::sample},
         {"--document", Task::document},
         {"--version", Task::version},
-        {"--restore-state", Task::restore_state}};
+        {"--restore-state", Task::restore_state}, {"--plans", Task::plans}};
     for (int i = 1; i < argc; ++i) {
         std::string_view word{argv[i]};
         const auto* const task =
@@ -238,7 +238,7 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
         }
     }
     if (line.task == Task::help || line.task == Task::sample || line.task == Task::document ||
-        line.task == Task::version) {
+        line.task == Task::version || line.task == Task::plans) {
         return line;
     }
     if (!file.empty() || ::access(default_file, F_OK) == 0) {
@@ -259,7 +259,8 @@ std::string settings_help() {
         "  --check               check the settings and end\n"
         "  --restore-state       bring the last good copy of the state back and end\n"
         "  --sample              print a settings file with every key at its default\n"
-        "  --document            print the settings as a Markdown table\n"
+        "  --plans               print the actions and steps that operations are made of\n"
+                       "  --document            print the settings as a Markdown table\n"
         "  --version             print the version\n"
         "  -h, --help            print this\n\n";
     const Settings defaults;

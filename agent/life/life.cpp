@@ -288,8 +288,9 @@ void Life::watch() {
     if (database_.link != nullptr) {
         auto status = database_.link->status();
         if (!status) {
-            if (status.error().code() == Errc::unavailable) {
-                spdlog::warn("life: the database's guard has died, and its database with it");
+            if (status.error().code() != Errc::deadline) { // a frozen machine is slow, not dead
+                spdlog::warn("life: the database's guard has died, and its database with it: {}",
+                             status.error().to_string());
                 database_ended();
             }
         } else {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "agent/life/life.h"
+#include "proto/base/ids.h"
 #include "proto/base/size.h"
 
 namespace jackdaw::agent {

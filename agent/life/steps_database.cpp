@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "agent/life/steps.h"
+#include "proto/base/ids.h"
 
 namespace jackdaw::agent::steps {
 namespace {
@@ -31,7 +32,12 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
     const auto until = std::chrono::steady_clock::now() + limit;
     auto& link = *context.database.link;
     for (;;) {
-        JACKDAW_TRY(context.database.status, link.status());
+        auto seen = link.status();
+        if (!seen) { // its guard died, or could not start it; nothing of it runs
+            context.database = DatabaseProcess{};
+            return std::move(seen).error().while_doing("start the database under its guard");
+        }
+        context.database.status = *seen;
         if (context.database.status.phase == GuardPhase::ended) {
             JACKDAW_TRY(const auto output, link.output());
             const auto status = context.database.status;

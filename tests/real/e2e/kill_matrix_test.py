@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""SIGKILL of the agent before and after every journalled step, in a real machine with the fake datastore.
+
+The steps are taken from the program (`jackdawd --plans`), so a new step is tested, too. One machine serves all: an instance
+is created in it, grown and deleted again and again through the admin socket, with the agent killed at another point each
+time. After each kill the operation must come to its end by itself, and the machine must hold exactly one database or none."""
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from fleet import STAGE, Failed, Fleet, api, check, main, wait_for  # noqa: E402
+
+POINTS = ("begin", "effect", "done")
+ENDED = ("done", "failed", "undone")
+
+
+def plans():
+    text = subprocess.run([os.path.join(STAGE, "jackdawd"), "--plans"], check=True, capture_output=True, text=True).stdout
+    steps = {}
+    for line in text.splitlines():
+        action, step = line.split()
+        steps.setdefault(action, []).append(step)
+    return steps
+
+
+class Machine:
+    def __init__(self, fleet, name):
+        self.fleet, self.name = fleet, name
+        spec = fleet.root(name) + "/etc/jackdaw/config-drive/openstack/latest/user_data"
+        import json
+        with open(spec) as file:
+            drive = json.load(file)
+        self.spec = {"name": name, "id": drive["instance_id"], "fleet": fleet.name, "datastore": "fake",
+                     "volume_size_bytes": 320 << 20, "volume_serial": drive["volume_serial"],
+                     "format_serial": drive["volume_serial"], "filesystem": "xfs", "address": drive["address"],
+                     "databases": [{"name": "app"}],
+                     "users": [{"name": "app", "host": "%", "databases": ["app"], "password": "a-password-of-the-test"}]}
+
+    def ask(self, method, target, body=None):
+        """Through kills: the agent is back within a second, and every request here may be sent twice."""
+        def once():
+            try:
+                return api(self.fleet, self.name, method, target, body, limit=10)
+            except OSError:
+                return None
+        return wait_for(f"an answer to {method} {target}", once, 15)
+
+    def newest(self, action):
+        for op in self.ask("GET", "/v1/operations?limit=20")[1]["items"]:
+            if op["action"] == action:
+                return op
+        return None
+
+    def end_of(self, action, seconds=60):
+        def ended():
+            op = self.newest(action)
+            return op if op and op["status"] in ENDED else None
+        return wait_for(f"the end of {action}", ended, seconds)
+
+    def create(self):
+        status, body = self.ask("PUT", "/v1/instance", self.spec)
+        check(status in (200, 202), body)
+        return body
+
+    def delete(self):
+        status, body = self.ask("DELETE", "/v1/instance")
+        if status == 404:
+            return
+        check(status == 202, body)
+        op = self.end_of("instance.delete")
+        check(op["status"] == "done", op)
+
+    def databases(self):
+        return self.fleet.processes(self.name, "jackdaw-fake-db")
+
+    def running(self):
+        def whole():
+            status, body = self.ask("GET", "/v1/instance")
+            return status == 200 and body["status"] == "running" and len(self.databases()) == 1
+        wait_for("one running database", whole, 30)
+
+    def nothing_left(self):
+        wait_for("no database", lambda: not self.databases(), 15)
+        guards = self.fleet.processes(self.name, "jackdaw-guard")
+        check(not guards, f"guards are left: {guards}")
+
+    def killed(self, line):
+        check(line not in self.fleet.faults_left(self.name), f"never came to: {line}")
+
+
+def matrix():
+    """create, delete and growth, killed at every point, each end as they should"""
+    steps = plans()
+    with Fleet() as fleet:
+        fleet.create("db1")
+        machine = Machine(fleet, "db1")
+        machine.delete()
+        began = time.monotonic()
+        kills = 0
+        for step in steps["instance.create"]:
+            for point in POINTS:
+                line = f"kill instance.create {step} {point}"
+                try:
+                    fleet.set_faults("db1", line)
+                    machine.create()
+                    op = machine.end_of("instance.create")
+                    check(op["status"] == "done", op)
+                    machine.running()
+                    machine.killed(line)
+                    machine.delete()
+                    machine.nothing_left()
+                except Failed as failure:
+                    raise Failed(f"{line}: {failure}") from failure
+                kills += 1
+        for step in steps["instance.delete"]:
+            for point in POINTS:
+                line = f"kill instance.delete {step} {point}"
+                machine.create()
+                check(machine.end_of("instance.create")["status"] == "done", line)
+                machine.running()
+                fleet.set_faults("db1", line)
+                status, body = machine.ask("DELETE", "/v1/instance")
+                check(status in (202, 404), body)
+                op = machine.end_of("instance.delete")
+                check(op["status"] == "done", f"{line}: {op}")
+                machine.killed(line)
+                machine.nothing_left()
+                kills += 1
+        machine.create()
+        check(machine.end_of("instance.create")["status"] == "done", "create before the growths")
+        machine.running()
+        alive = machine.databases()
+        for step in steps["volume.grow"]:
+            for point in POINTS:
+                line = f"kill volume.grow {step} {point}"
+                fleet.set_faults("db1", line)
+                status, body = machine.ask("POST", "/v1/instance/grow", {"size_bytes": 320 << 20})
+                check(status == 202, body)
+                op = machine.end_of("volume.grow")
+                check(op["status"] == "done", f"{line}: {op}")
+                machine.killed(line)
+                check(machine.databases() == alive, f"{line}: the database went on")
+                kills += 1
+        print(f"   {kills} kills in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def aborts():
+    """an abort at every step of create, with a kill inside the undo, leaves nothing and the next create works"""
+    steps = plans()["instance.create"]
+    with Fleet() as fleet:
+        fleet.create("db1")
+        machine = Machine(fleet, "db1")
+        machine.delete()
+        for index, step in enumerate(steps):
+            lines = [f"pause instance.create {step} effect 700"]
+            if index % 2 == 1:
+                lines.append(f"kill instance.create {steps[index - 1]} undo")
+            fleet.set_faults("db1", *lines)
+            op = machine.create()
+            wait_for(f"{step} is reached", lambda: len(fleet.faults_left("db1")) < len(lines), 30)
+            status, body = machine.ask("POST", f"/v1/operations/{op['id']}/abort")
+            check(status == 202, f"{step}: {body}")
+            ended = machine.end_of("instance.create")
+            check(ended["status"] == "undone", f"{step}: {ended}")
+            check(not fleet.faults_left("db1"), f"{step}: {fleet.faults_left('db1')}")
+            machine.nothing_left()
+            check(machine.ask("GET", "/v1/instance")[0] == 404, f"{step}: the instance is forgotten")
+        fleet.set_faults("db1")
+        machine.create()
+        check(machine.end_of("instance.create")["status"] == "done", "the next create works")
+        machine.running()
+
+
+if __name__ == "__main__":
+    chosen = {test.__name__: test for test in (matrix, aborts)}
+    main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))
