@@ -19,7 +19,7 @@ struct Image {
     std::string recipe_digest;
     std::string created_at;
     std::uint64_t size_bytes = 0;
-    std::string programs; ///< digest or version of the Jackdaw programs baked in; may be empty
+    std::string programs; ///< digest of the Jackdaw programs baked in; "none" when there are none
     std::filesystem::path root;
 };
 

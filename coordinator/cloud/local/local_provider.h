@@ -20,10 +20,16 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/cloud/local/files.h"
 #include "coordinator/cloud/local/images.h"
+#include "coordinator/cloud/local/layout.h"
 #include "coordinator/cloud/provider.h"
 
 namespace jackdaw::cloud::local {
+
+class MachinePower;
+struct MachineRecord;
+struct VolumeRecord;
 
 struct LocalSettings {
     std::string fleet;                ///< a label, check_label()
@@ -41,7 +47,6 @@ struct Cut {
 class LocalProvider final : public Provider, public MachineFiles {
 public:
     explicit LocalProvider(LocalSettings settings);
-    ~LocalProvider() override;
 
     [[nodiscard]] std::string_view name() const noexcept override { return "local"; }
     [[nodiscard]] Result<std::vector<Finding>> doctor() override;
@@ -104,7 +109,38 @@ public:
     [[nodiscard]] Result<void> delete_image(const std::string& reference);
 
 private:
+    [[nodiscard]] Result<MachinePower> power_of(const std::string& name) const;
+    /// The record, of a machine whose folder the caller has locked.
+    [[nodiscard]] Result<MachineRecord> record_of(const std::string& name) const;
+    [[nodiscard]] Result<FileLock> lock_machine(const std::string& name) const;
+    /// All that can be read; a folder without a record (half-made, or going) is passed over.
+    [[nodiscard]] Result<std::vector<MachineRecord>> records() const;
+    [[nodiscard]] Result<Machine> seen(const MachineRecord& record) const;
+    [[nodiscard]] Result<Volume> seen(const VolumeRecord& record) const;
+    [[nodiscard]] Result<FileLock> lock_volumes() const;
+    [[nodiscard]] Result<std::vector<VolumeRecord>> volume_records() const;
+    [[nodiscard]] Result<void> require_space(std::uint64_t more_bytes, bool overcommit) const;
+    struct Name {
+        FileLock lock;
+        bool fresh = false; ///< its folder was made just now
+    };
+    [[nodiscard]] Result<Name> take_name(const std::string& name) const;
+    /// Reserves the address; the caller has the folder's lock.
+    [[nodiscard]] Result<MachineRecord> write_down(const MachineSpec& spec, const Tags& tags,
+                                                   const std::string& subnet) const;
+    [[nodiscard]] Result<MachineRecord> start_locked(MachineRecord record) const;
+    [[nodiscard]] Result<void> remove_locked(const std::string& name,
+                                             const MachineRecord& record) const;
+    [[nodiscard]] Result<void> end_cut(const std::string& name, const MachineRecord& record) const;
+    [[nodiscard]] Result<void> gc_machines(const GcRequest& request,
+                                           std::vector<GcItem>& items) const;
+    [[nodiscard]] Result<void> gc_volumes(const GcRequest& request,
+                                          std::vector<GcItem>& items) const;
+    [[nodiscard]] Result<void> gc_kernel(const GcRequest& request,
+                                         std::vector<GcItem>& items) const;
+
     LocalSettings settings_;
+    Layout layout_;
 };
 
 } // namespace jackdaw::cloud::local

@@ -1,0 +1,199 @@
+// LocalProvider::collect_garbage: folders, files and kernel objects that nothing owns. It goes by
+// the fleet's tag in their names and by what the records say, and leaves alone what another
+// coordinator has locked.
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "coordinator/cloud/local/cut_rules.h"
+#include "coordinator/cloud/local/local_provider.h"
+#include "coordinator/cloud/local/machine_power.h"
+#include "coordinator/cloud/local/network.h"
+#include "coordinator/cloud/local/records.h"
+#include "coordinator/cloud/local/run_program.h"
+#include "coordinator/cloud/local/subnet.h"
+
+namespace jackdaw::cloud::local {
+namespace {
+
+constexpr std::chrono::milliseconds no_wait{0};
+constexpr std::chrono::milliseconds nft_time{10'000};
+
+/// Last bytes of the addresses that machines have.
+std::set<std::uint32_t> hosts_of(const std::vector<MachineRecord>& records) {
+    std::set<std::uint32_t> hosts;
+    for (const auto& record : records) {
+        if (const auto address = parse_address(record.spec.address)) {
+            hosts.insert(*address & 255U);
+        }
+    }
+    return hosts;
+}
+
+/// "table netdev NAME" lines; none when nft is missing.
+std::vector<std::string> rule_tables() {
+    const std::string nft = find_program("nft");
+    const auto listed = nft.empty() ? Result<std::string>{std::string{}}
+                                    : run_checked({nft, "list", "tables", "netdev"}, "", nft_time);
+    std::istringstream words{listed ? *listed : std::string{}};
+    std::vector<std::string> tables;
+    for (std::string table, family, name; words >> table >> family >> name;) {
+        tables.push_back(name);
+    }
+    return tables;
+}
+
+std::set<std::string> group_names(const CgroupMounts& mounts, const std::string& fleet_group) {
+    std::set<std::string> names;
+    for (const Path& mount : {mounts.v2, mounts.v1_cpu, mounts.v1_memory}) {
+        if (mount.empty()) {
+            continue;
+        }
+        const auto present = names_in(mount / fleet_group);
+        for (const auto& name : present ? *present : std::vector<std::string>{}) {
+            std::error_code failure;
+            if (std::filesystem::is_directory(mount / fleet_group / name, failure)) {
+                names.insert(name);
+            }
+        }
+    }
+    return names;
+}
+
+} // namespace
+
+Result<std::vector<GcItem>> LocalProvider::collect_garbage(const GcRequest& request) {
+    std::vector<GcItem> items;
+    JACKDAW_CHECK(gc_machines(request, items));
+    JACKDAW_CHECK(gc_volumes(request, items));
+    JACKDAW_CHECK(gc_kernel(request, items));
+    return items;
+}
+
+Result<void> LocalProvider::gc_machines(const GcRequest& request,
+                                        std::vector<GcItem>& items) const {
+    JACKDAW_TRY(const auto names, names_in(layout_.machines()));
+    for (const auto& name : names) {
+        const auto lock = FileLock::take(layout_.machine(name), no_wait);
+        if (!lock) {
+            continue; // being made or removed at this moment
+        }
+        if (is_retired(name)) {
+            items.push_back({"machine", name, "its removal was cut short"});
+            if (!request.dry_run) {
+                JACKDAW_CHECK(remove_tree(layout_.machine(name)));
+            }
+            continue;
+        }
+        auto record = read_machine(layout_.machine_file(name));
+        if (!record && record.error().code() != Errc::not_found) {
+            return std::move(record).error(); // a damaged record is no reason to remove a machine
+        }
+        const bool complete = record && record->made;
+        const bool owned =
+            record && request.owned ? request.owned(record->tags, complete) : complete;
+        if (owned) {
+            continue;
+        }
+        items.push_back(
+            {"machine", name, complete ? "no operation owns it" : "it was never finished"});
+        if (!request.dry_run) {
+            JACKDAW_CHECK(remove_locked(name, record ? *record : MachineRecord{}));
+        }
+    }
+    return ok();
+}
+
+Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcItem>& items) const {
+    JACKDAW_TRY(const auto lock, lock_volumes());
+    JACKDAW_TRY(const auto all, volume_records());
+    JACKDAW_TRY(const auto machines, records());
+    std::set<std::string> left_alone;
+    for (const auto& record : all) {
+        const Path image = layout_.volume_image(record.id);
+        std::error_code failure;
+        const bool complete = std::filesystem::exists(image, failure);
+        // In a dry run the machines that would go are still there, and with them their hold on
+        // volumes.
+        const bool attached =
+            std::any_of(machines.begin(), machines.end(), [&](const auto& machine) {
+                const bool going = std::any_of(items.begin(), items.end(), [&](const GcItem& item) {
+                    return item.kind == "machine" && item.name == machine.spec.name;
+                });
+                return machine.spec.volume_id == record.id && !going;
+            });
+        if (attached || record.kept || (request.owned && request.owned(record.tags, complete))) {
+            left_alone.insert(record.id);
+            continue;
+        }
+        if (!request.dry_run && is_locked(image)) {
+            left_alone.insert(record.id);
+            continue;
+        }
+        items.push_back({"volume", record.id, "it belongs to no machine"});
+        left_alone.insert(record.id); // its two files are not to be named again below
+        if (!request.dry_run) {
+            std::filesystem::remove(image, failure);
+            std::filesystem::remove(layout_.volume_file(record.id), failure);
+        }
+    }
+    JACKDAW_TRY(const auto names, names_in(layout_.volumes()));
+    for (const auto& name : names) { // halves of files, and images whose record is gone
+        if (!left_alone.contains(Path{name}.stem().string())) {
+            items.push_back({"volume", name, "it has no record"});
+            if (!request.dry_run && ::unlink((layout_.volumes() / name).c_str()) != 0) {
+                return os_error("remove " + name, errno);
+            }
+        }
+    }
+    return ok();
+}
+
+Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcItem>& items) const {
+    JACKDAW_TRY(const auto machines, records());
+    JACKDAW_TRY(const auto mounts, find_cgroups());
+    JACKDAW_TRY(auto netlink, Netlink::open());
+    JACKDAW_TRY(const auto links, list_links(netlink));
+    const auto hosts = hosts_of(machines);
+    std::error_code failure;
+    const bool has_network = std::filesystem::exists(layout_.network_file(), failure);
+    for (const auto& link : links) {
+        const auto host = layout_.host_of(link.name);
+        const bool bridge = link.name == layout_.bridge();
+        if ((host && !hosts.contains(*host)) || (bridge && !has_network)) {
+            items.push_back(
+                {bridge ? "bridge" : "veth", link.name, "no record of this fleet has it"});
+            if (!request.dry_run) {
+                JACKDAW_CHECK(remove_link(netlink, link.name));
+            }
+        }
+    }
+    for (const auto& name : group_names(mounts, layout_.cgroup())) {
+        if (std::filesystem::exists(layout_.machine(name), failure)) {
+            continue;
+        }
+        items.push_back({"cgroup", layout_.cgroup() + "/" + name, "there is no such machine"});
+        if (!request.dry_run) {
+            const MachineCgroup group{mounts, layout_.cgroup(), name};
+            JACKDAW_CHECK(group.kill());
+            JACKDAW_CHECK(group.remove());
+        }
+    }
+    for (const auto& table : rule_tables()) {
+        const auto host = layout_.host_of(table);
+        if (host && !hosts.contains(*host)) {
+            items.push_back({"rules", table, "there is no such machine"});
+            if (!request.dry_run) {
+                JACKDAW_CHECK(without_value(
+                    run_checked({find_program("nft"), "-f", "-"}, heal_text(table), nft_time)));
+            }
+        }
+    }
+    return ok();
+}
+
+} // namespace jackdaw::cloud::local

@@ -1,0 +1,204 @@
+#include "coordinator/cloud/local/local_provider.h"
+
+#include <cassert>
+
+#include <fmt/format.h>
+
+#include "coordinator/cloud/local/doctor.h"
+#include "coordinator/cloud/local/fault_points.h"
+#include "coordinator/cloud/local/machine_power.h"
+#include "coordinator/cloud/local/network.h"
+#include "coordinator/cloud/local/records.h"
+#include "proto/base/ids.h"
+
+namespace jackdaw::cloud::local {
+namespace {
+
+constexpr std::chrono::milliseconds fleet_lock_wait{30'000};
+constexpr std::chrono::milliseconds machine_lock_wait{60'000}; ///< a power-off may take its time
+
+Result<Prefix> fleet_subnet(const std::string& text) {
+    JACKDAW_TRY(const Prefix subnet, parse_prefix(text));
+    if (subnet.length != fleet_prefix_length) {
+        return Error{Errc::invalid, "'" + text + "' is no /24, and a fleet's network is one"};
+    }
+    return subnet;
+}
+
+Error no_such_machine(const std::string& name) {
+    return Error{Errc::not_found, "there is no machine '" + name + "'"};
+}
+
+} // namespace
+
+LocalProvider::LocalProvider(LocalSettings settings)
+    : settings_{std::move(settings)}, layout_{settings_.state_root, settings_.fleet} {
+    assert(settings_.state_root.is_absolute() && settings_.image_root.is_absolute());
+}
+
+Result<std::vector<Finding>> LocalProvider::doctor() {
+    return examine_host(settings_.state_root, settings_.image_root);
+}
+
+Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
+    JACKDAW_CHECK(check_label(settings_.fleet, "fleet"));
+    JACKDAW_CHECK(make_folders(layout_.fleet_folder()));
+    JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
+    JACKDAW_TRY(auto netlink, Netlink::open());
+    JACKDAW_TRY(const int bridge, link_index(netlink, layout_.bridge()));
+    JACKDAW_TRY(const auto used, used_prefixes(netlink, bridge));
+    auto record = read_network(layout_.network_file());
+    if (!record && record.error().code() != Errc::not_found) {
+        return std::move(record).error();
+    }
+    Prefix chosen;
+    if (record) {
+        JACKDAW_TRY(chosen, fleet_subnet(record->subnet));
+        if (!subnet.empty() && subnet != record->subnet) {
+            return Error{Code::fleet_exists, fmt::format("fleet {} has the network {}, not {}",
+                                                         settings_.fleet, record->subnet, subnet)};
+        }
+    } else if (!subnet.empty()) {
+        JACKDAW_TRY(chosen, fleet_subnet(subnet));
+    } else {
+        JACKDAW_TRY(chosen, choose_subnet(layout_.seed(), used));
+    }
+    if (bridge == 0) {
+        for (const Prefix& other : used) {
+            if (other.length > 0 && overlap(other, chosen)) {
+                return Error{Code::no_subnet,
+                             fmt::format("{} is in use on this host: {}", format_prefix(chosen),
+                                         format_prefix(other))};
+            }
+        }
+    }
+    if (!record) {
+        JACKDAW_CHECK(write_record(layout_.network_file(),
+                                   NetworkRecord{format_prefix(chosen), rfc3339(unix_ms())}));
+        fault_point("network written down");
+    }
+    JACKDAW_CHECK(ensure_bridge(netlink, layout_, chosen));
+    return Network{format_prefix(chosen), format_address(chosen.address + gateway_host), true};
+}
+
+Result<std::optional<Network>> LocalProvider::describe_network() {
+    auto record = read_network(layout_.network_file());
+    if (!record) {
+        if (record.error().code() == Errc::not_found) {
+            return std::optional<Network>{};
+        }
+        return std::move(record).error();
+    }
+    JACKDAW_TRY(const Prefix subnet, fleet_subnet(record->subnet));
+    JACKDAW_TRY(auto netlink, Netlink::open());
+    JACKDAW_TRY(const int bridge, link_index(netlink, layout_.bridge()));
+    return std::optional{
+        Network{record->subnet, format_address(subnet.address + gateway_host), bridge != 0}};
+}
+
+Result<void> LocalProvider::delete_network() {
+    JACKDAW_TRY(const auto network, describe_network());
+    if (!network) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
+    JACKDAW_TRY(const auto names, names_in(layout_.machines()));
+    for (const auto& name : names) {
+        if (!is_retired(name)) {
+            return Error{Errc::busy, "the network has machines: " + name}.with_hint(
+                "delete the instances first, or run `jackdaw fleet gc`");
+        }
+    }
+    JACKDAW_TRY(const Prefix subnet, fleet_subnet(network->subnet));
+    JACKDAW_TRY(auto netlink, Netlink::open());
+    JACKDAW_CHECK(remove_bridge(netlink, layout_, subnet));
+    fault_point("bridge removed");
+    std::error_code failure;
+    std::filesystem::remove(layout_.network_file(), failure); // last: it is what finds the rest
+    return failure ? Result<void>{os_error("remove the network's record", failure.value())} : ok();
+}
+
+Result<void> LocalProvider::destroy() {
+    JACKDAW_TRY(const auto kept, volume_records());
+    if (!kept.empty()) {
+        return Error{Errc::busy, "the fleet still has volume " + kept.front().id}.with_hint(
+            "`jackdaw fleet gc`, or delete the kept volume");
+    }
+    JACKDAW_CHECK(delete_network());
+    JACKDAW_TRY(const auto mounts, find_cgroups());
+    JACKDAW_CHECK(MachineCgroup(mounts, layout_.cgroup(), "").remove());
+    return retire_tree(layout_.fleet_folder());
+}
+
+Result<MachinePower> LocalProvider::power_of(const std::string& name) const {
+    JACKDAW_TRY(const auto mounts, find_cgroups());
+    return MachinePower{layout_, mounts, name};
+}
+
+Result<MachineRecord> LocalProvider::record_of(const std::string& name) const {
+    JACKDAW_CHECK(check_label(name, "machine"));
+    auto record = read_machine(layout_.machine_file(name));
+    if (!record && record.error().code() == Errc::not_found) {
+        return no_such_machine(name);
+    }
+    return record;
+}
+
+Result<FileLock> LocalProvider::lock_machine(const std::string& name) const {
+    JACKDAW_CHECK(check_label(name, "machine"));
+    auto lock = FileLock::take(layout_.machine(name), machine_lock_wait);
+    if (!lock && lock.error().code() == Errc::not_found) {
+        return no_such_machine(name);
+    }
+    return lock;
+}
+
+Result<std::vector<MachineRecord>> LocalProvider::records() const {
+    JACKDAW_TRY(const auto names, names_in(layout_.machines()));
+    std::vector<MachineRecord> all;
+    for (const auto& name : names) {
+        auto record = read_machine(layout_.machine_file(name));
+        if (record) {
+            all.push_back(std::move(*record));
+        } else if (record.error().code() != Errc::not_found) {
+            return std::move(record).error();
+        }
+    }
+    return all;
+}
+
+Result<Machine> LocalProvider::seen(const MachineRecord& record) const {
+    JACKDAW_TRY(const auto power, power_of(record.spec.name));
+    Machine machine;
+    machine.name = record.spec.name;
+    machine.id = record.spec.id;
+    machine.state = record.made ? power.state() : MachineState::making;
+    machine.wanted_on = record.wanted;
+    machine.address = record.spec.address;
+    machine.image_digest = record.image_digest;
+    machine.datastore = record.datastore;
+    machine.version = record.version;
+    machine.volume_id = record.spec.volume_id;
+    machine.flavor = record.spec.flavor;
+    machine.tags = record.tags;
+    machine.created_at = record.created_at;
+    machine.warnings = record.warnings;
+    return machine;
+}
+
+Result<std::vector<Machine>> LocalProvider::machines() {
+    JACKDAW_TRY(const auto all, records());
+    std::vector<Machine> machines;
+    for (const auto& record : all) {
+        JACKDAW_TRY(auto machine, seen(record));
+        machines.push_back(std::move(machine));
+    }
+    return machines;
+}
+
+Result<Machine> LocalProvider::describe_machine(const std::string& name) {
+    JACKDAW_TRY(const auto record, record_of(name));
+    return seen(record);
+}
+
+} // namespace jackdaw::cloud::local

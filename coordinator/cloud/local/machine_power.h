@@ -1,0 +1,50 @@
+#pragma once
+// One machine's power: is it on, start it, end it. Works on what records say; changes none of them.
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "coordinator/cloud/local/cgroups.h"
+#include "coordinator/cloud/local/layout.h"
+#include "coordinator/cloud/local/records.h"
+#include "coordinator/cloud/local/subnet.h"
+
+namespace jackdaw::cloud::local {
+
+class MachinePower {
+public:
+    MachinePower(Layout layout, CgroupMounts mounts, std::string name);
+
+    /// Its lock is held, or a process is in its group: by files alone, never by a pid that may be
+    /// another's by now.
+    [[nodiscard]] bool is_on() const;
+    [[nodiscard]] MachineState state() const;
+    [[nodiscard]] const MachineCgroup& cgroup() const noexcept { return cgroup_; }
+    /// A pidfd of the first process, checked to be of this machine after it was opened.
+    /// E-MACHINE-DOWN.
+    [[nodiscard]] Result<UniqueFd> open_first_process(pid_t* pid) const;
+
+    /// Returns once the first process is executed: `root` is the image's root folder, `subnet` the
+    /// fleet's. Answers warnings. On a failure nothing of the machine runs or is mounted; its empty
+    /// cgroups may stay. On already: no error, nothing done.
+    [[nodiscard]] Result<std::vector<std::string>> start(const MachineRecord& record,
+                                                         const Path& root, const Prefix& subnet);
+    /// Thaws, asks (SIGTERM to the first process), waits, then kills. Off already is no error.
+    [[nodiscard]] Result<void> stop(std::chrono::milliseconds budget, const MachineRecord& record);
+    /// Kills and waits until its processes, its loop devices' hold on the volume, and its veth are
+    /// gone.
+    [[nodiscard]] Result<void> kill(const MachineRecord& record);
+
+private:
+    [[nodiscard]] Result<void> settle(const MachineRecord& record) const;
+
+    Layout layout_;
+    std::string name_;
+    MachineCgroup cgroup_;
+};
+
+/// The folder's root disk: an ext4 of this size in a sparse file; made once, by rename.
+[[nodiscard]] Result<void> make_root_disk(const Path& file, std::uint64_t size_bytes);
+
+} // namespace jackdaw::cloud::local
