@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1 // its shared library would be one more to ship beside the agent
 #include <toml++/toml.h>
 
 namespace jackdaw::agent {

@@ -75,6 +75,8 @@ Started take_over_descriptors(State& state) {
     }
     close(JACKDAW_GUARD_SPEC_FD);
     if (!valid) {
+        spec = {};
+        memcpy(spec.name, "unknown", sizeof "unknown"); // so that the refusal is a valid message
         return {JACKDAW_GUARD_REASON_SPEC, EINVAL};
     }
     for (int i = 0; i < JACKDAW_SPAWN_EXTRA_FDS; ++i) {

@@ -51,7 +51,7 @@ Result<void> Life::start() {
             for (const auto& [id, text] : records) {
                 JACKDAW_CHECK(operations_.load(text).while_doing("read operation " + id));
             }
-            after = records.back().first;
+            after = records.back().key;
         }
     }
     JACKDAW_CHECK(adopt().while_doing("adopt what an earlier agent left"));
