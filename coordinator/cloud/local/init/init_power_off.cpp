@@ -45,7 +45,8 @@ void end_guards(State& state, int64_t now_ns) {
 }
 
 bool has_children() {
-    return waitpid(-1, nullptr, WNOHANG | WNOWAIT) >= 0 || errno != ECHILD;
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 } // namespace

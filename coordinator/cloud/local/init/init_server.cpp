@@ -14,11 +14,14 @@ namespace jackdaw::init {
 namespace {
 
 constexpr int most_fds = JACKDAW_SPAWN_EXTRA_FDS + 1;
+constexpr size_t control_size = CMSG_SPACE(sizeof(int) * most_fds);
+// The kernel fills the padding, too: one more than asked for fits, and must be closed.
+constexpr int fitting_fds = static_cast<int>((control_size - CMSG_LEN(0)) / sizeof(int));
 
 struct Received {
     ssize_t size = -1;
     bool whole = false; ///< neither bytes nor descriptors were cut off
-    int fds[most_fds];
+    int fds[fitting_fds];
     int fd_count = 0;
 };
 
@@ -27,7 +30,7 @@ alignas(8) char buffer[sizeof(jackdaw_spawn_request)];
 
 Received receive(int client) {
     Received received;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * most_fds)];
+    alignas(cmsghdr) char control[control_size];
     iovec part{buffer, sizeof buffer};
     msghdr message{};
     message.msg_iov = &part;
@@ -45,7 +48,7 @@ Received receive(int client) {
             continue;
         }
         const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count && received.fd_count < most_fds; ++i) {
+        for (size_t i = 0; i < count && received.fd_count < fitting_fds; ++i) {
             memcpy(&received.fds[received.fd_count++], CMSG_DATA(header) + i * sizeof(int),
                    sizeof(int));
         }
