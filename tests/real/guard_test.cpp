@@ -120,8 +120,6 @@ TEST_CASE(
     const UniqueFd second{open("/dev/zero", O_RDONLY | O_CLOEXEC)};
     Launch launch = shell(
         "id -u; id -g; id -G; pwd; cat /proc/$$/fd/10; echo; readlink /proc/$$/fd/11; ulimit -Sn; "
-        "ulimit "
-        "-Sc; "
         "cat /proc/$$/oom_score_adj; tr '\\0' ' ' </proc/$$/environ; echo; "
         "grep -E '^(SigBlk|SigIgn|CapEff|NoNewPrivs)' /proc/$$/status | tr '\\n\\t' '  '; echo; "
         "grep core /proc/$$/limits; ls /proc/$$/fd | tr '\\n' ' '");
