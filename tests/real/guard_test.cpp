@@ -122,7 +122,7 @@ TEST_CASE(
         "id -u; id -g; id -G; pwd; cat /proc/$$/fd/10; echo; readlink /proc/$$/fd/11; ulimit -Sn; "
         "cat /proc/$$/oom_score_adj; tr '\\0' ' ' </proc/$$/environ; echo; "
         "grep -E '^(SigBlk|SigIgn|CapEff|NoNewPrivs)' /proc/$$/status | tr '\\n\\t' '  '; echo; "
-        "grep core /proc/$$/limits; ls /proc/$$/fd | tr '\\n' ' '");
+        "grep core /proc/$$/limits; ls /proc/$$/fd; exit 0");
     launch.environment = {"PATH=/usr/bin:/bin", "WORD=a b"};
     launch.folder = "/usr/lib";
     launch.nofile = 128; // below the number of the lock's descriptor, which is placed before
@@ -137,7 +137,7 @@ TEST_CASE(
               "SigBlk: 0000000000000000 SigIgn: 0000000000000000 CapEff: 0000000000000000 "
               "NoNewPrivs: 0 \n"
               "Max core file size        1                    1                    bytes     \n"
-              "0 1 10 11 2 200 ");
+              "0\n1\n10\n11\n2\n200\n");
     finish(guard);
 }
 
@@ -199,11 +199,10 @@ TEST_CASE("what a job leaves behind ends with it") {
 
 TEST_CASE("SIGTERM to a guard is a clean stop after which it does not wait for a release") {
     clean_machine();
-    auto guard = start_guard(
-        endless("trap 'echo clean >&10; exit 0' TERM; echo up; while :; do sleep 0.05; done"));
+    auto guard = start_guard(endless("trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"));
     wait_output(guard.control.get(), "up");
     kill(guard.pid, SIGTERM);
-    CHECK(wait_phase(guard.control.get(), JACKDAW_GUARD_ENDED).exit_status != -1);
+    CHECK(wait_phase(guard.control.get(), JACKDAW_GUARD_ENDED).exit_status == 9);
     CHECK(wait_exit(guard.pid) == 0);
     CHECK(std::filesystem::is_empty(JACKDAW_GUARD_FOLDER));
 }
