@@ -43,9 +43,9 @@ struct Network {
 };
 
 struct VolumeSpec {
-    std::string name; ///< a label, the instance's name
+    std::string name{}; ///< a label, the instance's name
     std::uint64_t size_bytes = 0;
-    std::string type; ///< the cloud's; empty: its default
+    std::string type{}; ///< the cloud's; empty: its default
     /// More may be promised than the host's disk has free. A full host disk is I/O errors and lost
     /// writes inside the machines, so it is refused otherwise (E-DISK-FULL).
     bool overcommit = false;

@@ -1,6 +1,5 @@
 #include "coordinator/cloud/local/cgroups.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -161,7 +160,11 @@ std::vector<Path> MachineCgroup::folders() const {
 
 Result<std::vector<std::string>> MachineCgroup::make(const Flavor& flavor) {
     for (const Path& folder : folders()) {
-        JACKDAW_CHECK(make_folders(folder, 0755));
+        std::error_code failure; // no fsync: the kernel's tree has none
+        std::filesystem::create_directories(folder, failure);
+        if (failure) {
+            return os_error("make cgroup " + folder.string(), failure.value());
+        }
         fault_point("cgroup made");
     }
     std::vector<std::string> warnings;
@@ -196,19 +199,9 @@ Result<std::vector<std::string>> MachineCgroup::make(const Flavor& flavor) {
     return warnings;
 }
 
-Result<UniqueFd> MachineCgroup::open() const {
-    UniqueFd fd{::open(v2_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!fd) {
-        return os_error("open cgroup " + v2_.string(), errno);
-    }
-    return fd;
-}
-
 Result<void> MachineCgroup::adopt(pid_t pid) const {
-    for (const Path& group : {v1_cpu_, v1_memory_}) {
-        if (!group.empty()) {
-            JACKDAW_CHECK(write_kernel_file(group / "cgroup.procs", std::to_string(pid)));
-        }
+    for (const Path& file : process_files()) {
+        JACKDAW_CHECK(write_kernel_file(file, std::to_string(pid)));
     }
     return ok();
 }

@@ -34,9 +34,7 @@ public:
 
     /// Makes the groups and sets the limits. Answers what could not be limited, and why.
     [[nodiscard]] Result<std::vector<std::string>> make(const Flavor& flavor);
-    /// The version 2 folder, open: for clone3's CLONE_INTO_CGROUP.
-    [[nodiscard]] Result<UniqueFd> open() const;
-    /// Moves a process into the version 1 groups; it is in the version 2 one already.
+    /// Moves a process into the groups.
     [[nodiscard]] Result<void> adopt(pid_t pid) const;
     /// Every cgroup.procs that a process has to enter to be one of the machine's.
     [[nodiscard]] std::vector<Path> process_files() const;

@@ -20,7 +20,8 @@
 namespace jackdaw::cloud::local {
 namespace {
 
-constexpr std::chrono::milliseconds no_wait{0};
+/// A killed coordinator's last child holds its locks for some milliseconds more.
+constexpr std::chrono::milliseconds lock_wait{500};
 constexpr std::chrono::milliseconds nft_time{10'000};
 
 /// Last bytes of the addresses that machines have.
@@ -78,7 +79,7 @@ Result<void> LocalProvider::gc_machines(const GcRequest& request,
                                         std::vector<GcItem>& items) const {
     JACKDAW_TRY(const auto names, names_in(layout_.machines()));
     for (const auto& name : names) {
-        const auto lock = FileLock::take(layout_.machine(name), no_wait);
+        const auto lock = FileLock::take(layout_.machine(name), lock_wait);
         if (!lock) {
             continue; // being made or removed at this moment
         }

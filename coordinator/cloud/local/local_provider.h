@@ -39,7 +39,7 @@ struct LocalSettings {
 
 /// How a machine is cut from the network. Packets vanish silently; the carrier stays.
 struct Cut {
-    std::string from;       ///< name of the one machine that it cannot speak with; empty: everybody
+    std::string from{};     ///< name of the one machine that it cannot speak with; empty: everybody
     bool one_way = false;   ///< only what the machine sends is lost
     unsigned percent = 100; ///< 1 to 100: of the packets
 };

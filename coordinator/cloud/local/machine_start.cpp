@@ -158,14 +158,15 @@ struct Child {
     UniqueFd pidfd;
 };
 
-Result<Child> clone_machine(const ChildPlan& plan, int cgroup, int go_write) {
+/// Not into its cgroup at once (CLONE_INTO_CGROUP): kernel 6.18 kills such a child when its cgroup
+/// was ever killed and the caller's was not, for it compares the two groups' counts of kills.
+Result<Child> clone_machine(const ChildPlan& plan, int go_write) {
     int pidfd = -1;
     clone_args arguments{};
-    arguments.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
-                      CLONE_PIDFD | CLONE_INTO_CGROUP;
+    arguments.flags =
+        CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     arguments.exit_signal = SIGCHLD;
-    arguments.cgroup = static_cast<__u64>(cgroup);
     const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
     if (pid < 0) {
         return os_error("make the machine's namespaces", errno);
@@ -253,12 +254,12 @@ Result<std::vector<std::string>> MachinePower::start(const MachineRecord& record
     JACKDAW_TRY(auto netlink, Netlink::open());
     JACKDAW_CHECK(ensure_bridge(netlink, layout_, subnet));
     JACKDAW_TRY(auto warnings, cgroup_.make(record.spec.flavor));
-    JACKDAW_TRY(const UniqueFd group, cgroup_.open());
     fault_point("before the machine's process");
-    JACKDAW_TRY(const Child child, clone_machine(plan, group.get(), held.go.write_end.get()));
+    JACKDAW_TRY(const Child child, clone_machine(plan, held.go.write_end.get()));
     fault_point("machine's process waits");
     held.status.write_end.reset();
-    auto started = cgroup_.adopt(child.pid);
+    auto started =
+        cgroup_.adopt(child.pid); // until here, a coordinator's death is the child's by itself
     if (started) {
         started = make_veth(netlink, layout_, address, child.pid);
     }
