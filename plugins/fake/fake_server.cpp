@@ -38,8 +38,12 @@ struct Connection {
     bool closing = false;
 };
 
-/// The uid of that name in /etc/passwd, or -1. getpwnam() does not work in a static program.
+/// The uid of that name in /etc/passwd, or the number that it is, or -1. getpwnam() does not work
+/// in a static program.
 long uid_of(const std::string& name) {
+    if (!name.empty() && name.find_first_not_of("0123456789") == std::string::npos) {
+        return std::strtol(name.c_str(), nullptr, 10);
+    }
     std::FILE* const file = std::fopen("/etc/passwd", "re");
     if (file == nullptr || name.empty()) {
         return -1;

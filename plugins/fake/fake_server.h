@@ -23,7 +23,7 @@ struct ServeAt {
     std::string socket_path;
     std::uint16_t port = 0;
     std::string bind_address = "127.0.0.1"; ///< IPv4
-    std::string admin_user;                 ///< looked up in /etc/passwd
+    std::string admin_user;                 ///< looked up in /etc/passwd; or a uid
 };
 
 inline constexpr int tcp_connections_max = 32;

@@ -127,6 +127,7 @@ plugins::Job check_config_job(const plugins::Place& place) {
                 "--defaults-file=" + option_file_path(place),
                 "--datadir=" + place.run_folder,
                 "--tmpdir=" + place.run_folder,
+                "--skip-grant-tables",
                 "--verbose",
                 "--version"};
     job.environment = environment();

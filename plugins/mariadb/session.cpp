@@ -21,12 +21,13 @@ using std::chrono::milliseconds;
 constexpr milliseconds slice{50};
 constexpr int limit_attempts = 10; ///< at the connection limit, one slice apart
 
-// Pinned, since a tenant with enough rights sets global defaults: quoting (names.h) stands on
-// NO_BACKSLASH_ESCAPES and on double quotes and `||` meaning what they mean without ANSI.
+// Pinned (and never to DEFAULT, which is the global value), since a tenant with enough rights sets
+// those: quoting (names.h) stands on NO_BACKSLASH_ESCAPES and on double quotes and `||` meaning
+// what they mean without ANSI.
 constexpr std::string_view modes =
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
     "SESSION lock_wait_timeout = 30, SESSION max_statement_time = 0, "
-    "SESSION sql_select_limit = DEFAULT, SESSION wait_timeout = 2147483, "
+    "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
     "SESSION sql_quote_show_create = ON, SESSION autocommit = ON";
 
 void start_library() {

@@ -1,0 +1,217 @@
+// What only MariaDB has to promise: accounts, settings and the tenant who goes too far.
+
+#include <mysql.h>
+
+#include <csignal>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "tests/real/datastore_contract.h"
+
+using namespace jackdaw;
+using namespace jackdaw::test;
+
+namespace {
+
+/// A plain client over the UNIX socket, as whoever the process is just now.
+class Client {
+public:
+    explicit Client(const Server& server, const std::string& user)
+        : session_{::mysql_init(nullptr)} {
+        const auto socket = server.place().run_folder + "/mysqld.sock";
+        in_ = ::mysql_real_connect(session_, nullptr, user.c_str(), nullptr, nullptr, 0,
+                                   socket.c_str(), 0) != nullptr;
+    }
+    ~Client() { ::mysql_close(session_); }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    [[nodiscard]] bool is_in() const { return in_; }
+    /// First column of each row.
+    std::vector<std::string> ask(const std::string& sql) {
+        INFO(sql);
+        const bool fine = ::mysql_real_query(session_, sql.data(), sql.size()) == 0;
+        INFO(::mysql_error(session_));
+        REQUIRE(fine);
+        std::vector<std::string> column;
+        if (MYSQL_RES* const result = ::mysql_store_result(session_); result != nullptr) {
+            while (MYSQL_ROW const row = ::mysql_fetch_row(result)) {
+                column.emplace_back(row[0] != nullptr ? row[0] : "NULL");
+            }
+            ::mysql_free_result(result);
+        }
+        return column;
+    }
+
+private:
+    MYSQL* session_;
+    bool in_ = false;
+};
+
+const std::string accounts = "SELECT CONCAT(User, '@', Host) FROM mysql.global_priv ORDER BY 1";
+
+} // namespace
+
+TEST_CASE("secure leaves the agent's account and the engine's own, whatever stood there") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    {
+        Client client{*server, "jackdawd"};
+        REQUIRE(client.is_in());
+        for (const char* sql :
+             {"CREATE OR REPLACE USER ''@'%'", "CREATE OR REPLACE USER ''@localhost",
+              "CREATE OR REPLACE USER root@'%' IDENTIFIED BY 'x'",
+              "CREATE OR REPLACE USER root@localhost",
+              "CREATE OR REPLACE USER jackdawd@'%' IDENTIFIED BY 'x'", "CREATE DATABASE test",
+              "GRANT ALL ON test.* TO PUBLIC"}) {
+            client.ask(sql);
+        }
+    }
+    for (int round = 0; round < 2; ++round) {
+        const auto secured = server->store().secure(plenty());
+        INFO((secured ? std::string{} : secured.error().to_string()));
+        REQUIRE(secured.has_value());
+        Client client{*server, "jackdawd"};
+        REQUIRE(client.ask(accounts + "") ==
+                std::vector<std::string>{"PUBLIC@", "jackdawd@localhost", "mariadb.sys@localhost"});
+        REQUIRE(client.ask("SHOW DATABASES LIKE 'test'").empty());
+        REQUIRE(client.ask("SELECT Db FROM mysql.db WHERE User IN ('', 'PUBLIC')").empty());
+        client.ask("DROP USER IF EXISTS PUBLIC");
+    }
+}
+
+TEST_CASE("a database test that holds something is somebody's and stays") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    Client client{*server, "jackdawd"};
+    client.ask("CREATE DATABASE test");
+    client.ask("CREATE TABLE test.t (a INT)");
+    REQUIRE(server->store().secure(plenty()).has_value());
+    REQUIRE(client.ask("SHOW DATABASES LIKE 'test'").size() == 1);
+    client.ask("DROP DATABASE test");
+}
+
+TEST_CASE("only the OS user jackdawd is let in as jackdawd, and root of the machine has no account "
+          "of its own") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    {
+        const AsAgent agent;
+        REQUIRE(server->store().secure(plenty()).has_value());
+        REQUIRE(Client{*server, "jackdawd"}.is_in());
+        REQUIRE_FALSE(Client{*server, "root"}.is_in());
+    }
+    REQUIRE_FALSE(Client{*server, "jackdawd"}.is_in()); // as root
+    REQUIRE_FALSE(Client{*server, "root"}.is_in());
+    REQUIRE_FALSE(Clients(*server, "jackdawd", "").log_in());
+}
+
+TEST_CASE("the next start repairs the agent's account") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    for (const std::string damage :
+         {"DROP USER jackdawd@localhost", "ALTER USER jackdawd@localhost ACCOUNT LOCK",
+          "ALTER USER jackdawd@localhost IDENTIFIED BY 'mine'",
+          "REVOKE ALL PRIVILEGES, GRANT OPTION FROM jackdawd@localhost"}) {
+        {
+            const AsAgent agent;
+            Client client{*server, "jackdawd"};
+            REQUIRE(client.is_in());
+            client.ask(damage);
+            server->store().release();
+            if (damage.starts_with("DROP")) {
+                const auto seen = server->store().probe(plenty());
+                REQUIRE(seen.has_value());
+                REQUIRE(seen->answers); // it does: a restart is the operator's to decide
+            }
+        }
+        INFO(damage);
+        REQUIRE(server->stop(SIGTERM) == 0);
+        server->start();
+        const AsAgent agent;
+        REQUIRE(server->store().secure(plenty()).has_value());
+    }
+}
+
+TEST_CASE("a grant reaches the database it names and none that its name would match as a pattern") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    for (const char* name : {"a_b", "axb"}) {
+        REQUIRE(store.databases()->create(plenty(), {name, "", ""}).has_value());
+    }
+    const auto verifier = store.users()->make_verifier(Secret{std::string{"word"}});
+    REQUIRE(
+        store.users()->create(plenty(), {"narrow", "127.0.0.1", {"a_b"}, *verifier}).has_value());
+    MYSQL* const session = ::mysql_init(nullptr);
+    REQUIRE(::mysql_real_connect(session, "127.0.0.1", "narrow", "word", nullptr,
+                                 server->place().port, nullptr, 0) != nullptr);
+    CHECK(::mysql_query(session, "CREATE TABLE a_b.t (a INT)") == 0);
+    CHECK(::mysql_query(session, "CREATE TABLE axb.t (a INT)") != 0);
+    CHECK(::mysql_query(session, "SELECT 1 INTO OUTFILE '/tmp/x'") != 0);
+    CHECK(::mysql_query(session, "SELECT * FROM mysql.global_priv") != 0);
+    ::mysql_close(session);
+    REQUIRE(store.users()->drop(plenty(), "narrow", "127.0.0.1").has_value());
+    for (const char* name : {"a_b", "axb"}) {
+        REQUIRE(store.databases()->drop(plenty(), name).has_value());
+    }
+}
+
+TEST_CASE("what the configuration asks for is what the server runs with") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    Client client{*server, "jackdawd"};
+    const std::vector<std::pair<std::string, std::string>> wanted{
+        {"character_set_server", "utf8mb4"},  {"innodb_flush_log_at_trx_commit", "1"},
+        {"innodb_doublewrite", "1"},          {"local_infile", "0"},
+        {"skip_name_resolve", "1"},           {"have_symlink", "DISABLED"},
+        {"performance_schema", "0"},          {"innodb_buffer_pool_size", "134217728"},
+        {"innodb_log_file_size", "33554432"}, {"max_connections", "64"},
+        {"table_open_cache", "512"},          {"thread_handling", "one-thread-per-connection"}};
+    for (const auto& [name, value] : wanted) {
+        INFO(name);
+        CHECK(client.ask("SELECT @@GLOBAL." + name) == std::vector<std::string>{value});
+    }
+}
+
+TEST_CASE("a tenant's global modes do not reach the agent's quoting") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    Client client{*server, "jackdawd"};
+    const auto before = client.ask("SELECT @@GLOBAL.sql_mode").front();
+    client.ask("SET GLOBAL sql_mode = 'ANSI,ORACLE', GLOBAL sql_select_limit = 1");
+    store.release();
+    const std::string name = "q`'\"\\x";
+    REQUIRE(store.databases()->create(plenty(), {name, "", ""}).has_value());
+    REQUIRE(store.databases()->create(plenty(), {"second", "", ""}).has_value());
+    const auto list = store.databases()->list(plenty());
+    REQUIRE(list.has_value());
+    REQUIRE(list->size() == 2);
+    REQUIRE(store.databases()->drop(plenty(), name).has_value());
+    REQUIRE(store.databases()->drop(plenty(), "second").has_value());
+    client.ask("SET GLOBAL sql_mode = '" + before + "', GLOBAL sql_select_limit = DEFAULT");
+    store.release();
+}

@@ -1,0 +1,146 @@
+#include <csignal>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "plugins/mariadb/config.h"
+#include "plugins/mariadb/programs.h"
+
+using namespace jackdaw;
+using namespace jackdaw::mariadb;
+
+namespace {
+
+plugins::Place place() {
+    plugins::Place where;
+    where.data_folder = "/v/data";
+    where.config_folder = "/etc/jackdaw/database";
+    where.run_folder = "/run/jackdaw/database";
+    where.port = 3306;
+    where.machine = {gib, 2, "m"};
+    return where;
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+    return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("sizes grow with the machine and never exceed it") {
+    Sizes before{};
+    for (const auto memory :
+         {0 * mib, 256 * mib, 512 * mib, 1 * gib, 2 * gib, 4 * gib, 16 * gib, 256 * gib}) {
+        INFO(memory / mib);
+        const auto sizes = sizes_for({memory, 4, ""});
+        CHECK(sizes.buffer_pool_bytes >= before.buffer_pool_bytes);
+        CHECK(sizes.connections_max >= before.connections_max);
+        CHECK(sizes.table_cache >= before.table_cache);
+        CHECK(sizes.buffer_pool_bytes % (16 * mib) == 0);
+        CHECK(sizes.buffer_pool_bytes + sizes.aria_cache_bytes <=
+              std::max(memory, 256 * mib) * 3 / 4);
+        CHECK(sizes.redo_log_bytes <= 48 * mib);
+        CHECK(sizes.open_files >= sizes.connections_max + 2ULL * sizes.table_cache);
+        before = sizes;
+    }
+    CHECK(sizes_for({gib, 1, ""}).buffer_pool_bytes == 256 * mib);
+    CHECK(sizes_for({4 * gib, 1, ""}).buffer_pool_bytes == 256 * mib + 1536 * mib);
+}
+
+TEST_CASE("my.cnf is durable, local where it must be, and logs to the guard") {
+    const auto text = option_file(place());
+    for (const char* line :
+         {"[mariadbd]", "datadir = /v/data", "socket = /run/jackdaw/database/mysqld.sock",
+          "port = 3306", "bind_address = 0.0.0.0", "init_file = /etc/jackdaw/database/init.sql",
+          "innodb_flush_log_at_trx_commit = 1", "innodb_doublewrite = ON", "local_infile = OFF",
+          "symbolic_links = OFF", "skip_name_resolve = ON",
+          "secure_file_priv = /etc/jackdaw/database", "character_set_server = utf8mb4",
+          "innodb_log_file_size = 48M"}) {
+        INFO(line);
+        CHECK(has_line(text, line));
+    }
+    CHECK(text.find("log_error") == std::string::npos);
+    CHECK(text.find("extra_port") == std::string::npos);
+}
+
+TEST_CASE("the init job writes the redo log that the server then wants") {
+    for (const auto memory : {512 * mib, 8 * gib}) {
+        auto where = place();
+        where.machine.memory_bytes = memory;
+        const auto job = initialise_job(where);
+        const auto size = "--innodb-log-file-size=" +
+                          std::to_string(sizes_for(where.machine).redo_log_bytes / mib) + "M";
+        CHECK(std::find(job.argv.begin(), job.argv.end(), size) != job.argv.end());
+        CHECK(job.argv[1] == "--no-defaults");
+    }
+}
+
+TEST_CASE("each statement of the init file stands on one line and names the agent's account") {
+    const auto text = init_file(place());
+    CHECK(text.find("IDENTIFIED VIA unix_socket") != std::string::npos);
+    CHECK(text.find("'jackdawd'@'localhost'") != std::string::npos);
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        const auto end = rest.find('\n');
+        REQUIRE(end != std::string_view::npos);
+        REQUIRE(end > 0);
+        CHECK(rest[end - 1] == ';');
+        rest.remove_prefix(end + 1);
+    }
+}
+
+TEST_CASE("only plain words go into an option file") {
+    CHECK(is_plain_option_value("/var/lib/x-1.2_3"));
+    CHECK(is_plain_option_value("::"));
+    for (const std::string& bad : {std::string{}, std::string{"a\nb"}, std::string{"a b"},
+                                   std::string{"#"}, std::string(256, 'a')}) {
+        CHECK_FALSE(is_plain_option_value(bad));
+    }
+}
+
+TEST_CASE("a version is MariaDB's own and at least 10.11") {
+    const auto version = [](const char* text) { return parse_version(text); };
+    CHECK(
+        *version(
+            "/usr/sbin/mariadbd  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu on x86_64") ==
+        "10.11.14");
+    CHECK(*version("/usr/sbin/mariadbd  Ver 11.8.3-MariaDB-1 for x") == "11.8.3");
+    CHECK(version("mariadbd  Ver 10.6.1-MariaDB").error().code() == Errc::unsupported);
+    CHECK(version("mysqld  Ver 9.0.1 for Linux").error().code() == Errc::unsupported);
+    for (const char* text :
+         {"", " Ver ", " Ver x", " Ver 10", " Ver 99999999999.1-MariaDB", "no such file"}) {
+        INFO(text);
+        const auto parsed = version(text);
+        REQUIRE_FALSE(parsed.has_value());
+        CHECK(parsed.error().id() == Code::install_missing);
+    }
+}
+
+TEST_CASE(
+    "a configuration is refused for errors, unknown names and adjusted numbers, not for warnings") {
+    CHECK(
+        judge_config(0, "mariadbd  Ver 10.11\n[Note] Starting\n[Warning] something\n").has_value());
+    CHECK(judge_config(0, "[Warning] Could not increase number of max_open_files to more than "
+                          "20000 (request: 32184)")
+              .has_value());
+    for (const char* line : {"0 [ERROR] mariadbd: unknown variable 'foo=1'",
+                             "[Warning] option 'x': unsigned value 1 adjusted to 2",
+                             "mariadbd: unknown option '--y'"}) {
+        const auto judged = judge_config(0, std::string{"[Note] first\n"} + line + "\nlast\n");
+        REQUIRE_FALSE(judged.has_value());
+        CHECK(judged.error().id() == Code::config_refused);
+        CHECK(judged.error().message() == line);
+    }
+    CHECK_FALSE(judge_config(7, "").has_value());
+    CHECK(judge_config(0, "[ERROR] " + std::string(65536, 'x')).error().message().size() <= 300);
+}
+
+TEST_CASE("the server is stopped by one SIGTERM and has ten minutes") {
+    const auto spec = launch(place());
+    REQUIRE(spec.argv == std::vector<std::string>{"/usr/sbin/mariadbd",
+                                                  "--defaults-file=/etc/jackdaw/database/my.cnf"});
+    REQUIRE(spec.stop.size() == 1);
+    CHECK(spec.stop[0].signal == SIGTERM);
+    CHECK(spec.stop[0].wait == std::chrono::seconds{600});
+    CHECK(spec.limits.open_files > 0);
+}

@@ -1,0 +1,106 @@
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "plugins/mariadb/names.h"
+
+using namespace jackdaw;
+using namespace jackdaw::mariadb;
+
+TEST_CASE("a database name has 1 to 64 characters, counted as characters") {
+    std::string wide;
+    for (int i = 0; i < 64; ++i) {
+        wide += "語";
+    }
+    CHECK(check_database_name(wide).has_value());
+    CHECK(check_database_name(std::string(64, 'a')).has_value());
+    for (const std::string& name :
+         {std::string{}, wide + "x", std::string(65, 'a'), std::string(65536, 'a')}) {
+        const auto checked = check_database_name(name);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::bad_name);
+    }
+}
+
+TEST_CASE("a name that the server would cut, alter or misread is refused") {
+    for (const std::string& name :
+         {std::string{"a\0b", 3}, std::string{"a\nb"}, std::string{"a\tb"}, std::string{"a\x7f"},
+          std::string{"trailing "}, std::string{" "}, std::string{"\xc3"}, std::string{"\xc0\x80"},
+          std::string{"\xed\xa0\x80"}, std::string{"\xff"}, std::string{"\xf0\x9f\x90\xa6"},
+          std::string{"\xc2\x85"}, std::string{"#mysql50#../mysql"}}) {
+        INFO(name);
+        const auto checked = check_database_name(name);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::bad_name);
+    }
+    for (const std::string name : {"a'b", "a`b", "a\\b", "größe", " leading", "a;b", "%", "_"}) {
+        INFO(name);
+        CHECK(check_database_name(name).has_value());
+    }
+}
+
+TEST_CASE("the engine's and the agent's names are reserved in any case of letters") {
+    for (const std::string name :
+         {"mysql", "MySQL", "information_schema", "PERFORMANCE_SCHEMA", "sys", "test"}) {
+        INFO(name);
+        const auto checked = check_database_name(name);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::reserved_name);
+    }
+    for (const std::string name :
+         {"", "root", "Root", "jackdawd", "mysql", "mariadb.sys", "PUBLIC"}) {
+        INFO(name);
+        const auto checked = check_user_name(name);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::reserved_name);
+    }
+    CHECK(check_user_name("roots").has_value());
+    CHECK(check_user_name(std::string(80, 'a')).has_value());
+    CHECK_FALSE(check_user_name(std::string(81, 'a')).has_value());
+}
+
+TEST_CASE("a host is an address, a pattern of one, or a network with its mask") {
+    for (const std::string host : {"%", "localhost", "10.0.0.1", "10.0.%", "10.0.0.1_",
+                                   "2001:db8::1", "2001:db8:%", "10.0.0.0/255.255.255.0"}) {
+        INFO(host);
+        CHECK(check_host(host).has_value());
+    }
+    for (const std::string& host :
+         {std::string{}, std::string{"db.example.org"}, std::string{"10.0.0.0/24"},
+          std::string{"%' OR '1"}, std::string{"10.0.0.256"}, std::string{"10.0.0.1\n"},
+          std::string{"10.0.0.1\0", 9}, std::string(256, '1')}) {
+        INFO(host);
+        CHECK_FALSE(check_host(host).has_value());
+    }
+}
+
+TEST_CASE("a collation belongs to its character set") {
+    CHECK(check_charset("", "").has_value());
+    CHECK(check_charset("utf8mb4", "utf8mb4_bin").has_value());
+    CHECK(check_charset("utf8", "utf8mb3_general_ci").has_value());
+    CHECK(check_charset("", "latin1_swedish_ci").has_value());
+    CHECK(check_charset("binary", "binary").has_value());
+    CHECK_FALSE(check_charset("latin1", "utf8mb4_bin").has_value());
+    CHECK_FALSE(check_charset("ebcdic", "").has_value());
+    CHECK_FALSE(check_charset("UTF8MB4", "").has_value());
+    CHECK_FALSE(check_charset("", "nonsense_ci").has_value());
+    CHECK_FALSE(check_charset("", "utf8mb4_bin; DROP DATABASE mysql").has_value());
+    CHECK(charset_of("", "") == "utf8mb4");
+    CHECK(charset_of("", "latin1_swedish_ci") == "latin1");
+    CHECK(charset_of("utf8", "") == "utf8mb3");
+}
+
+TEST_CASE("quoting doubles the quote and nothing else") {
+    CHECK(quote_identifier("a`b'c\\") == "`a``b'c\\`");
+    CHECK(quote_value("a'b`c\\") == "'a''b`c\\'");
+    CHECK(quote_account("u'", "%") == "'u'''@'%'");
+}
+
+TEST_CASE("a grant's pattern means one database, and leads back to its name") {
+    CHECK(grant_pattern("a_b%c\\d") == "a\\_b\\%c\\\\d");
+    for (const std::string name : {"a_b", "100%", "back\\slash", "plain", "\\_"}) {
+        INFO(name);
+        CHECK(name_of_pattern(grant_pattern(name)) == name);
+    }
+    CHECK(name_of_pattern("any_%") == "any_%");
+}

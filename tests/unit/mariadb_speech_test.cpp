@@ -1,0 +1,74 @@
+// The pure parts of what is said to MariaDB: verifiers and errors.
+
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "plugins/mariadb/errors.h"
+#include "plugins/mariadb/verifier.h"
+
+using namespace jackdaw;
+using namespace jackdaw::mariadb;
+
+TEST_CASE("a verifier is what PASSWORD() of the server makes") {
+    // SELECT PASSWORD('…') of MariaDB 10.11.
+    CHECK(*native_verifier(Secret{std::string{"password"}}) ==
+          "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19");
+    CHECK(*native_verifier(Secret{std::string{"mypass"}}) ==
+          "*6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4");
+    for (const std::string& bad : {std::string{}, std::string{"a\0b", 3}, std::string(513, 'x')}) {
+        const auto made = native_verifier(Secret{std::string{bad}});
+        REQUIRE_FALSE(made.has_value());
+        CHECK(made.error().id() == Code::bad_password);
+    }
+}
+
+TEST_CASE("only the server's own form is a verifier") {
+    CHECK(is_native_verifier("*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"));
+    for (const char* text :
+         {"", "*", "2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19",
+          "*2470c0c06dee42fd1618bb99005adca2ec9d1e19", "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E1'",
+          "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19A"}) {
+        INFO(text);
+        CHECK_FALSE(is_native_verifier(text));
+    }
+}
+
+TEST_CASE("each error number of the server calls for one reaction") {
+    const auto id = [](unsigned number, const char* text = "") {
+        return error_of(number, text, ServerText::yes).id();
+    };
+    CHECK(id(1007) == Code::conflict);
+    CHECK(id(1008) == Code::not_found);
+    CHECK(id(1049) == Code::not_found);
+    CHECK(id(1396) == Code::not_found);
+    CHECK(id(1044) == Code::not_allowed);
+    CHECK(id(1045) == Code::not_allowed);
+    CHECK(id(1698) == Code::not_allowed);
+    CHECK(id(1040) == Code::exhausted);
+    CHECK(id(2002) == Code::database_down);
+    CHECK(id(2006) == Code::database_down);
+    CHECK(id(2013) == Code::database_down);
+    CHECK(id(1053) == Code::database_down);
+    CHECK(id(1114) == Code::volume_full);
+    CHECK(id(1021) == Code::volume_full);
+    CHECK(id(1006, "Can't create database 'x' (errno: 28 \"No space left on device\")") ==
+          Code::volume_full);
+    CHECK(id(1006, "Can't create database 'x' (errno: 36 \"File name too long\")") ==
+          Code::bad_name);
+    CHECK(id(1290) == Code::conflict);
+    CHECK(id(1115) == Code::invalid);
+    CHECK(id(1273) == Code::invalid);
+    CHECK(id(1205) == Code::busy);
+    CHECK(id(65000) == Code::internal);
+}
+
+TEST_CASE("the server's text is cut, cleaned, and left out where a verifier was sent") {
+    const auto shown =
+        error_of(1064, "near '*ABC'\n\x01" + std::string(5000, 'x'), ServerText::yes);
+    CHECK(shown.message().size() < 400);
+    CHECK(shown.message().find('\n') == std::string::npos);
+    CHECK(shown.message().find("near") != std::string::npos);
+    const auto hidden = error_of(1064, "near '*ABC'", ServerText::no);
+    CHECK(hidden.message() == "MariaDB error 1064");
+}
