@@ -1,6 +1,7 @@
 // What jackdaw-init promises, as first process of a PID namespace.
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -208,6 +209,29 @@ TEST_CASE("init survives garbage and keeps none of its descriptors") {
     eventually([&] { return open_fds(machine.pid()) <= before; });
     CHECK(open_fds(machine.pid()) <= before);
     CHECK(machine.power_off() == 0);
+}
+
+TEST_CASE("a lock that init was given lasts as long as the machine, and no child has it") {
+    write_text("/run/volume", "");
+    const auto locked_by_us = [] {
+        const UniqueFd fd{open("/run/volume", O_RDWR | O_CLOEXEC)};
+        return flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
+    };
+    UniqueFd held{open("/run/volume", O_RDWR | O_CLOEXEC)};
+    REQUIRE(flock(held.get(), LOCK_EX | LOCK_NB) == 0);
+    Machine machine(
+        "#!/bin/sh\nls -l /proc/$$/fd >/tmp/fds.new\nmv /tmp/fds.new /tmp/fds\nexec sleep 1000\n",
+        true, held.get());
+    held.reset();
+    const UniqueFd host = machine.connect();
+    auto job = machine.spawn(host.get(), shell("ls -l /proc/$$/fd; exit 0"));
+    wait_phase(job.control.get(), JACKDAW_GUARD_ENDED);
+    CHECK(ask_output(job.control.get()).data.find("/run/volume") == std::string::npos);
+    REQUIRE(eventually([] { return exists("/tmp/fds"); }));
+    CHECK(read_text("/tmp/fds").find("/run/volume") == std::string::npos);
+    CHECK_FALSE(locked_by_us());
+    CHECK(machine.power_off() == 0);
+    CHECK(eventually(locked_by_us));
 }
 
 TEST_CASE("init is nobody's but a first process") {

@@ -357,7 +357,7 @@ void clean_machine() {
     }
 }
 
-Machine::Machine(const std::string& agent, bool with_groups) {
+Machine::Machine(const std::string& agent, bool with_groups, int held_fd) {
     clean_machine();
     write_text("/usr/lib/jackdaw/jackdawd", agent, 0755);
     int ready[2];
@@ -375,7 +375,12 @@ Machine::Machine(const std::string& agent, bool with_groups) {
         if (!with_groups) {
             umount2("/run/jackdaw/cgroup", MNT_DETACH);
         }
-        execl("/usr/lib/jackdaw/jackdaw-init", "jackdaw-init", nullptr);
+        const std::string held = std::to_string(held_fd);
+        if (held_fd >= 0) {
+            fcntl(held_fd, F_SETFD, 0);
+        }
+        execl("/usr/lib/jackdaw/jackdaw-init", "jackdaw-init",
+              held_fd >= 0 ? "--volume-fd" : nullptr, held.c_str(), nullptr);
         _exit(127);
     }
     REQUIRE(read(ready[0], &pid_, sizeof pid_) == sizeof pid_);

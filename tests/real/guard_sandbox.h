@@ -95,7 +95,8 @@ void clean_machine();
 class Machine {
 public:
     /// `agent`: the shell script that stands for jackdawd.
-    explicit Machine(const std::string& agent, bool with_groups = true);
+    /// `held_fd` is passed on as the volume file's.
+    explicit Machine(const std::string& agent, bool with_groups = true, int held_fd = -1);
     ~Machine();
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
