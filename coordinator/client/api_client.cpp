@@ -1,0 +1,73 @@
+#include "coordinator/client/api_client.h"
+
+#include <fmt/format.h>
+
+namespace jackdaw::cli {
+namespace {
+
+Errc reaction_to(int status) {
+    switch (status) {
+    case 400:
+    case 413:
+    case 422: return Errc::invalid;
+    case 401:
+    case 403: return Errc::not_allowed;
+    case 404: return Errc::not_found;
+    case 409:
+    case 412: return Errc::conflict;
+    case 423: return Errc::busy;
+    case 429:
+    case 507: return Errc::exhausted;
+    case 501: return Errc::unsupported;
+    case 502:
+    case 503: return Errc::unavailable;
+    case 504: return Errc::deadline;
+    default: return Errc::internal;
+    }
+}
+
+bool good(int status) {
+    return status >= 200 && status < 300;
+}
+
+} // namespace
+
+Error refusal(const ApiResponse& response) {
+    if (response.body.is_object()) {
+        if (const auto at = response.body.find("error"); at != response.body.end()) {
+            if (auto shape = proto::error_shape_from(*at); shape && !shape->code.empty()) {
+                return proto::to_error(*shape);
+            }
+        }
+    }
+    return Error{reaction_to(response.status),
+                 fmt::format("the agent answered with status {}", response.status)};
+}
+
+Result<Json> get(ApiClient& client, std::string path, Deadline deadline) {
+    return change(client, ApiRequest{"GET", std::move(path), nullptr, {}}, deadline);
+}
+
+Result<Json> change(ApiClient& client, ApiRequest request, Deadline deadline) {
+    JACKDAW_TRY(auto response, client.call(request, deadline));
+    if (!good(response.status)) {
+        return refusal(response);
+    }
+    return std::move(response.body);
+}
+
+std::string percent_encoded(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+        if (plain) {
+            out += c;
+        } else {
+            out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        }
+    }
+    return out;
+}
+
+} // namespace jackdaw::cli

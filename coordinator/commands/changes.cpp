@@ -1,0 +1,250 @@
+#include "coordinator/commands/changes.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "coordinator/render/error_text.h"
+#include "coordinator/render/output.h"
+#include "coordinator/render/progress.h"
+
+namespace jackdaw::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds watch_limit{3'600'000}; ///< without --timeout
+constexpr milliseconds stream_slice{15'000};   ///< a dead peer is noticed by then
+constexpr milliseconds silence_limit{60'000};  ///< nobody answered for so long
+constexpr milliseconds between_dials{100};
+
+bool has_ended(const proto::Operation& operation) {
+    return operation.status == "done" || operation.status == "failed" ||
+           operation.status == "undone";
+}
+
+std::string how_to_watch(const std::string& id) {
+    return fmt::format("detached; the operation goes on. `jackdaw op watch {}` follows it again",
+                       id);
+}
+
+Json operation_json(const Conclusion& end) {
+    auto json = proto::to_json(end.operation);
+    if (end.instance.is_null() && end.credentials.empty()) {
+        return json;
+    }
+    Json credentials = Json::array();
+    for (const auto& one : end.credentials) {
+        credentials.push_back(
+            Json{{"user", one.user}, {"host", one.host}, {"password", one.password.reveal()}});
+    }
+    json["result"] = Json{{"instance", end.instance}, {"credentials", std::move(credentials)}};
+    return json;
+}
+
+std::string credentials_text(const std::vector<Credential>& credentials) {
+    std::string text;
+    for (const auto& one : credentials) {
+        if (one.generated) {
+            text += fmt::format("password of {}@{} (shown this once): {}\n", printable(one.user),
+                                printable(one.host), one.password.reveal());
+        }
+    }
+    return text;
+}
+
+proto::ErrorShape error_of(const proto::Operation& operation) {
+    auto error = operation.error.value_or(proto::ErrorShape{});
+    if (error.code.empty()) {
+        error = proto::shape_of(Error{operation.status == "undone" ? Code::aborted : Code::internal,
+                                      fmt::format("the operation ended as {}", operation.status)});
+    }
+    if (error.operation.empty()) {
+        error.operation = operation.id;
+    }
+    return error;
+}
+
+} // namespace
+
+bool wants_to_wait(const Session& session, const Invocation& invocation) {
+    return invocation.wait.value_or(session.terminal.out_is_terminal());
+}
+
+void announce(Session& session, const Invocation& invocation, const std::string& operation_id) {
+    const auto line = fmt::format("operation {}\n", printable(operation_id));
+    if (invocation.format == Format::table || invocation.format == Format::wide) {
+        session.terminal.out(line);
+    } else {
+        session.terminal.err(line);
+    }
+}
+
+Result<proto::Operation> follow(Session& session, const Invocation& invocation,
+                                const Redial& redial, proto::Operation operation,
+                                const Decorate& decorate, const std::string& detached_too) {
+    const auto deadline = session.in(invocation.timeout.value_or(watch_limit));
+    const DetachNote note{session.terminal, how_to_watch(operation.id) + detached_too};
+    ProgressView view{session.terminal.err_is_terminal(), session.terminal.columns()};
+    const auto shown = [&](const proto::Operation& one) { return decorate ? decorate(one) : one; };
+    const auto show = [&] { session.terminal.err(view.update(shown(operation))); };
+    auto heard = session.clock.now();
+    std::optional<Error> broken; ///< an event that made no sense
+    const auto sink = [&](std::string_view event, const Json& data) {
+        if (event != "operation") {
+            return true;
+        }
+        auto next = proto::operation_from(data);
+        if (!next) {
+            broken = std::move(next).error();
+            return false;
+        }
+        operation = *std::move(next);
+        heard = session.clock.now();
+        show();
+        return !has_ended(operation);
+    };
+    show();
+    while (!has_ended(operation)) { // until the deadline, or until nobody has answered for a while
+        const auto now = session.clock.now();
+        if (now >= deadline) {
+            session.terminal.err(view.clear());
+            return Error{Errc::deadline, fmt::format("operation {} still runs", operation.id)}
+                .with_hint(fmt::format("`jackdaw op watch {}` follows it", operation.id));
+        }
+        auto client = redial();
+        auto streamed =
+            client ? (*client)->stream(fmt::format("/v1/operations/{}/events", operation.id), sink,
+                                       std::min(deadline, now + stream_slice))
+                   : Result<void>{std::move(client).error()};
+        if (broken) {
+            session.terminal.err(view.clear());
+            return *std::move(broken);
+        }
+        if (!streamed) {
+            const auto code = streamed.error().code();
+            const bool passing =
+                code == Errc::unavailable || code == Errc::deadline || code == Errc::busy;
+            const bool silent =
+                session.clock.now() - heard > silence_limit && code != Errc::deadline;
+            if (!passing || silent || streamed.error().id() == Code::machine_down) {
+                session.terminal.err(view.clear());
+                return std::move(streamed).error().while_doing("follow operation " + operation.id);
+            }
+        }
+        if (!has_ended(operation)) {
+            session.clock.sleep(between_dials);
+        }
+    }
+    session.terminal.err(view.clear());
+    return shown(operation);
+}
+
+int conclude(Session& session, const Invocation& invocation, const Conclusion& end) {
+    const bool good = end.operation.status != "failed" && end.operation.status != "undone";
+    const bool finished = end.operation.status == "done";
+    std::string text;
+    if (good) {
+        if (finished && !end.said.empty()) {
+            text += end.said + "\n";
+        }
+        text += credentials_text(end.credentials);
+        if (!finished) {
+            text += fmt::format("it goes on by itself; `jackdaw op watch {}` follows it\n",
+                                end.operation.id);
+        }
+    }
+    session.terminal.out(render_object(operation_json(end), text, invocation.format, "id"));
+    return good ? 0 : report(session, invocation.format, error_of(end.operation));
+}
+
+Result<int> see_through(Session& session, const Invocation& invocation, const Redial& redial,
+                        const Json& accepted, Conclusion conclusion) {
+    JACKDAW_TRY(conclusion.operation, proto::operation_from(accepted));
+    announce(session, invocation, conclusion.operation.id);
+    if (wants_to_wait(session, invocation)) {
+        // A password that was set is told even if the person's patience ends before the operation.
+        auto followed = follow(session, invocation, redial, conclusion.operation);
+        if (!followed) {
+            session.terminal.out(render_object(operation_json(conclusion),
+                                               credentials_text(conclusion.credentials),
+                                               invocation.format, "id"));
+            return std::move(followed).error();
+        }
+        conclusion.operation = *std::move(followed);
+        conclusion.waited = true;
+    }
+    return conclude(session, invocation, conclusion);
+}
+
+Result<int> at_once(Session& session, const Invocation& invocation, std::string action,
+                    std::string target, std::string said,
+                    const std::function<Result<void>()>& change) {
+    Conclusion end;
+    end.said = std::move(said);
+    end.operation.id = new_uuid(session.clock, session.entropy);
+    end.operation.caller = fmt::format("uid {}", session.uid);
+    end.operation.created_at = session.now_text();
+    announce(session, invocation, end.operation.id);
+    proto::Step step;
+    step.name = action;
+    step.started_at = end.operation.created_at;
+    end.operation.action = std::move(action);
+    end.operation.target = std::move(target);
+    const auto began = session.clock.now();
+    auto outcome = change();
+    step.duration_us =
+        std::chrono::duration_cast<std::chrono::microseconds>(session.clock.now() - began).count();
+    step.ended_at = end.operation.ended_at = session.now_text();
+    step.status = end.operation.status = outcome ? "done" : "failed";
+    step.progress = end.operation.progress = outcome ? 1 : 0;
+    if (!outcome) {
+        step.error = end.operation.error = proto::shape_of(outcome.error(), end.operation.id);
+    }
+    end.operation.steps.push_back(std::move(step));
+    end.waited = true;
+    return conclude(session, invocation, end);
+}
+
+int would(Session& session, const Invocation& invocation, const std::vector<std::string>& lines) {
+    std::string text;
+    for (const auto& line : lines) {
+        text += "would " + printable(line) + "\n";
+    }
+    const Json json{{"apiVersion", proto::api_version}, {"kind", "DryRun"}, {"would", lines}};
+    session.terminal.out(
+        invocation.format == Format::name ? text : render_object(json, text, invocation.format));
+    return 0;
+}
+
+Result<void> confirm(Session& session, const Invocation& invocation, const std::string& name,
+                     std::string_view what) {
+    if (invocation.yes) {
+        return ok();
+    }
+    if (session.terminal.in_is_terminal()) {
+        session.terminal.err(fmt::format("This {}. Type '{}' to go on: ", what, name));
+        JACKDAW_TRY(const auto typed, session.terminal.read_line(256));
+        if (typed.reveal() == name) {
+            return ok();
+        }
+        return Error{Code::unconfirmed, fmt::format("'{}' was not typed", name)};
+    }
+    return Error{Code::unconfirmed, fmt::format("this {}", what)};
+}
+
+int report(Session& session, Format format, const proto::ErrorShape& error) {
+    if (is_structured(format)) {
+        session.terminal.err(
+            error_json(error).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    } else {
+        session.terminal.err(error_text(error, session.terminal.colour_err()));
+    }
+    return exit_status_of(error.code);
+}
+
+int report(Session& session, Format format, const Error& error) {
+    return report(session, format, proto::shape_of(error));
+}
+
+} // namespace jackdaw::cli

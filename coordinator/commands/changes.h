@@ -1,0 +1,72 @@
+#pragma once
+// What all changes have in common: say the operation's id first, follow it, and say how it ended.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "coordinator/commands/session.h"
+#include "proto/messages/shapes.h"
+
+namespace jackdaw::cli {
+
+/// A generated or given password, told once.
+struct Credential {
+    std::string user, host;
+    Secret password;
+    bool generated = false;
+};
+
+/// Dials the agent that runs the operation, again and again if need be.
+using Redial = std::function<Result<ClientPtr>()>;
+/// What people shall see of the agent's operation: the create puts its own steps before it.
+using Decorate = std::function<proto::Operation(proto::Operation)>;
+
+[[nodiscard]] bool wants_to_wait(const Session& session, const Invocation& invocation);
+
+/// "operation ID" on stdout for people, on stderr when stdout is for programs.
+void announce(Session& session, const Invocation& invocation, const std::string& operation_id);
+
+/// Follows until the end; agents that restart meanwhile are dialled again. E-DEADLINE (exit 7: it
+/// still runs) after
+/// --timeout or an hour, `unavailable` when nobody answered for a minute, E-MACHINE-DOWN at once.
+/// `detached_too` is said when Ctrl-C ends the watching.
+[[nodiscard]] Result<proto::Operation> follow(Session& session, const Invocation& invocation,
+                                              const Redial& redial, proto::Operation operation,
+                                              const Decorate& decorate = {},
+                                              const std::string& detached_too = {});
+
+struct Conclusion {
+    proto::Operation operation;
+    bool waited = false;
+    std::string said; ///< a line for people when all went well
+    Json instance;    ///< null: none
+    std::vector<Credential> credentials;
+};
+/// Prints the end in the wanted format; the exit status. Passwords are shown only of what was not
+/// refused.
+[[nodiscard]] int conclude(Session& session, const Invocation& invocation, const Conclusion& end);
+
+/// From an agent's 202 to the end: announce, follow if wanted, conclude.
+[[nodiscard]] Result<int> see_through(Session& session, const Invocation& invocation,
+                                      const Redial& redial, const Json& accepted,
+                                      Conclusion conclusion);
+
+/// A change that ends within the call: an operation of one step that is told, not journalled.
+[[nodiscard]] Result<int> at_once(Session& session, const Invocation& invocation,
+                                  std::string action, std::string target, std::string said,
+                                  const std::function<Result<void>()>& change);
+
+/// --dry-run.
+[[nodiscard]] int would(Session& session, const Invocation& invocation,
+                        const std::vector<std::string>& lines);
+
+/// --yes, or the name typed. E-UNCONFIRMED otherwise.
+[[nodiscard]] Result<void> confirm(Session& session, const Invocation& invocation,
+                                   const std::string& name, std::string_view what);
+
+/// On stderr, as text or as JSON; the exit status.
+[[nodiscard]] int report(Session& session, Format format, const proto::ErrorShape& error);
+[[nodiscard]] int report(Session& session, Format format, const Error& error);
+
+} // namespace jackdaw::cli

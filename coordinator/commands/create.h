@@ -1,0 +1,31 @@
+#pragma once
+// The shell around coordinator/core/create_plan.h: journals, performs, hands over, watches.
+
+#include <vector>
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/reach.h"
+#include "coordinator/core/create_plan.h"
+
+namespace jackdaw::cli {
+
+inline constexpr unsigned agent_port = 7412;
+
+/// Goes on with a record, new or old, until it has ended or, without waiting, until the agent has
+/// it. `credentials` belong to the request's users in order; missing ones are generated. Prints;
+/// the exit status.
+[[nodiscard]] Result<int> resume_create(Session& session, const Invocation& invocation,
+                                        Reach& reach, CreateRecord record,
+                                        std::vector<Credential> credentials);
+
+/// Takes back what was made: first by the agent, which was asked to abort already if it has the
+/// operation.
+[[nodiscard]] Result<int> abort_create(Session& session, const Invocation& invocation, Reach& reach,
+                                       CreateRecord record);
+
+/// Removes this operation's machine and volume and marks the record; nothing of another operation
+/// is touched.
+[[nodiscard]] Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
+                                     const proto::ErrorShape& why);
+
+} // namespace jackdaw::cli

@@ -1,0 +1,176 @@
+// jackdaw fleet init | list | show | use
+
+#include <span>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/reach.h"
+#include "proto/base/ids.h"
+
+namespace jackdaw::cli {
+namespace {
+
+Json profile_json(const Profile& profile, bool usual) {
+    return Json{{"apiVersion", proto::api_version},
+                {"kind", "Fleet"},
+                {"name", profile.name},
+                {"provider", profile.provider},
+                {"subnet", profile.subnet},
+                {"default", usual},
+                {"operator_key", profile.operator_key},
+                {"created_at", profile.created_at}};
+}
+
+Result<Profile> wanted_profile(const Invocation& invocation) {
+    Profile profile;
+    profile.name = invocation.text("NAME");
+    JACKDAW_CHECK(check_label(profile.name, "fleet"));
+    profile.provider = invocation.text("--provider", "local");
+    profile.subnet = invocation.text("--subnet");
+    if (!profile.subnet.empty()) {
+        JACKDAW_CHECK(check_cidr(profile.subnet).while_doing("--subnet"));
+    }
+    for (const auto& text : invocation.all("--flavor")) {
+        const auto equals = text.find('=');
+        const auto name = text.substr(0, equals);
+        JACKDAW_CHECK(check_label(name, "flavor"));
+        JACKDAW_TRY(profile.flavors[name],
+                    parse_flavor(equals == std::string::npos
+                                     ? std::string_view{}
+                                     : std::string_view{text}.substr(equals + 1)));
+    }
+    return profile;
+}
+
+Result<void> make_fleet(Session& session, Profile& profile, bool first) {
+    JACKDAW_TRY(const auto keys, ensure_keys(session.folders, profile.name));
+    profile.operator_key = to_hex(std::as_bytes(std::span{keys.sign_public}));
+    JACKDAW_TRY(const auto cloud, session.open_cloud(profile.provider, profile.name));
+    JACKDAW_TRY(const auto network, cloud->provider().ensure_network(profile.subnet));
+    profile.subnet = network.subnet;
+    profile.created_at = session.now_text();
+    JACKDAW_CHECK(save_profile(session.folders, profile));
+    return first ? set_default_fleet(session.folders, profile.name) : ok();
+}
+
+} // namespace
+
+Result<int> fleet_init(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto profile, wanted_profile(invocation));
+    const auto there = load_profile(session.folders, profile.name);
+    if (there) {
+        const bool same = there->provider == profile.provider &&
+                          (profile.subnet.empty() || profile.subnet == there->subnet);
+        if (!same) {
+            return Error{Code::fleet_exists, fmt::format("it has provider {} and subnet {}",
+                                                         there->provider, there->subnet)}
+                .while_doing(fmt::format("make fleet '{}'", profile.name));
+        }
+        if (invocation.dry_run) {
+            return would(session, invocation, {"change nothing: the fleet is there"});
+        }
+        // The network too: after a reboot of the host it is only written down.
+        return at_once(
+            session, invocation, "fleet.init", profile.name,
+            fmt::format("fleet '{}' exists with the same settings; nothing to do", profile.name),
+            [&]() -> Result<void> {
+                JACKDAW_TRY(const auto cloud, session.open_cloud(there->provider, there->name));
+                JACKDAW_TRY([[maybe_unused]] const auto network,
+                            cloud->provider().ensure_network(there->subnet));
+                return ok();
+            });
+    }
+    if (there.error().id() != Code::no_profile) {
+        return there.error().clone();
+    }
+    if (invocation.dry_run) {
+        return would(session, invocation,
+                     {fmt::format("make an operator's key and a gossip key in {}",
+                                  session.folders.fleet(profile.name).string()),
+                      fmt::format("make a network{}{}",
+                                  profile.subnet.empty() ? " of its own" : " ", profile.subnet)});
+    }
+    const bool first = !default_fleet(session.folders);
+    return at_once(
+        session, invocation, "fleet.init", profile.name,
+        fmt::format("fleet '{}' is there{}", profile.name, first ? " and the default" : ""),
+        [&] { return make_fleet(session, profile, first); });
+}
+
+Result<int> fleet_list(Session& session, const Invocation& invocation) {
+    const auto usual = default_fleet(session.folders);
+    Table table{{{"NAME"},
+                 {"PROVIDER"},
+                 {"SUBNET"},
+                 {"DEFAULT"},
+                 {"CREATED", true},
+                 {"OPERATOR KEY", true}},
+                {}};
+    Json items = Json::array();
+    for (const auto& name : profile_names(session.folders)) {
+        JACKDAW_TRY(const auto profile, load_profile(session.folders, name));
+        const bool is_usual = usual == name;
+        table.rows.push_back({{name},
+                              {profile.provider},
+                              {profile.subnet},
+                              {is_usual ? "yes" : ""},
+                              {profile.created_at},
+                              {profile.operator_key}});
+        items.push_back(profile_json(profile, is_usual));
+    }
+    session.terminal.out(
+        render_list(proto::list_json("Fleet", std::move(items), session.now_text()), table,
+                    invocation.format, session.terminal.colour_out()));
+    return 0;
+}
+
+Result<int> fleet_show(Session& session, const Invocation& invocation) {
+    auto named = invocation;
+    if (invocation.has("NAME")) {
+        named.fleet = invocation.text("NAME");
+    }
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, named));
+    const auto& profile = reach.profile();
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    JACKDAW_TRY(const auto network, cloud->provider().describe_network());
+    JACKDAW_TRY(const auto machines, reach.machines());
+    JACKDAW_TRY(const auto volumes, cloud->provider().volumes());
+    const bool usual = default_fleet(session.folders) == profile.name;
+    auto json = profile_json(profile, usual);
+    json["gateway"] = network ? network->gateway : "";
+    json["network_present"] = network && network->present;
+    json["machines"] = machines.size();
+    json["volumes"] = volumes.size();
+    const auto text = render_pairs(
+        {{"Name", {profile.name, Style::bold}},
+         {"Provider", {profile.provider}},
+         {"Default", {usual ? "yes" : ""}},
+         {"Subnet", {profile.subnet}},
+         {"Gateway", {network ? network->gateway : ""}},
+         {"Network",
+          {network && network->present ? "" : "not on this host now: `jackdaw fleet up`",
+           Style::warning}},
+         {"Machines", {std::to_string(machines.size())}},
+         {"Volumes", {std::to_string(volumes.size())}},
+         {"Operator key", {profile.operator_key}},
+         {"Profile", {session.folders.fleet(profile.name).string()}},
+         {"Created", {profile.created_at}}},
+        session.terminal.colour_out());
+    session.terminal.out(render_object(json, text, invocation.format));
+    return 0;
+}
+
+Result<int> fleet_use(Session& session, const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
+    JACKDAW_TRY(const auto profile, load_profile(session.folders, name));
+    if (invocation.dry_run) {
+        return would(session, invocation, {fmt::format("use fleet '{}' when none is named", name)});
+    }
+    return at_once(session, invocation, "fleet.use", name,
+                   fmt::format("fleet '{}' is the default", name),
+                   [&] { return set_default_fleet(session.folders, name); });
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,171 @@
+// jackdaw fleet up | gc | destroy
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/reach.h"
+
+namespace jackdaw::cli {
+namespace {
+
+Result<Reach> named_fleet(Session& session, const Invocation& invocation) {
+    auto named = invocation;
+    if (invocation.has("NAME")) {
+        named.fleet = invocation.text("NAME");
+    }
+    return Reach::find_fleet(session, named);
+}
+
+Result<LocalMachines*> local_machines(Reach& reach) {
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    if (cloud->local() == nullptr) {
+        return Error{Errc::unsupported, "only a local fleet has this"};
+    }
+    return cloud->local();
+}
+
+/// A machine's agent may forbid the destruction of what it has.
+Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Machine& machine) {
+    bool guarded = false;
+    if (const auto record = reach.journal().newest_of(machine.name);
+        record && record->instance_id == machine.id) {
+        guarded = record->request.protect;
+    }
+    if (auto client = reach.of_machine(machine)) {
+        if (auto json = get(**client, "/v1/instance", session.in(answer_limit))) {
+            JACKDAW_TRY(guarded, proto::bool_at(*json, "protect", guarded));
+        }
+    }
+    if (guarded) {
+        return Error{Code::protected_, fmt::format("'{}' is protected", machine.name)}.with_hint(
+            fmt::format("`jackdaw instance unprotect {}` first", machine.name));
+    }
+    return ok();
+}
+
+} // namespace
+
+Result<int> fleet_up(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, named_fleet(session, invocation));
+    if (invocation.dry_run) {
+        JACKDAW_TRY(const auto machines, reach.machines());
+        std::vector<std::string> lines;
+        for (const auto& one : machines) {
+            if (one.wanted_on && one.state == cloud::MachineState::off) {
+                lines.push_back(fmt::format("start machine '{}'", one.name));
+            }
+        }
+        return would(session, invocation, lines);
+    }
+    return at_once(session, invocation, "fleet.up", reach.profile().name, "what was on is on",
+                   [&]() -> Result<void> {
+                       JACKDAW_TRY(auto* const cloud, reach.cloud());
+                       JACKDAW_TRY([[maybe_unused]] const auto network,
+                                   cloud->provider().ensure_network(reach.profile().subnet));
+                       JACKDAW_TRY(auto* const local, local_machines(reach));
+                       JACKDAW_TRY(const auto started, local->fleet_up());
+                       for (const auto& name : started) {
+                           session.terminal.err(fmt::format("machine '{}' is on\n", name));
+                       }
+                       return ok();
+                   });
+}
+
+Result<int> fleet_gc(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, named_fleet(session, invocation));
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    const auto journal = reach.journal();
+    std::vector<std::string> orphans; // operations whose things go
+    cloud::GcRequest request;
+    request.dry_run = invocation.dry_run;
+    request.owned = [&](const cloud::Tags& tags, bool complete) {
+        const auto record = journal.find(tags.operation);
+        if (!record) {
+            return complete; // another operator's, or an old one: what is whole is somebody's
+        }
+        const bool lives = !journal.lock(record->request.name);
+        if (!is_orphan(*record, lives)) {
+            return true;
+        }
+        orphans.push_back(tags.operation);
+        return false;
+    };
+    JACKDAW_TRY(const auto items, cloud->provider().collect_garbage(request));
+    if (!invocation.dry_run) {
+        for (const auto& id : orphans) {
+            if (auto record = journal.find(id); record && record->operation.status != "undone") {
+                undone(*record, session.now_text(),
+                       proto::shape_of(
+                           Error{Code::aborted,
+                                 "its coordinator died; `fleet gc` removed what it had made"}));
+                JACKDAW_CHECK(journal.save(*record));
+            }
+        }
+    }
+    Table table{
+        {{"KIND"}, {"NAME"}, {invocation.dry_run ? "WOULD BE REMOVED BECAUSE" : "REMOVED BECAUSE"}},
+        {}};
+    Json list = Json::array();
+    for (const auto& item : items) {
+        table.rows.push_back({{item.kind}, {item.name}, {item.why}});
+        list.push_back(Json{{"kind", item.kind},
+                            {"name", item.name},
+                            {"why", item.why},
+                            {"removed", !invocation.dry_run}});
+    }
+    session.terminal.out(
+        render_list(proto::list_json("Garbage", std::move(list), session.now_text()), table,
+                    invocation.format, session.terminal.colour_out()));
+    return 0;
+}
+
+Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, named_fleet(session, invocation));
+    const auto name = reach.profile().name;
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    auto& provider = cloud->provider();
+    JACKDAW_TRY(const auto machines, reach.machines());
+    JACKDAW_TRY(const auto volumes, provider.volumes());
+    for (const auto& machine : machines) {
+        JACKDAW_CHECK(check_unprotected(session, reach, machine));
+    }
+    const auto kept = std::ranges::find_if(volumes, &cloud::Volume::kept);
+    if (kept != volumes.end() && !invocation.has("--kept-volumes")) {
+        return Error{Errc::conflict,
+                     fmt::format("volume {} ('{}') was kept by an operator", kept->id, kept->name)}
+            .with_hint("--kept-volumes destroys those, too");
+    }
+    if (invocation.dry_run) {
+        std::vector<std::string> lines;
+        for (const auto& machine : machines) {
+            lines.push_back(fmt::format("remove machine '{}'", machine.name));
+        }
+        for (const auto& volume : volumes) {
+            lines.push_back(fmt::format("remove volume {} with all that is on it", volume.id));
+        }
+        lines.push_back(fmt::format("remove the network and the keys of fleet '{}'", name));
+        return would(session, invocation, lines);
+    }
+    JACKDAW_CHECK(confirm(session, invocation, name,
+                          fmt::format("destroys fleet '{}': {} machines, {} volumes and its keys",
+                                      name, machines.size(), volumes.size())));
+    return at_once(session, invocation, "fleet.destroy", name,
+                   fmt::format("fleet '{}' is gone", name), [&]() -> Result<void> {
+                       for (const auto& machine : machines) {
+                           JACKDAW_CHECK(provider.delete_machine(machine.name));
+                       }
+                       for (const auto& volume : volumes) {
+                           JACKDAW_CHECK(provider.delete_volume(volume.id));
+                       }
+                       JACKDAW_CHECK(provider.delete_network());
+                       if (cloud->local() != nullptr) {
+                           JACKDAW_CHECK(cloud->local()->destroy());
+                       }
+                       return remove_profile(session.folders, name);
+                   });
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,106 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/command_table.h"
+
+namespace jackdaw::cli {
+namespace {
+
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+std::string aligned(const Lines& lines) {
+    constexpr std::size_t widest = 34; // a longer one gets a line of its own
+    std::size_t width = 0;
+    for (const auto& [left, right] : lines) {
+        width = left.size() <= widest ? std::max(width, left.size()) : width;
+    }
+    std::string text;
+    for (const auto& [left, right] : lines) {
+        text += left.size() <= widest ? fmt::format("  {:<{}}  {}\n", left, width, right)
+                                      : fmt::format("  {}\n  {:<{}}  {}\n", left, "", width, right);
+    }
+    return text;
+}
+
+std::string spelled(const OptionRow& option) {
+    const std::string name = option.flag == "--output" ? "-o, --output" : std::string{option.flag};
+    return option.value.empty() ? name : fmt::format("{} {}", name, option.value);
+}
+
+Lines option_lines(const std::vector<OptionRow>& options) {
+    Lines lines;
+    for (const auto& option : options) {
+        lines.emplace_back(spelled(option),
+                           fmt::format("{}{}{}", option.text, option.required ? " (required)" : "",
+                                       option.many ? " (may be repeated)" : ""));
+    }
+    return lines;
+}
+
+std::string program_help() {
+    Lines lines;
+    for (const auto& noun : noun_table()) {
+        std::string verbs;
+        for (const auto& row : command_table()) {
+            if (row.noun == noun.noun && !row.verb.empty()) {
+                verbs += (verbs.empty() ? "" : "|") + std::string{row.verb};
+            }
+        }
+        lines.emplace_back(noun.noun, noun.text);
+        if (!verbs.empty()) {
+            lines.emplace_back("", verbs);
+        }
+    }
+    return "Usage: jackdaw NOUN VERB [NAME] [options]\n\n" + aligned(lines) + "\nEverywhere:\n" +
+           aligned(option_lines(common_options())) +
+           "\n`jackdaw NOUN --help` and `jackdaw NOUN VERB --help` tell more.\n"
+           "Exit status: 0 done, 1 failed, 2 usage, 3 degraded, 4 not allowed, 5 not found, 6 "
+           "conflict or precondition,\n"
+           "7 timed out and still running, 8 unreachable, 130 interrupted.\n";
+}
+
+std::string noun_help(std::string_view noun) {
+    Lines lines;
+    for (const auto& row : command_table()) {
+        if (row.noun == noun) {
+            lines.emplace_back(row.verb, row.text);
+        }
+    }
+    return fmt::format("Usage: jackdaw {} VERB [options]\n\n", noun) + aligned(lines);
+}
+
+std::string command_help(const CommandRow& row) {
+    std::string usage =
+        fmt::format("Usage: jackdaw {}{}{}", row.noun, row.verb.empty() ? "" : " ", row.verb);
+    Lines arguments;
+    for (const auto& one : row.arguments) {
+        const std::string shown =
+            one.rest ? fmt::format("-- {}…", one.name) : std::string{one.name};
+        usage += one.required ? " " + shown : " [" + shown + "]";
+        arguments.emplace_back(one.name, one.text);
+    }
+    auto text = fmt::format("{} [options]\n\n{}.\n", usage, row.text);
+    if (!arguments.empty()) {
+        text += "\n" + aligned(arguments);
+    }
+    if (!row.options.empty()) {
+        text += "\nOptions:\n" + aligned(option_lines(row.options));
+    }
+    return text + "\nShared options:\n" + aligned(option_lines(shared_options(row)));
+}
+
+} // namespace
+
+std::string help_text(std::string_view noun, std::string_view verb) {
+    bool known = false;
+    for (const auto& row : command_table()) {
+        known = known || row.noun == noun;
+        if (row.noun == noun && (row.verb == verb || row.verb.empty())) {
+            return command_help(row);
+        }
+    }
+    return known ? noun_help(noun) : program_help();
+}
+
+} // namespace jackdaw::cli

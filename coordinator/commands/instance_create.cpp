@@ -1,0 +1,274 @@
+// jackdaw instance create: everything that can be said about the words before anything is made.
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/create.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/passwords.h"
+#include "coordinator/commands/reach.h"
+#include "proto/base/ids.h"
+#include "proto/base/size.h"
+
+namespace jackdaw::cli {
+namespace {
+
+constexpr std::uint64_t volume_bytes_min = 320ULL << 20U; ///< mkfs.xfs makes none below 300 MiB
+constexpr std::size_t accounts_max = 256;
+
+Result<void> take_volume(const Invocation& invocation, CreateRequest& request) {
+    request.attach_serial = invocation.text("--attach-volume");
+    request.take_over_id = invocation.text("--take-over");
+    request.format_serial = invocation.text("--format");
+    request.volume_type = invocation.text("--volume-type");
+    request.overcommit = invocation.has("--overcommit");
+    request.filesystem = invocation.text("--fs", "xfs");
+    if (request.filesystem != "xfs" && request.filesystem != "ext4") {
+        return Error{Errc::invalid, "--fs: xfs or ext4"};
+    }
+    if (request.attach_serial.empty() != !invocation.has("--attach-volume")) {
+        return Error{Errc::invalid, "--attach-volume: a serial is missing"};
+    }
+    if (request.attach_serial.empty()) {
+        if (!request.take_over_id.empty() || !request.format_serial.empty()) {
+            return Error{Errc::invalid, "--take-over and --format go with --attach-volume"};
+        }
+        if (!invocation.has("--volume")) {
+            return Error{Errc::invalid, "--volume SIZE is missing"};
+        }
+        JACKDAW_TRY(request.volume_size_bytes, parse_size(invocation.text("--volume")));
+        if (request.volume_size_bytes < volume_bytes_min) {
+            return Error{Code::volume_too_small,
+                         fmt::format("--volume {}", format_size(request.volume_size_bytes))};
+        }
+        return ok();
+    }
+    if (invocation.has("--volume")) {
+        return Error{Errc::invalid, "--volume and --attach-volume exclude each other"};
+    }
+    if (!request.take_over_id.empty() && !request.format_serial.empty()) {
+        return Error{Errc::invalid, "--take-over and --format exclude each other"};
+    }
+    if (!request.take_over_id.empty() && !is_uuid(request.take_over_id)) {
+        return Error{Errc::invalid, "--take-over: the id of an instance, a UUID"};
+    }
+    if (!request.format_serial.empty() && request.format_serial != request.attach_serial) {
+        return Error{Errc::invalid, "--format must name the serial that --attach-volume names"};
+    }
+    return ok();
+}
+
+Result<void> take_machine(const Invocation& invocation, const Profile& profile,
+                          CreateRequest& request) {
+    if (invocation.has("--flavor")) {
+        const auto words = invocation.text("--flavor");
+        const auto named = profile.flavors.find(words);
+        FlavorWords flavor;
+        if (named != profile.flavors.end()) {
+            flavor = named->second;
+        } else {
+            JACKDAW_TRY(flavor, parse_flavor(words));
+        }
+        request.cpu_millis = flavor.cpu_millis;
+        request.memory_bytes = flavor.memory_bytes;
+    }
+    if (invocation.has("--root-disk")) {
+        JACKDAW_TRY(request.root_disk_bytes, parse_size(invocation.text("--root-disk")));
+    }
+    if (invocation.has("--agent")) {
+        std::error_code failure;
+        const auto folder = std::filesystem::canonical(invocation.text("--agent"), failure);
+        if (failure || !std::filesystem::exists(folder / "jackdawd", failure)) {
+            return Error{Errc::invalid, "--agent: a folder with jackdawd in it"};
+        }
+        request.agent_folder = folder.string();
+    }
+    return ok();
+}
+
+Result<CreateRequest> take_request(const Invocation& invocation, const Profile& profile) {
+    CreateRequest request;
+    request.name = invocation.text("NAME");
+    JACKDAW_CHECK(check_label(request.name, "instance"));
+    JACKDAW_TRY(const auto datastore, parse_datastore(invocation.text("--datastore")));
+    request.datastore = datastore.first;
+    request.version = datastore.second;
+    JACKDAW_CHECK(take_volume(invocation, request));
+    JACKDAW_CHECK(take_machine(invocation, profile, request));
+    for (const auto& text : invocation.all("--allow")) {
+        JACKDAW_CHECK(check_cidr(text).while_doing("--allow"));
+        request.allow.push_back(text);
+    }
+    for (const auto& text : invocation.all("--database")) {
+        JACKDAW_TRY(auto database, parse_database(text));
+        request.databases.push_back(std::move(database));
+    }
+    request.protect = invocation.has("--protect");
+    return request;
+}
+
+/// A user's databases must be among those that are made: ALL on what is not there helps nobody.
+Result<void> check_accounts(const CreateRequest& request) {
+    if (request.databases.size() > accounts_max || request.users.size() > accounts_max) {
+        return Error{Errc::invalid, fmt::format("more than {} databases or users", accounts_max)};
+    }
+    for (const auto& user : request.users) {
+        for (const auto& name : user.databases) {
+            const auto same = [&](const proto::DatabaseSpec& one) { return one.name == name; };
+            if (std::none_of(request.databases.begin(), request.databases.end(), same)) {
+                return Error{Errc::invalid,
+                             fmt::format("user '{}' names database '{}', which no --database makes",
+                                         user.name, name)};
+            }
+        }
+    }
+    return ok();
+}
+
+Result<void> check_image(Session& session, const CreateRequest& request) {
+    const auto reference =
+        request.version.empty() ? request.datastore : request.datastore + ":" + request.version;
+    auto image = session.images.find(reference);
+    if (image) {
+        return ok();
+    }
+    if (image.error().code() == Errc::not_found) {
+        return Error{Code::unknown_datastore,
+                     fmt::format("there is no image of '{}' here", reference)}
+            .with_hint(fmt::format(
+                "`jackdaw image list` shows what can be made; `jackdaw image build {}` bakes one",
+                reference));
+    }
+    return std::move(image).error();
+}
+
+std::vector<std::string> plan_text(const CreateRequest& request) {
+    std::vector<std::string> lines;
+    lines.push_back(request.attach_serial.empty()
+                        ? fmt::format("make a volume of {} with {}",
+                                      format_size(request.volume_size_bytes), request.filesystem)
+                        : fmt::format("attach volume {}", request.attach_serial));
+    lines.push_back(fmt::format("make machine '{}' from the image of {}{}{}", request.name,
+                                request.datastore, request.version.empty() ? "" : ":",
+                                request.version));
+    lines.push_back("hand it to its agent, which makes the database and starts it");
+    for (const auto& database : request.databases) {
+        lines.push_back(fmt::format("make database '{}'", database.name));
+    }
+    for (const auto& user : request.users) {
+        lines.push_back(fmt::format("make user '{}@{}'", user.name, user.host));
+    }
+    return lines;
+}
+
+Error taken(const CreateRequest& request, std::string_view what, std::string_view other) {
+    return Error{Code::name_taken,
+                 fmt::format("'{}' {} with another {}", request.name, what, other)};
+}
+
+Result<int> same_already(Session& session, const Invocation& invocation, Reach& reach,
+                         proto::Operation operation) {
+    const auto name = invocation.text("NAME");
+    announce(session, invocation, operation.id);
+    Conclusion end;
+    end.operation = std::move(operation);
+    end.waited = true;
+    end.said = fmt::format("instance '{}' exists with the same spec; nothing to do", name);
+    session.terminal.err("hint: `jackdaw user password` makes a new password if one was lost\n");
+    if (auto client = reach.of(name)) {
+        if (auto json = get(**client, "/v1/instance", session.in(answer_limit))) {
+            end.instance = *std::move(json);
+        }
+    }
+    return conclude(session, invocation, end);
+}
+
+/// A machine of this name that no journal here knows: its agent judges.
+Result<int> ask_agent(Session& session, const Invocation& invocation, Reach& reach,
+                      const CreateRequest& request, const cloud::Machine& machine) {
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    JACKDAW_TRY(const auto volume, cloud->provider().describe_volume(machine.volume_id));
+    auto record =
+        begin_create(request, reach.profile().name, "", machine.id, session.now_text(), "");
+    record.volume_serial = volume.serial;
+    record.address = machine.address;
+    if (!request.attach_serial.empty()) {
+        record.request.volume_size_bytes = volume.size_bytes;
+    }
+    auto client = reach.of_machine(machine);
+    if (!client) {
+        return Error{
+            Code::name_taken,
+            fmt::format("a machine '{}' exists and its agent cannot be asked", request.name)};
+    }
+    JACKDAW_TRY(const auto there, get(**client, "/v1/instance", session.in(answer_limit)));
+    JACKDAW_TRY(const auto instance, proto::instance_from(there));
+    if (instance.datastore != request.datastore ||
+        volume.size_bytes != record.request.volume_size_bytes) {
+        return taken(request, "exists",
+                     instance.datastore != request.datastore ? "--datastore" : "--volume");
+    }
+    auto spec = proto::to_json(spec_for_agent(record));
+    for (auto& user : spec["users"]) {
+        user["verifier"] =
+            "-"; // never used: what exists keeps its passwords, and a difference is refused
+    }
+    JACKDAW_TRY(const auto answer, change(**client,
+                                          ApiRequest{"PUT", "/v1/instance", std::move(spec),
+                                                     new_uuid(session.clock, session.entropy)},
+                                          session.in(answer_limit)));
+    JACKDAW_TRY(auto operation, proto::operation_from(answer));
+    return same_already(session, invocation, reach, std::move(operation));
+}
+
+} // namespace
+
+Result<int> instance_create(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    JACKDAW_TRY(auto request, take_request(invocation, reach.profile()));
+    JACKDAW_TRY(auto credentials, take_users(session, invocation, request.users));
+    JACKDAW_CHECK(check_accounts(request));
+    JACKDAW_CHECK(check_image(session, request));
+
+    auto known = reach.journal().newest_of(request.name);
+    auto machine = reach.machine(request.name);
+    if (!machine && machine.error().code() != Errc::not_found) {
+        return std::move(machine).error();
+    }
+    if (known && !request.attach_serial.empty()) {
+        request.volume_size_bytes = known->request.volume_size_bytes; // found out by the first run
+    }
+    const bool unfinished = known && next_step(*known) != CreateStep::ended;
+    if (unfinished) {
+        if (const auto other = difference(request, known->request); !other.empty()) {
+            return taken(request, "is being made", other)
+                .with_hint(fmt::format("`jackdaw op abort {}` takes the earlier one back",
+                                       known->operation.id));
+        }
+        if (invocation.dry_run) {
+            return would(session, invocation,
+                         {fmt::format("go on with operation {}", known->operation.id)});
+        }
+        session.terminal.err(fmt::format("going on with operation {}\n", known->operation.id));
+        return resume_create(session, invocation, reach, *std::move(known), std::move(credentials));
+    }
+    if (machine && known && known->instance_id == machine->id) {
+        if (const auto other = difference(request, known->request); !other.empty()) {
+            return taken(request, "exists", other);
+        }
+        return same_already(session, invocation, reach, known->operation);
+    }
+    if (machine) {
+        return ask_agent(session, invocation, reach, request, *machine);
+    }
+    if (invocation.dry_run) {
+        return would(session, invocation, plan_text(request));
+    }
+    auto record = begin_create(std::move(request), reach.profile().name,
+                               new_uuid(session.clock, session.entropy),
+                               new_uuid(session.clock, session.entropy), session.now_text(),
+                               fmt::format("uid {}", session.uid));
+    return resume_create(session, invocation, reach, std::move(record), std::move(credentials));
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,113 @@
+// jackdaw instance start | stop | restart | protect | unprotect | resize: what an agent does by
+// itself, or nearly.
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/reach.h"
+#include "proto/base/size.h"
+
+namespace jackdaw::cli {
+namespace {
+
+Result<int> ask_agent(Session& session, const Invocation& invocation, std::string_view verb,
+                      std::string said, Json body = nullptr) {
+    const auto name = invocation.text("NAME");
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    JACKDAW_TRY(auto client, reach.of(name));
+    if (invocation.dry_run) {
+        return would(session, invocation, {fmt::format("{} instance '{}'", verb, name)});
+    }
+    JACKDAW_TRY(const auto accepted,
+                change(*client,
+                       ApiRequest{"POST", fmt::format("/v1/instance/{}", verb), std::move(body),
+                                  new_uuid(session.clock, session.entropy)},
+                       session.in(answer_limit)));
+    Conclusion end;
+    end.said = std::move(said);
+    return see_through(
+        session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
+}
+
+Result<int> set_protection(Session& session, const Invocation& invocation, bool protect) {
+    const auto name = invocation.text("NAME");
+    JACKDAW_TRY(const int status,
+                ask_agent(session, invocation, protect ? "protect" : "unprotect",
+                          fmt::format("instance '{}' is {}", name,
+                                      protect ? "protected" : "no longer protected")));
+    JACKDAW_TRY(const auto reach, Reach::find(session, invocation));
+    if (status == 0 && !invocation.dry_run && !reach.local()) {
+        // For the day when its agent cannot be asked.
+        if (auto record = reach.journal().newest_of(name)) {
+            record->request.protect = protect;
+            JACKDAW_CHECK(reach.journal().save(*record));
+        }
+    }
+    return status;
+}
+
+} // namespace
+
+Result<int> instance_start(Session& session, const Invocation& invocation) {
+    return ask_agent(session, invocation, "start",
+                     fmt::format("instance '{}' runs", invocation.text("NAME")));
+}
+
+Result<int> instance_stop(Session& session, const Invocation& invocation) {
+    return ask_agent(session, invocation, "stop",
+                     fmt::format("instance '{}' is stopped", invocation.text("NAME")));
+}
+
+Result<int> instance_restart(Session& session, const Invocation& invocation) {
+    return ask_agent(session, invocation, "restart",
+                     fmt::format("instance '{}' was restarted", invocation.text("NAME")));
+}
+
+Result<int> instance_protect(Session& session, const Invocation& invocation) {
+    return set_protection(session, invocation, true);
+}
+
+Result<int> instance_unprotect(Session& session, const Invocation& invocation) {
+    return set_protection(session, invocation, false);
+}
+
+Result<int> instance_resize(Session& session, const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
+    JACKDAW_TRY(const auto size, parse_size(invocation.text("--volume")));
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    JACKDAW_TRY(const auto machine, reach.machine(name));
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    JACKDAW_TRY(const auto volume, cloud->provider().describe_volume(machine.volume_id));
+    if (size < volume.size_bytes) {
+        return Error{Code::volume_shrink,
+                     fmt::format("it has {}, {} is less", format_size(volume.size_bytes),
+                                 format_size(size))};
+    }
+    // The agent first: a volume that grew under a machine that is off would have nobody to tell.
+    JACKDAW_TRY(auto client, reach.of_machine(machine));
+    if (invocation.dry_run) {
+        return would(session, invocation,
+                     {fmt::format("extend volume {} from {} to {}", volume.id,
+                                  format_size(volume.size_bytes), format_size(size)),
+                      fmt::format("grow the file system of instance '{}'", name)});
+    }
+    JACKDAW_TRY(const auto grown, cloud->provider().extend_volume(machine.volume_id, size));
+    JACKDAW_TRY(const auto accepted, change(*client,
+                                            ApiRequest{"POST", "/v1/instance/grow",
+                                                       Json{{"size_bytes", grown.size_bytes}},
+                                                       new_uuid(session.clock, session.entropy)},
+                                            session.in(answer_limit)));
+    if (auto record = reach.journal().newest_of(name);
+        record && record->instance_id == machine.id) {
+        record->request.volume_size_bytes =
+            grown.size_bytes; // the spec that a later create is held against
+        JACKDAW_CHECK(reach.journal().save(*record));
+    }
+    Conclusion end;
+    end.said = fmt::format("the volume of '{}' has {}", name, format_size(grown.size_bytes));
+    return see_through(
+        session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
+}
+
+} // namespace jackdaw::cli

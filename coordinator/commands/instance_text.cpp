@@ -1,0 +1,104 @@
+#include "coordinator/commands/instance_text.h"
+
+#include <fmt/format.h>
+
+#include "proto/base/size.h"
+
+namespace jackdaw::cli {
+namespace {
+
+std::string datastore_of(const proto::Instance& one) {
+    return one.version.empty() ? one.datastore : one.datastore + ":" + one.version;
+}
+
+std::string volume_of(const proto::Instance& one) {
+    if (one.volume_size_bytes == 0) {
+        return {};
+    }
+    return fmt::format("{} / {}", format_size(one.volume_used_bytes),
+                       format_size(one.volume_size_bytes));
+}
+
+std::string endpoint_of(const proto::Instance& one) {
+    return one.address.empty() || one.port == 0 ? one.address
+                                                : fmt::format("{}:{}", one.address, one.port);
+}
+
+std::string process_of(std::int64_t pid, const std::string& since) {
+    return pid == 0 ? "" : fmt::format("pid {}{}{}", pid, since.empty() ? "" : " since ", since);
+}
+
+} // namespace
+
+Style style_of_status(std::string_view status) {
+    if (status == "running" || status == "done" || status == "alive" || status == "on") {
+        return Style::good;
+    }
+    if (status == "failed" || status == "unreachable" || status == "down") {
+        return Style::bad;
+    }
+    if (status == "degraded" || status == "suspect" || status == "undone") {
+        return Style::warning;
+    }
+    return Style::plain;
+}
+
+Table instance_table(const std::vector<proto::Instance>& instances) {
+    Table table{{{"NAME"},
+                 {"STATUS"},
+                 {"DATASTORE"},
+                 {"ROLE"},
+                 {"ENDPOINT"},
+                 {"MACHINE"},
+                 {"VOLUME", true},
+                 {"ID", true},
+                 {"REASON", true}},
+                {}};
+    for (const auto& one : instances) {
+        table.rows.push_back({{one.name},
+                              {one.status, style_of_status(one.status)},
+                              {datastore_of(one)},
+                              {one.role},
+                              {endpoint_of(one)},
+                              {one.machine_state},
+                              {volume_of(one)},
+                              {one.id},
+                              {one.reason}});
+    }
+    return table;
+}
+
+std::string instance_text(const proto::Instance& one, bool colour) {
+    std::string pending;
+    for (const auto& name : one.pending_restart) {
+        pending += (pending.empty() ? "" : ", ") + name;
+    }
+    const auto database = process_of(one.database_pid, one.database_since);
+    return render_pairs(
+        {{"Name", {one.name, Style::bold}},
+         {"Id", {one.id}},
+         {"Fleet", {one.fleet}},
+         {"Status", {one.status, style_of_status(one.status)}},
+         {"Reason", {one.reason}},
+         {"Datastore", {datastore_of(one)}},
+         {"Role", {one.role}},
+         {"Cluster", {one.cluster}},
+         {"Machine", {one.machine_state}},
+         {"Endpoint", {endpoint_of(one)}},
+         {"Volume", {volume_of(one)}},
+         {"Agent",
+          {one.agent_version.empty()
+               ? process_of(one.agent_pid, one.agent_since)
+               : one.agent_version + ", " + process_of(one.agent_pid, one.agent_since)}},
+         {"Database",
+          {database.empty() ? ""
+                            : fmt::format("{}, {} restarts", database, one.database_restarts)}},
+         {"Needs a restart", {pending, Style::warning}},
+         {"Protected", {one.protect ? "yes" : ""}},
+         {"Connect", {one.connection_uri}},
+         {"Note", {one.connection_note, Style::warning}},
+         {"Created", {one.created_at}}},
+        colour);
+}
+
+} // namespace jackdaw::cli

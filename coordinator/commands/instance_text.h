@@ -1,0 +1,16 @@
+#pragma once
+// An instance as people see it.
+
+#include <string>
+#include <vector>
+
+#include "coordinator/render/table.h"
+#include "proto/messages/shapes.h"
+
+namespace jackdaw::cli {
+
+[[nodiscard]] Style style_of_status(std::string_view status);
+[[nodiscard]] Table instance_table(const std::vector<proto::Instance>& instances);
+[[nodiscard]] std::string instance_text(const proto::Instance& instance, bool colour);
+
+} // namespace jackdaw::cli

@@ -1,0 +1,180 @@
+// jackdaw machine list | power-on | power-off | freeze | thaw | cut | heal | shell
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/instance_text.h"
+#include "coordinator/commands/reach.h"
+#include "proto/base/size.h"
+
+namespace jackdaw::cli {
+namespace {
+
+constexpr std::chrono::milliseconds power_off_budget{600'000};
+
+Result<LocalMachines*> local_machines(Reach& reach) {
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    if (cloud->local() == nullptr) {
+        return Error{Errc::unsupported, fmt::format("provider '{}' cannot do this to a machine",
+                                                    reach.profile().provider)};
+    }
+    return cloud->local();
+}
+
+/// A verb on one machine: `past` is what is said at the end.
+Result<int> act(Session& session, const Invocation& invocation, std::string_view verb,
+                std::string_view past,
+                const std::function<Result<void>(Reach&, const std::string&)>& what) {
+    const auto name = invocation.text("NAME");
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    JACKDAW_TRY(const auto machine, reach.machine(name));
+    if (invocation.dry_run) {
+        return would(session, invocation, {fmt::format("{} machine '{}'", verb, machine.name)});
+    }
+    return at_once(session, invocation, fmt::format("machine.{}", verb), name,
+                   fmt::format("machine '{}' {}", name, past), [&] { return what(reach, name); });
+}
+
+Result<unsigned> percent_of(std::string text) {
+    if (text.ends_with('%')) {
+        text.pop_back();
+    }
+    unsigned value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure != std::errc{} || end != text.data() + text.size() || value < 1 || value > 100) {
+        return Error{Errc::invalid, "--loss: 1% to 100%"};
+    }
+    return value;
+}
+
+} // namespace
+
+Result<int> machine_list(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    JACKDAW_TRY(const auto machines, reach.machines());
+    Table table{{{"NAME"},
+                 {"STATE"},
+                 {"ADDRESS"},
+                 {"IMAGE"},
+                 {"CPU", false, true},
+                 {"MEMORY", false, true},
+                 {"WANTED", true},
+                 {"VOLUME", true},
+                 {"ID", true},
+                 {"CREATED", true}},
+                {}};
+    Json items = Json::array();
+    for (const auto& one : machines) {
+        const std::string state{cloud::to_string(one.state)};
+        const auto image = one.version.empty() ? one.datastore : one.datastore + ":" + one.version;
+        table.rows.push_back(
+            {{one.name},
+             {state, style_of_status(state)},
+             {one.address},
+             {image},
+             {one.flavor.cpu_millis == 0 ? ""
+                                         : fmt::format("{:.2f}", one.flavor.cpu_millis / 1000.0)},
+             {one.flavor.memory_bytes == 0 ? "" : format_size(one.flavor.memory_bytes)},
+             {one.wanted_on ? "on" : "off"},
+             {one.volume_id},
+             {one.id},
+             {one.created_at}});
+        items.push_back(Json{
+            {"apiVersion", proto::api_version},
+            {"kind", "Machine"},
+            {"name", one.name},
+            {"id", one.id},
+            {"state", state},
+            {"wanted_on", one.wanted_on},
+            {"address", one.address},
+            {"image",
+             {{"digest", one.image_digest},
+              {"datastore", one.datastore},
+              {"version", one.version}}},
+            {"volume_id", one.volume_id},
+            {"flavor",
+             {{"cpu_millis", one.flavor.cpu_millis}, {"memory_bytes", one.flavor.memory_bytes}}},
+            {"warnings", one.warnings},
+            {"created_at", one.created_at}});
+    }
+    session.terminal.out(
+        render_list(proto::list_json("Machine", std::move(items), session.now_text()), table,
+                    invocation.format, session.terminal.colour_out()));
+    return 0;
+}
+
+Result<int> machine_power_on(Session& session, const Invocation& invocation) {
+    return act(session, invocation, "power-on", "is on",
+               [](Reach& reach, const std::string& name) -> Result<void> {
+                   JACKDAW_TRY(auto* const cloud, reach.cloud());
+                   JACKDAW_TRY([[maybe_unused]] const auto machine,
+                               cloud->provider().power_on(name));
+                   return ok();
+               });
+}
+
+Result<int> machine_power_off(Session& session, const Invocation& invocation) {
+    const bool crash = invocation.has("--crash");
+    return act(session, invocation, "power-off", crash ? "lost its power" : "is off",
+               [&](Reach& reach, const std::string& name) -> Result<void> {
+                   if (crash) {
+                       JACKDAW_TRY(auto* const local, local_machines(reach));
+                       return local->power_off_crash(name);
+                   }
+                   JACKDAW_TRY(auto* const cloud, reach.cloud());
+                   return cloud->provider().power_off(
+                       name, invocation.timeout.value_or(power_off_budget));
+               });
+}
+
+Result<int> machine_freeze(Session& session, const Invocation& invocation) {
+    return act(session, invocation, "freeze", "is frozen",
+               [](Reach& reach, const std::string& name) -> Result<void> {
+                   JACKDAW_TRY(auto* const local, local_machines(reach));
+                   return local->freeze(name);
+               });
+}
+
+Result<int> machine_thaw(Session& session, const Invocation& invocation) {
+    return act(session, invocation, "thaw", "goes on",
+               [](Reach& reach, const std::string& name) -> Result<void> {
+                   JACKDAW_TRY(auto* const local, local_machines(reach));
+                   return local->thaw(name);
+               });
+}
+
+Result<int> machine_cut(Session& session, const Invocation& invocation) {
+    CutWords words;
+    words.from = invocation.text("--from");
+    words.one_way = invocation.has("--one-way");
+    JACKDAW_TRY(words.percent, percent_of(invocation.text("--loss", "100%")));
+    return act(session, invocation, "cut", "is cut from the network",
+               [&](Reach& reach, const std::string& name) -> Result<void> {
+                   if (!words.from.empty()) {
+                       JACKDAW_TRY([[maybe_unused]] const auto peer, reach.machine(words.from));
+                   }
+                   JACKDAW_TRY(auto* const local, local_machines(reach));
+                   return local->cut(name, words);
+               });
+}
+
+Result<int> machine_heal(Session& session, const Invocation& invocation) {
+    return act(session, invocation, "heal", "is on the network",
+               [](Reach& reach, const std::string& name) -> Result<void> {
+                   JACKDAW_TRY(auto* const local, local_machines(reach));
+                   return local->heal(name);
+               });
+}
+
+Result<int> machine_shell(Session& session, const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    JACKDAW_TRY([[maybe_unused]] const auto machine, reach.machine(name));
+    JACKDAW_TRY(auto* const local, local_machines(reach));
+    return local->run_inside(name, invocation.all("COMMAND"));
+}
+
+} // namespace jackdaw::cli

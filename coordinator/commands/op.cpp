@@ -1,0 +1,255 @@
+// jackdaw op list | show | watch | abort | resume
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/create.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/instance_text.h"
+#include "coordinator/commands/reach.h"
+#include "proto/base/ids.h"
+#include "proto/base/size.h"
+
+namespace jackdaw::cli {
+namespace {
+
+/// Where an operation was found: its agent, and the coordinator's part of it, if there is one.
+struct Found {
+    proto::Operation operation;
+    std::optional<CreateRecord> record;
+    std::string machine; ///< of the agent that has it; empty: only the journal here has
+};
+
+Result<proto::Operation> ask(Session& session, ApiClient& client, const std::string& id) {
+    JACKDAW_TRY(const auto json,
+                get(client, "/v1/operations/" + percent_encoded(id), session.in(answer_limit)));
+    return proto::operation_from(json);
+}
+
+proto::Operation whole(const Found& found, proto::Operation agent) {
+    return found.record ? merged(*found.record, agent) : std::move(agent);
+}
+
+Result<Found> find_operation(Session& session, Reach& reach, const std::string& id) {
+    if (!is_uuid(id)) {
+        return Error{Errc::invalid, "an operation's id is a UUID"}.with_hint(
+            "`jackdaw op list` shows them");
+    }
+    Found found;
+    if (reach.local()) {
+        JACKDAW_TRY(auto client, reach.any());
+        JACKDAW_TRY(found.operation, ask(session, *client, id));
+        return found;
+    }
+    found.record = reach.journal().find(id);
+    JACKDAW_TRY(const auto machines, reach.machines());
+    for (const auto& machine : machines) {
+        if (machine.state != cloud::MachineState::on ||
+            (found.record && machine.name != found.record->request.name)) {
+            continue;
+        }
+        auto client = reach.of_machine(machine);
+        if (!client) {
+            continue; // another one may have it
+        }
+        if (auto operation = ask(session, **client, id)) {
+            found.operation = whole(found, *std::move(operation));
+            found.machine = machine.name;
+            return found;
+        }
+    }
+    if (found.record) {
+        found.operation = found.record->operation;
+        return found;
+    }
+    return Error{Errc::not_found, fmt::format("no agent that answers knows operation {}", id)}
+        .with_hint("`jackdaw op list` shows what there is");
+}
+
+Table operation_table(const std::vector<proto::Operation>& operations) {
+    Table table{{{"ID"},
+                 {"ACTION"},
+                 {"TARGET"},
+                 {"STATUS"},
+                 {"PROGRESS", false, true},
+                 {"CREATED"},
+                 {"CAUSE", true},
+                 {"CALLER", true},
+                 {"ERROR", true}},
+                {}};
+    for (const auto& one : operations) {
+        table.rows.push_back({{one.id},
+                              {one.action},
+                              {one.target},
+                              {one.status, style_of_status(one.status)},
+                              {fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100)},
+                              {one.created_at},
+                              {one.cause},
+                              {one.caller},
+                              {one.error ? one.error->code : ""}});
+    }
+    return table;
+}
+
+std::string operation_text(const proto::Operation& one, bool colour) {
+    auto text = render_pairs(
+        {{"Id", {one.id, Style::bold}},
+         {"Action", {one.action}},
+         {"Target", {one.target}},
+         {"Status", {one.status, style_of_status(one.status)}},
+         {"Progress", {fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100)}},
+         {"Cause", {one.cause}},
+         {"Caller", {one.caller}},
+         {"Created", {one.created_at}},
+         {"Ended", {one.ended_at}},
+         {"Deadline", {one.deadline}},
+         {"Abort", {one.abort_requested ? "asked for" : ""}},
+         {"Error", {one.error ? one.error->code + ": " + one.error->message : "", Style::bad}},
+         {"Cause of it", {one.error ? one.error->cause : ""}},
+         {"Hint", {one.error ? one.error->hint : ""}}},
+        colour);
+    Table steps{
+        {{"STEP"}, {"STATUS"}, {"TOOK", false, true}, {"OF IT ENGINE", true, true}, {"ERROR"}}, {}};
+    const auto time_of = [](std::int64_t us) {
+        return us == 0 ? std::string{} : fmt::format("{:.1f} ms", static_cast<double>(us) / 1000);
+    };
+    for (const auto& step : one.steps) {
+        steps.rows.push_back({{step.name},
+                              {step.status, style_of_status(step.status)},
+                              {time_of(step.duration_us)},
+                              {time_of(step.engine_us)},
+                              {step.error ? step.error->code : ""}});
+    }
+    return text + "\n" + render_table(steps, true, colour);
+}
+
+Result<void> add_from_agent(Session& session, ApiClient& client,
+                            const std::vector<CreateRecord>& records,
+                            std::vector<proto::Operation>& all) {
+    JACKDAW_TRY(const auto list, get(client, "/v1/operations", session.in(answer_limit)));
+    JACKDAW_TRY(const auto items, items_of(list));
+    for (const auto& item : items) {
+        JACKDAW_TRY(auto operation, proto::operation_from(item));
+        const auto record =
+            std::ranges::find(records, operation.id, [](const auto& r) { return r.operation.id; });
+        const auto known = std::ranges::find(all, operation.id, &proto::Operation::id);
+        if (record != records.end()) {
+            operation = merged(*record, operation);
+        }
+        if (known != all.end()) {
+            *known = std::move(operation);
+        } else {
+            all.push_back(std::move(operation));
+        }
+    }
+    return ok();
+}
+
+Redial redial_of(Reach& reach, const Found& found) {
+    return [&reach, name = found.machine] { return name.empty() ? reach.any() : reach.of(name); };
+}
+
+Result<int> order(Session& session, const Invocation& invocation, std::string_view verb) {
+    const auto id = invocation.text("ID");
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    JACKDAW_TRY(const auto found, find_operation(session, reach, id));
+    if (invocation.dry_run) {
+        return would(session, invocation, {fmt::format("{} operation {}", verb, id)});
+    }
+    if (found.record && found.machine.empty()) {
+        return verb == "abort" ? abort_create(session, invocation, reach, *found.record)
+                               : resume_create(session, invocation, reach, *found.record, {});
+    }
+    const auto redial = redial_of(reach, found);
+    JACKDAW_TRY(auto client, redial());
+    JACKDAW_TRY(const auto accepted,
+                change(*client,
+                       ApiRequest{"POST", fmt::format("/v1/operations/{}/{}", id, verb), nullptr,
+                                  new_uuid(session.clock, session.entropy)},
+                       session.in(answer_limit)));
+    if (found.record && verb == "abort") {
+        return abort_create(session, invocation, reach, *found.record);
+    }
+    Conclusion end;
+    end.said = fmt::format("operation {} is done", id);
+    return see_through(session, invocation, redial, accepted, std::move(end));
+}
+
+} // namespace
+
+Result<int> op_list(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    std::vector<proto::Operation> all;
+    std::vector<std::string> unreachable;
+    if (reach.local()) {
+        JACKDAW_TRY(auto client, reach.any());
+        JACKDAW_CHECK(add_from_agent(session, *client, {}, all));
+    } else {
+        const auto records = reach.journal().load_all();
+        for (const auto& record : records) {
+            all.push_back(record.operation);
+        }
+        JACKDAW_TRY(const auto machines, reach.machines());
+        for (const auto& machine : machines) {
+            auto client = reach.of_machine(machine);
+            if (!client || !add_from_agent(session, **client, records, all)) {
+                unreachable.push_back(machine.name);
+            }
+        }
+    }
+    std::erase_if(all, [&](const proto::Operation& one) {
+        return (invocation.has("--cause") && one.cause != invocation.text("--cause")) ||
+               (invocation.has("--instance") && one.target != invocation.text("--instance"));
+    });
+    std::ranges::sort(all, std::greater{}, &proto::Operation::id); // the newest first
+    Json items = Json::array();
+    for (const auto& one : all) {
+        items.push_back(proto::to_json(one));
+    }
+    session.terminal.out(render_list(
+        proto::list_json("Operation", std::move(items), session.now_text(), std::move(unreachable)),
+        operation_table(all), invocation.format, session.terminal.colour_out(), "id"));
+    return 0;
+}
+
+Result<int> op_show(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
+    session.terminal.out(render_object(
+        proto::to_json(found.operation),
+        operation_text(found.operation, session.terminal.colour_out()), invocation.format, "id"));
+    return 0;
+}
+
+Result<int> op_watch(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    JACKDAW_TRY(auto found, find_operation(session, reach, invocation.text("ID")));
+    Conclusion end;
+    end.operation = found.operation;
+    if (!found.record || !found.machine.empty()) {
+        JACKDAW_TRY(end.operation, follow(session, invocation, redial_of(reach, found),
+                                          found.operation, [&](proto::Operation agent) {
+                                              // The first one that is shown was merged already.
+                                              return agent.steps.size() >=
+                                                             found.operation.steps.size()
+                                                         ? agent
+                                                         : whole(found, agent);
+                                          }));
+    }
+    end.waited = true;
+    end.said = fmt::format("operation {} is {}", end.operation.id, end.operation.status);
+    return conclude(session, invocation, end);
+}
+
+Result<int> op_abort(Session& session, const Invocation& invocation) {
+    return order(session, invocation, "abort");
+}
+
+Result<int> op_resume(Session& session, const Invocation& invocation) {
+    return order(session, invocation, "resume");
+}
+
+} // namespace jackdaw::cli

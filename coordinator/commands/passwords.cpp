@@ -1,0 +1,87 @@
+#include "coordinator/commands/passwords.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "coordinator/profile/files.h"
+
+namespace jackdaw::cli {
+namespace {
+
+constexpr std::size_t password_bytes_max = 512;
+constexpr std::size_t user_file_bytes_max = 256 * 1024;
+
+} // namespace
+
+Result<GivenPassword> take_password(Session& session, const Invocation& invocation) {
+    if (invocation.has("--password-stdin") && invocation.has("--password-file")) {
+        return Error{Errc::invalid, "--password-stdin and --password-file exclude each other"};
+    }
+    GivenPassword given;
+    if (invocation.has("--password-stdin")) {
+        if (session.terminal.in_is_terminal()) {
+            session.terminal.err("password (it is shown while you type): ");
+        }
+        JACKDAW_TRY(given.password, session.terminal.read_line(password_bytes_max));
+    } else if (invocation.has("--password-file")) {
+        JACKDAW_TRY(auto text,
+                    read_small_file(invocation.text("--password-file"), password_bytes_max + 2));
+        text.erase(std::min(text.find('\n'), text.size()));
+        if (text.ends_with('\r')) {
+            text.pop_back();
+        }
+        given.password = Secret{std::move(text)};
+    } else {
+        given.password = new_password(session.entropy);
+        given.generated = true;
+    }
+    JACKDAW_CHECK(check_password(given.password.reveal()));
+    return given;
+}
+
+Result<std::vector<Credential>> take_users(Session& session, const Invocation& invocation,
+                                           std::vector<proto::UserSpec>& users) {
+    std::vector<Credential> credentials;
+    const auto add = [&](proto::UserSpec user, Secret password, bool generated) {
+        credentials.push_back(Credential{user.name, user.host, std::move(password), generated});
+        users.push_back(std::move(user));
+    };
+    const auto& named = invocation.all("--user");
+    const bool given = invocation.has("--password-stdin") || invocation.has("--password-file");
+    if (given && named.size() != 1) {
+        return Error{Errc::invalid,
+                     "a given password goes with exactly one --user; --user-file takes many"};
+    }
+    for (const auto& text : named) {
+        JACKDAW_TRY(auto user, parse_user(text));
+        JACKDAW_TRY(auto password, take_password(session, invocation));
+        add(std::move(user), std::move(password.password), password.generated);
+    }
+    if (invocation.has("--user-file")) {
+        const auto path = invocation.text("--user-file");
+        JACKDAW_TRY(auto text, read_small_file(path, user_file_bytes_max));
+        auto lines = parse_user_file(text);
+        wipe(text);
+        if (!lines) {
+            return std::move(lines).error().while_doing("read " + path);
+        }
+        for (auto& line : *lines) {
+            const bool generated = line.password.empty();
+            add(std::move(line.user),
+                generated ? new_password(session.entropy) : std::move(line.password), generated);
+        }
+    }
+    for (std::size_t i = 0; i < users.size(); ++i) {
+        const auto same = [&](const proto::UserSpec& other) {
+            return other.name == users[i].name && other.host == users[i].host;
+        };
+        if (std::any_of(users.begin(), users.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+            return Error{Errc::invalid,
+                         fmt::format("user '{}@{}' is named twice", users[i].name, users[i].host)};
+        }
+    }
+    return credentials;
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,26 @@
+#pragma once
+// Where a password comes from: standard input, a file, or our own making; never an option.
+
+#include <string>
+#include <vector>
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/session.h"
+#include "coordinator/core/words.h"
+
+namespace jackdaw::cli {
+
+struct GivenPassword {
+    Secret password;
+    bool generated = false;
+};
+
+/// --password-stdin, --password-file F, or a new one. E-BAD-PASSWORD for one that cannot be used.
+[[nodiscard]] Result<GivenPassword> take_password(Session& session, const Invocation& invocation);
+
+/// The users of --user and --user-file with their passwords. A given password goes with exactly one
+/// --user.
+[[nodiscard]] Result<std::vector<Credential>>
+take_users(Session& session, const Invocation& invocation, std::vector<proto::UserSpec>& users);
+
+} // namespace jackdaw::cli

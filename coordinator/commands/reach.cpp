@@ -1,0 +1,180 @@
+#include "coordinator/commands/reach.h"
+
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+#include "proto/base/ids.h"
+
+namespace jackdaw::cli {
+namespace {
+
+std::optional<std::string> named_fleet(const Session& session, const Invocation& invocation) {
+    if (!invocation.fleet.empty()) {
+        return invocation.fleet;
+    }
+    if (auto named = session.variable("JACKDAW_FLEET"); named && !named->empty()) {
+        return named;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> usual_fleet(const Session& session) {
+    if (auto usual = default_fleet(session.folders)) {
+        return usual;
+    }
+    const auto settings = load_settings(session.folders);
+    const auto at = settings.find("fleet");
+    return at != settings.end() ? std::optional{at->second} : std::nullopt;
+}
+
+bool is_socket(const std::string& path) {
+    struct stat about{};
+    return ::stat(path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode);
+}
+
+Error no_context() {
+    return Error{Code::no_profile,
+                 "there is no fleet profile of this user and no agent on this machine"};
+}
+
+} // namespace
+
+std::string Session::now_text() const {
+    return rfc3339(clock.wall_ms());
+}
+
+MachineView view_of(const cloud::Machine& machine) {
+    return MachineView{
+        machine.name,    machine.id,        std::string{cloud::to_string(machine.state)},
+        machine.address, machine.datastore, machine.version};
+}
+
+Result<Reach> Reach::find(Session& session, const Invocation& invocation) {
+    Reach reach{session};
+    if (invocation.local) {
+        return reach;
+    }
+    auto fleet = named_fleet(session, invocation);
+    if (!fleet) {
+        fleet = usual_fleet(session);
+    }
+    if (fleet) {
+        JACKDAW_TRY(reach.profile_, load_profile(session.folders, *fleet));
+        return reach;
+    }
+    if (is_socket(session.folders.admin_socket)) {
+        return reach;
+    }
+    return no_context();
+}
+
+Result<Reach> Reach::find_fleet(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, find(session, invocation));
+    if (reach.local()) {
+        return no_context().with_hint(
+            "this command works on a fleet: `jackdaw fleet init NAME` makes one");
+    }
+    return reach;
+}
+
+OpJournal Reach::journal() const {
+    return OpJournal{session_->folders.ops(profile_->name)};
+}
+
+Result<Cloud*> Reach::cloud() {
+    if (!cloud_) {
+        JACKDAW_TRY(cloud_, session_->open_cloud(profile_->provider, profile_->name));
+    }
+    return cloud_.get();
+}
+
+Result<std::vector<cloud::Machine>> Reach::machines() {
+    JACKDAW_TRY(auto* const opened, cloud());
+    return opened->provider().machines();
+}
+
+Result<cloud::Machine> Reach::machine(const std::string& name) {
+    JACKDAW_CHECK(check_label(name, "instance"));
+    JACKDAW_TRY(auto* const opened, cloud());
+    auto found = opened->provider().describe_machine(name);
+    if (!found && found.error().code() == Errc::not_found) {
+        return Error{Errc::not_found,
+                     fmt::format("there is no instance '{}' in fleet '{}'", name, profile_->name)};
+    }
+    return found;
+}
+
+Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
+    if (machine.state != cloud::MachineState::on) {
+        const auto state = cloud::to_string(machine.state);
+        auto down = Error{Code::machine_down,
+                          fmt::format("the machine of '{}' is {}", machine.name, state)};
+        return machine.state == cloud::MachineState::frozen
+                   ? std::move(down).with_hint(
+                         fmt::format("`jackdaw machine thaw {}`", machine.name))
+                   : std::move(down).with_hint(
+                         fmt::format("`jackdaw machine power-on {}`", machine.name));
+    }
+    return session_->connector
+        .dial(*profile_, machine.address, machine.id, session_->in(dial_limit))
+        .while_doing([&] {
+            return fmt::format("reach the agent of '{}' at {}", machine.name, machine.address);
+        });
+}
+
+Result<ClientPtr> Reach::any() {
+    if (local()) {
+        return session_->connector.socket(session_->folders.admin_socket);
+    }
+    JACKDAW_TRY(const auto all, machines());
+    auto last =
+        Error{Errc::unavailable, fmt::format("no machine of fleet '{}' is on", profile_->name)};
+    for (const auto& one : all) {
+        if (one.state != cloud::MachineState::on) {
+            continue;
+        }
+        auto client = of_machine(one);
+        if (client) {
+            return client;
+        }
+        last = std::move(client).error();
+    }
+    return last;
+}
+
+Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
+    if (invocation.has("--instance")) {
+        return invocation.text("--instance");
+    }
+    if (local()) {
+        auto client = session_->connector.socket(session_->folders.admin_socket);
+        JACKDAW_TRY(const auto json, get(*client, "/v1/instance", session_->in(answer_limit)));
+        return proto::string_at(json, "name", "");
+    }
+    JACKDAW_TRY(const auto all, machines());
+    if (all.size() == 1) {
+        return all.front().name;
+    }
+    return Error{Errc::invalid,
+                 all.empty() ? "the fleet has no instance" : "the fleet has several instances"}
+        .with_hint("say which one: --instance NAME");
+}
+
+Result<ClientPtr> Reach::of(const std::string& name) {
+    JACKDAW_CHECK(check_label(name, "instance"));
+    if (!local()) {
+        JACKDAW_TRY(const auto found, machine(name));
+        return of_machine(found);
+    }
+    auto client = session_->connector.socket(session_->folders.admin_socket);
+    JACKDAW_TRY(const auto json, get(*client, "/v1/instance", session_->in(answer_limit)));
+    JACKDAW_TRY(const auto there, proto::string_at(json, "name", ""));
+    if (there != name) {
+        return Error{Errc::not_found,
+                     fmt::format("this machine has instance '{}', not '{}'", there, name)};
+    }
+    return client;
+}
+
+} // namespace jackdaw::cli

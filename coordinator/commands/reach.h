@@ -1,0 +1,56 @@
+#pragma once
+// Whom a command talks to (CLI.md's contexts): the agent of this machine over its socket, or a
+// fleet's agents over the channel.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/commands/session.h"
+#include "coordinator/core/fleet_view.h"
+#include "coordinator/profile/op_journal.h"
+
+namespace jackdaw::cli {
+
+/// Of one dial, and of the answer to one small request.
+inline constexpr std::chrono::milliseconds dial_limit{1000};
+inline constexpr std::chrono::milliseconds answer_limit{10'000};
+
+class Reach {
+public:
+    /// --local > --fleet > JACKDAW_FLEET > default profile > settings file > the socket, if it is
+    /// there. E-NO-PROFILE when there is none of them.
+    [[nodiscard]] static Result<Reach> find(Session& session, const Invocation& invocation);
+    /// Likewise, but only a fleet will do: for what a coordinator does.
+    [[nodiscard]] static Result<Reach> find_fleet(Session& session, const Invocation& invocation);
+
+    [[nodiscard]] bool local() const noexcept { return !profile_.has_value(); }
+    [[nodiscard]] const Profile& profile() const { return *profile_; } ///< not when local()
+    [[nodiscard]] OpJournal journal() const;
+    /// Opened at first use.
+    [[nodiscard]] Result<Cloud*> cloud();
+    [[nodiscard]] Result<std::vector<cloud::Machine>> machines();
+    /// E-NOT-FOUND naming the instance.
+    [[nodiscard]] Result<cloud::Machine> machine(const std::string& name);
+
+    /// Any agent; in a fleet the first one that answers.
+    [[nodiscard]] Result<ClientPtr> any();
+    /// The agent that has this instance: E-MACHINE-DOWN at once when its machine is off,
+    /// E-NOT-FOUND when this machine's agent has another.
+    [[nodiscard]] Result<ClientPtr> of(const std::string& name);
+    /// --instance; without it the only one there is. `invalid` when there are several.
+    [[nodiscard]] Result<std::string> chosen_instance(const Invocation& invocation);
+    /// The agent on this machine, whether it has an instance or not.
+    [[nodiscard]] Result<ClientPtr> of_machine(const cloud::Machine& machine);
+
+private:
+    explicit Reach(Session& session) : session_{&session} {}
+    Session* session_;
+    std::optional<Profile> profile_;
+    std::unique_ptr<Cloud> cloud_;
+};
+
+[[nodiscard]] MachineView view_of(const cloud::Machine& machine);
+
+} // namespace jackdaw::cli

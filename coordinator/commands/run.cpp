@@ -1,0 +1,28 @@
+#include "coordinator/commands/run.h"
+
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/command_table.h"
+
+namespace jackdaw::cli {
+
+int run(Session& session, const std::vector<std::string>& words) {
+    auto invocation = parse_command_line(words);
+    if (!invocation) {
+        return report(session, format_asked(words), invocation.error());
+    }
+    if (!invocation->has(
+            "--output")) { // the settings file stands below an option, above the default
+        const auto settings = load_settings(session.folders);
+        if (const auto usual = settings.find("output"); usual != settings.end()) {
+            invocation->format = parse_format(usual->second).value_or(invocation->format);
+        }
+    }
+    if (invocation->command == nullptr) {
+        session.terminal.out(help_text(invocation->help_noun, invocation->help_verb));
+        return 0;
+    }
+    auto status = invocation->command->handler(session, *invocation);
+    return status ? *status : report(session, invocation->format, status.error());
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,58 @@
+#include "coordinator/core/fleet_view.h"
+
+#include <algorithm>
+#include <map>
+
+namespace jackdaw::cli {
+namespace {
+
+proto::Instance untold(const MachineView& machine) {
+    proto::Instance instance;
+    instance.name = machine.name;
+    instance.id = machine.id;
+    instance.datastore = machine.datastore;
+    instance.version = machine.version;
+    instance.address = machine.address;
+    return instance;
+}
+
+} // namespace
+
+FleetView fleet_view(std::vector<proto::Instance> told, const std::vector<MachineView>& machines) {
+    for (const auto& machine : machines) {
+        auto at = std::ranges::find(told, machine.id, &proto::Instance::id);
+        const bool known = at != told.end();
+        if (!known) {
+            told.push_back(untold(machine));
+            at = std::prev(told.end());
+        }
+        at->machine_id = machine.id;
+        at->machine_state = machine.state;
+        if (machine.state != "on") {
+            at->status = "unreachable";
+            at->reason = "its machine is " + machine.state;
+        } else if (!known) {
+            at->status = "unreachable";
+            at->reason = "no agent tells of it yet";
+        }
+    }
+    FleetView view;
+    std::map<std::string, int> names;
+    for (const auto& instance : told) {
+        ++names[instance.name];
+    }
+    for (auto& instance : told) {
+        if (names[instance.name] > 1 && instance.id.size() >= 4) {
+            instance.name += "~" + instance.id.substr(instance.id.size() - 4);
+        }
+        if (instance.status == "unreachable") {
+            view.unreachable.push_back(instance.name);
+        }
+    }
+    std::ranges::sort(told, {}, &proto::Instance::name);
+    std::ranges::sort(view.unreachable);
+    view.instances = std::move(told);
+    return view;
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,34 @@
+#pragma once
+// The coordinator's journal: one file per operation under $XDG_STATE_HOME/jackdaw/FLEET/ops/.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/create_plan.h"
+#include "proto/base/error.h"
+#include "proto/base/unique_fd.h"
+
+namespace jackdaw::cli {
+
+class OpJournal {
+public:
+    explicit OpJournal(std::filesystem::path folder) : folder_{std::move(folder)} {}
+
+    /// Durable when it returns (fsync and rename).
+    [[nodiscard]] Result<void> save(const CreateRecord& record) const;
+    /// Newest first, at most 10,000. A file that cannot be read is passed over: it is no reason to
+    /// refuse the others.
+    [[nodiscard]] std::vector<CreateRecord> load_all() const;
+    [[nodiscard]] std::optional<CreateRecord> find(const std::string& operation_id) const;
+    /// The newest of this instance name.
+    [[nodiscard]] std::optional<CreateRecord> newest_of(const std::string& name) const;
+    /// Nobody else works on this name while it is held. E-OPERATION-RUNNING otherwise.
+    [[nodiscard]] Result<UniqueFd> lock(const std::string& name) const;
+
+private:
+    std::filesystem::path folder_;
+};
+
+} // namespace jackdaw::cli

@@ -1,0 +1,87 @@
+#pragma once
+// What an operator has of a fleet, and where everything lies.
+//
+//   $XDG_CONFIG_HOME/jackdaw/default                 name of the fleet that is used when none is
+//   named $XDG_CONFIG_HOME/jackdaw/fleets/NAME/fleet.json  written last: without it there is no
+//   such fleet
+//                                        operator.key   0600: both secret keys
+//                                        operator.pub   both public keys
+//                                        gossip.ring    0600: the fleet's first gossip key
+//   $XDG_STATE_HOME/jackdaw/NAME/ops/ID.json         the journal of creates
+//   /etc/jackdaw/jackdaw.toml                        optional: fleet = "NAME", output = "FORMAT"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/words.h"
+#include "proto/base/error.h"
+#include "proto/base/secret.h"
+
+namespace jackdaw::cli {
+
+struct Folders {
+    std::filesystem::path config; ///< $XDG_CONFIG_HOME/jackdaw
+    std::filesystem::path state;  ///< $XDG_STATE_HOME/jackdaw
+    std::filesystem::path data;   ///< $XDG_DATA_HOME/jackdaw
+    std::filesystem::path settings_file = "/etc/jackdaw/jackdaw.toml";
+    std::string admin_socket = "/run/jackdaw/admin.sock";
+
+    [[nodiscard]] std::filesystem::path fleet(const std::string& name) const {
+        return config / "fleets" / name;
+    }
+    [[nodiscard]] std::filesystem::path ops(const std::string& fleet) const {
+        return state / fleet / "ops";
+    }
+    [[nodiscard]] std::filesystem::path images() const { return data / "images"; }
+};
+
+using Variable = std::function<std::optional<std::string>(const char* name)>;
+
+/// By the XDG base directory specification 0.8: an unset, empty or relative variable means the
+/// default below `HOME`.
+[[nodiscard]] Folders folders_from(const Variable& variable);
+
+/// The secret half of an operator. Raw bytes.
+struct OperatorKeys {
+    Secret sign_secret;      ///< Ed25519 as libsodium has it: 64 bytes, seed and public key
+    std::string sign_public; ///< 32 bytes
+    Secret noise_secret;     ///< X25519, 32 bytes
+    std::string noise_public;
+};
+
+struct Profile {
+    std::string name;
+    std::string provider = "local";
+    std::string subnet;
+    std::string operator_key; ///< Ed25519 public key, hex
+    std::string created_at;
+    std::map<std::string, FlavorWords> flavors;
+};
+
+[[nodiscard]] Result<OperatorKeys> make_operator_keys();
+/// 32 random bytes in hex and a line end: the file that the hand-over carries to every agent.
+[[nodiscard]] Secret make_gossip_ring();
+
+/// `not_found` when there is no such fleet here; `corrupt` when its file cannot be read.
+[[nodiscard]] Result<Profile> load_profile(const Folders& folders, const std::string& name);
+/// Keys that exist already stay (an earlier `fleet init` was cut off). fleet.json comes last.
+[[nodiscard]] Result<OperatorKeys> ensure_keys(const Folders& folders, const std::string& name);
+[[nodiscard]] Result<void> save_profile(const Folders& folders, const Profile& profile);
+[[nodiscard]] Result<OperatorKeys> load_keys(const Folders& folders, const std::string& name);
+[[nodiscard]] Result<Secret> load_gossip_ring(const Folders& folders, const std::string& name);
+/// fleet.json goes first, so that half a removal is no fleet.
+[[nodiscard]] Result<void> remove_profile(const Folders& folders, const std::string& name);
+[[nodiscard]] std::vector<std::string> profile_names(const Folders& folders);
+
+[[nodiscard]] std::optional<std::string> default_fleet(const Folders& folders);
+[[nodiscard]] Result<void> set_default_fleet(const Folders& folders, const std::string& name);
+
+/// `key = "value"` lines of the settings file; comments and tables are passed over. Absent is
+/// empty.
+[[nodiscard]] std::map<std::string, std::string> load_settings(const Folders& folders);
+
+} // namespace jackdaw::cli

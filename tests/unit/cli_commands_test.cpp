@@ -1,0 +1,242 @@
+// The other commands, as an operator sees them: contexts, lists, changes at an agent, exit codes.
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/cli_fakes.h"
+#include "tests/unit/temporary_folder.h"
+
+using namespace jackdaw;
+using namespace jackdaw::cli;
+using proto::Json;
+
+namespace {
+
+struct Scene {
+    test::TemporaryFolder folder;
+    fakes::World world{folder.path()};
+
+    void make_fleet(std::initializer_list<const char*> instances) {
+        REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
+        for (const auto* name : instances) {
+            REQUIRE(world.jackdaw({"instance", "create", name, "--datastore", "mariadb", "--volume",
+                                   "1G", "--wait"}) == 0);
+        }
+    }
+    Json json() const { return Json::parse(world.terminal.stdout_text); }
+    std::string out() const { return world.terminal.stdout_text; }
+    std::string err() const { return world.terminal.stderr_text; }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(Scene, "without a profile and a socket every fleet verb exits 4 with a hint") {
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"instance", "list"},
+             {"member", "list"},
+             {"op", "list"},
+             {"machine", "list"},
+             {"fleet", "gc"},
+             {"instance", "create", "a", "--datastore", "mariadb", "--volume", "1G"}}) {
+        INFO(Json(words).dump());
+        CHECK(world.jackdaw(words) == 4);
+        CHECK(err().find("E-NO-PROFILE") != std::string::npos);
+        CHECK(err().find("hint: ") != std::string::npos);
+    }
+    CHECK(world.jackdaw({"version"}) == 0);
+    CHECK(world.jackdaw({"fleet", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").empty());
+}
+
+TEST_CASE_METHOD(Scene, "a fleet is named by flag, then environment, then default") {
+    REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
+    REQUIRE(world.jackdaw({"fleet", "init", "f2"}) == 0);
+    const auto shown = [&](std::vector<std::string> words) {
+        words.insert(words.end(), {"-o", "name"});
+        CHECK(world.jackdaw(words) == 0);
+        return out();
+    };
+    CHECK(shown({"fleet", "show"}) == "f1\n"); // the first one became the default
+    world.environment["JACKDAW_FLEET"] = "f2";
+    CHECK(shown({"fleet", "show"}) == "f2\n");
+    CHECK(shown({"fleet", "show", "--fleet", "f1"}) == "f1\n");
+    world.environment.clear();
+    REQUIRE(world.jackdaw({"fleet", "use", "f2"}) == 0);
+    CHECK(shown({"fleet", "show"}) == "f2\n");
+    CHECK(world.jackdaw({"fleet", "use", "f3"}) == 4);
+    CHECK(world.jackdaw({"fleet", "show", "--fleet", "../etc"}) == 2);
+}
+
+TEST_CASE_METHOD(Scene, "fleet init twice is a no-op, with other settings 6") {
+    CHECK(world.jackdaw({"fleet", "init", "f1", "--dry-run"}) == 0);
+    CHECK_FALSE(std::filesystem::exists(world.folders.fleet("f1")));
+    REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
+    REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
+    CHECK(out().find("nothing to do") != std::string::npos);
+    CHECK(world.jackdaw({"fleet", "init", "f1", "--subnet", "10.200.0.0/24"}) == 6);
+    CHECK(err().find("E-FLEET-EXISTS") != std::string::npos);
+    CHECK(world.jackdaw({"fleet", "init", "F"}) == 2);
+}
+
+TEST_CASE_METHOD(
+    Scene,
+    "instance list tells of running ones by gossip and of machines that are off by the provider") {
+    make_fleet({"db1", "db2"});
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0);
+    const auto list = json();
+    CHECK(list.at("kind") == "InstanceList");
+    CHECK(list.at("unreachable") == Json::array({"db1"}));
+    CHECK(list.at("items").at(0).at("status") == "unreachable");
+    CHECK(list.at("items").at(1).at("status") == "running");
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "name"}) == 0);
+    CHECK(out() == "db1\ndb2\n");
+    REQUIRE(world.jackdaw({"instance", "list"}) == 0);
+    CHECK(out() == "NAME  STATUS       DATASTORE         ROLE        ENDPOINT       MACHINE\n"
+                   "db1   unreachable  mariadb:10.11.14  standalone  10.9.0.2:3306  off\n"
+                   "db2   running      mariadb:10.11.14  standalone  10.9.0.3:3306  on\n");
+    world.unreachable = true;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0); // nobody answers: still told
+    CHECK(json().at("unreachable").size() == 2);
+}
+
+TEST_CASE_METHOD(Scene, "instance show says that client connections are not encrypted yet") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(out().find("not encrypted yet") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "show", "none"}) == 5);
+    CHECK(err().find("E-NOT-FOUND") != std::string::npos);
+}
+
+TEST_CASE_METHOD(
+    Scene, "a change at a machine that is off is refused at once with 8 and the next command") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    CHECK(world.jackdaw({"instance", "restart", "db1"}) == 8);
+    CHECK(err().find("E-MACHINE-DOWN") != std::string::npos);
+    CHECK(err().find("jackdaw machine power-on db1") != std::string::npos);
+    CHECK(world.calls.empty());
+}
+
+TEST_CASE_METHOD(Scene, "a change prints its operation's id first, and its end") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 0);
+    CHECK(out().starts_with("operation 01"));
+    CHECK(out().find("instance 'db1' was restarted\n") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "restart", "db1"}) == 0); // not on a terminal: does not wait
+    CHECK(out().find("op watch") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "jsonl"}) == 0);
+    CHECK(std::ranges::count(out(), '\n') == 1);
+    CHECK(err().starts_with("operation "));
+    world.agents["db1"].ends_as = "failed";
+    CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 1);
+    CHECK(err().find("error: start the database (E-START-FAILED)\ncause: its log\nhint: look\n") !=
+          std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "an interrupt would say how to watch again") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "json"}) == 0);
+    const auto id = json().at("id").get<std::string>();
+    CHECK(world.terminal.last_note.find("jackdaw op watch " + id) != std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "resize grows the volume, then asks the agent; it never shrinks") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "resize", "db1", "--volume", "2G", "--wait"}) == 0);
+    CHECK(world.volumes.front().size_bytes == 2ULL << 30U);
+    CHECK(std::ranges::find(world.calls, "POST /v1/instance/grow") >
+          std::ranges::find(world.calls, "extend_volume"));
+    CHECK(world.jackdaw({"instance", "resize", "db1", "--volume", "1G"}) == 2);
+    CHECK(err().find("E-VOLUME-SHRINK") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "resize", "db1", "--volume", "3G", "--dry-run"}) == 0);
+    CHECK(world.volumes.front().size_bytes == 2ULL << 30U);
+    // The grown size is the spec from now on.
+    CHECK(world.jackdaw({"instance", "create", "db1", "--datastore", "mariadb", "--volume", "2G",
+                         "--wait"}) == 0);
+}
+
+TEST_CASE_METHOD(Scene,
+                 "users get a generated password that is shown once, or the one that was given") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"user", "create", "app", "--wait"}) ==
+            0); // the only instance needs no name
+    const auto at = out().find("(shown this once): ");
+    REQUIRE(at != std::string::npos);
+    CHECK(world.agents["db1"].passwords["app@%"] == out().substr(at + 19, 24));
+    world.terminal.typed = {"given one"};
+    REQUIRE(world.jackdaw({"user", "password", "app", "--instance", "db1", "--password-stdin",
+                           "--wait"}) == 0);
+    CHECK(world.agents["db1"].passwords["app@%"] == "given one");
+    CHECK(out().find("given one") == std::string::npos);
+    CHECK(world.jackdaw({"user", "delete", "app"}) == 2);
+    CHECK(world.jackdaw({"user", "delete", "app", "--yes", "--wait"}) == 0);
+    CHECK(world.jackdaw({"database", "delete", "shop", "--yes", "--dry-run"}) == 0);
+    CHECK(world.calls.empty());
+}
+
+TEST_CASE_METHOD(Scene, "with several instances the one that is meant must be named") {
+    make_fleet({"db1", "db2"});
+    CHECK(world.jackdaw({"user", "create", "app"}) == 2);
+    CHECK(err().find("--instance NAME") != std::string::npos);
+    CHECK(world.jackdaw({"user", "create", "app", "--instance", "db2", "--wait"}) == 0);
+    CHECK(world.agents["db2"].passwords.contains("app@%"));
+}
+
+TEST_CASE_METHOD(Scene,
+                 "operations of the coordinator and of agents are one list, the newest first") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 0);
+    REQUIRE(world.jackdaw({"op", "list", "-o", "json"}) == 0);
+    const auto items = json().at("items");
+    REQUIRE(items.size() == 2);
+    CHECK(items.at(0).at("action") == "instance.restart");
+    CHECK(items.at(1).at("action") == "instance.create");
+    CHECK(items.at(1).at("steps").size() == 8); // seven of ours and the agent's
+    const auto id = items.at(1).at("id").get<std::string>();
+    REQUIRE(world.jackdaw({"op", "show", id}) == 0);
+    CHECK(out().find("agent.hand-over") != std::string::npos);
+    CHECK(world.jackdaw({"op", "watch", id}) == 0);
+    CHECK(world.jackdaw({"op", "show", "x"}) == 2);
+    CHECK(world.jackdaw({"op", "show", "01890000-0000-7000-8000-000000000009"}) == 5);
+}
+
+TEST_CASE_METHOD(Scene,
+                 "the local context speaks to this machine's agent and only of its own instance") {
+    proto::InstanceSpec spec;
+    spec.name = "here";
+    spec.id = "i";
+    world.agents["local"].spec = spec;
+    REQUIRE(world.jackdaw({"--local", "instance", "list", "-o", "name"}) == 0);
+    CHECK(out() == "here\n");
+    CHECK(world.jackdaw({"--local", "instance", "stop", "other"}) == 5);
+    CHECK(world.jackdaw({"--local", "instance", "stop", "here", "--wait"}) == 0);
+    CHECK(world.jackdaw({"--local", "user", "create", "app", "--wait"}) == 0);
+    CHECK(world.jackdaw({"--local", "machine", "list"}) == 4);
+}
+
+TEST_CASE_METHOD(
+    Scene, "doctor exits 3 while something that is required is missing, and names what mends it") {
+    CHECK(world.jackdaw({"doctor"}) == 3);
+    CHECK(out() == "WHAT          STATE    WHY       MEND WITH\n"
+                   "loop devices  ok       -         -\n"
+                   "root          missing  uid 1000  sudo jackdaw\n");
+}
+
+TEST_CASE_METHOD(Scene, "explain knows every code and guesses at others") {
+    CHECK(world.jackdaw({"explain", "e-volume-full"}) == 0);
+    CHECK(out().find("resize") != std::string::npos);
+    CHECK(world.jackdaw({"explain", "E-VOLUME-FUL"}) == 5);
+    CHECK(err().find("did you mean E-VOLUME-FULL") != std::string::npos);
+    CHECK(world.jackdaw({"explain", "-o", "name"}) == 0);
+    CHECK(std::ranges::count(out(), '\n') == static_cast<std::ptrdiff_t>(all_codes().size()));
+}
+
+TEST_CASE_METHOD(Scene, "an error is JSON on stderr for programs, and stdout stays empty") {
+    CHECK(world.jackdaw({"instance", "list", "-o", "json"}) == 4);
+    CHECK(out().empty());
+    CHECK(Json::parse(err()).at("code") == "E-NO-PROFILE");
+    CHECK(world.jackdaw({"instance", "lst", "-o", "json"}) == 2);
+    CHECK(Json::parse(err()).at("kind") == "Error");
+}

@@ -1,0 +1,112 @@
+#pragma once
+// A world for commands: a terminal that remembers, a clock that only sleeping moves, a provider and
+// agents in memory. A provider's or an agent's call may be made the last one of the process: see
+// World::kill_at.
+
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/commands/run.h"
+#include "coordinator/commands/session.h"
+#include "proto/base/ids.h"
+
+namespace jackdaw::cli::fakes {
+
+/// Thrown where a kill -9 would end the coordinator.
+struct Killed {};
+
+class FakeTerminal final : public Terminal {
+public:
+    void out(std::string_view text) override { stdout_text += text; }
+    void err(std::string_view text) override { stderr_text += text; }
+    [[nodiscard]] bool in_is_terminal() const override { return interactive; }
+    [[nodiscard]] bool out_is_terminal() const override { return interactive; }
+    [[nodiscard]] bool err_is_terminal() const override { return interactive; }
+    [[nodiscard]] bool colour_out() const override { return false; }
+    [[nodiscard]] bool colour_err() const override { return false; }
+    [[nodiscard]] unsigned columns() const override { return 80; }
+    Result<Secret> read_line(std::size_t) override {
+        std::string line;
+        if (!typed.empty()) {
+            line = typed.front();
+            typed.pop_front();
+        }
+        return Secret{std::move(line)};
+    }
+    void set_interrupt_note(std::string_view note) override {
+        if (!note.empty()) {
+            last_note = note;
+        }
+    }
+
+    std::string stdout_text, stderr_text, last_note;
+    std::deque<std::string> typed;
+    bool interactive = false;
+};
+
+class FakeClock final : public Clock {
+public:
+    [[nodiscard]] std::int64_t wall_ms() const override { return 1'767'225'600'000 + ticks++; }
+    [[nodiscard]] std::chrono::steady_clock::time_point now() const override { return now_; }
+    void sleep(std::chrono::milliseconds span) override { now_ += span; }
+
+    mutable std::int64_t ticks = 0; ///< so that ids sort in the order of their making
+
+private:
+    std::chrono::steady_clock::time_point now_{std::chrono::hours{1}};
+};
+
+class FakeEntropy final : public Entropy {
+public:
+    void fill(std::span<std::byte> bytes) override {
+        for (auto& byte : bytes) {
+            state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
+            byte = static_cast<std::byte>(state_ >> 56U);
+        }
+    }
+
+private:
+    std::uint64_t state_ = 1;
+};
+
+/// One agent's memory; it outlives the sessions with it.
+struct Agent {
+    std::optional<proto::InstanceSpec> spec;
+    std::map<std::string, proto::Operation> operations;
+    std::map<std::string, std::string>
+        passwords; ///< user@host → clear text, to check what was told
+    bool protect = false;
+    bool owned = false;
+    std::string ends_as = "done";             ///< how its next operation ends
+    std::optional<proto::ErrorShape> refuses; ///< the next PUT
+};
+
+struct World {
+    explicit World(std::filesystem::path root);
+
+    /// Runs a command as one process. nullopt: it was killed.
+    std::optional<int> jackdaw(std::vector<std::string> words);
+    /// A moment at which kill_at may end the process.
+    void moment(const std::string& what);
+
+    FakeTerminal terminal;
+    FakeClock clock;
+    FakeEntropy entropy;
+    Folders folders;
+    std::map<std::string, std::string> environment;
+    std::map<std::string, Agent> agents; ///< by machine name
+    std::vector<cloud::Machine> machines;
+    std::vector<cloud::Volume> volumes;
+    std::vector<ImageView> images{{"mariadb", "10.11.14", "0123456789abcdef", "t", 1}};
+    std::optional<Error> machine_error; ///< what create_machine says
+    std::vector<std::string> calls;     ///< of the provider and of agents
+    std::optional<std::size_t> kill_at; ///< ends the process at this moment of it
+    std::size_t moments = 0;
+    bool unreachable = false; ///< every dial fails
+};
+
+} // namespace jackdaw::cli::fakes
