@@ -18,57 +18,7 @@
 
 using namespace jackdaw;
 using namespace jackdaw::cloud;
-using jackdaw::test::greets;
-using jackdaw::test::MachineWorld;
-
-namespace {
-
-constexpr int patience_ms =
-    10'000; ///< bounds what must succeed; nothing is asserted about how long it takes
-constexpr int silence_ms = 300; ///< how long something is waited for that must not come
-constexpr std::chrono::seconds budget{10};
-
-#define REQUIRE_OK(...)                                                                            \
-    do {                                                                                           \
-        auto result_ = (__VA_ARGS__);                                                              \
-        INFO((result_ ? std::string{} : result_.error().to_debug_string()));                       \
-        REQUIRE(result_);                                                                          \
-    } while (false)
-
-#define SKIP_WITHOUT_MACHINES()                                                                    \
-    if (const auto why = test::machines_impossible(); !why.empty()) {                              \
-        WARN("skipped: " + why);                                                                   \
-        return;                                                                                    \
-    }                                                                                              \
-    static_assert(true)
-
-bool nothing_left(const MachineWorld& world) {
-    // Loop devices clear themselves, and cgroups empty, a moment after the last process.
-    return local::wait_until(std::chrono::seconds{5}, [&] { return world.leftovers().empty(); });
-}
-
-std::string all_lines(const std::vector<std::string>& lines) {
-    std::string text;
-    for (const auto& line : lines) {
-        text += line + "\n";
-    }
-    return text;
-}
-
-GcRequest nobody_owns() {
-    GcRequest request;
-    request.owned = [](const Tags&, bool) { return false; };
-    return request;
-}
-
-int inside(MachineWorld& world, const std::string& name, const std::string& script) {
-    const auto status = world.provider().run_inside(name, {"/bin/sh", "-c", script});
-    INFO((status ? "" : status.error().to_debug_string()));
-    REQUIRE(status);
-    return *status;
-}
-
-} // namespace
+using namespace jackdaw::test;
 
 TEST_CASE("a machine has an address that its fleet's host reaches, and is gone without a trace "
           "when deleted") {
@@ -101,7 +51,7 @@ TEST_CASE("a machine is a machine of its own inside") {
     CHECK(inside(world, "a", "readlink /proc/1/exe | grep -qx /usr/lib/jackdaw/jackdaw-init") == 0);
     CHECK(inside(world, "a",
                  "! touch /usr/lib/jackdaw/x 2>/dev/null && ! touch /sys/x 2>/dev/null") == 0);
-    CHECK(inside(world, "a", "test ! -e /dev/loop-control && touch /tmp/x /root/x /etc/x") == 0);
+    CHECK(inside(world, "a", "test ! -e /dev/loop-control && touch /tmp/x /srv/x /etc/x") == 0);
     CHECK(inside(world, "a",
                  "mkdir /run/jackdaw/cgroup/below && rmdir /run/jackdaw/cgroup/below") == 0);
     CHECK(inside(world, "a", "test \"$(cat /proc/self/cgroup | tail -1)\" = 0::/") == 0);
@@ -193,11 +143,9 @@ TEST_CASE("a power cut loses what was not synced and keeps what was, on the volu
         "/var/lib/jackdaw/volume";
     REQUIRE(inside(world, "a", "mkfs.xfs -q $(readlink -f /dev/disk/by-id/virtio-*) && " + mount) ==
             0);
-    for (const std::string folder : {"/var/lib/jackdaw/volume", "/etc"}) {
-        REQUIRE(inside(world, "a",
-                       "echo synced > " + folder + "/synced && sync && echo lost > " + folder +
-                           "/lost") == 0);
-    }
+    const std::string both = "for folder in /var/lib/jackdaw/volume /etc; do ";
+    REQUIRE(inside(world, "a", both + "echo synced > $folder/synced; done; sync") == 0);
+    REQUIRE(inside(world, "a", both + "echo lost > $folder/lost; done") == 0);
     REQUIRE_OK(provider.power_off_crash("a"));
     CHECK(provider.describe_machine("a")->state == MachineState::off);
     CHECK_FALSE(provider.describe_machine("a")->wanted_on);
@@ -358,165 +306,24 @@ TEST_CASE("the hand-over's files arrive, the statement last; the agent's keys ar
     CHECK(provider.deliver("a", files).error().id() == Code::machine_down);
 }
 
-TEST_CASE("fleet up starts what was on, and only that") {
+TEST_CASE("the real first process holds lock and volume as long as the machine lives, and ends it "
+          "when asked") {
     SKIP_WITHOUT_MACHINES();
     MachineWorld world;
     auto& provider = world.provider();
-    const Machine a = world.make("a");
-    world.make("b");
-    REQUIRE_OK(provider.power_off("b", budget));
-    // As a reboot does: the processes are gone without anybody having said so.
-    const auto first = provider.first_process("a");
-    REQUIRE(first);
-    REQUIRE(::kill(*first, SIGKILL) == 0);
-    REQUIRE(local::wait_until(std::chrono::seconds{5}, [&] {
-        return provider.describe_machine("a")->state == MachineState::off;
-    }));
-    const auto started = provider.fleet_up();
-    REQUIRE(started);
-    CHECK(*started == std::vector<std::string>{"a"});
-    CHECK(greets(a.address, patience_ms));
-    CHECK(provider.describe_machine("b")->state == MachineState::off);
-}
-
-TEST_CASE("gc finds nothing in a healthy fleet") {
-    SKIP_WITHOUT_MACHINES();
-    MachineWorld world;
-    const Machine a = world.make("a");
-    world.make("b");
-    REQUIRE_OK(world.provider().power_off("b", budget));
-    const auto loose =
-        world.provider().create_volume({.name = "kept", .size_bytes = 320ULL << 20U}, {});
-    REQUIRE_OK(world.provider().keep_volume(loose->id));
-    const auto items = world.provider().collect_garbage({});
-    REQUIRE(items);
-    CHECK(items->empty());
-    CHECK(greets(a.address, patience_ms));
-    CHECK(world.provider().volumes()->size() == 3);
-}
-
-TEST_CASE("make apart", "[.apart]") {
-    local::LocalProvider provider{test::told_settings()};
-    const auto volume =
-        provider.create_volume({.name = "a", .size_bytes = 320ULL << 20U}, MachineWorld::tags("v"));
-    REQUIRE_OK(provider.describe_volume(volume->id));
-    MachineSpec spec;
-    spec.name = "a";
-    spec.id = "01900000-0000-7000-8000-00000000000a";
-    spec.image = "fake";
-    spec.volume_id = volume->id;
-    spec.agent_folder = test::told_programs();
-    REQUIRE_OK(provider.create_machine(spec, MachineWorld::tags("m")));
-}
-
-TEST_CASE("delete apart", "[.apart]") {
-    local::LocalProvider provider{test::told_settings()};
-    REQUIRE_OK(provider.delete_machine("a"));
-    const auto volumes = provider.volumes();
-    for (const auto& volume : *volumes) {
-        REQUIRE_OK(provider.delete_volume(volume.id));
-    }
-}
-
-TEST_CASE("a coordinator killed at any point of a create leaves what gc finds, and the same create "
-          "resumes") {
-    SKIP_WITHOUT_MACHINES();
-#ifdef JACKDAW_FAULTS
-    MachineWorld world;
-    auto& provider = world.provider();
-    REQUIRE_OK(provider.ensure_network("")); // of `fleet init`
-    int point = 0;
-    for (bool finished = false; !finished; ++point) {
-        REQUIRE(point < 200);
-        INFO("point " << point + 1);
-        // Killed, then collected: nothing is left, and what gc removes it says before.
-        const int status = world.run_apart("make apart", point + 1);
-        finished = status == 0;
-        REQUIRE((finished || status == 128 + SIGKILL));
-        auto dry = nobody_owns();
-        dry.dry_run = true;
-        const auto would = provider.collect_garbage(dry);
-        const auto items = provider.collect_garbage(nobody_owns());
-        REQUIRE_OK(provider.collect_garbage({}));
-        REQUIRE(would->size() == items->size());
-        INFO(all_lines(world.leftovers()));
-        REQUIRE(nothing_left(world));
-        // Killed, then the same again: one whole machine and one volume.
-        if (!finished) {
-            REQUIRE(world.run_apart("make apart", point + 1) == 128 + SIGKILL);
-        }
-        REQUIRE(world.run_apart("make apart", 0) == 0);
-        const auto machines = provider.machines();
-        REQUIRE(machines->size() == 1);
-        CHECK(provider.volumes()->size() == 1);
-        CHECK(machines->front().state == MachineState::on);
-        CHECK(greets(machines->front().address, patience_ms));
-        const auto healthy = provider.collect_garbage({});
-        CHECK(healthy->empty());
-        REQUIRE(world.run_apart("delete apart", 0) == 0);
-        REQUIRE(nothing_left(world));
-    }
-    CHECK(point > 10); // the points are there at all
-#else
-    WARN("skipped: built without JACKDAW_FAULTS");
-#endif
-}
-
-TEST_CASE("a coordinator killed at any point of a delete leaves what gc finds, and the same delete "
-          "ends it") {
-    SKIP_WITHOUT_MACHINES();
-#ifdef JACKDAW_FAULTS
-    MachineWorld world;
-    int point = 0;
-    for (bool finished = false; !finished; ++point) {
-        REQUIRE(point < 100);
-        INFO("point " << point + 1);
-        REQUIRE(world.run_apart("make apart", 0) == 0);
-        const int status = world.run_apart("delete apart", point + 1);
-        finished = status == 0;
-        REQUIRE((finished || status == 128 + SIGKILL));
-        REQUIRE(world.run_apart("delete apart", 0) == 0);
-        REQUIRE_OK(world.provider().collect_garbage(nobody_owns())); // halves of folders
-        INFO(all_lines(world.leftovers()));
-        REQUIRE(nothing_left(world));
-    }
-    CHECK(point > 4);
-#else
-    WARN("skipped: built without JACKDAW_FAULTS");
-#endif
-}
-
-TEST_CASE("five machines at once get five addresses") {
-    SKIP_WITHOUT_MACHINES();
-    MachineWorld world;
-    std::vector<pid_t> children;
-    for (const char* name : {"a", "b", "c", "d", "e"}) {
-        const pid_t pid = ::fork();
-        if (pid == 0) {
-            const auto volume =
-                world.provider().create_volume({.name = name, .size_bytes = 320ULL << 20U},
-                                               MachineWorld::tags(std::string{"v"} + name));
-            const bool made = volume && world.provider().create_machine(
-                                            world.spec(name, volume->id),
-                                            MachineWorld::tags(std::string{"m"} + name));
-            ::_exit(made ? 0 : 1);
-        }
-        children.push_back(pid);
-    }
-    for (const pid_t child : children) {
-        int status = -1;
-        ::waitpid(child, &status, 0);
-        CHECK(status == 0);
-    }
-    const auto machines = world.provider().machines();
-    REQUIRE(machines->size() == 5);
-    std::vector<std::string> addresses;
-    for (const auto& machine : *machines) {
-        addresses.push_back(machine.address);
-        CHECK(greets(machine.address, patience_ms));
-    }
-    std::sort(addresses.begin(), addresses.end());
-    CHECK(std::unique(addresses.begin(), addresses.end()) == addresses.end());
+    std::filesystem::copy_file(std::filesystem::path{JACKDAW_STAGE_FOLDER} / "jackdaw-init",
+                               world.programs() / "jackdaw-init",
+                               std::filesystem::copy_options::overwrite_existing);
+    const Machine machine = world.make("a");
+    const local::Layout layout{world.state(), "test"};
+    CHECK(inside(world, "a", "tr '\\0' ' ' < /proc/1/cmdline | grep -q -- --hold-fd") == 0);
+    CHECK(local::is_locked(layout.machine_lock("a")));
+    CHECK(local::is_locked(layout.volume_image(machine.volume_id)));
+    REQUIRE_OK(provider.power_off("a", budget));
+    CHECK_FALSE(local::is_locked(layout.machine_lock("a")));
+    CHECK_FALSE(local::is_locked(layout.volume_image(machine.volume_id)));
+    REQUIRE_OK(provider.power_on("a"));
+    REQUIRE_OK(provider.power_off_crash("a"));
 }
 
 TEST_CASE("the doctor finds this host fit and says so") {

@@ -210,6 +210,25 @@ std::vector<std::string> MachineWorld::leftovers() const {
     return left;
 }
 
+bool nothing_left(const MachineWorld& world) {
+    return local::wait_until(std::chrono::seconds{5}, [&] { return world.leftovers().empty(); });
+}
+
+std::string all_lines(const std::vector<std::string>& lines) {
+    std::string text;
+    for (const auto& line : lines) {
+        text += line + "\n";
+    }
+    return text;
+}
+
+int inside(MachineWorld& world, const std::string& name, const std::string& script) {
+    const auto status = world.provider().run_inside(name, {"/bin/sh", "-c", script});
+    INFO((status ? "" : status.error().to_debug_string()));
+    REQUIRE(status);
+    return *status;
+}
+
 bool greets(const std::string& address, int ms) {
     sockaddr_in peer{};
     peer.sin_family = AF_INET;

@@ -2,13 +2,35 @@
 // What machine_test stands on: a network namespace and a state folder of its own, an image, a
 // fleet, and eyes for what a machine leaves behind on the host.
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include <catch2/catch.hpp>
+
 #include "coordinator/cloud/local/local_provider.h"
 
+#define REQUIRE_OK(...)                                                                            \
+    do {                                                                                           \
+        auto result_ = (__VA_ARGS__);                                                              \
+        INFO((result_ ? std::string{} : result_.error().to_debug_string()));                       \
+        REQUIRE(result_);                                                                          \
+    } while (false)
+
+#define SKIP_WITHOUT_MACHINES()                                                                    \
+    if (const auto why = jackdaw::test::machines_impossible(); !why.empty()) {                     \
+        WARN("skipped: " + why);                                                                   \
+        return;                                                                                    \
+    }                                                                                              \
+    static_assert(true)
+
 namespace jackdaw::test {
+
+inline constexpr int patience_ms =
+    10'000; ///< bounds what must succeed; nothing is asserted about how long it takes
+inline constexpr int silence_ms = 300; ///< how long something is waited for that must not come
+inline constexpr std::chrono::seconds budget{10};
 
 /// Why machines cannot be made here; empty: they can. Enters a new network namespace at the first
 /// call.
@@ -51,6 +73,13 @@ private:
 /// Of a process that run_apart() started.
 cloud::local::LocalSettings told_settings();
 std::filesystem::path told_programs();
+
+/// Nothing is left, at the latest in 5 s: loop devices clear themselves, and cgroups empty, a
+/// moment after the last process.
+bool nothing_left(const MachineWorld& world);
+std::string all_lines(const std::vector<std::string>& lines);
+/// Exit status of a shell script in the machine; the test fails when none could run.
+int inside(MachineWorld& world, const std::string& name, const std::string& script);
 
 /// Did the stand-in greet? Bounded by `ms`.
 bool greets(const std::string& address, int ms);

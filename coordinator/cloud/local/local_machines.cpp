@@ -83,6 +83,7 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
     record.image_digest = image.digest;
     record.datastore = image.datastore;
     record.version = image.version;
+    record.wanted = true; // `fleet up` still leaves alone what is not made
     record.created_at = rfc3339(unix_ms());
     JACKDAW_CHECK(write_record(layout_.machine_file(spec.name), record));
     fault_point("machine written down");

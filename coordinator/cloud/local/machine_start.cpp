@@ -2,6 +2,7 @@
 // other.
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -180,16 +181,17 @@ Result<Child> clone_machine(const ChildPlan& plan, int go_write) {
 
 /// End-of-file: it was executed. Waits no longer than start_time.
 Result<void> await_exec(int status) {
-    if (::fcntl(status, F_SETFL, O_NONBLOCK) != 0) {
-        return os_error("read the machine's start", errno);
+    pollfd waited{.fd = status, .events = POLLIN, .revents = 0};
+    int ready = -1;
+    while ((ready = ::poll(&waited, 1, static_cast<int>(start_time.count()))) < 0 &&
+           errno == EINTR) {
+    }
+    if (ready == 0) {
+        return Error{Errc::deadline, "the machine's first process did not start in time"};
     }
     ChildFailure failure{};
     ssize_t got = -1;
-    if (!wait_until(start_time, [&] {
-            got = ::read(status, &failure, sizeof failure);
-            return got >= 0 || (errno != EAGAIN && errno != EINTR);
-        })) {
-        return Error{Errc::deadline, "the machine's first process did not start in time"};
+    while ((got = ::read(status, &failure, sizeof failure)) < 0 && errno == EINTR) {
     }
     if (got == 0) {
         return ok();

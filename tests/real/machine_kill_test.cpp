@@ -1,0 +1,192 @@
+// What is left of a fleet when something ends that nobody asked to: the coordinator at any of its
+// points, the host; and what five coordinators do at once. first process.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/cloud/local/files.h"
+#include "coordinator/cloud/local/layout.h"
+#include "coordinator/cloud/local/run_program.h"
+#include "tests/real/machine_world.h"
+
+using namespace jackdaw;
+using namespace jackdaw::cloud;
+using namespace jackdaw::test;
+
+namespace {
+
+GcRequest nobody_owns() {
+    GcRequest request;
+    request.owned = [](const Tags&, bool) { return false; };
+    return request;
+}
+
+} // namespace
+
+TEST_CASE("fleet up starts what was on, and only that") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    auto& provider = world.provider();
+    const Machine a = world.make("a");
+    world.make("b");
+    REQUIRE_OK(provider.power_off("b", budget));
+    // As a reboot does: the processes are gone without anybody having said so.
+    const auto first = provider.first_process("a");
+    REQUIRE(first);
+    REQUIRE(::kill(*first, SIGKILL) == 0);
+    REQUIRE(local::wait_until(std::chrono::seconds{5}, [&] {
+        return provider.describe_machine("a")->state == MachineState::off;
+    }));
+    const auto started = provider.fleet_up();
+    REQUIRE(started);
+    CHECK(*started == std::vector<std::string>{"a"});
+    CHECK(greets(a.address, patience_ms));
+    CHECK(provider.describe_machine("b")->state == MachineState::off);
+}
+
+TEST_CASE("gc finds nothing in a healthy fleet") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    const Machine a = world.make("a");
+    world.make("b");
+    REQUIRE_OK(world.provider().power_off("b", budget));
+    const auto loose =
+        world.provider().create_volume({.name = "kept", .size_bytes = 320ULL << 20U}, {});
+    REQUIRE_OK(world.provider().keep_volume(loose->id));
+    const auto items = world.provider().collect_garbage({});
+    REQUIRE(items);
+    CHECK(items->empty());
+    CHECK(greets(a.address, patience_ms));
+    CHECK(world.provider().volumes()->size() == 3);
+}
+
+TEST_CASE("make apart", "[.apart]") {
+    local::LocalProvider provider{test::told_settings()};
+    const auto volume =
+        provider.create_volume({.name = "a", .size_bytes = 320ULL << 20U}, MachineWorld::tags("v"));
+    REQUIRE_OK(provider.describe_volume(volume->id));
+    MachineSpec spec;
+    spec.name = "a";
+    spec.id = "01900000-0000-7000-8000-00000000000a";
+    spec.image = "fake";
+    spec.volume_id = volume->id;
+    spec.agent_folder = test::told_programs();
+    REQUIRE_OK(provider.create_machine(spec, MachineWorld::tags("m")));
+}
+
+TEST_CASE("delete apart", "[.apart]") {
+    local::LocalProvider provider{test::told_settings()};
+    REQUIRE_OK(provider.delete_machine("a"));
+    const auto volumes = provider.volumes();
+    for (const auto& volume : *volumes) {
+        REQUIRE_OK(provider.delete_volume(volume.id));
+    }
+}
+
+TEST_CASE("a coordinator killed at any point of a create leaves what gc finds, and the same create "
+          "resumes") {
+    SKIP_WITHOUT_MACHINES();
+#ifdef JACKDAW_FAULTS
+    MachineWorld world;
+    auto& provider = world.provider();
+    REQUIRE_OK(provider.ensure_network("")); // of `fleet init`
+    int point = 0;
+    for (bool finished = false; !finished; ++point) {
+        REQUIRE(point < 200);
+        INFO("point " << point + 1);
+        // Killed, then collected: nothing is left, and what gc removes it says before.
+        const int status = world.run_apart("make apart", point + 1);
+        finished = status == 0;
+        REQUIRE((finished || status == 128 + SIGKILL));
+        auto dry = nobody_owns();
+        dry.dry_run = true;
+        const auto would = provider.collect_garbage(dry);
+        const auto items = provider.collect_garbage(nobody_owns());
+        REQUIRE_OK(provider.collect_garbage({}));
+        REQUIRE(would->size() == items->size());
+        INFO(all_lines(world.leftovers()));
+        REQUIRE(nothing_left(world));
+        // Killed, then the same again: one whole machine and one volume.
+        if (!finished) {
+            REQUIRE(world.run_apart("make apart", point + 1) == 128 + SIGKILL);
+        }
+        REQUIRE(world.run_apart("make apart", 0) == 0);
+        const auto machines = provider.machines();
+        REQUIRE(machines->size() == 1);
+        CHECK(provider.volumes()->size() == 1);
+        CHECK(machines->front().state == MachineState::on);
+        CHECK(greets(machines->front().address, patience_ms));
+        const auto healthy = provider.collect_garbage({});
+        CHECK(healthy->empty());
+        REQUIRE(world.run_apart("delete apart", 0) == 0);
+        REQUIRE(nothing_left(world));
+    }
+    CHECK(point > 10); // the points are there at all
+#else
+    WARN("skipped: built without JACKDAW_FAULTS");
+#endif
+}
+
+TEST_CASE("a coordinator killed at any point of a delete leaves what gc finds, and the same delete "
+          "ends it") {
+    SKIP_WITHOUT_MACHINES();
+#ifdef JACKDAW_FAULTS
+    MachineWorld world;
+    int point = 0;
+    for (bool finished = false; !finished; ++point) {
+        REQUIRE(point < 100);
+        INFO("point " << point + 1);
+        REQUIRE(world.run_apart("make apart", 0) == 0);
+        const int status = world.run_apart("delete apart", point + 1);
+        finished = status == 0;
+        REQUIRE((finished || status == 128 + SIGKILL));
+        REQUIRE(world.run_apart("delete apart", 0) == 0);
+        REQUIRE_OK(world.provider().collect_garbage(nobody_owns())); // halves of folders
+        INFO(all_lines(world.leftovers()));
+        REQUIRE(nothing_left(world));
+    }
+    CHECK(point > 4);
+#else
+    WARN("skipped: built without JACKDAW_FAULTS");
+#endif
+}
+
+TEST_CASE("five machines at once get five addresses") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    std::vector<pid_t> children;
+    for (const char* name : {"a", "b", "c", "d", "e"}) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            const auto volume =
+                world.provider().create_volume({.name = name, .size_bytes = 320ULL << 20U},
+                                               MachineWorld::tags(std::string{"v"} + name));
+            const bool made = volume && world.provider().create_machine(
+                                            world.spec(name, volume->id),
+                                            MachineWorld::tags(std::string{"m"} + name));
+            ::_exit(made ? 0 : 1);
+        }
+        children.push_back(pid);
+    }
+    for (const pid_t child : children) {
+        int status = -1;
+        ::waitpid(child, &status, 0);
+        CHECK(status == 0);
+    }
+    const auto machines = world.provider().machines();
+    REQUIRE(machines->size() == 5);
+    std::vector<std::string> addresses;
+    for (const auto& machine : *machines) {
+        addresses.push_back(machine.address);
+        CHECK(greets(machine.address, patience_ms));
+    }
+    std::sort(addresses.begin(), addresses.end());
+    CHECK(std::unique(addresses.begin(), addresses.end()) == addresses.end());
+}
