@@ -109,6 +109,10 @@ MachineWorld::~MachineWorld() {
     for (const auto& name : names ? *names : std::vector<std::string>{}) {
         (void)provider_.delete_machine(name);
     }
+    const auto volumes = provider_.volumes(); // kept ones, too: gc and destroy would refuse them
+    for (const auto& volume : volumes ? *volumes : std::vector<cloud::Volume>{}) {
+        (void)provider_.delete_volume(volume.id);
+    }
     cloud::GcRequest all;
     all.owned = [](const cloud::Tags&, bool) { return false; };
     (void)provider_.collect_garbage(all);
