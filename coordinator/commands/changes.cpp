@@ -30,6 +30,9 @@ std::string how_to_watch(const std::string& id) {
 
 Json operation_json(const Conclusion& end) {
     auto json = proto::to_json(end.operation);
+    if (end.no_op) {
+        json["no_op"] = true;
+    }
     if (end.instance.is_null() && end.credentials.empty()) {
         return json;
     }
@@ -161,6 +164,7 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
 Result<int> see_through(Session& session, const Invocation& invocation, const Redial& redial,
                         const Json& accepted, Conclusion conclusion) {
     JACKDAW_TRY(conclusion.operation, proto::operation_from(accepted));
+    JACKDAW_TRY(conclusion.no_op, proto::bool_at(accepted, "no_op", false));
     announce(session, invocation, conclusion.operation.id);
     if (wants_to_wait(session, invocation)) {
         // A password that was set is told even if the person's patience ends before the operation.

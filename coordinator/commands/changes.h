@@ -39,8 +39,9 @@ void announce(Session& session, const Invocation& invocation, const std::string&
 struct Conclusion {
     proto::Operation operation;
     bool waited = false;
-    std::string said; ///< a line for people when all went well
-    Json instance;    ///< null: none
+    bool no_op = false; ///< it was so already
+    std::string said;   ///< a line for people when all went well
+    Json instance;      ///< null: none
     std::vector<Credential> credentials;
 };
 /// Prints the end in the wanted format; the exit status. Passwords are shown only of what was not

@@ -11,14 +11,14 @@ constexpr Nature changes_and_waits{.change = true, .waits = true};
 constexpr Nature destroys{.change = true, .destroys = true};
 constexpr Nature destroys_and_waits{.change = true, .waits = true, .destroys = true};
 
-const ArgumentRow instance_name{"NAME", "the instance"};
-const ArgumentRow machine_name{"NAME", "the machine, named as its instance"};
-const OptionRow of_instance{"--instance", "NAME",
-                            "the instance; may be left out when there is only one"};
-const OptionRow host_option{"--host", "HOST",
-                            "from where the user connects (default: %, everywhere)"};
-const OptionRow password_stdin{"--password-stdin", "", "take the password from standard input"};
-const OptionRow password_file{"--password-file", "FILE", "take the password from a file"};
+constexpr ArgumentRow instance_name{"NAME", "the instance"};
+constexpr ArgumentRow machine_name{"NAME", "the machine, named as its instance"};
+constexpr ArgumentRow which_instance{"INSTANCE", "may be left out when there is only one", false};
+constexpr OptionRow of_instance{"--instance", "NAME", "the same as INSTANCE"};
+constexpr OptionRow host_option{"--host", "HOST",
+                                "from where the user connects (default: %, everywhere)"};
+constexpr OptionRow password_stdin{"--password-stdin", "", "take the password from standard input"};
+constexpr OptionRow password_file{"--password-file", "FILE", "take the password from a file"};
 
 } // namespace
 
@@ -161,7 +161,7 @@ const std::vector<CommandRow>& command_table() {
         {"database",
          "create",
          "make a database",
-         {{"NAME", "NAME[:CHARSET[:COLLATION]]"}},
+         {which_instance, {"NAME", "NAME[:CHARSET[:COLLATION]]"}},
          {of_instance,
           {"--charset", "C", "default: utf8mb4"},
           {"--collation", "C", "default: the charset's"}},
@@ -170,14 +170,14 @@ const std::vector<CommandRow>& command_table() {
         {"database",
          "list",
          "the databases of an instance",
-         {},
+         {which_instance},
          {of_instance},
          looks,
          database_list},
         {"database",
          "delete",
          "delete a database with all that is in it",
-         {{"NAME", "the database"}},
+         {which_instance, {"NAME", "the database"}},
          {of_instance},
          destroys_and_waits,
          database_delete},
@@ -185,7 +185,7 @@ const std::vector<CommandRow>& command_table() {
         {"user",
          "create",
          "make a user; a generated password is shown once",
-         {{"NAME", "NAME[@HOST][/DB[,DB]]"}},
+         {which_instance, {"NAME", "NAME[@HOST][/DB[,DB]]"}},
          {of_instance,
           host_option,
           {"--database", "DB", "all rights on it", true},
@@ -193,18 +193,24 @@ const std::vector<CommandRow>& command_table() {
           password_file},
          changes_and_waits,
          user_create},
-        {"user", "list", "the users of an instance", {}, {of_instance}, looks, user_list},
+        {"user",
+         "list",
+         "the users of an instance",
+         {which_instance},
+         {of_instance},
+         looks,
+         user_list},
         {"user",
          "delete",
          "delete a user",
-         {{"NAME", "NAME[@HOST]"}},
+         {which_instance, {"NAME", "NAME[@HOST]"}},
          {of_instance, host_option},
          destroys_and_waits,
          user_delete},
         {"user",
          "password",
          "set a new password; a generated one is shown once",
-         {{"NAME", "NAME[@HOST]"}},
+         {which_instance, {"NAME", "NAME[@HOST]"}},
          {of_instance, host_option, password_stdin, password_file},
          changes_and_waits,
          user_password},

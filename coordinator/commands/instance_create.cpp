@@ -172,7 +172,7 @@ Result<int> same_already(Session& session, const Invocation& invocation, Reach& 
     announce(session, invocation, operation.id);
     Conclusion end;
     end.operation = std::move(operation);
-    end.waited = true;
+    end.waited = end.no_op = true;
     end.said = fmt::format("instance '{}' exists with the same spec; nothing to do", name);
     session.terminal.err("hint: `jackdaw user password` makes a new password if one was lost\n");
     if (auto client = reach.of(name)) {

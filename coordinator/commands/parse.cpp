@@ -121,15 +121,44 @@ Error extras(const CommandRow& row, const std::vector<std::string>& left) {
     return usage(row, fmt::format("one argument too many: '{}'", left.empty() ? "" : left.front()));
 }
 
+/// An optional argument before a required one: "[INSTANCE] NAME". CLI11 has no such thing, so both
+/// are read as one.
+bool leads(const CommandRow& row, const ArgumentRow& argument) {
+    return !argument.required && &argument != &row.arguments.back() && (&argument + 1)->required;
+}
+
+void part_leading(const CommandRow& row, Invocation& to) {
+    for (const auto& argument : row.arguments) {
+        if (leads(row, argument)) {
+            auto& both = to.values[std::string{(&argument + 1)->name}];
+            if (both.size() > 1) {
+                to.values[std::string{argument.name}] = {both.front()};
+                both.erase(both.begin());
+            }
+        }
+    }
+}
+
 void declare(CLI::App& app, const CommandRow& row, Invocation& to, bool& help) {
     // Held by name: CLI11 writes into these after every add.
+    std::size_t before = 0; // optional arguments that stand before a required one
     for (const auto& argument : row.arguments) {
-        auto* option =
-            app.add_option(std::string{argument.name}, to.values[std::string{argument.name}]);
+        if (leads(row, argument)) {
+            ++before;
+            continue;
+        }
+        const std::string name{argument.name};
+        auto* option = app.add_option(name, to.values[name]);
         option->required(argument.required);
-        option->allow_extra_args(argument.rest);
-        option->expected(argument.required ? 1 : 0,
-                         argument.rest ? static_cast<int>(words_max) : 1);
+        option->allow_extra_args(argument.rest || before > 0);
+        if (argument.rest || before > 0) {
+            option->expected(argument.required ? 1 : 0, argument.rest
+                                                            ? static_cast<int>(words_max)
+                                                            : static_cast<int>(1 + before));
+        } else {
+            option->expected(1);
+        }
+        before = 0;
     }
     auto options = row.options;
     const auto shared = shared_options(row);
@@ -262,6 +291,7 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
     } catch (const CLI::Error& thrown) { // the table itself is wrong
         return Error{Errc::internal, thrown.what()};
     }
+    part_leading(*row, to);
     std::erase_if(to.values, [](const auto& entry) { return entry.second.empty(); });
     to.command = row;
     JACKDAW_CHECK(take_shared(to).while_doing(

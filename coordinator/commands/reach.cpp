@@ -144,8 +144,12 @@ Result<ClientPtr> Reach::any() {
 }
 
 Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
-    if (invocation.has("--instance")) {
-        return invocation.text("--instance");
+    if (invocation.has("INSTANCE") && invocation.has("--instance") &&
+        invocation.text("INSTANCE") != invocation.text("--instance")) {
+        return Error{Errc::invalid, "two instances are named"};
+    }
+    if (invocation.has("INSTANCE") || invocation.has("--instance")) {
+        return invocation.text("INSTANCE", invocation.text("--instance"));
     }
     if (local()) {
         auto client = session_->connector.socket(session_->folders.admin_socket);

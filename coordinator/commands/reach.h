@@ -39,7 +39,8 @@ public:
     /// The agent that has this instance: E-MACHINE-DOWN at once when its machine is off,
     /// E-NOT-FOUND when this machine's agent has another.
     [[nodiscard]] Result<ClientPtr> of(const std::string& name);
-    /// --instance; without it the only one there is. `invalid` when there are several.
+    /// INSTANCE or --instance; without them the only one there is. `invalid` when there are
+    /// several.
     [[nodiscard]] Result<std::string> chosen_instance(const Invocation& invocation);
     /// The agent on this machine, whether it has an instance or not.
     [[nodiscard]] Result<ClientPtr> of_machine(const cloud::Machine& machine);

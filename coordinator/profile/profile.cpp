@@ -77,7 +77,7 @@ Result<OperatorKeys> make_operator_keys() {
 Secret make_gossip_ring() {
     std::string key(32, '\0');
     ::randombytes_buf(key.data(), key.size());
-    auto text = hex(key) + "\n";
+    auto text = "1 " + hex(key) + "\n"; // "ID HEX64": rotation adds lines
     wipe(key);
     return Secret{std::move(text)};
 }

@@ -182,6 +182,9 @@ TEST_CASE_METHOD(Scene, "with several instances the one that is meant must be na
     CHECK(err().find("--instance NAME") != std::string::npos);
     CHECK(world.jackdaw({"user", "create", "app", "--instance", "db2", "--wait"}) == 0);
     CHECK(world.agents["db2"].passwords.contains("app@%"));
+    CHECK(world.jackdaw({"user", "create", "db1", "app", "--wait"}) == 0);
+    CHECK(world.agents["db1"].passwords.contains("app@%"));
+    CHECK(world.jackdaw({"user", "create", "db1", "app", "--instance", "db2"}) == 2);
 }
 
 TEST_CASE_METHOD(Scene,

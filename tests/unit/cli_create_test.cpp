@@ -80,6 +80,8 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.terminal.stdout_text.find("password") == std::string::npos);
     CHECK(err().find("user password") != std::string::npos);
     CHECK(world.agents["db1"].passwords == passwords);
+    REQUIRE(world.jackdaw(create_words) == 0);
+    CHECK(json().at("no_op") == true);
     CHECK(std::ranges::find(world.calls, "create_volume") == world.calls.end());
     CHECK(world.jackdaw(with(create_words, {"--database", "other"})) == 6);
     CHECK(world.jackdaw(with(create_words, {"--fs", "ext4"})) == 6);

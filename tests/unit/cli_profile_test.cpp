@@ -57,7 +57,10 @@ TEST_CASE("secret files are for their owner alone, and what was read is what was
     CHECK(again->sign_secret.reveal() == made->sign_secret.reveal());
     CHECK(again->sign_public == made->sign_public);
     CHECK(again->noise_public == made->noise_public);
-    CHECK(load_gossip_ring(folders, "f1")->reveal().size() == 65);
+    const auto ring = load_gossip_ring(folders, "f1");
+    REQUIRE(ring);
+    CHECK(ring->reveal().starts_with("1 ")); // the key's id
+    CHECK(ring->reveal().size() == 67);
     CHECK(profile_names(folders).empty()); // keys without fleet.json are no fleet
     CHECK(load_profile(folders, "f1").error().id() == Code::no_profile);
 }

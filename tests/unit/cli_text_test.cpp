@@ -231,6 +231,20 @@ TEST_CASE("a command for a machine's shell may look like options") {
     CHECK(parsed->all("COMMAND") == std::vector<std::string>{"ls", "-l", "--yes"});
 }
 
+TEST_CASE("the instance may stand before the name, and be left out") {
+    const auto both = parse_command_line({"user", "create", "db1", "app", "--no-wait"});
+    REQUIRE(both);
+    CHECK(both->text("INSTANCE") == "db1");
+    CHECK(both->all("NAME") == std::vector<std::string>{"app"});
+    const auto one = parse_command_line({"user", "create", "app"});
+    REQUIRE(one);
+    CHECK_FALSE(one->has("INSTANCE"));
+    CHECK(one->text("NAME") == "app");
+    CHECK_FALSE(parse_command_line({"user", "create", "db1", "app", "more"}));
+    CHECK_FALSE(parse_command_line({"user", "create"}));
+    CHECK(parse_command_line({"database", "list", "db1"})->text("INSTANCE") == "db1");
+}
+
 TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     const auto refused = [](std::vector<std::string> words) {
         auto parsed = parse_command_line(words);
