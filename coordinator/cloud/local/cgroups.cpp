@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds freeze_time{5'000};
 constexpr std::chrono::milliseconds kill_time{10'000};
 constexpr std::uint64_t cpu_period_us = 100'000;
 constexpr int depth_max = 16;
-constexpr std::size_t mountinfo_bytes_max = 4U * 1024 * 1024;
+constexpr std::size_t mountinfo_bytes_max = std::size_t{4} * 1024 * 1024;
 
 bool has_word(std::string_view list, std::string_view word, char separator) {
     std::istringstream words{std::string{list}};

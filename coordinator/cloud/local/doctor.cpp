@@ -27,7 +27,7 @@ namespace {
 
 using Weight = Finding::Weight;
 constexpr std::uint64_t space_bytes_min = 2ULL << 30U;
-constexpr std::size_t module_list_bytes_max = 16U * 1024 * 1024;
+constexpr std::size_t module_list_bytes_max = std::size_t{16} * 1024 * 1024;
 
 Finding finding(std::string name, bool ok, std::string cause, std::string mend,
                 Weight weight = Weight::required) {

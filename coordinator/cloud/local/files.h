@@ -19,7 +19,7 @@ namespace jackdaw::cloud::local {
 
 using Path = std::filesystem::path;
 
-inline constexpr std::size_t state_file_bytes_max = 256U * 1024;
+inline constexpr std::size_t state_file_bytes_max = std::size_t{256} * 1024;
 inline constexpr std::size_t folder_entries_max = 10'000;
 
 /// An Error of what the operating system answered: ENOENT is not_found, EPERM not_allowed, EBUSY

@@ -7,8 +7,8 @@
 
 namespace jackdaw::cloud::local {
 
-Layout::Layout(std::filesystem::path state_root, const std::string& fleet)
-    : fleet_{std::move(state_root) / fleet} {
+Layout::Layout(const std::filesystem::path& state_root, const std::string& fleet)
+    : fleet_{state_root / fleet} {
     std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
     const std::string& path = fleet_.native();
     crypto_generichash(hash.data(), hash.size(),
@@ -51,7 +51,8 @@ std::optional<std::uint32_t> Layout::host_of(std::string_view veth_name) const {
     }
     veth_name.remove_prefix(prefix.size());
     std::uint32_t host = 0;
-    const char* last = veth_name.data() + veth_name.size();
+    const char* last =
+        veth_name.data() + veth_name.size(); // NOLINT(bugprone-suspicious-stringview-data-usage)
     const auto [end, failure] = std::from_chars(veth_name.data(), last, host);
     if (veth_name.empty() || failure != std::errc{} || end != last || host > 255) {
         return std::nullopt;

@@ -15,7 +15,7 @@ namespace jackdaw::cloud::local {
 class Layout {
 public:
     /// `state_root` absolute. The tag is 8 hex digits of BLAKE2b over "STATE_ROOT/FLEET".
-    Layout(std::filesystem::path state_root, const std::string& fleet);
+    Layout(const std::filesystem::path& state_root, const std::string& fleet);
 
     [[nodiscard]] const std::filesystem::path& fleet_folder() const noexcept { return fleet_; }
     [[nodiscard]] std::filesystem::path network_file() const { return fleet_ / "network.json"; }

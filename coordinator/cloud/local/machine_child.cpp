@@ -236,7 +236,7 @@ void arrange_descriptors(Reporter& report, const ChildPlan& plan, int loop) noex
 void reset_process() noexcept {
     sigset_t none;
     sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
     for (int number = 1; number < 65; ++number) {
         ::signal(number, SIG_DFL); // refused for KILL, STOP and the library's own two
     }

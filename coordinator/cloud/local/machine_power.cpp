@@ -44,7 +44,7 @@ void reap_if_child(int pidfd) {
 
 } // namespace
 
-MachinePower::MachinePower(Layout layout, CgroupMounts mounts, std::string name)
+MachinePower::MachinePower(Layout layout, const CgroupMounts& mounts, std::string name)
     : layout_{std::move(layout)},
       name_{std::move(name)},
       cgroup_{mounts, layout_.cgroup(), name_} {}

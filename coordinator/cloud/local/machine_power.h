@@ -14,7 +14,7 @@ namespace jackdaw::cloud::local {
 
 class MachinePower {
 public:
-    MachinePower(Layout layout, CgroupMounts mounts, std::string name);
+    MachinePower(Layout layout, const CgroupMounts& mounts, std::string name);
 
     /// Its lock is held, or a process is in its group: by files alone, never by a pid that may be
     /// another's by now.

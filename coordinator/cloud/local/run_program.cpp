@@ -19,7 +19,7 @@
 namespace jackdaw::cloud::local {
 namespace {
 
-constexpr std::size_t output_bytes_max = 16U * 1024;
+constexpr std::size_t output_bytes_max = std::size_t{16} * 1024;
 constexpr std::array program_folders{"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"};
 
 /// A file in memory with the input: the program may read it when and as slowly as it likes.
@@ -39,7 +39,7 @@ Result<UniqueFd> memory_file(std::string_view text) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigset_t none;
     sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
     if (::getppid() == parent && ::dup2(input, 0) == 0 && ::dup2(output, 1) == 1 &&
         ::dup2(output, 2) == 2) {
         ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
