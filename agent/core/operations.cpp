@@ -130,6 +130,9 @@ Result<std::string> Operations::submit(const Now& now, Request request) {
         }
         return record.shape.id;
     }
+    if (records_.contains(request.id)) {
+        return Error{Errc::conflict, fmt::format("there is an operation {} already", request.id)};
+    }
     const auto waiting = static_cast<std::size_t>(std::ranges::count_if(
         records_, [](const auto& entry) { return entry.second.shape.status == "queued"; }));
     if (waiting >= limits_.queued_max) {

@@ -12,6 +12,7 @@ using proto::Json;
 std::string to_text(const InstanceFacts& facts) {
     return Json{{"filesystem_uuid", facts.filesystem_uuid},
                 {"filesystem_is_ours", facts.filesystem_is_ours},
+                {"filesystem_made", facts.filesystem_made},
                 {"installed_version", facts.installed_version},
                 {"wanted_running", facts.wanted_running},
                 {"created", facts.created},
@@ -24,6 +25,8 @@ Result<InstanceFacts> facts_from(std::string_view text) {
     InstanceFacts facts;
     JACKDAW_TRY(facts.filesystem_uuid, proto::string_at(json, "filesystem_uuid", ""));
     JACKDAW_TRY(facts.filesystem_is_ours, proto::bool_at(json, "filesystem_is_ours", false));
+    // A state from before this was kept: made, since making it again is what loses data.
+    JACKDAW_TRY(facts.filesystem_made, proto::bool_at(json, "filesystem_made", true));
     JACKDAW_TRY(facts.installed_version, proto::string_at(json, "installed_version", ""));
     JACKDAW_TRY(facts.wanted_running, proto::bool_at(json, "wanted_running", false));
     JACKDAW_TRY(facts.created, proto::bool_at(json, "created", false));
@@ -78,6 +81,7 @@ Result<void> InstanceState::forget() {
     InstanceFacts kept;
     kept.filesystem_uuid = facts_.filesystem_uuid;
     kept.filesystem_is_ours = facts_.filesystem_is_ours;
+    kept.filesystem_made = facts_.filesystem_made;
     JACKDAW_CHECK(store_->commit({Change{Table::instance, "spec", std::nullopt},
                                   Change{Table::instance, "facts", to_text(kept)}}));
     spec_.reset();

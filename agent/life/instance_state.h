@@ -17,6 +17,7 @@ namespace jackdaw::agent {
 struct InstanceFacts {
     std::string filesystem_uuid;     ///< of the volume, chosen by us before mkfs or found on it
     bool filesystem_is_ours = false; ///< we made it: making it again loses nothing of others
+    bool filesystem_made = false;    ///< and its mkfs has come to its end
     std::string installed_version;   ///< as the database's own program says
     bool wanted_running = false;
     bool created = false;       ///< the create has come to its end once

@@ -54,6 +54,7 @@ Result<void> Life::start() {
             after = records.back().key;
         }
     }
+    JACKDAW_TRY(machine_, parts_.host.machine_file());
     JACKDAW_CHECK(adopt().while_doing("adopt what an earlier agent left"));
     publish();
     thread_ = std::thread{[this] { run(); }};

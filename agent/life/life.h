@@ -136,6 +136,7 @@ private:
 
     Parts parts_;
     LifeSettings settings_;
+    MachineFile machine_; ///< read once by start(): the host has one caller at a time
 
     mutable std::mutex core_mutex_; ///< operations_, state_, view_; never held while a step runs
     Operations operations_;

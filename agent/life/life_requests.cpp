@@ -65,10 +65,9 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
                          fmt::format("user '{}' has no password", spec.users[i].name)};
         }
     }
-    JACKDAW_TRY(const auto machine, parts_.host.machine_file());
-    if (!machine.instance_id.empty() && machine.instance_id != spec.id) {
+    if (const auto& made_for = machine_.instance_id; !made_for.empty() && made_for != spec.id) {
         return Error{Errc::conflict,
-                     fmt::format("this machine was made for instance {}", machine.instance_id)};
+                     fmt::format("this machine was made for instance {}", made_for)};
     }
 
     const std::lock_guard lock{core_mutex_};
@@ -96,6 +95,12 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
             JACKDAW_CHECK(journal());
             wake();
             return Submitted{operations_.shape_at(now(), *operations_.find(last->shape.id)), false};
+        }
+        if (state_.facts().created) { // a second create could be aborted, and undo the first one
+            return Error{
+                Code::name_taken,
+                fmt::format("instance '{}' is here; its create is no longer in the journal",
+                            present->name)};
         }
     }
     const auto name = spec.name;
@@ -167,10 +172,13 @@ Result<Life::Submitted> Life::submit(SubmitRequest request) {
 
 Result<proto::Operation> Life::abort(const std::string& id) {
     const std::lock_guard lock{core_mutex_};
+    const auto* const before = operations_.find(id);
+    const bool again = before != nullptr && before->shape.abort_requested;
     JACKDAW_CHECK(operations_.abort(now(), id));
     JACKDAW_CHECK(journal());
+    // Once only: raised again, it would cut short the undo that it asked for.
     if (const auto* const running = operations_.running();
-        running != nullptr && running->shape.id == id) {
+        !again && running != nullptr && running->shape.id == id) {
         stop_.raise();
     }
     wake();

@@ -19,6 +19,12 @@ bool argument_is(const StepContext& context, const char* key) {
     return at != context.arguments().end() && at->is_boolean() && at->get<bool>();
 }
 
+/// The operator gave this volume, by its serial, to be formatted over.
+bool format_ordered(const proto::InstanceSpec& spec) {
+    return !spec.format_serial.empty() &&
+           volume_serial(spec.format_serial) == volume_serial(spec.volume_serial);
+}
+
 std::string random_uuid(const runtime::Clock& clock) {
     std::array<std::byte, 10> random{};
     randombytes_buf(random.data(), random.size());
@@ -56,19 +62,19 @@ Result<void> find_volume(StepContext& context) {
                                                        format_size(info.size_bytes),
                                                        format_size(spec.volume_size_bytes))};
     }
-    const bool ordered = !spec.format_serial.empty() &&
-                         volume_serial(spec.format_serial) == volume_serial(spec.volume_serial);
-    if (info.blank || ordered) {
+    if (info.blank || format_ordered(spec)) {
         if (!facts.filesystem_is_ours || !known) {
             // Chosen and made durable before mkfs, so that a killed mkfs is known as ours.
             facts.filesystem_uuid = random_uuid(context.clock);
             facts.filesystem_is_ours = true;
+            facts.filesystem_made = false;
             JACKDAW_CHECK(context.state.set_facts(facts));
         }
         return context.set_argument("format", true);
     }
     if (known && facts.filesystem_is_ours) {
-        return context.set_argument("format", false); // ours already, made by an earlier try
+        // Made by an earlier try; a mkfs that was cut off left its uuid on half a file system.
+        return context.set_argument("format", !facts.filesystem_made);
     }
     if (facts.filesystem_is_ours && info.uuid.empty()) {
         return not_blank(info);
@@ -88,7 +94,7 @@ Result<void> format_volume(StepContext& context) {
         return ok();
     }
     const auto spec = context.spec();
-    const auto facts = context.state.facts();
+    auto facts = context.state.facts();
     JACKDAW_TRY(const auto info, context.host.inspect_volume(spec.volume_serial));
     if (info.mounted && info.uuid == facts.filesystem_uuid) {
         return ok(); // an earlier agent came further than its journal says
@@ -97,13 +103,18 @@ Result<void> format_volume(StepContext& context) {
     mkfs.serial = spec.volume_serial;
     mkfs.filesystem = spec.filesystem;
     mkfs.uuid = facts.filesystem_uuid;
-    mkfs.overwrite = !spec.format_serial.empty();
+    mkfs.overwrite = format_ordered(spec);
+    if (facts.filesystem_made) {
+        facts.filesystem_made = false;
+        JACKDAW_CHECK(context.state.set_facts(facts));
+    }
     JobRun run;
     run.limit = mkfs_limit;
     run.spawn = [&] { return context.host.spawn_mkfs(context.job_guard(), mkfs); };
     JACKDAW_TRY(const auto end, run_job(context, "volume.format", run));
     (void)end;
-    return ok();
+    facts.filesystem_made = true;
+    return context.state.set_facts(std::move(facts));
 }
 
 Result<void> mount_volume(StepContext& context) {
@@ -119,7 +130,9 @@ Result<void> stamp_volume(StepContext& context) {
     const auto spec = context.spec();
     JACKDAW_TRY(const auto stamp, context.host.read_stamp());
     if (stamp && stamp->instance_id == spec.id) {
-        return ok();
+        // Sealed before this create came to its seal: kept by a delete or taken over by an earlier
+        // try, and not ours to discard when this create is aborted.
+        return stamp->sealed ? context.set_argument("taken_over", spec.id) : ok();
     }
     if (!stamp && !context.state.facts().filesystem_is_ours) {
         JACKDAW_CHECK(context.host.unmount_volume(spec.volume_serial));
@@ -149,6 +162,13 @@ Result<void> stamp_volume(StepContext& context) {
 }
 
 Result<void> erase_stamp(StepContext& context) {
+    if (context.arguments().contains("taken_over")) {
+        return ok(); // unstamped, nobody could take over what it holds any more
+    }
+    JACKDAW_TRY(const auto info, context.host.inspect_volume(context.spec().volume_serial));
+    if (!info.mounted) {
+        return ok(); // refused as somebody else's, and unmounted then
+    }
     JACKDAW_TRY(const auto stamp, context.host.read_stamp());
     if (!stamp || stamp->instance_id != context.spec().id) {
         return ok();
