@@ -50,6 +50,10 @@ Result<T> FakeHost::call(std::string_view name, bool verb,
         faults = std::move(found->second);
         faults_.erase(found);
     }
+    if (const auto next = fail_next_.find(std::string{name}); next != fail_next_.end()) {
+        faults.error = std::move(next->second);
+        fail_next_.erase(next);
+    }
     if (verb && std::exchange(in_verb_, true)) {
         violations_.push_back(fmt::format("{}: two callers asked the host at the same time", name));
     }

@@ -116,6 +116,7 @@ void FakeHost::reset_calls() {
     const std::lock_guard lock{mutex_};
     call_names_.clear();
     faults_.clear();
+    fail_next_.clear();
 }
 
 std::size_t FakeHost::calls() const {
@@ -131,6 +132,11 @@ std::vector<std::string> FakeHost::call_names() const {
 void FakeHost::fail_at(std::size_t call, Error error) {
     const std::lock_guard lock{mutex_};
     faults_[call].error = std::move(error);
+}
+
+void FakeHost::fail_next(std::string name, Error error) {
+    const std::lock_guard lock{mutex_};
+    fail_next_.insert_or_assign(std::move(name), std::move(error));
 }
 
 void FakeHost::before(std::size_t call, std::function<void()> fn) {

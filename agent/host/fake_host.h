@@ -90,6 +90,7 @@ public:
     [[nodiscard]] std::size_t calls() const;
     [[nodiscard]] std::vector<std::string> call_names() const;
     void fail_at(std::size_t call, Error error);
+    void fail_next(std::string name, Error error); ///< the next call of that name
     void before(std::size_t call, std::function<void()> fn);
     void after(std::size_t call, std::function<void()> fn);
     void cut_off();
@@ -160,6 +161,7 @@ private:
     std::vector<std::string> violations_;
     std::vector<std::string> call_names_;
     std::map<std::size_t, Faults> faults_;
+    std::map<std::string, Error> fail_next_;
     bool cut_off_ = false;
     bool in_verb_ = false;
 };
