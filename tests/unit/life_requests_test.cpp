@@ -1,0 +1,472 @@
+// What is asked of a life, by one and by many at once.
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include <catch2/catch.hpp>
+#include <fmt/format.h>
+
+#include "tests/unit/life_world.h"
+
+using namespace jackdaw;
+using agent::Json;
+using jackdaw::testing::clear_password;
+using jackdaw::testing::LifeWorld;
+using jackdaw::testing::other_password;
+using jackdaw::testing::passwords_of;
+using jackdaw::testing::test_spec;
+
+namespace {
+
+const std::string operation_id = "018f3c1e-0000-7000-8000-0000000000aa";
+
+Json database(const std::string& name) {
+    return Json{{"request", {{"name", name}, {"charset", ""}, {"collation", ""}}}};
+}
+
+Result<Json> list_databases(plugins::Datastore& driver, const plugins::Call& call) {
+    JACKDAW_TRY(const auto all, driver.databases()->list(call));
+    return Json(all.size());
+}
+
+template <class T>
+std::string code_of(const Result<T>& result) {
+    return result ? "ok" : std::string{row_of(result.error().id()).name};
+}
+
+} // namespace
+
+TEST_CASE("a create runs every step of its plan, and the journal keeps each with its times") {
+    LifeWorld world;
+    world.start_agent();
+    const auto operation = world.must_create();
+    const auto* const plan = agent::plan_of("instance.create");
+    REQUIRE(plan != nullptr);
+    REQUIRE(operation.steps.size() == plan->size());
+    for (std::size_t i = 0; i < plan->size(); ++i) {
+        INFO(operation.steps[i].name);
+        CHECK(operation.steps[i].name == (*plan)[i].name);
+        CHECK(operation.steps[i].status == "done");
+        CHECK_FALSE(operation.steps[i].started_at.empty());
+        CHECK(operation.steps[i].ended_at >= operation.steps[i].started_at);
+        CHECK(operation.steps[i].duration_us >= operation.steps[i].engine_us);
+    }
+    CHECK(operation.progress == 1.0);
+    CHECK(operation.caller == "uid 0");
+    const auto view = world.wait_status("running");
+    CHECK(view.version == "1.2.3");
+    CHECK(view.connection_uri == "fake://10.9.0.2:7433/");
+    CHECK(view.database_pid == world.host.database_pid());
+    CHECK(world.engine.secured());
+    CHECK(world.engine.users().at("app@%").databases == std::vector<std::string>{"app"});
+
+    world.stop_agent();
+    world.start_agent();
+    const auto kept = world.life().operation(operation.id);
+    REQUIRE(kept);
+    CHECK(proto::to_json(*kept) == proto::to_json(operation));
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("the same spec again is answered by the operation that made it; another one is taken") {
+    LifeWorld world;
+    world.start_agent();
+    const auto made = world.must_create();
+    const auto again = world.create(test_spec(), {}, other_password);
+    REQUIRE(again);
+    CHECK(again->no_op);
+    CHECK(again->operation.id == made.id);
+    auto spec = test_spec();
+    spec.databases.push_back({"more", "", ""});
+    CHECK(code_of(world.create(spec)) == "E-NAME-TAKEN");
+    CHECK(world.life().spec()->databases.size() == 1);
+    CHECK(world.life().operations(100).size() == 1);
+}
+
+TEST_CASE("a resumed create brings the verifier of its new password") {
+    LifeWorld world;
+    world.start_agent();
+    world.engine.fail("probe", 1);
+    const auto first = world.create();
+    REQUIRE(first);
+    REQUIRE(world.wait_ended(first->operation.id).status == "failed");
+    const auto old = world.engine.users().at("app@%").verifier;
+    const auto second = world.create(test_spec(), {}, other_password);
+    REQUIRE(second);
+    CHECK_FALSE(second->no_op);
+    CHECK(second->operation.id == first->operation.id);
+    CHECK(world.wait_ended(first->operation.id).status == "done");
+    CHECK_FALSE(old.empty());
+    CHECK(world.engine.users().at("app@%").verifier != old);
+}
+
+TEST_CASE("a clear password reaches neither the state folder nor a file nor an operation") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto driver = world.life().driver();
+    REQUIRE(driver);
+    const auto verifier = (*driver)->users()->make_verifier(passwords_of(other_password).front());
+    REQUIRE(verifier);
+    (void)world.must_do("user.password", Json{{"request", {{"name", "app"}, {"host", "%"}}},
+                                              {"verifier", *verifier}});
+    std::string everything;
+    for (const auto& operation : world.life().operations(100)) {
+        everything += proto::to_json(operation).dump();
+    }
+    world.stop_agent();
+    std::size_t files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{world.state_folder()}) {
+        std::ifstream in{entry.path(), std::ios::binary};
+        everything.append(std::istreambuf_iterator<char>{in}, {});
+        ++files;
+    }
+    for (const auto& [name, content] : world.host.config()) {
+        everything += content;
+    }
+    CHECK(files >= 2);
+    CHECK(everything.find("instance.create") != std::string::npos); // the journal is in there
+    CHECK(everything.find(*verifier) != std::string::npos);
+    CHECK(everything.find(clear_password) == std::string::npos);
+    CHECK(everything.find(other_password) == std::string::npos);
+}
+
+TEST_CASE("a spec that cannot be is refused before anything is kept") {
+    LifeWorld world;
+    world.start_agent();
+    auto spec = test_spec();
+    std::string expected = "E-INVALID";
+    std::string clear = clear_password;
+    SECTION("name") {
+        spec.name = "Not A Label";
+        expected = "E-BAD-NAME";
+    }
+    SECTION("id") {
+        spec.id = "1";
+    }
+    SECTION("file system") {
+        spec.filesystem = "btrfs";
+    }
+    SECTION("datastore") {
+        spec.datastore = "nothing";
+        expected = "E-UNKNOWN-DATASTORE";
+    }
+    SECTION("database") {
+        spec.databases[0].name = "system";
+        expected = "E-RESERVED-NAME";
+    }
+    SECTION("user") {
+        spec.users[0].name = "root";
+        expected = "E-RESERVED-NAME";
+    }
+    SECTION("password") {
+        clear.clear();
+        expected = "E-BAD-PASSWORD";
+    }
+    SECTION("too many") {
+        spec.databases.assign(257, {"app", "", ""});
+    }
+    SECTION("machine of another instance") {
+        spec.id = "018f3c1e-0000-7000-8000-000000000002";
+        expected = "E-CONFLICT";
+    }
+    CHECK(code_of(world.create(spec, {}, clear)) == expected);
+    CHECK(world.life().spec() == nullptr);
+    CHECK(world.life().operations(10).empty());
+}
+
+TEST_CASE("a create does not ask the host while the life thread does") {
+    LifeWorld world;
+    world.start_agent();
+    world.host.reset_calls();
+    std::string seen;
+    world.host.before(3, [&] { seen = code_of(world.create(test_spec(), {}, clear_password)); });
+    const auto submitted = world.create();
+    REQUIRE(submitted);
+    CHECK(world.wait_ended(submitted->operation.id).status == "done");
+    CHECK(seen == "ok");
+    CHECK(world.host.violations() == std::vector<std::string>{});
+}
+
+TEST_CASE("an operation's id is used once") {
+    LifeWorld world;
+    world.start_agent();
+    world.engine.fail("secure", 1);
+    REQUIRE(world.create(test_spec(), operation_id));
+    REQUIRE(world.wait_ended(operation_id).status == "failed");
+    REQUIRE(world.life().abort(operation_id));
+    REQUIRE(world.wait_ended(operation_id).status == "undone");
+    CHECK(code_of(world.create(test_spec(), operation_id)) == "E-CONFLICT");
+    CHECK(world.life().operation(operation_id)->status == "undone");
+    CHECK(world.life().spec() == nullptr);
+    (void)world.must_create();
+}
+
+TEST_CASE("two requests at once: the second waits for the first") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.hold("databases.create");
+    const auto first = world.submit("database.create", database("one"));
+    REQUIRE(first);
+    world.engine.wait_held();
+    const auto second = world.submit("instance.restart");
+    REQUIRE(second);
+    CHECK(world.life().operation(first->operation.id)->status == "running");
+    CHECK(world.life().operation(second->operation.id)->status == "queued");
+    world.engine.let_go();
+    CHECK(world.wait_ended(second->operation.id).status == "done");
+    CHECK(world.life().operation(first->operation.id)->status == "done");
+}
+
+TEST_CASE("requests, looks and aborts from many threads: each operation ends once, in its turn") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    constexpr std::size_t threads = 4;
+    constexpr std::size_t each = 6;
+    std::atomic<std::size_t> refused{0};
+    std::vector<std::thread> all;
+    for (std::size_t t = 0; t < threads; ++t) {
+        all.emplace_back([&world, &refused, t] {
+            for (std::size_t i = 0; i < each; ++i) {
+                const auto one =
+                    world.submit("database.create", database(fmt::format("d{}-{}", t, i)));
+                if (!one) {
+                    ++refused;
+                    continue;
+                }
+                if (i % 3 == 2) {
+                    (void)world.life().abort(one->operation.id); // may come too late
+                }
+                (void)world.life().instance();
+                (void)world.life().operations(50);
+                (void)world.life().query(list_databases);
+                (void)world.create();
+            }
+        });
+    }
+    for (auto& thread : all) {
+        thread.join();
+    }
+    CHECK(refused == 0);
+    std::size_t made = 1; // "app"
+    for (const auto& operation : world.life().operations(100)) {
+        const auto end = world.wait_ended(operation.id);
+        CHECK((end.status == "done" || end.status == "undone"));
+        made += end.action == "database.create" && end.status == "done" ? 1U : 0U;
+    }
+    CHECK(world.engine.databases().size() == made);
+    CHECK(world.host.violations() == std::vector<std::string>{});
+    CHECK(world.fatal_errors().empty());
+}
+
+TEST_CASE("a query is answered while an operation runs a helper program") {
+    LifeWorld world;
+    world.start_agent();
+    CHECK(code_of(world.life().query(list_databases)) == "E-NOT-FOUND");
+    (void)world.must_create();
+    world.host.set_job("grow", {0, "", true, false, false});
+    const auto grow = world.submit("volume.grow", Json{{"size_bytes", 0U}});
+    REQUIRE(grow);
+    const auto guard = "op-" + grow->operation.id;
+    world.wait("the helper program", [&] {
+        const auto names = world.host.guard_names();
+        return std::find(names.begin(), names.end(), guard) != names.end();
+    });
+    const auto counted = world.life().query(list_databases);
+    REQUIRE(counted);
+    CHECK(*counted == 1);
+    CHECK(world.life().instance()->status == "running");
+    REQUIRE(world.life().abort(grow->operation.id));
+    const auto end = world.wait_ended(grow->operation.id);
+    CHECK(end.status == "failed"); // a file system that may have grown does not shrink
+    CHECK(end.error->code == "E-VOLUME-SHRINK");
+    CHECK(world.host.guard_names() == std::vector<std::string>{"database"});
+}
+
+TEST_CASE("a query is told busy while an operation speaks to the engine") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.hold("databases.create");
+    const auto submitted = world.submit("database.create", database("one"));
+    REQUIRE(submitted);
+    world.engine.wait_held();
+    CHECK(code_of(world.life().query(list_databases)) == "E-BUSY");
+    world.engine.let_go();
+    CHECK(world.wait_ended(submitted->operation.id).status == "done");
+}
+
+TEST_CASE("an abort: of what has ended a conflict, of what waits at once, twice like once") {
+    LifeWorld world;
+    world.start_agent();
+    const auto made = world.must_create();
+    CHECK(code_of(world.life().abort(made.id)) == "E-CONFLICT");
+    CHECK(code_of(world.life().abort("nothing")) == "E-NOT-FOUND");
+    CHECK(code_of(world.life().resume(made.id)) == "E-CONFLICT");
+
+    world.engine.hold("databases.create");
+    const auto first = world.submit("database.create", database("one"));
+    REQUIRE(first);
+    world.engine.wait_held();
+    const auto second = world.submit("instance.stop");
+    REQUIRE(second);
+    REQUIRE(world.life().abort(second->operation.id));
+    REQUIRE(world.life().abort(first->operation.id));
+    REQUIRE(world.life().abort(first->operation.id));
+    CHECK(world.wait_ended(first->operation.id).status == "undone");
+    CHECK(world.wait_ended(second->operation.id).status == "undone");
+    world.engine.let_go();
+    CHECK(world.host.database_running());
+    CHECK(world.engine.databases() == std::vector<std::string>{"app"});
+}
+
+TEST_CASE("a second abort does not cut short the undo that the first one asked for") {
+    LifeWorld world;
+    std::atomic<int> undos{0};
+    world.on_point = [&](std::string_view action, std::string_view, std::string_view point) {
+        if (action == "instance.restart" && point == "undo") {
+            ++undos;
+            world.engine.fail("adopt", 1); // the undo has to wait a little
+            (void)world.life().abort(operation_id);
+        }
+    };
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.hold("adopt"); // the restarted database does not answer yet
+    agent::SubmitRequest request;
+    request.id = operation_id;
+    request.action = "instance.restart";
+    REQUIRE(world.life().submit(request));
+    world.wait("the restart", [&] { return world.host.databases_started() == 2; });
+    world.engine.wait_held();
+    REQUIRE(world.life().abort(operation_id));
+    world.engine.let_go();
+    CHECK(world.wait_ended(operation_id).status == "undone");
+    CHECK(undos > 0);
+    CHECK(world.host.database_running());
+}
+
+TEST_CASE("a wall clock that jumps an hour ends nothing early and keeps nothing alive") {
+    auto settings = LifeWorld::quick();
+    settings.operation_limit = std::chrono::seconds{1};
+    const std::int64_t jump = GENERATE(3600, -3600);
+    SECTION("not early") {
+        LifeWorld world;
+        world.start_agent();
+        world.engine.hold("databases.create");
+        const auto submitted = world.create();
+        REQUIRE(submitted);
+        world.engine.wait_held();
+        world.shift_wall_clock(jump);
+        world.engine.let_go();
+        CHECK(world.wait_ended(submitted->operation.id).status == "done");
+        (void)world.wait_status("running");
+        CHECK(world.host.databases_started() == 1);
+        (void)world.must_do("instance.restart");
+    }
+    SECTION("not late") {
+        LifeWorld world{settings};
+        world.start_agent();
+        world.engine.hold("databases.create");
+        const auto submitted = world.create();
+        REQUIRE(submitted);
+        world.engine.wait_held();
+        world.shift_wall_clock(jump);
+        const auto until = runtime::Clock::boottime_ns() + 1'100'000'000;
+        world.wait("the deadline", [&] { return runtime::Clock::boottime_ns() > until; });
+        world.engine.let_go();
+        const auto end = world.wait_ended(submitted->operation.id);
+        CHECK(end.status == "failed");
+        CHECK(end.error->code == "E-DEADLINE");
+    }
+}
+
+TEST_CASE("the same key is the same request; for another request it is a conflict") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    agent::SubmitRequest request;
+    request.action = "database.create";
+    request.arguments = database("one");
+    request.idempotency_key = "key-1";
+    const auto first = world.life().submit(request);
+    REQUIRE(first);
+    const auto second = world.life().submit(request);
+    REQUIRE(second);
+    CHECK(second->operation.id == first->operation.id);
+    request.arguments = database("two");
+    CHECK(code_of(world.life().submit(request)) == "E-CONFLICT");
+    CHECK(world.wait_ended(first->operation.id).status == "done");
+}
+
+TEST_CASE("what cannot be done now is refused with its reason") {
+    LifeWorld world;
+    world.start_agent();
+    CHECK(code_of(world.submit("instance.stop")) == "E-NOT-FOUND");
+    world.engine.fail("probe", 1);
+    const auto create = world.create();
+    REQUIRE(create);
+    REQUIRE(world.wait_ended(create->operation.id).status == "failed");
+    CHECK(code_of(world.submit("instance.stop")) == "E-CONFLICT");
+    REQUIRE(world.life().resume(create->operation.id));
+    REQUIRE(world.wait_ended(create->operation.id).status == "done");
+    CHECK(code_of(world.submit("instance.dance")) == "E-UNSUPPORTED");
+    (void)world.must_do("instance.protect", Json{{"protect", true}});
+    CHECK(code_of(world.submit("instance.delete")) == "E-PROTECTED");
+    (void)world.must_do("instance.protect", Json{{"protect", false}});
+    (void)world.must_do("instance.delete");
+    CHECK(world.life().spec() == nullptr);
+    CHECK(world.host.guard_names().empty());
+}
+
+TEST_CASE("a delete waits until a create is out of its way") {
+    LifeWorld world;
+    world.start_agent();
+    world.engine.hold("probe");
+    REQUIRE(world.create(test_spec(), operation_id));
+    world.engine.wait_held();
+    CHECK(code_of(world.submit("instance.delete")) == "E-OPERATION-RUNNING");
+    world.engine.let_go();
+    REQUIRE(world.wait_ended(operation_id).status == "done");
+    (void)world.must_do("instance.delete");
+}
+
+TEST_CASE("an instance outlives the record of its create, which is not made a second time") {
+    LifeWorld world;
+    world.start_agent();
+    const auto made = world.must_create();
+    constexpr std::int64_t days = 91;
+    world.shift_wall_clock(days * 86'400);
+    (void)world.must_do("instance.restart"); // forgets what is old
+    REQUIRE_FALSE(world.life().operation(made.id));
+    CHECK(code_of(world.create()) == "E-NAME-TAKEN");
+    CHECK(world.life().spec() != nullptr);
+    CHECK(world.host.database_running());
+}
+
+TEST_CASE("databases and users are made, changed and dropped, and a missing one is not found") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.must_do("database.create", database("one"));
+    (void)world.must_do("database.create", database("one"));
+    (void)world.must_do("database.delete", database("one"));
+    const auto gone = world.submit("database.delete", database("one"));
+    REQUIRE(gone);
+    CHECK(world.wait_ended(gone->operation.id).error->code == "E-NOT-FOUND");
+    const Json user{{"request", {{"name", "bob"}, {"host", "%"}}}, {"verifier", "*1"}};
+    (void)world.must_do("user.create", user);
+    (void)world.must_do("user.password",
+                        Json{{"request", {{"name", "bob"}, {"host", "%"}}}, {"verifier", "*2"}});
+    CHECK(world.engine.users().at("bob@%").verifier == "*2");
+    (void)world.must_do("user.delete", user);
+    CHECK_FALSE(world.engine.users().contains("bob@%"));
+    (void)world.must_do("instance.stop");
+    const auto down = world.submit("database.create", database("two"));
+    REQUIRE(down);
+    CHECK(world.wait_ended(down->operation.id).error->code == "E-DATABASE-DOWN");
+}

@@ -1,0 +1,264 @@
+// What a life does by itself: adopt, watch, start again, give up.
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/life_world.h"
+
+using namespace jackdaw;
+using jackdaw::testing::ended;
+using jackdaw::testing::LifeWorld;
+using jackdaw::testing::test_spec;
+
+namespace {
+
+std::size_t starts_because_of(LifeWorld& world, const std::string& cause) {
+    const auto all = world.life().operations(200);
+    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const auto& one) {
+        return one.action == "instance.start" && one.cause == cause;
+    }));
+}
+
+void wait_new_database(LifeWorld& world, std::int64_t old_pid) {
+    world.wait("another database", [&] {
+        const auto view = world.life().instance();
+        return view && view->status == "running" && view->database_pid != old_pid &&
+               view->database_pid != 0 && view->database_pid == world.host.database_pid();
+    });
+    world.wait_watching(); // a death inside the start would be that operation's own affair
+}
+
+bool quiet(LifeWorld& world) {
+    const auto all = world.life().operations(200);
+    return std::all_of(all.begin(), all.end(), [](const auto& one) { return ended(one); });
+}
+
+} // namespace
+
+TEST_CASE("stop, start and restart do what they say, and no more") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto first = world.host.database_pid();
+    (void)world.must_do("instance.start"); // it runs: adopted
+    CHECK(world.host.database_pid() == first);
+    (void)world.must_do("instance.stop");
+    CHECK_FALSE(world.host.database_running());
+    (void)world.wait_status("stopped");
+    (void)world.must_do("instance.stop");
+    (void)world.must_do("instance.start");
+    const auto second = world.host.database_pid();
+    CHECK(second != 0);
+    CHECK(second != first);
+    (void)world.must_do("instance.restart");
+    CHECK(world.host.database_pid() != second);
+    CHECK(world.wait_status("running").database_restarts == 0);
+    CHECK(world.host.databases_started() == 3);
+    CHECK(world.engine.databases() == std::vector<std::string>{"app"});
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("a database that dies is started again, and the count tells") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto pid = world.host.database_pid();
+    SECTION("by a signal") {
+        world.host.end_database(std::nullopt, 9);
+    }
+    SECTION("by its own will") {
+        world.host.end_database(0);
+    }
+    SECTION("with its guard") {
+        world.host.kill_guard("database");
+    }
+    wait_new_database(world, pid);
+    CHECK(world.life().instance()->database_restarts == 1);
+    CHECK(starts_because_of(world, "supervisor") == 1);
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("a database that dies again and again is given up, and a start forgives") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    for (int i = 0; i < 4; ++i) {
+        const auto pid = world.host.database_pid();
+        world.host.end_database(std::nullopt, 11);
+        wait_new_database(world, pid);
+    }
+    world.host.end_database(std::nullopt, 11);
+    const auto reason = world.wait_status("failed").reason;
+    INFO(reason);
+    CHECK(reason.find("ended 5 times") != std::string::npos);
+    CHECK(world.host.databases_started() == 5);
+    CHECK(quiet(world));
+    (void)world.must_do("instance.start");
+    (void)world.wait_status("running");
+    const auto pid = world.host.database_pid();
+    world.host.end_database(std::nullopt, 11); // forgiven: the first death again
+    wait_new_database(world, pid);
+}
+
+TEST_CASE("a database that does not come up is tried a few times, then shown as failed") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.set_database_refuses(1);
+    world.host.end_database(1);
+    world.wait("the last try", [&] { return starts_because_of(world, "supervisor") == 4; });
+    world.wait("quiet", [&] { return quiet(world); });
+    CHECK_FALSE(world.wait_status("failed").reason.empty());
+    CHECK(world.host.databases_started() == 5);
+    world.host.set_database_refuses(std::nullopt);
+    (void)world.must_do("instance.start");
+    (void)world.wait_status("running");
+    CHECK(starts_because_of(world, "supervisor") == 4);
+}
+
+TEST_CASE("the next agent adopts the database: the same process, nothing started") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto before = world.wait_status("running");
+    world.stop_agent();
+    CHECK(world.host.database_pid() == before.database_pid);
+    world.start_agent();
+    const auto after = world.wait_status("running");
+    CHECK(after.database_pid == before.database_pid);
+    CHECK(after.database_restarts == 0);
+    CHECK(world.host.databases_started() == 1);
+    CHECK(world.life().operations(10).size() == 1);
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("what happened while no agent lived is made good by the next one") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto pid = world.host.database_pid();
+    world.stop_agent();
+    SECTION("the database ended") {
+        world.host.end_database(1);
+    }
+    SECTION("its guard died") {
+        world.host.kill_guard("database");
+    }
+    SECTION("the machine was powered off and on") {
+        world.host.kill_guard("database");
+        auto volume = world.host.volume();
+        volume.mounted = false;
+        world.host.set_volume(volume);
+    }
+    world.start_agent();
+    wait_new_database(world, pid);
+    CHECK(world.host.databases_started() == 2);
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("a stopped instance stays stopped under the next agent") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.must_do("instance.stop");
+    world.stop_agent();
+    world.start_agent();
+    CHECK(world.life().instance()->status == "stopped");
+    CHECK(world.life().operations(10).size() == 2);
+    CHECK_FALSE(world.host.database_running());
+}
+
+TEST_CASE("a helper program that an ended operation left is ended by the next agent") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.fail_next("link.release", Error{Errc::unavailable, "not told"});
+    const auto grow = world.submit("volume.grow", agent::Json{{"size_bytes", 0U}});
+    REQUIRE(grow);
+    REQUIRE(world.wait_ended(grow->operation.id).status == "failed");
+    REQUIRE(world.host.guard_names().size() == 2);
+    world.stop_agent();
+    world.start_agent();
+    CHECK(world.host.guard_names() == std::vector<std::string>{"database"});
+}
+
+TEST_CASE("a silent engine is degraded, not dead, and comes back") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.wait_status("running");
+    world.engine.fail("probe", 1'000'000);
+    CHECK_FALSE(world.wait_status("degraded").reason.empty());
+    world.engine.fail("", 0);
+    (void)world.wait_status("running");
+    CHECK(world.host.databases_started() == 1);
+}
+
+TEST_CASE("a full volume is told, and so is its end") {
+    auto settings = LifeWorld::quick();
+    settings.usage_period = std::chrono::milliseconds{20};
+    LifeWorld world{settings};
+    world.start_agent();
+    (void)world.must_create();
+    auto volume = world.host.volume();
+    const auto used = volume.used_bytes;
+    volume.used_bytes = volume.filesystem_bytes - 4096;
+    world.host.set_volume(volume);
+    CHECK(world.wait_status("degraded").reason == "the volume is full");
+    volume.used_bytes = used;
+    world.host.set_volume(volume);
+    CHECK(world.wait_status("running").volume_used_bytes == used);
+}
+
+TEST_CASE("a host that does not answer any more ends the agent") {
+    auto settings = LifeWorld::quick();
+    settings.usage_period = std::chrono::milliseconds{20};
+    LifeWorld world{settings};
+    world.start_agent();
+    (void)world.must_create();
+    world.host.cut_off();
+    world.wait("the end of the agent", [&] { return !world.fatal_errors().empty(); });
+    CHECK(world.host.database_running());
+    world.stop_agent();
+    world.host.reconnect();
+    world.start_agent();
+    (void)world.wait_status("running");
+    CHECK(world.host.databases_started() == 1);
+}
+
+TEST_CASE("a driver that is gone is shown, and the agent lives on") {
+    LifeWorld world;
+    world.start_agent();
+    world.host.set_job("fake-version", {127, "no such program\n", false, false, false});
+    const auto submitted = world.create();
+    REQUIRE(submitted);
+    const auto operation = world.wait_ended(submitted->operation.id);
+    CHECK(operation.error->code == "E-INSTALL-MISSING");
+    CHECK(operation.error->cause.find("no such program") != std::string::npos);
+    CHECK_FALSE(world.wait_status("failed").reason.empty());
+}
+
+TEST_CASE("a job that ends with an error or loses its guard fails the step, and a resume "
+          "ends done") {
+    LifeWorld world;
+    world.start_agent();
+    std::string expected = "E-JOB-FAILED";
+    SECTION("an error") {
+        world.host.set_job("fake-init", {3, "disk quota\n", false, false, true});
+    }
+    SECTION("its guard dies") {
+        world.host.set_job("fake-init", {0, "", false, true, true});
+        expected = "E-JOB-UNKNOWN";
+    }
+    const auto submitted = world.create();
+    REQUIRE(submitted);
+    const auto id = submitted->operation.id;
+    const auto failed = world.wait_ended(id);
+    REQUIRE(failed.status == "failed");
+    CHECK(failed.error->code == expected);
+    CHECK(world.host.volume().data == agent::DataFolder::half_made);
+    world.host.set_job("fake-init", {0, "made\n", false, false, true});
+    REQUIRE(world.life().resume(id));
+    CHECK(world.wait_ended(id).status == "done");
+    CHECK(world.host.violations().empty());
+}
