@@ -50,11 +50,11 @@ std::optional<std::uint32_t> Layout::host_of(std::string_view veth_name) const {
         return std::nullopt;
     }
     veth_name.remove_prefix(prefix.size());
+    const std::string digits{veth_name};
     std::uint32_t host = 0;
-    const char* last =
-        veth_name.data() + veth_name.size(); // NOLINT(bugprone-suspicious-stringview-data-usage)
-    const auto [end, failure] = std::from_chars(veth_name.data(), last, host);
-    if (veth_name.empty() || failure != std::errc{} || end != last || host > 255) {
+    const char* last = digits.c_str() + digits.size();
+    const auto [end, failure] = std::from_chars(digits.c_str(), last, host);
+    if (digits.empty() || failure != std::errc{} || end != last || host > 255) {
         return std::nullopt;
     }
     return host;
