@@ -1,0 +1,127 @@
+#include "agent/identity/identity.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include "proto/base/ids.h"
+#include "proto/base/secret.h"
+#include "proto/base/unique_fd.h"
+#include "proto/wire/shapes_json.h"
+
+namespace jackdaw::agent {
+namespace {
+
+std::error_code last_error() {
+    return {errno, std::system_category()};
+}
+
+/// nullopt when there is no such file.
+Result<std::optional<std::string>> read_key(const std::string& path, std::size_t size) {
+    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    if (!file) {
+        if (errno == ENOENT) {
+            return std::optional<std::string>{};
+        }
+        return Error{Errc::corrupt, fmt::format("open {}", path), last_error()};
+    }
+    struct stat about{};
+    if (::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode) ||
+        about.st_uid != ::geteuid() || (about.st_mode & 077) != 0 ||
+        about.st_size != static_cast<off_t>(size)) {
+        return Error{Errc::corrupt,
+                     fmt::format("{} is not a key file of this agent (regular, 0400, {} bytes)",
+                                 path, size)};
+    }
+    std::string bytes(size, '\0');
+    if (::read(file.get(), bytes.data(), size) != static_cast<ssize_t>(size)) {
+        return Error{Errc::corrupt, fmt::format("read {}", path), last_error()};
+    }
+    return std::optional<std::string>{std::move(bytes)};
+}
+
+/// Whole and durable, or not there: temporary file, fsync, rename, fsync of the folder.
+Result<void> write_file(const std::string& folder, const std::string& name, std::string_view bytes,
+                        mode_t mode) {
+    const auto path = folder + "/" + name;
+    const auto temporary = path + ".new";
+    ::unlink(temporary.c_str());
+    const UniqueFd file{
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)};
+    if (!file ||
+        ::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
+        ::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0 ||
+        ::rename(temporary.c_str(), path.c_str()) != 0) {
+        auto error = Error{errno == ENOSPC ? Errc::exhausted : Errc::unavailable,
+                           fmt::format("write {}", path), last_error()};
+        ::unlink(temporary.c_str());
+        return error;
+    }
+    const UniqueFd directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!directory || ::fsync(directory.get()) != 0) {
+        return Error{Errc::unavailable, fmt::format("sync {}", folder), last_error()};
+    }
+    return ok();
+}
+
+std::string_view view(std::span<const std::uint8_t> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+} // namespace
+
+Identity::~Identity() {
+    sodium_memzero(sign_secret.data(), sign_secret.size());
+}
+
+std::uint64_t Identity::gossip_id() const {
+    return std::stoull(node_id.substr(0, 16), nullptr, 16);
+}
+
+Result<Identity> Identity::load_or_make(const std::string& folder) {
+    Identity identity;
+    noise::Key noise_secret{};
+    JACKDAW_TRY(auto sign, read_key(folder + "/sign.key", identity.sign_secret.size()));
+    JACKDAW_TRY(auto noise, read_key(folder + "/noise.key", noise_secret.size()));
+    if (sign.has_value() != noise.has_value() && noise.has_value()) {
+        return Error{Errc::corrupt, fmt::format("{} has noise.key but no sign.key", folder)};
+    }
+    if (!sign) {
+        crypto_sign_keypair(identity.sign_key.data(), identity.sign_secret.data());
+        JACKDAW_CHECK(write_file(folder, "sign.key", view(identity.sign_secret), 0400));
+    } else {
+        std::memcpy(identity.sign_secret.data(), sign->data(), sign->size());
+        crypto_sign_ed25519_sk_to_pk(identity.sign_key.data(), identity.sign_secret.data());
+        wipe(*sign);
+    }
+    if (!noise) { // killed between the two, or first boot: nobody has seen its public half
+        randombytes_buf(noise_secret.data(), noise_secret.size());
+        JACKDAW_CHECK(write_file(folder, "noise.key", view(noise_secret), 0400));
+    } else {
+        std::memcpy(noise_secret.data(), noise->data(), noise->size());
+        wipe(*noise);
+    }
+    identity.noise = noise::KeyPair::from_secret(noise_secret);
+    sodium_memzero(noise_secret.data(), noise_secret.size());
+    std::array<std::uint8_t, 32> digest{};
+    crypto_generichash(digest.data(), digest.size(), identity.sign_key.data(),
+                       identity.sign_key.size(), nullptr, 0);
+    identity.node_id = to_hex(std::as_bytes(std::span{digest}.first(16)));
+    const auto open =
+        proto::Json{{"node_id", identity.node_id},
+                    {"sign_key", to_hex(std::as_bytes(std::span{identity.sign_key}))},
+                    {"noise_key", to_hex(std::as_bytes(std::span{identity.noise.open}))}};
+    JACKDAW_CHECK(write_file(folder, "identity.pub", open.dump() + "\n", 0444));
+    return identity;
+}
+
+} // namespace jackdaw::agent
