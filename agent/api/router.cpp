@@ -45,6 +45,9 @@ Result<std::string> unescape(std::string_view text, bool plus_is_space) {
             out += plus_is_space && text[i] == '+' ? ' ' : text[i];
         }
     }
+    if (out.find('\0') != std::string::npos) {
+        return Error{Errc::invalid, "a NUL in the target"};
+    }
     return out;
 }
 

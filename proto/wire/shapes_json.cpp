@@ -191,8 +191,11 @@ Result<Json> parse_json(std::string_view text) {
                          fmt::format("a document nested deeper than {} levels", json_depth_max)};
         }
         return json;
-    } catch (const nlohmann::json::exception& thrown) { // the library reports by throwing
-        return Error{Errc::invalid, fmt::format("not JSON: {}", thrown.what())};
+    } catch (const nlohmann::json::parse_error& thrown) { // the library reports by throwing
+        // Never what(): it quotes the text at that place, which may be a password.
+        return Error{Errc::invalid, fmt::format("not JSON from byte {} on", thrown.byte)};
+    } catch (const nlohmann::json::exception&) {
+        return Error{Errc::invalid, "not JSON: a number out of range"};
     }
 }
 
