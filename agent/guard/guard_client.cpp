@@ -2,241 +2,233 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
-#include <array>
+#include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
 
-#include "proto/machine/guard_protocol.h"
-
 namespace jackdaw::agent {
 namespace {
 
-constexpr std::chrono::seconds answer_limit{
-    5};                            ///< a guard answers at once; a frozen machine does not
-constexpr int events_between = 64; ///< at most so many events before an answer
+using Clock = std::chrono::steady_clock;
 
-std::error_code last_error() {
-    return {errno, std::system_category()};
+constexpr int messages_per_turn = 64; ///< read without waiting, at most
+
+int left_ms(Clock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
 }
 
-std::string_view reason_text(std::uint32_t reason) {
+const char* words_of(std::uint32_t reason) {
     switch (reason) {
-    case JACKDAW_GUARD_REASON_LOCKED: return "another guard of that name holds its lock";
-    case JACKDAW_GUARD_REASON_NOT_EMPTY: return "processes are left in its control group";
-    case JACKDAW_GUARD_REASON_SPEC: return "its spawn request is not valid";
-    case JACKDAW_GUARD_REASON_SETUP: return "its own socket, pipe, log or locks";
-    case JACKDAW_GUARD_REASON_CHILD: return "the child's user, limits or descriptors";
-    case JACKDAW_GUARD_REASON_WORKING_FOLDER: return "the working folder";
+    case JACKDAW_GUARD_REASON_LOCKED:
+        return "another guard of that name, or what it left, holds its lock";
+    case JACKDAW_GUARD_REASON_NOT_EMPTY: return "processes are left in its cgroup";
+    case JACKDAW_GUARD_REASON_SPEC: return "the order to start it is not valid";
+    case JACKDAW_GUARD_REASON_SETUP: return "the guard could not make its socket, log or locks";
+    case JACKDAW_GUARD_REASON_CHILD:
+        return "its user, groups, limits or descriptors could not be set";
+    case JACKDAW_GUARD_REASON_WORKING_FOLDER: return "its working folder cannot be entered";
     case JACKDAW_GUARD_REASON_EXECUTE: return "the program cannot be executed";
-    default: return "it does not say why";
+    default: return "the guard does not say why";
     }
 }
 
 } // namespace
 
-GuardClient::GuardClient(UniqueFd socket) : socket_{std::move(socket)} {}
+GuardClient::GuardClient(UniqueFd socket)
+    : socket_{std::move(socket)}, buffer_{std::make_unique<Buffer>()} {
+    assert(socket_);
+}
 
-Result<std::unique_ptr<GuardClient>> GuardClient::connect(const std::string& folder,
-                                                          const std::string& name) {
-    const auto path = folder + "/" + name + ".sock";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return Error{Errc::invalid, fmt::format("guard name '{}' is too long", name)};
+Error GuardClient::died(const char* doing) const {
+    return Error{Errc::unavailable, fmt::format("{}: the guard has died", doing)};
+}
+
+/// One message into the buffer: its type; 0 when none came in time.
+Result<int> GuardClient::receive(int wait_ms) {
+    pollfd wait{socket_.get(), POLLIN, 0};
+    const int ready = ::poll(&wait, 1, wait_ms);
+    if (ready == 0 || (ready < 0 && errno == EINTR)) {
+        return 0;
     }
-    std::memcpy(address.sun_path, path.c_str(), path.size());
-    UniqueFd socket{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
-    if (!socket) {
-        return Error{Errc::exhausted, "make a socket", last_error()};
+    const auto got =
+        ::recv(socket_.get(), buffer_->data(), buffer_->size(), MSG_DONTWAIT | MSG_TRUNC);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return 0;
     }
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        const bool absent = errno == ENOENT || errno == ECONNREFUSED;
-        return Error{absent ? Errc::not_found : Errc::unavailable,
-                     fmt::format("connect to guard '{}'", name), last_error()};
+    if (got <= 0) {
+        return died("listen to it");
     }
-    return std::make_unique<GuardClient>(std::move(socket));
+    const int type =
+        static_cast<std::size_t>(got) <= buffer_->size()
+            ? jackdaw_guard_answer_valid(buffer_->data(), static_cast<std::size_t>(got))
+            : 0;
+    if (type == 0) {
+        return Error{Code::protocol, "a guard sent something that its protocol does not have"};
+    }
+    if (type == JACKDAW_GUARD_STATUS_EVENT || type == JACKDAW_GUARD_STATUS_REPLY) {
+        jackdaw_guard_status status;
+        std::memcpy(&status, buffer_->data(), sizeof status);
+        note(status);
+    }
+    return type;
+}
+
+void GuardClient::note(const jackdaw_guard_status& status) {
+    last_ = GuardStatus{};
+    last_.phase = status.phase == JACKDAW_GUARD_RUNNING    ? GuardPhase::running
+                  : status.phase == JACKDAW_GUARD_STOPPING ? GuardPhase::stopping
+                                                           : GuardPhase::ended;
+    last_.child_pid = status.child_pid;
+    last_.started_boottime_ns = status.started_boottime_ns;
+    last_.ended_boottime_ns = status.ended_boottime_ns;
+    last_.cpu_us = status.cpu_us;
+    last_.signal = status.signal;
+    if (status.exit_status >= 0 && status.phase == JACKDAW_GUARD_ENDED) {
+        last_.exit_status = status.exit_status;
+    }
+    if (status.phase == JACKDAW_GUARD_FAILED_TO_START) {
+        start_failure_ = fmt::format("it could not be started: {} ({})", words_of(status.reason),
+                                     std::strerror(status.error));
+    }
+}
+
+/// Events that lie there, so that poll_fd() is quiet until the next.
+void GuardClient::drain() {
+    for (int i = 0; i < messages_per_turn; ++i) {
+        const auto type = receive(0);
+        if (!type || *type == 0) {
+            return;
+        }
+    }
 }
 
 Result<std::uint32_t> GuardClient::send(std::uint16_t type, std::uint32_t argument) {
     jackdaw_guard_request request{};
-    jackdaw_guard_header_set(&request.header, type, ++sequence_, sizeof request);
+    const auto sequence = ++sequence_ == 0 ? ++sequence_ : sequence_;
+    jackdaw_guard_header_set(&request.header, type, sequence, sizeof request);
     request.argument = argument;
-    if (::send(socket_.get(), &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT) !=
-        static_cast<ssize_t>(sizeof request)) {
-        return Error{Errc::unavailable, "the guard is gone", last_error()};
-    }
-    return sequence_;
-}
-
-Result<GuardClient::Answer> GuardClient::receive(std::chrono::steady_clock::time_point deadline,
-                                                 int cancel_fd) {
+    const auto until = Clock::now() + answer_limit;
     for (;;) {
-        std::array<char, sizeof(jackdaw_guard_output)> buffer; // 32 KiB, filled by the kernel
-        const auto size = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (size == 0) {
-            return Error{Errc::unavailable, "the guard has died"};
+        const auto sent =
+            ::send(socket_.get(), &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent == static_cast<ssize_t>(sizeof request)) {
+            return sequence;
         }
-        if (size > 0) {
-            const int type =
-                jackdaw_guard_answer_valid(buffer.data(), static_cast<std::size_t>(size));
-            if (type == 0) {
-                return Error{Errc::corrupt, "the guard sent something that is no answer"};
-            }
-            return Answer{type, std::string(buffer.data(), static_cast<std::size_t>(size))};
+        if (errno != EAGAIN && errno != EINTR) {
+            return died("ask it");
         }
-        if (errno == EINTR) {
-            continue;
+        const int left = left_ms(until);
+        if (left == 0) {
+            return Error{Errc::unavailable, "the guard takes no message"};
         }
-        if (errno != EAGAIN) {
-            return Error{Errc::unavailable, "the guard is gone", last_error()};
-        }
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now());
-        if (left.count() <= 0) {
-            return Error{Errc::deadline, "the guard did not answer in time"};
-        }
-        std::array<pollfd, 2> waits{pollfd{socket_.get(), POLLIN, 0}, pollfd{cancel_fd, POLLIN, 0}};
-        const auto ms = static_cast<int>(std::min<std::int64_t>(left.count(), 60'000));
-        (void)::poll(waits.data(), waits.size(), ms); // EINTR: look again
-        if ((waits[1].revents & POLLIN) != 0) {
-            return Error{Errc::cancelled, "asked to stop waiting"};
-        }
+        pollfd wait{socket_.get(), POLLOUT, 0};
+        (void)::poll(&wait, 1, left);
     }
 }
 
-Result<void> GuardClient::take_status(const std::string& bytes) {
-    jackdaw_guard_status status{};
-    std::memcpy(&status, bytes.data(), sizeof status);
-    GuardStatus now;
-    now.child_pid = status.child_pid;
-    now.started_boottime_ns = status.started_boottime_ns;
-    now.ended_boottime_ns = status.ended_boottime_ns;
-    now.cpu_us = status.cpu_us;
-    now.signal = status.signal;
-    if (status.exit_status >= 0) {
-        now.exit_status = status.exit_status;
-    }
-    switch (status.phase) {
-    case JACKDAW_GUARD_RUNNING: now.phase = GuardPhase::running; break;
-    case JACKDAW_GUARD_STOPPING: now.phase = GuardPhase::stopping; break;
-    case JACKDAW_GUARD_ENDED: now.phase = GuardPhase::ended; break;
-    default:
-        failed_ = Error{
-            Code::job_failed,
-            fmt::format("the guard could not start it: {}{}", reason_text(status.reason),
-                        status.error != 0
-                            ? fmt::format(" ({})", std::system_category().message(status.error))
-                            : "")};
-        return failed_->clone();
-    }
-    last_ = now;
-    return ok();
-}
-
-Result<GuardClient::Answer> GuardClient::ask(std::uint16_t type, std::uint32_t argument,
-                                             int wanted) {
+/// Sends and waits for the answer, which is in the buffer then; the type that came (the one asked
+/// for, or an ack).
+Result<int> GuardClient::ask(std::uint16_t type, std::uint32_t argument, int answer) {
     JACKDAW_TRY(const auto sequence, send(type, argument));
-    const auto deadline = std::chrono::steady_clock::now() + answer_limit;
-    for (int message = 0; message < events_between; ++message) {
-        JACKDAW_TRY(auto answer, receive(deadline, -1));
-        jackdaw_guard_header header{};
-        std::memcpy(&header, answer.bytes.data(), sizeof header);
-        if (answer.type == JACKDAW_GUARD_STATUS_EVENT) {
-            (void)take_status(
-                answer.bytes); // kept in last_ or failed_; the caller asked for something else
-            continue;
+    const auto until = Clock::now() + answer_limit;
+    for (int left = left_ms(until); left > 0; left = left_ms(until)) {
+        JACKDAW_TRY(const auto came, receive(left));
+        jackdaw_guard_header header;
+        std::memcpy(&header, buffer_->data(), sizeof header);
+        if (came == 0 || header.sequence != sequence) {
+            continue; // nothing, an event, or the answer to a question given up earlier
         }
-        if (header.sequence == sequence &&
-            (answer.type == wanted || answer.type == JACKDAW_GUARD_ACK)) {
-            return answer;
+        if (came != answer && came != JACKDAW_GUARD_ACK) {
+            return Error{Code::protocol, "a guard answered something else than it was asked"};
         }
+        return came;
     }
-    return Error{Errc::corrupt, "the guard sends events without an answer"};
-}
-
-Result<void> GuardClient::ask_ack(std::uint16_t type, std::uint32_t argument, const char* doing) {
-    JACKDAW_TRY(const auto answer, ask(type, argument, JACKDAW_GUARD_ACK));
-    jackdaw_guard_ack ack{};
-    std::memcpy(&ack, answer.bytes.data(), sizeof ack);
-    if (ack.error != 0) {
-        return Error{Errc::conflict, doing, std::error_code{ack.error, std::system_category()}};
-    }
-    return ok();
+    return Error{Errc::unavailable, "the guard does not answer"};
 }
 
 Result<GuardStatus> GuardClient::status() {
-    if (failed_) {
-        return failed_->clone();
-    }
-    // What has come unasked first, the guard's last words among it: one that has died answers
-    // nothing more.
-    for (int message = 0; message < events_between; ++message) {
-        auto waiting = receive(std::chrono::steady_clock::now(), -1);
-        if (!waiting) {
-            if (waiting.error().code() == Errc::deadline) {
-                break;
-            }
-            return last_ && last_->phase == GuardPhase::ended ? Result<GuardStatus>{*last_}
-                                                              : std::move(waiting).error();
+    const auto came = ask(JACKDAW_GUARD_STATUS, 0, JACKDAW_GUARD_STATUS_REPLY);
+    if (!came) {
+        drain(); // its last words may lie there: refused, could not start, ended
+        if (came.error().code() == Errc::unavailable && last_.phase == GuardPhase::ended) {
+            return last_;
         }
-        if (waiting->type == JACKDAW_GUARD_STATUS_EVENT) {
-            JACKDAW_CHECK(take_status(waiting->bytes));
-        }
+        return came.error().clone();
     }
-    if (last_ && last_->phase == GuardPhase::ended) {
-        return *last_;
+    if (*came != JACKDAW_GUARD_STATUS_REPLY) {
+        return Error{Code::protocol, "a guard did not tell its status"};
     }
-    JACKDAW_TRY(const auto answer, ask(JACKDAW_GUARD_STATUS, 0, JACKDAW_GUARD_STATUS_REPLY));
-    if (answer.type != JACKDAW_GUARD_STATUS_REPLY) {
-        return Error{Errc::corrupt, "the guard does not know the request for its status"};
-    }
-    JACKDAW_CHECK(take_status(answer.bytes));
-    return *last_;
+    drain();
+    return last_;
 }
 
 Result<void> GuardClient::request_stop(StopKind kind) {
-    return ask_ack(JACKDAW_GUARD_STOP,
-                   kind == StopKind::kill ? JACKDAW_GUARD_STOP_KILL : JACKDAW_GUARD_STOP_CLEAN,
-                   "ask a guard to stop");
+    const std::uint32_t argument =
+        kind == StopKind::clean ? JACKDAW_GUARD_STOP_CLEAN : JACKDAW_GUARD_STOP_KILL;
+    JACKDAW_TRY(const auto came, ask(JACKDAW_GUARD_STOP, argument, JACKDAW_GUARD_ACK));
+    (void)came;
+    jackdaw_guard_ack ack;
+    std::memcpy(&ack, buffer_->data(), sizeof ack);
+    if (ack.error != 0) {
+        return Error{Errc::internal, "order a guard to stop",
+                     std::error_code{ack.error, std::generic_category()}};
+    }
+    return ok();
 }
 
 Result<std::string> GuardClient::output() {
-    JACKDAW_TRY(const auto answer, ask(JACKDAW_GUARD_OUTPUT, 0, JACKDAW_GUARD_OUTPUT_REPLY));
-    if (answer.type != JACKDAW_GUARD_OUTPUT_REPLY) {
-        return Error{Errc::corrupt, "the guard does not know the request for output"};
+    const auto came = ask(JACKDAW_GUARD_OUTPUT, 0, JACKDAW_GUARD_OUTPUT_REPLY);
+    if (!came) {
+        return start_failure_.empty() ? Result<std::string>{came.error().clone()}
+                                      : Result<std::string>{start_failure_};
+    }
+    if (*came != JACKDAW_GUARD_OUTPUT_REPLY) {
+        return Error{Code::protocol, "a guard did not hand out the output"};
     }
     std::uint32_t length = 0;
-    std::memcpy(&length, answer.bytes.data() + offsetof(jackdaw_guard_output, length),
-                sizeof length);
-    return answer.bytes.substr(offsetof(jackdaw_guard_output, data), length);
+    std::memcpy(&length, buffer_->data() + offsetof(jackdaw_guard_output, length), sizeof length);
+    std::string text{buffer_->data() + offsetof(jackdaw_guard_output, data), length};
+    drain();
+    return text.empty() ? start_failure_ : text;
 }
 
 Result<void> GuardClient::release() {
-    return ask_ack(JACKDAW_GUARD_RELEASE, 0, "release a guard");
+    const auto came = ask(JACKDAW_GUARD_RELEASE, 0, JACKDAW_GUARD_ACK);
+    if (!came) {
+        // It exits on a release: gone is what was asked for.
+        return came.error().code() == Errc::unavailable ? ok() : Result<void>{came.error().clone()};
+    }
+    return ok(); // EBUSY: no effect before the end
 }
 
 Result<GuardStatus> GuardClient::wait_end(std::chrono::milliseconds limit, int cancel_fd) {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    for (;;) {
-        JACKDAW_TRY(const auto now, status());
-        if (now.phase == GuardPhase::ended) {
-            return now;
+    const auto until = Clock::now() + limit;
+    JACKDAW_TRY(auto now, status());
+    while (now.phase != GuardPhase::ended) {
+        const int left = left_ms(until);
+        if (left == 0) {
+            return Error{Errc::deadline, "the program still runs when its time is over"};
         }
-        auto message = receive(deadline, cancel_fd);
-        if (!message) {
-            return std::move(message).error();
+        pollfd waits[2] = {{socket_.get(), POLLIN, 0}, {cancel_fd, POLLIN, 0}};
+        if (::poll(waits, 2, left) < 0 && errno != EINTR) {
+            return Error{Errc::internal, "wait for a guard",
+                         std::error_code{errno, std::generic_category()}};
         }
-        if (message->type == JACKDAW_GUARD_STATUS_EVENT) {
-            JACKDAW_CHECK(take_status(message->bytes));
-            if (last_->phase == GuardPhase::ended) {
-                return *last_;
-            }
+        if (cancel_fd >= 0 && waits[1].revents != 0) {
+            return Error{Errc::cancelled, "asked to stop while a program was running"};
+        }
+        if (waits[0].revents != 0) {
+            JACKDAW_TRY(const auto came, receive(0));
+            (void)came;
+            now = last_;
         }
     }
+    return now;
 }
 
 } // namespace jackdaw::agent

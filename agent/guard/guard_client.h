@@ -1,26 +1,29 @@
 #pragma once
-// GuardLink over a guard's SEQPACKET socket (proto/machine/guard_protocol.h). The guard is trusted
-// (root, ours); its answers are checked all the same, since a guard may be years older than this
-// agent.
+// The agent's end of a guard's SEQPACKET protocol (proto/machine/guard_protocol.h).
 
+#include <array>
+#include <chrono>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "agent/guard/guard_link.h"
 #include "proto/base/unique_fd.h"
+#include "proto/machine/guard_protocol.h"
 
 namespace jackdaw::agent {
 
+/// Each question is answered within `answer_limit` or is `unavailable`: a guard does nothing long,
+/// so one that is silent is dead or its machine is frozen.
 class GuardClient final : public GuardLink {
 public:
-    /// Takes a connected SEQPACKET socket: the control end of a spawn, or what connect() made.
+    static constexpr std::chrono::seconds answer_limit{5};
+
     explicit GuardClient(UniqueFd socket);
-    /// Connects to `FOLDER/NAME.sock`; `not_found` when nobody listens there.
-    [[nodiscard]] static Result<std::unique_ptr<GuardClient>> connect(const std::string& folder,
-                                                                      const std::string& name);
 
     [[nodiscard]] int poll_fd() const noexcept override { return socket_.get(); }
+    /// A guard whose child could not be started has `ended` without a status; output() then says
+    /// why.
     Result<GuardStatus> status() override;
     Result<void> request_stop(StopKind kind) override;
     Result<std::string> output() override;
@@ -28,22 +31,20 @@ public:
     Result<GuardStatus> wait_end(std::chrono::milliseconds limit, int cancel_fd) override;
 
 private:
-    struct Answer {
-        int type = 0;
-        std::string bytes;
-    };
+    using Buffer = std::array<char, sizeof(jackdaw_guard_output)>;
+
+    Result<int> receive(int wait_ms);
     Result<std::uint32_t> send(std::uint16_t type, std::uint32_t argument);
-    /// The next message, waiting at most until `deadline`; `deadline` error when none came.
-    Result<Answer> receive(std::chrono::steady_clock::time_point deadline, int cancel_fd);
-    Result<Answer> ask(std::uint16_t type, std::uint32_t argument, int wanted);
-    Result<void> ask_ack(std::uint16_t type, std::uint32_t argument, const char* doing);
-    /// Keeps what a status message says; an Error for a guard whose child never ran.
-    Result<void> take_status(const std::string& bytes);
+    Result<int> ask(std::uint16_t type, std::uint32_t argument, int answer);
+    void note(const jackdaw_guard_status& status);
+    void drain();
+    Error died(const char* doing) const;
 
     UniqueFd socket_;
     std::uint32_t sequence_ = 0;
-    std::optional<GuardStatus> last_;
-    std::optional<Error> failed_; ///< the child never ran
+    std::unique_ptr<Buffer> buffer_; ///< 32 KiB, the last message
+    GuardStatus last_;
+    std::string start_failure_; ///< why the child never ran
 };
 
 } // namespace jackdaw::agent

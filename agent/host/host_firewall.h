@@ -1,0 +1,30 @@
+#pragma once
+// The machine's packet filter: the rules as text (pure). Part of jackdaw-host.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/base/error.h"
+
+namespace jackdaw::agent::host {
+
+inline constexpr std::uint16_t agent_port = 7412;
+inline constexpr const char* firewall_file = "/run/jackdaw/firewall.nft";
+
+/// "10.1.0.0/16", "10.1.2.3", "fd00::/8"; checked and written out anew from its bytes. `invalid`
+/// otherwise.
+[[nodiscard]] Result<std::string> canonical_network(std::string_view text);
+
+/// One rule a line (nft 1.0.6 wants a line's end before a closing brace). Input: loopback, what
+/// belongs to a connection, ICMP, the agent's port; the database's port from `allow` only; the rest
+/// is dropped. Output: the metadata address is closed to the database's user. `allow` is canonical.
+[[nodiscard]] std::string render_rules(const std::vector<std::string>& allow, std::uint16_t port,
+                                       std::uint32_t database_uid);
+
+/// The networks of the interface that has this address (of all interfaces but loopback when it is
+/// empty).
+[[nodiscard]] Result<std::vector<std::string>> own_networks(const std::string& address);
+
+} // namespace jackdaw::agent::host

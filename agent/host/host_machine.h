@@ -1,0 +1,41 @@
+#pragma once
+// First boot, the machine's folders, and what the machine has. Part of jackdaw-host.
+
+#include <string>
+#include <vector>
+
+#include "agent/host/host.h"
+#include "agent/host/host_protocol.h"
+#include "agent/host/host_volume.h"
+
+namespace jackdaw::agent::host {
+
+inline constexpr std::uint32_t agent_uid = 47412;
+inline constexpr std::uint32_t agent_gid = 47412;
+inline constexpr std::uint32_t admin_gid = 47414; ///< group jackdaw: may use admin.sock
+inline constexpr const char* admin_socket = "/run/jackdaw/admin.sock";
+
+/// /etc/jackdaw/machine.conf; written from the config drive when it is absent and the drive is
+/// there. A machine with neither has a file without an instance, which is not written down.
+[[nodiscard]] Result<MachineFile> first_boot();
+/// The folders that agent, guards and hand-over need; present is ok.
+[[nodiscard]] Result<void> make_machine_folders();
+
+/// admin.sock, listening, in the place of an earlier one.
+[[nodiscard]] Result<UniqueFd> bind_admin_socket();
+
+/// The hand-over's file, opened; nullopt without one.
+[[nodiscard]] Result<std::optional<UniqueFd>> open_fleet_file(FleetFile which);
+
+/// The data, run, log and configuration folders of the instance.
+[[nodiscard]] Result<void> prepare_folders(const MachineFile& machine, const Volume& volume);
+/// Empties the data folder; refuses when the stamp says sealed.
+[[nodiscard]] Result<void> wipe_data(const Volume& volume);
+/// All new files are written and synced before the first old one is replaced.
+[[nodiscard]] Result<void> write_config(const std::vector<plugins::RenderedFile>& files);
+
+/// Memory: the least of /proc/meminfo and the cgroups' limits (v2, v1). Cores: the affinity, cut by
+/// the cpu quota.
+[[nodiscard]] Result<plugins::MachineFacts> machine_facts();
+
+} // namespace jackdaw::agent::host

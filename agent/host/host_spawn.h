@@ -1,0 +1,70 @@
+#pragma once
+// How processes come to be: orders to the machine's first process, from a closed list of programs.
+// Part of jackdaw-host, which runs nothing itself.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/guard/guard_link.h"
+#include "agent/host/host.h"
+#include "proto/base/error.h"
+#include "proto/base/unique_fd.h"
+#include "proto/machine/init_protocol.h"
+
+namespace jackdaw::agent::host {
+
+/// The list beside a plug-in: "database /path" and "job NAME /path", one a line; '#' starts a
+/// comment.
+class ProgramList {
+public:
+    /// `invalid` names the line.
+    [[nodiscard]] static Result<ProgramList> parse(std::string_view text);
+    [[nodiscard]] bool allows_database(std::string_view program) const;
+    [[nodiscard]] bool allows_job(std::string_view name, std::string_view program) const;
+
+private:
+    struct Line {
+        std::string job; ///< empty: the database
+        std::string program;
+    };
+    std::vector<Line> lines_;
+};
+
+class Spawner {
+public:
+    explicit Spawner(const MachineFile& machine) : machine_{&machine} {}
+
+    /// A job as root from the host's own list (mkfs, growth, nft).
+    [[nodiscard]] Result<UniqueFd> tool(const std::string& guard,
+                                        const std::vector<std::string>& argv);
+    /// Takes strings, limits and stop steps from `wanted`; the rest is decided here.
+    [[nodiscard]] Result<UniqueFd> database(const std::string& datastore,
+                                            const jackdaw_spawn_request& wanted);
+    [[nodiscard]] Result<UniqueFd> job(const std::string& guard, const std::string& datastore,
+                                       const std::string& name,
+                                       const jackdaw_spawn_request& wanted);
+
+    /// nullopt when no guard of that name lives and nothing of it is left. Waits for one that is
+    /// just coming up, and for what a dead one left; `busy` when that does not go.
+    [[nodiscard]] Result<std::optional<UniqueFd>> connect(const std::string& guard);
+    [[nodiscard]] Result<std::vector<std::string>> list();
+
+    /// Runs one of the host's own tools to its end, within the limit: its output, or E-JOB-FAILED.
+    [[nodiscard]] Result<std::string> run(const std::string& guard,
+                                          const std::vector<std::string>& argv,
+                                          std::chrono::milliseconds limit);
+
+private:
+    Result<UniqueFd> send(jackdaw_spawn_request& request);
+    Result<ProgramList> programs(const std::string& datastore) const;
+    Result<UniqueFd> as_database_user(jackdaw_spawn_request& request,
+                                      const jackdaw_spawn_request& wanted);
+
+    const MachineFile* machine_;
+    std::uint32_t sequence_ = 0;
+};
+
+} // namespace jackdaw::agent::host
