@@ -91,8 +91,8 @@ std::string render_rules(const std::vector<std::string>& allow, std::uint16_t po
                                     "iif lo accept\n"
                                     "ct state established,related accept\n"
                                     "ct state invalid drop\n"
-                                    "meta l4proto icmp accept\n"
-                                    "meta l4proto ipv6-icmp accept\n"
+                                    "meta l4proto 1 accept\n"  // icmp; by number: an image need not have /etc/protocols
+                                    "meta l4proto 58 accept\n" // ipv6-icmp
                                     "tcp dport {0} accept\n"
                                     "udp dport {0} accept\n",
                                     agent_port);

@@ -1,0 +1,379 @@
+#include "agent/agent.h"
+
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "agent/api/channel_server.h"
+#include "agent/api/event_hub.h"
+#include "agent/api/http_server.h"
+#include "agent/api/router.h"
+#include "agent/faults.h"
+#include "agent/fleet.h"
+#include "agent/host/host_client.h"
+#include "agent/host/serial_host.h"
+#include "agent/identity/identity.h"
+#include "agent/life/life.h"
+#include "agent/state/store.h"
+#include "plugins/api/loader.h"
+#include "proto/runtime/clock.h"
+#include "proto/runtime/offload.h"
+#include "proto/runtime/task_scope.h"
+
+namespace jackdaw::agent {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr const char* fleet_folder = "/etc/jackdaw/fleet"; ///< of the hand-over; watched, not read, by this process
+constexpr std::chrono::hours copy_check{1};
+constexpr std::uint32_t no_database_uid = ~0U - 1;
+
+std::error_code last_error() {
+    return {errno, std::system_category()};
+}
+
+/// Field 22 of proc(5)'s /proc/PID/stat: ticks since the host's boot; empty when it cannot be read.
+std::string start_of_first_process() {
+    std::ifstream file{"/proc/1/stat"};
+    std::string text;
+    std::getline(file, text);
+    const auto behind_name = text.rfind(')'); // the name may hold anything
+    if (behind_name == std::string::npos) {
+        return {};
+    }
+    std::istringstream fields{text.substr(behind_name + 1)};
+    std::string field;
+    for (int number = 3; number <= 22 && fields >> field; ++number) {
+    }
+    return field;
+}
+
+/// The socket of a plain member, which has no root process to make it.
+Result<UniqueFd> own_socket(const std::string& folder) {
+    const auto path = folder + "/admin.sock";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        return Error{Errc::invalid, fmt::format("the run folder's path is too long: {}", folder)};
+    }
+    std::memcpy(address.sun_path, path.c_str(), path.size());
+    UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    ::unlink(path.c_str()); // one left by a dead agent; a living one holds the state folder's lock
+    if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), 128) != 0) {
+        return Error{Errc::unavailable, fmt::format("listen on {}", path), last_error()};
+    }
+    return socket;
+}
+
+/// Everything that lives for the whole run, in the order of its making.
+class Agent {
+public:
+    Agent(Settings settings, UniqueFd host_socket)
+        : settings_{std::move(settings)},
+          client_{host_socket ? std::make_unique<HostClient>(std::move(host_socket)) : nullptr},
+          inner_{client_ ? static_cast<Host*>(client_.get()) : &no_host_},
+          host_{*inner_},
+          faults_{settings_.state_folder + "/faults"},
+          pool_{4} {}
+
+    Result<void> run();
+
+private:
+    Result<void> open();
+    asio::awaitable<Result<void>> serve();
+    asio::awaitable<Result<void>> watch_hand_over();
+    asio::awaitable<Result<void>> watch_host();
+    asio::awaitable<Result<void>> housekeeping();
+    asio::awaitable<Result<void>> run_gossip();
+    Result<void> take_hand_over();
+
+    Settings settings_;
+    std::unique_ptr<HostClient> client_;
+    NoHost no_host_;
+    Host* inner_;
+    SerialHost host_;
+    FaultFile faults_;
+    MachineFile machine_;
+    std::unique_ptr<StateStore> store_;
+    std::unique_ptr<runtime::Clock> clock_;
+    std::optional<Identity> identity_;
+    asio::thread_pool pool_;
+    asio::io_context io_{1};
+    EventHub hub_;
+    std::optional<asio::steady_timer> stopped_;
+    std::optional<Error> fatal_;
+    std::unique_ptr<Fleet> fleet_;
+    std::unique_ptr<Life> life_;
+    std::unique_ptr<Router> router_;
+    std::unique_ptr<HttpServer> http_;
+    std::unique_ptr<ChannelServer> channel_;
+    std::optional<HandOver> hand_over_;
+    std::optional<asio::ip::udp::socket> udp_;
+};
+
+Result<void> Agent::open() {
+    JACKDAW_TRY(machine_, host_.machine_file());
+    StateOptions options;
+    options.folder = settings_.state_folder;
+    options.map_bytes = settings_.state_map_bytes;
+    JACKDAW_TRY(store_, StateStore::open(std::move(options)));
+    // Two power-ons of one local machine share the host's boot id; its first process's start tells them apart.
+    clock_ = std::make_unique<runtime::Clock>(start_of_first_process(), faults_.path());
+    JACKDAW_TRY(identity_, Identity::load_or_make(settings_.state_folder));
+    JACKDAW_TRY(const auto listen, parse_host_port(settings_.listen));
+
+    auto name = settings_.name.empty() ? machine_.instance_name : settings_.name;
+    if (name.empty()) {
+        std::array<char, 256> host_name{};
+        ::gethostname(host_name.data(), host_name.size() - 1);
+        name = host_name.data();
+    }
+    auto address = settings_.advertise.empty() ? machine_.address : settings_.advertise;
+    if (address.empty()) {
+        address = listen.host;
+    }
+    fleet_ = std::make_unique<Fleet>(
+        Fleet::Parts{*identity_, *store_, *clock_, agent_version,
+                     [this] { return life_ ? life_->instance() : std::nullopt; }},
+        name, address, listen.port);
+
+    LifeSettings life_settings;
+    life_settings.agent_version = agent_version;
+    life_settings.probe_period = std::chrono::milliseconds{settings_.probe_period_ms};
+    life_settings.operation_limit = std::chrono::seconds{settings_.operation_limit_s};
+    const auto plugin_folder = machine_.plugin_folder.empty() ? settings_.plugin_folder : machine_.plugin_folder;
+    life_ = std::make_unique<Life>(
+        Life::Parts{host_, *store_, *clock_,
+                    [plugin_folder](const std::string& datastore) -> Result<std::shared_ptr<plugins::Datastore>> {
+                        JACKDAW_TRY(auto loaded, plugins::load_driver(plugin_folder, datastore));
+                        return std::shared_ptr<plugins::Datastore>{loaded.make()};
+                    },
+                    [this](std::string_view action, std::string_view step, std::string_view point) {
+                        faults_.at(action, step, point);
+                    },
+                    [this](const std::string& operation) {
+                        asio::post(io_, [this, operation] {
+                            operation.empty() ? fleet_->refresh() : hub_.changed(operation);
+                        });
+                    },
+                    [this](const Error& error) {
+                        auto shared = std::make_shared<Error>(error.clone());
+                        asio::post(io_, [this, shared] {
+                            fatal_ = shared->clone();
+                            stopped_->cancel();
+                        });
+                    }},
+        life_settings);
+    router_ = std::make_unique<Router>(Router::Parts{*life_, *clock_, [this] { return fleet_->members(); },
+                                                     [this] { return fleet_->instances(); }, agent_version});
+
+    UniqueFd admin;
+    if (client_) {
+        JACKDAW_TRY(admin, client_->bind_admin_socket());
+    } else {
+        JACKDAW_TRY(admin, own_socket(settings_.run_folder));
+    }
+    http_ = std::make_unique<HttpServer>(
+        io_.get_executor(), std::move(admin),
+        HttpServer::Parts{*router_, *life_, hub_, pool_,
+                          machine_.instance_id.empty() ? no_database_uid : machine_.database_uid});
+
+    boost::system::error_code ec;
+    const auto ip = asio::ip::make_address(listen.host, ec);
+    asio::ip::tcp::acceptor acceptor{io_};
+    udp_.emplace(io_);
+    const auto step = [&](auto&& action) {
+        if (!ec) {
+            action();
+        }
+    };
+    step([&] { acceptor.open(ip.is_v4() ? asio::ip::tcp::v4() : asio::ip::tcp::v6(), ec); });
+    step([&] { acceptor.set_option(asio::socket_base::reuse_address{true}, ec); });
+    step([&] { acceptor.bind({ip, listen.port}, ec); });
+    step([&] { acceptor.listen(128, ec); });
+    step([&] { udp_->open(ip.is_v4() ? asio::ip::udp::v4() : asio::ip::udp::v6(), ec); });
+    step([&] { udp_->bind({ip, listen.port}, ec); });
+    if (ec) {
+        return Error{Errc::unavailable, fmt::format("listen on {}", settings_.listen), ec};
+    }
+    channel_ = std::make_unique<ChannelServer>(
+        std::move(acceptor),
+        ChannelServer::Parts{*router_, *life_, hub_, pool_, [this]() -> std::optional<runtime::ChannelKeys> {
+                                 return hand_over_ ? std::optional{hand_over_->keys} : std::nullopt;
+                             }});
+    return ok();
+}
+
+Result<void> Agent::take_hand_over() {
+    if (hand_over_) {
+        return ok();
+    }
+    std::string ring;
+    std::string fleet = machine_.fleet;
+    if (!settings_.ring_file.empty()) { // a plain member: the ring is a local file
+        const UniqueFd file{::open(settings_.ring_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+        ring.resize(8192);
+        const auto size = file ? ::read(file.get(), ring.data(), ring.size()) : -1;
+        if (size < 0) {
+            return Error{Errc::invalid, fmt::format("read the ring {}", settings_.ring_file), last_error()};
+        }
+        ring.resize(static_cast<std::size_t>(size));
+    } else {
+        JACKDAW_TRY(auto hand_over, read_hand_over(host_, *identity_));
+        if (!hand_over) {
+            return ok();
+        }
+        if (hand_over->statement.instance_id != machine_.instance_id) {
+            return Error{Code::bad_peer, "the statement in the fleet files is about another instance"};
+        }
+        spdlog::info("agent: handed over to fleet '{}' as '{}'", hand_over->statement.fleet, hand_over->statement.name);
+        fleet = hand_over->statement.fleet;
+        ring = hand_over->ring;
+        settings_.seeds.insert(settings_.seeds.end(), hand_over->seeds.begin(), hand_over->seeds.end());
+        wipe(hand_over->ring);
+        hand_over_ = std::move(hand_over);
+    }
+    const auto opened = fleet_->open(std::move(*udp_), fleet, ring, machine_.instance_id);
+    wipe(ring);
+    return Result<void>{opened ? ok() : opened.error().clone().while_doing("join the fleet")};
+}
+
+asio::awaitable<Result<void>> Agent::run_gossip() {
+    co_return co_await fleet_->service().run(settings_.seeds);
+}
+
+asio::awaitable<Result<void>> Agent::watch_hand_over() {
+    const UniqueFd none;
+    asio::posix::stream_descriptor events{co_await asio::this_coro::executor};
+    const int fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (fd < 0) {
+        co_return Error{Errc::exhausted, "make an inotify descriptor", last_error()};
+    }
+    events.assign(fd);
+    // A plain member has no such folder and its ring already: then there is nothing to wait for.
+    const bool watching = ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
+    for (;;) {
+        if (auto taken = take_hand_over(); !taken) {
+            spdlog::error("agent: the hand-over: {}", taken.error().to_string());
+        }
+        if (fleet_->is_open()) {
+            co_return co_await run_gossip();
+        }
+        std::array<char, 4096> buffer{};
+        if (!watching) {
+            co_return ok();
+        }
+        const auto [ec, size] = co_await events.async_read_some(asio::buffer(buffer), as_result);
+        (void)size; // which file it was does not matter: all are looked at
+        if (ec) {
+            co_return ok();
+        }
+    }
+}
+
+asio::awaitable<Result<void>> Agent::watch_host() {
+    if (!client_) {
+        co_return ok();
+    }
+    // A verb's answer makes it readable, too, and is taken by the thread that asked: so ask now and then.
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (;;) {
+        timer.expires_after(std::chrono::seconds{1});
+        const auto [ec] = co_await timer.async_wait(as_result);
+        if (ec) {
+            co_return ok();
+        }
+        if (client_->host_gone()) {
+            fatal_ = Error{Errc::unavailable, "jackdaw-host has ended; both start again"};
+            stopped_->cancel();
+            co_return ok();
+        }
+    }
+}
+
+asio::awaitable<Result<void>> Agent::housekeeping() {
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (auto wait = std::chrono::steady_clock::duration{std::chrono::minutes{1}};; wait = copy_check) {
+        timer.expires_after(wait);
+        const auto [ec] = co_await timer.async_wait(as_result);
+        if (ec) {
+            co_return ok();
+        }
+        auto work = [this] { return store_->copy_if_due(clock_->wall_ms()); };
+        const auto copied = co_await runtime::offload(pool_, std::move(work));
+        if (!copied) {
+            spdlog::warn("agent: copy the state: {}; trying again in an hour", copied.error().to_string());
+        }
+    }
+}
+
+asio::awaitable<Result<void>> Agent::serve() {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::signal_set signals{executor, SIGTERM, SIGINT};
+    signals.async_wait([this](const boost::system::error_code& ec, int number) {
+        if (!ec) {
+            spdlog::info("agent: signal {}, stopping; the database goes on", number);
+            stopped_->cancel();
+        }
+    });
+    runtime::TaskScope scope{executor};
+    scope.spawn("http", http_->run());
+    scope.spawn("channel", channel_->run());
+    scope.spawn("fleet", watch_hand_over());
+    scope.spawn("host", watch_host());
+    scope.spawn("housekeeping", housekeeping());
+    co_await stopped_->async_wait(as_result);
+    scope.request_stop();
+    auto ended = co_await scope.join();
+    signals.cancel();
+    if (fatal_) {
+        co_return *std::move(fatal_);
+    }
+    co_return std::move(ended);
+}
+
+Result<void> Agent::run() {
+    stopped_.emplace(io_, asio::steady_timer::time_point::max());
+    JACKDAW_CHECK(open());
+    JACKDAW_CHECK(life_->start());
+    spdlog::info("agent: version {}, pid {}, listening on {}", agent_version, ::getpid(), settings_.listen);
+    Result<void> outcome;
+    asio::co_spawn(io_, serve(), [&](const std::exception_ptr& thrown, Result<void> result) {
+        outcome = thrown ? Result<void>{Error{Errc::internal, "the loop ended by an exception"}} : std::move(result);
+    });
+    io_.run();
+    life_->stop();
+    pool_.join();
+    return outcome;
+}
+
+} // namespace
+
+Result<void> run_agent(const Settings& settings, UniqueFd host_socket) {
+    Agent agent{settings, std::move(host_socket)};
+    return agent.run();
+}
+
+} // namespace jackdaw::agent

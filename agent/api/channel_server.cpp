@@ -1,0 +1,256 @@
+#include "agent/api/channel_server.h"
+
+#include <array>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "proto/runtime/offload.h"
+#include "proto/runtime/task_scope.h"
+#include "proto/runtime/timeout.h"
+#include "proto/wire/channel_codec.h"
+
+namespace jackdaw::agent {
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+/// Two keys, two tags and a statement; what a stranger can make us keep.
+constexpr std::size_t handshake_bytes_max = proto::statement_bytes_max + 128;
+
+Error gone(const boost::system::error_code& ec) {
+    return Error{Errc::unavailable, "the peer went away", ec};
+}
+
+asio::awaitable<Result<void>> write_all(asio::ip::tcp::socket& socket, std::string bytes) {
+    const auto [ec, size] = co_await asio::async_write(socket, asio::buffer(bytes), as_result);
+    (void)size;
+    if (ec) {
+        co_return gone(ec);
+    }
+    co_return ok();
+}
+
+} // namespace
+
+struct ChannelServer::Session {
+    Socket socket;
+    proto::Peer peer;
+    std::optional<noise::FrameSealer> sealer;
+    std::optional<noise::FrameOpener> opener;
+};
+
+ChannelServer::ChannelServer(asio::ip::tcp::acceptor acceptor, Parts parts, ChannelLimits limits)
+    : acceptor_{std::move(acceptor)}, parts_{std::move(parts)}, limits_{limits} {}
+
+asio::awaitable<Result<void>> ChannelServer::run() {
+    runtime::TaskScope scope{co_await asio::this_coro::executor};
+    for (;;) {
+        auto [ec, socket] = co_await acceptor_.async_accept(as_result);
+        if (ec == asio::error::operation_aborted) {
+            break;
+        }
+        if (ec) { // out of descriptors: wait for some to be closed, do not spin
+            asio::steady_timer pause{co_await asio::this_coro::executor,
+                                     std::chrono::milliseconds{100}};
+            const auto [waited] = co_await pause.async_wait(as_result);
+            if (waited) {
+                break;
+            }
+            continue;
+        }
+        if (sessions_ >= limits_.sessions_max) {
+            continue; // closed by its destructor
+        }
+        ++sessions_;
+        scope.spawn("channel.session", serve(std::move(socket)));
+    }
+    scope.request_stop();
+    co_return co_await scope.join();
+}
+
+asio::awaitable<Result<void>> ChannelServer::serve(Socket socket) {
+    struct Count {
+        std::size_t& number;
+        ~Count() { --number; }
+    } const count{sessions_};
+    boost::system::error_code ignored; // a dead socket shows at its first read
+    socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
+    Session session{std::move(socket), {}, {}, {}};
+    auto shaken = co_await runtime::with_timeout(limits_.handshake, handshake(session));
+    if (!shaken) {
+        // Anybody may connect and be refused: not above debug, or strangers write our log.
+        spdlog::debug("channel: refused a peer: {}", shaken.error().to_string());
+        co_return ok();
+    }
+    const auto ended = co_await requests(session);
+    if (!ended) {
+        spdlog::debug("channel: {}: {}", session.peer.text(), ended.error().to_string());
+    }
+    co_return ok();
+}
+
+asio::awaitable<Result<std::string>> ChannelServer::read_handshake(Session& session) {
+    std::array<unsigned char, 2> head{};
+    const auto [head_ec, head_size] =
+        co_await asio::async_read(session.socket, asio::buffer(head), as_result);
+    (void)head_size;
+    if (head_ec) {
+        co_return gone(head_ec);
+    }
+    const auto length = static_cast<std::size_t>(head[0]) << 8U | head[1];
+    if (length > handshake_bytes_max) {
+        co_return Error{Code::protocol, "a handshake message longer than a statement needs"};
+    }
+    std::string message(length, '\0');
+    const auto [ec, size] =
+        co_await asio::async_read(session.socket, asio::buffer(message), as_result);
+    (void)size;
+    if (ec) {
+        co_return gone(ec);
+    }
+    co_return message;
+}
+
+asio::awaitable<Result<void>> ChannelServer::handshake(Session& session) {
+    auto keys = parts_.keys();
+    if (!keys) {
+        co_return Error{Errc::not_allowed, "this agent is not handed over yet"};
+    }
+    noise::Handshake::Setup setup;
+    setup.pattern = noise::Pattern::xx;
+    setup.initiator = false;
+    setup.prologue = runtime::channel_prologue;
+    setup.own_static = keys->own;
+    noise::Handshake shake{std::move(setup)};
+    JACKDAW_CO_TRY(const auto first, co_await read_handshake(session));
+    JACKDAW_CO_TRY(const auto nothing, shake.read(first));
+    (void)nothing;
+    JACKDAW_CO_TRY(const auto second, shake.write(keys->statement, runtime::fresh_ephemeral()));
+    const auto wire = runtime::with_length(second);
+    const auto [ec, size] =
+        co_await asio::async_write(session.socket, asio::buffer(wire), as_result);
+    (void)size;
+    if (ec) {
+        co_return gone(ec);
+    }
+    JACKDAW_CO_TRY(const auto third, co_await read_handshake(session));
+    JACKDAW_CO_TRY(const auto statement, shake.read(third));
+    JACKDAW_CO_TRY(session.peer,
+                   proto::judge_peer(statement, *shake.remote_static(), keys->anchor));
+    auto ciphers = shake.split();
+    session.opener.emplace(std::move(ciphers[0]));
+    session.sealer.emplace(std::move(ciphers[1]));
+    co_return ok();
+}
+
+asio::awaitable<Result<void>> ChannelServer::send(Session& session, proto::ChannelMessage message) {
+    auto wire = session.sealer->seal(proto::encode(message));
+    if (!wire) {
+        co_return std::move(wire).error();
+    }
+    auto writing = write_all(session.socket, *std::move(wire));
+    co_return co_await runtime::with_timeout(limits_.idle, std::move(writing));
+}
+
+asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
+    std::array<char, 16384> buffer{};
+    for (;;) {
+        auto whole = session.opener->poll_message();
+        if (!whole) {
+            auto read = [](Socket& socket,
+                           std::span<char> into) -> asio::awaitable<Result<std::size_t>> {
+                const auto [ec, size] = co_await socket.async_read_some(
+                    asio::buffer(into.data(), into.size()), as_result);
+                if (ec) {
+                    co_return gone(ec);
+                }
+                co_return size;
+            };
+            auto reading = read(session.socket, std::span{buffer});
+            const auto size = co_await runtime::with_timeout(limits_.idle, std::move(reading));
+            if (!size) {
+                co_return ok(); // gone, silent for too long, or we are stopping
+            }
+            JACKDAW_CO_CHECK(session.opener->feed(std::string_view{buffer.data(), *size}));
+            continue;
+        }
+        JACKDAW_CO_TRY(auto asked, proto::decode_channel(*whole));
+        wipe(*whole);
+        if (asked.kind == proto::ChannelKind::cancel) {
+            continue; // of a stream that has ended meanwhile
+        }
+        if (asked.kind != proto::ChannelKind::request) {
+            co_return Error{Code::protocol, "a message that only the server sends"};
+        }
+        const auto id = asked.id;
+        if (const auto operation = events_of(asked.path);
+            operation && asked.method == "GET" && parts_.life.operation(*operation)) {
+            JACKDAW_CO_CHECK(co_await stream_events(session, id, *operation));
+            continue;
+        }
+        ApiRequest request;
+        request.method = std::move(asked.method);
+        request.target = std::move(asked.path);
+        request.body = std::move(asked.body);
+        request.idempotency_key = asked.idempotency_key.substr(0, 128);
+        request.caller.text = session.peer.text();
+        request.caller.may_change = session.peer.may_change();
+        auto work = [this, &request] { return parts_.router.handle(request); };
+        auto answer = co_await runtime::offload(parts_.pool, std::move(work));
+        wipe(request.body); // it may have carried a password
+        proto::ChannelMessage response;
+        response.kind = proto::ChannelKind::response;
+        response.id = id;
+        response.status = static_cast<std::uint32_t>(answer.status);
+        response.body = std::move(answer.body);
+        JACKDAW_CO_CHECK(co_await send(session, std::move(response)));
+    }
+}
+
+asio::awaitable<Result<void>> ChannelServer::stream_events(Session& session, std::uint32_t id,
+                                                           std::string operation) {
+    asio::steady_timer changed{co_await asio::this_coro::executor};
+    bool dirty = true;
+    const auto watch = parts_.hub.watch(operation, [&] {
+        dirty = true;
+        changed.cancel();
+    });
+    for (bool ended = false; !ended;) {
+        proto::ChannelMessage item;
+        item.kind = proto::ChannelKind::event;
+        item.id = id;
+        item.method = "alive"; // shows a silent peer that has gone
+        if (dirty) {
+            dirty = false;
+            const auto shape = parts_.life.operation(operation);
+            if (!shape) {
+                break;
+            }
+            ended =
+                shape->status == "done" || shape->status == "failed" || shape->status == "undone";
+            item.method = "operation";
+            item.body =
+                proto::to_json(*shape).dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+        }
+        JACKDAW_CO_CHECK(co_await send(session, std::move(item)));
+        if (!ended && !dirty) {
+            changed.expires_after(std::chrono::seconds{10});
+            co_await changed.async_wait(as_result);
+            const auto state = co_await asio::this_coro::cancellation_state;
+            if (state.cancelled() != asio::cancellation_type::none) {
+                co_return Error{Errc::cancelled, "stopping"};
+            }
+        }
+    }
+    proto::ChannelMessage end;
+    end.kind = proto::ChannelKind::end;
+    end.id = id;
+    co_return co_await send(session, std::move(end));
+}
+
+} // namespace jackdaw::agent

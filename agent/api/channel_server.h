@@ -1,0 +1,65 @@
+#pragma once
+// The agent's end of the channel: accepts on TCP, makes the Noise handshake, judges the peer, and
+// hands requests to the same Router as the admin socket. Runs on the loop thread.
+//
+// Until the agent has a statement of its own (hand-over) it closes every connection: there is
+// nobody it could trust.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "agent/api/event_hub.h"
+#include "agent/api/router.h"
+#include "proto/base/error.h"
+#include "proto/runtime/channel_client.h"
+
+namespace jackdaw::agent {
+
+namespace asio = boost::asio;
+
+struct ChannelLimits {
+    std::size_t sessions_max = 64;
+    std::chrono::seconds handshake{5};
+    std::chrono::seconds idle{120};
+};
+
+class ChannelServer {
+public:
+    struct Parts {
+        const Router& router;
+        const Life& life;
+        EventHub& hub;
+        asio::thread_pool& pool;
+        /// What this agent brings; null before the hand-over. Called on the loop.
+        std::function<std::optional<runtime::ChannelKeys>()> keys;
+    };
+
+    ChannelServer(asio::ip::tcp::acceptor acceptor, Parts parts, ChannelLimits limits = {});
+
+    /// Serves until cancelled.
+    asio::awaitable<Result<void>> run();
+
+private:
+    using Socket = asio::ip::tcp::socket;
+    struct Session;
+    asio::awaitable<Result<void>> serve(Socket socket);
+    asio::awaitable<Result<void>> handshake(Session& session);
+    asio::awaitable<Result<void>> requests(Session& session);
+    asio::awaitable<Result<void>> stream_events(Session& session, std::uint32_t id,
+                                                std::string operation);
+    asio::awaitable<Result<std::string>> read_handshake(Session& session);
+    asio::awaitable<Result<void>> send(Session& session, proto::ChannelMessage message);
+
+    asio::ip::tcp::acceptor acceptor_;
+    Parts parts_;
+    ChannelLimits limits_;
+    std::size_t sessions_ = 0;
+};
+
+} // namespace jackdaw::agent
