@@ -8,7 +8,7 @@ bad=0
 must() { grep -qxE -- "$1" "$unit" || { echo "$unit: no line '$1': $2"; bad=1; }; }
 must 'Type=oneshot' "it ends when the machines run"
 must 'RemainAfterExit=yes' "stopping it is what ends them"
-must 'ExecStart=/usr/bin/jackdaw fleet up --all' "what it is for"
+must "ExecStart=/bin/sh -c '.*/usr/bin/jackdaw fleet up .*'" "what it is for"
 must 'Delegate=yes' "machines make cgroups of their own below it"
 must 'KillMode=control-group' "each machine's first process gets SIGTERM and ends its database cleanly"
 must 'TimeoutStopSec=[0-9]+min' "a large buffer pool takes minutes to write"
@@ -18,9 +18,24 @@ stop=$(sed -nE 's/^TimeoutStopSec=([0-9]+)min$/\1/p' "$unit")
 if command -v systemd-analyze >/dev/null; then
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
-  # The program is not installed where this is tested; any other fault of the text must be found.
-  sed 's,^ExecStart=/usr/bin/jackdaw .*,ExecStart=/bin/true,' "$unit" >"$scratch/${unit##*/}"
+  cp "$unit" "$scratch/"
   said=$(SYSTEMD_LOG_LEVEL=warning timeout 20 systemd-analyze verify --man=no "$scratch/${unit##*/}" 2>&1 | grep -F "${unit##*/}" || true)
   [[ -z $said ]] || { echo "$said"; bad=1; }
 fi
+# The command, as systemd would pass it on ($$ is $), against a program that pretends: each fleet is started, and one
+# that fails is neither the end of it nor forgotten.
+line=$(sed -nE "s,^ExecStart=/bin/sh -c '(.*)'\$,\1,p" "$unit" | sed 's,\$\$,$,g')
+pretended=$(mktemp -d)
+trap 'rm -rf "${scratch:-}" "$pretended"' EXIT
+cat >"$pretended/jackdaw" <<'SH'
+#!/bin/sh
+case "$1 $2" in
+  "fleet list") printf 'one\ntwo\n' ;;
+  "fleet up") echo "up $3"; [ "$3" = two ] ;;
+esac
+SH
+chmod +x "$pretended/jackdaw"
+status=0
+said=$(/bin/sh -c "${line//\/usr\/bin\/jackdaw/$pretended\/jackdaw}") || status=$?
+[[ $said == $'up one\nup two' && $status == 1 ]] || { echo "$unit: with a fleet that fails it said '$said' and exited $status"; bad=1; }
 exit $bad
