@@ -27,7 +27,7 @@ std::error_code last_error() {
 
 /// nullopt when there is no such file.
 Result<std::optional<std::string>> read_key(const std::string& path, std::size_t size) {
-    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
     if (!file) {
         if (errno == ENOENT) {
             return std::optional<std::string>{};
@@ -77,6 +77,28 @@ std::string_view view(std::span<const std::uint8_t> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// What others have been told of this agent; nullopt when there is no such file.
+std::optional<std::string> read_told(const std::string& path) {
+    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    if (!file) {
+        return std::nullopt;
+    }
+    std::string text(4096, '\0');
+    const auto size = ::read(file.get(), text.data(), text.size());
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return text;
+}
+
+/// False when the public half is not that of the secret one.
+bool take_sign_key(Identity& identity, std::string_view bytes) {
+    std::memcpy(identity.sign_secret.data(), bytes.data(), identity.sign_secret.size());
+    proto::SignSecret again{};
+    crypto_sign_seed_keypair(identity.sign_key.data(), again.data(), identity.sign_secret.data());
+    const bool same = sodium_memcmp(again.data(), identity.sign_secret.data(), again.size()) == 0;
+    sodium_memzero(again.data(), again.size());
+    return same;
+}
+
 } // namespace
 
 Identity::~Identity() {
@@ -90,20 +112,28 @@ std::uint64_t Identity::gossip_id() const {
 Result<Identity> Identity::load_or_make(const std::string& folder) {
     Identity identity;
     noise::Key noise_secret{};
+    const auto told = read_told(folder + "/identity.pub");
     JACKDAW_TRY(auto sign, read_key(folder + "/sign.key", identity.sign_secret.size()));
     JACKDAW_TRY(auto noise, read_key(folder + "/noise.key", noise_secret.size()));
-    if (sign.has_value() != noise.has_value() && noise.has_value()) {
-        return Error{Errc::corrupt, fmt::format("{} has noise.key but no sign.key", folder)};
+    // Written last: once it stands there, others may know both keys, and a new one would be a
+    // stranger's. Before that a kill may have left the first key without the second.
+    if ((told && !(sign && noise)) || (noise && !sign)) {
+        return Error{Errc::corrupt, fmt::format("{} has lost {} of this agent's identity", folder,
+                                                sign ? "noise.key" : "sign.key")};
     }
     if (!sign) {
         crypto_sign_keypair(identity.sign_key.data(), identity.sign_secret.data());
         JACKDAW_CHECK(write_file(folder, "sign.key", view(identity.sign_secret), 0400));
     } else {
-        std::memcpy(identity.sign_secret.data(), sign->data(), sign->size());
-        crypto_sign_ed25519_sk_to_pk(identity.sign_key.data(), identity.sign_secret.data());
+        const auto good = take_sign_key(identity, *sign);
         wipe(*sign);
+        if (!good) {
+            return Error{
+                Errc::corrupt,
+                fmt::format("the two halves in {}/sign.key do not belong together", folder)};
+        }
     }
-    if (!noise) { // killed between the two, or first boot: nobody has seen its public half
+    if (!noise) {
         randombytes_buf(noise_secret.data(), noise_secret.size());
         JACKDAW_CHECK(write_file(folder, "noise.key", view(noise_secret), 0400));
     } else {
@@ -119,8 +149,12 @@ Result<Identity> Identity::load_or_make(const std::string& folder) {
     const auto open =
         proto::Json{{"node_id", identity.node_id},
                     {"sign_key", to_hex(std::as_bytes(std::span{identity.sign_key}))},
-                    {"noise_key", to_hex(std::as_bytes(std::span{identity.noise.open}))}};
-    JACKDAW_CHECK(write_file(folder, "identity.pub", open.dump() + "\n", 0444));
+                    {"noise_key", to_hex(std::as_bytes(std::span{identity.noise.open}))}}
+            .dump() +
+        "\n";
+    if (told != open) { // rarely, and then it costs two syncs of the disk
+        JACKDAW_CHECK(write_file(folder, "identity.pub", open, 0444));
+    }
     return identity;
 }
 

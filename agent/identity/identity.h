@@ -27,9 +27,10 @@ struct Identity {
     /// Gossip's id: the first 8 bytes of node_id, big-endian.
     [[nodiscard]] std::uint64_t gossip_id() const;
 
-    /// Loads FOLDER/sign.key and FOLDER/noise.key, or makes both; writes FOLDER/identity.pub (the
-    /// public halves, JSON). `corrupt` for a file of another size, owner or mode, or one of the two
-    /// missing: nothing is made over it.
+    /// Loads FOLDER/sign.key and FOLDER/noise.key, or makes both and then writes
+    /// FOLDER/identity.pub (the public halves, JSON). `corrupt` for a file of another size, owner
+    /// or mode, for halves that do not belong together, and for a key that is gone though
+    /// identity.pub stands there: nothing is made over it.
     [[nodiscard]] static Result<Identity> load_or_make(const std::string& folder);
 };
 

@@ -242,6 +242,7 @@ Result<std::string> Handshake::write(std::string_view payload, const KeyPair& ep
     if (broken_ || !our_turn()) {
         return Error{Errc::invalid, "it is not this side's turn in the handshake"};
     }
+    broken_ = true; // until all of it has been written: half a message leaves a mixed-up state
     std::string message;
     for (const auto token : tokens_[next_]) {
         if (token == Token::e) {
@@ -264,10 +265,10 @@ Result<std::string> Handshake::write(std::string_view payload, const KeyPair& ep
     JACKDAW_TRY(const auto sealed, symmetric_.encrypt_and_hash(payload));
     message += sealed;
     if (message.size() > message_bytes_max) {
-        broken_ = true;
         return Error{Errc::invalid, "a handshake message over 65535 bytes"};
     }
     ++next_;
+    broken_ = false;
     return message;
 }
 
