@@ -48,10 +48,10 @@ Sizes sizes_for(const plugins::MachineFacts& machine) noexcept {
     // About 20 KiB for an open table; one per connection and then some.
     sizes.table_cache = static_cast<unsigned>(std::clamp<std::uint64_t>(memory / mib, 400, 4000));
 
-    // As mariadbd computes it (mysqld.cc, init_common_variables): connections, twice the tables,
-    // its own.
-    sizes.open_files = 10 + sizes.connections_max + 2ULL * sizes.table_cache + 1000;
-    sizes.open_files = std::max<std::uint64_t>(sizes.open_files, 5ULL * sizes.connections_max);
+    // As mariadbd computes it (mysqld.cc, init_common_variables): connections, two files for each
+    // table in each of the cache's eight instances, its own. Where the hard limit is lower the
+    // server makes the cache smaller.
+    sizes.open_files = 100 + sizes.connections_max + 2ULL * 8 * sizes.table_cache;
 
     sizes.purge_threads = std::clamp(cores, 1U, 4U);
     return sizes;

@@ -100,16 +100,15 @@ std::string find_image() {
     }
     const char* data = std::getenv("XDG_DATA_HOME");
     const char* home = std::getenv("HOME");
-    const std::string base = data != nullptr   ? data
-                             : home != nullptr ? std::string{home} + "/.local/share"
-                                               : "/root/.local/share";
+    const std::string base =
+        data != nullptr ? data : std::string{home != nullptr ? home : ""} + "/.local/share";
     glob_t found{};
     std::string image;
-    if (::glob((base + "/jackdaw/images/*/root/usr/sbin/mariadbd").c_str(), 0, nullptr, &found) ==
-            0 &&
-        found.gl_pathc > 0) {
-        image = found.gl_pathv[0];
-        image.resize(image.size() - std::string_view{"/usr/sbin/mariadbd"}.size());
+    if (::glob((base + "/jackdaw/images/*/root").c_str(), 0, nullptr, &found) == 0) {
+        for (std::size_t i = 0; i < found.gl_pathc && image.empty(); ++i) {
+            const std::string candidate = found.gl_pathv[i];
+            image = fs::exists(candidate + "/usr/sbin/mariadbd") ? candidate : "";
+        }
     }
     ::globfree(&found);
     return image;

@@ -40,7 +40,7 @@ TEST_CASE("sizes grow with the machine and never exceed it") {
         CHECK(sizes.buffer_pool_bytes + sizes.aria_cache_bytes <=
               std::max(memory, 256 * mib) * 3 / 4);
         CHECK(sizes.redo_log_bytes <= 48 * mib);
-        CHECK(sizes.open_files >= sizes.connections_max + 2ULL * sizes.table_cache);
+        CHECK(sizes.open_files >= sizes.connections_max + 16ULL * sizes.table_cache);
         before = sizes;
     }
     CHECK(sizes_for({gib, 1, ""}).buffer_pool_bytes == 256 * mib);
