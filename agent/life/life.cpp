@@ -246,6 +246,9 @@ void Life::run_step(const Operations::Next& next) {
     if (!result && stopping_) {
         return; // cut off by our own end: it stands as running in the journal, and is resumed
     }
+    if (result && (name == "volume.record" || name == "health.probe")) {
+        read_usage(); // who waits for the end of the operation sees the new size
+    }
     fault(action, name, "effect");
     {
         const std::lock_guard lock{core_mutex_};
