@@ -21,6 +21,9 @@ public:
 
     explicit GuardClient(UniqueFd socket);
 
+    /// Gives the connection up to somebody else, who asks for the status first.
+    [[nodiscard]] UniqueFd take() && { return std::move(socket_); }
+
     [[nodiscard]] int poll_fd() const noexcept override { return socket_.get(); }
     /// A guard whose child could not be started has `ended` without a status; output() then says
     /// why.

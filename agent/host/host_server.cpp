@@ -106,10 +106,10 @@ Result<void> Server::spawn_mkfs(const Request& request, UniqueFd& out) {
     mkfs.filesystem = text_of(request.filesystem);
     mkfs.uuid = text_of(request.uuid);
     mkfs.overwrite = request.overwrite == 1;
-    JACKDAW_TRY(const auto living, spawner_.list());
     const auto guard = text_of(request.guard);
-    for (const auto& name : living) {
-        if (name == guard || name == database_guard) {
+    for (const auto& name : {guard, std::string{database_guard}}) {
+        JACKDAW_TRY(const auto phase, spawner_.phase_of(name));
+        if (phase) {
             return Error{Errc::conflict, fmt::format("a guard named {} lives", name)};
         }
     }
@@ -161,11 +161,9 @@ Result<void> Server::config(const Request& request, const std::vector<UniqueFd>&
 }
 
 Result<void> Server::wipe() {
-    JACKDAW_TRY(const auto living, spawner_.list());
-    for (const auto& name : living) {
-        if (name == database_guard) {
-            return Error{Errc::conflict, "the database's guard lives"};
-        }
+    JACKDAW_TRY(const auto phase, spawner_.phase_of(std::string{database_guard}));
+    if (phase && *phase != GuardPhase::ended) {
+        return Error{Errc::conflict, "the database runs on it"};
     }
     return wipe_data(volume_);
 }

@@ -129,6 +129,20 @@ bool is_held(const std::string& guard, const char* suffix) {
     return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+/// A connection to a guard that answers. One that was released may still take a connection, but
+/// says nothing any more.
+std::optional<GuardClient> answering(const std::string& guard) {
+    auto fd = connect_to(fmt::format("{}/{}.sock", JACKDAW_GUARD_FOLDER, guard));
+    if (!fd) {
+        return std::nullopt;
+    }
+    std::optional<GuardClient> client{std::in_place, std::move(*fd)};
+    if (!client->status()) {
+        client.reset();
+    }
+    return client;
+}
+
 } // namespace
 
 Result<ProgramList> ProgramList::parse(std::string_view text) {
@@ -204,7 +218,8 @@ Result<UniqueFd> Spawner::send(jackdaw_spawn_request& request) {
     const UniqueFd guards{ends[1]};
     request.flags = JACKDAW_SPAWN_HAS_CONTROL;
     request.extra_fds = 0;
-    // NAME_TAKEN also while the processes of a guard that just died are being killed: a moment.
+    // NAME_TAKEN also while a released guard exits, and while the processes of a dead one are being
+    // killed: a moment.
     const auto until = Clock::now() + left_limit;
     for (;;) {
         const auto sequence = ++sequence_;
@@ -218,11 +233,8 @@ Result<UniqueFd> Spawner::send(jackdaw_spawn_request& request) {
         if (reply.error == 0) {
             return ours;
         }
-        if (reply.reason != JACKDAW_INIT_NAME_TAKEN || Clock::now() > until) {
-            return refused(reply, request.name);
-        }
-        JACKDAW_TRY(const auto living, list());
-        if (has(living, request.name)) {
+        if (reply.reason != JACKDAW_INIT_NAME_TAKEN || Clock::now() > until ||
+            answering(request.name)) {
             return refused(reply, request.name);
         }
         std::this_thread::sleep_for(pause);
@@ -323,15 +335,13 @@ Result<std::optional<UniqueFd>> Spawner::connect(const std::string& guard) {
     if (!set_text(field, guard) || jackdaw_guard_name_valid(field) == 0) {
         return Error{Errc::invalid, "that is no guard's name"};
     }
-    const auto path = fmt::format("{}/{}.sock", JACKDAW_GUARD_FOLDER, guard);
     const auto until = Clock::now() + std::max(coming_limit, left_limit);
     for (;;) {
         JACKDAW_TRY(const auto living, list());
         const bool alive = has(living, guard);
         if (alive) {
-            auto fd = connect_to(path);
-            if (fd) {
-                return std::optional{std::move(*fd)};
+            if (auto client = answering(guard)) {
+                return std::optional{std::move(*client).take()};
             }
         } else if (!is_held(guard, "own") && !is_held(guard, "lock")) {
             return std::optional<UniqueFd>{};
@@ -343,6 +353,16 @@ Result<std::optional<UniqueFd>> Spawner::connect(const std::string& guard) {
         }
         std::this_thread::sleep_for(pause);
     }
+}
+
+Result<std::optional<GuardPhase>> Spawner::phase_of(const std::string& guard) {
+    JACKDAW_TRY(auto fd, connect(guard));
+    if (!fd) {
+        return std::optional<GuardPhase>{};
+    }
+    GuardClient client{std::move(*fd)};
+    const auto status = client.status();
+    return std::optional{status ? status->phase : GuardPhase::running}; // died just now: be careful
 }
 
 Result<std::string> Spawner::run(const std::string& guard, const std::vector<std::string>& argv,

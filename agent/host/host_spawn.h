@@ -48,9 +48,12 @@ public:
                                        const jackdaw_spawn_request& wanted);
 
     /// nullopt when no guard of that name lives and nothing of it is left. Waits for one that is
-    /// just coming up, and for what a dead one left; `busy` when that does not go.
+    /// just coming up or, after its release, going, and for what a dead one left; `busy` when that
+    /// takes too long.
     [[nodiscard]] Result<std::optional<UniqueFd>> connect(const std::string& guard);
     [[nodiscard]] Result<std::vector<std::string>> list();
+    /// Its phase, or nullopt when there is no such guard; waits as connect() does.
+    [[nodiscard]] Result<std::optional<GuardPhase>> phase_of(const std::string& guard);
 
     /// Runs one of the host's own tools to its end, within the limit: its output, or E-JOB-FAILED.
     [[nodiscard]] Result<std::string> run(const std::string& guard,
