@@ -1,8 +1,8 @@
 #include "agent/agent.h"
 
+#include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -45,7 +45,8 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-constexpr const char* fleet_folder = "/etc/jackdaw/fleet"; ///< of the hand-over; watched, not read, by this process
+constexpr const char* fleet_folder =
+    "/etc/jackdaw/fleet"; ///< of the hand-over; watched, not read, by this process
 constexpr std::chrono::hours copy_check{1};
 constexpr std::uint32_t no_database_uid = ~0U - 1;
 
@@ -80,7 +81,8 @@ Result<UniqueFd> own_socket(const std::string& folder) {
     std::memcpy(address.sun_path, path.c_str(), path.size());
     UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     ::unlink(path.c_str()); // one left by a dead agent; a living one holds the state folder's lock
-    if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+    if (!socket ||
+        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
         ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), 128) != 0) {
         return Error{Errc::unavailable, fmt::format("listen on {}", path), last_error()};
     }
@@ -139,7 +141,8 @@ Result<void> Agent::open() {
     options.folder = settings_.state_folder;
     options.map_bytes = settings_.state_map_bytes;
     JACKDAW_TRY(store_, StateStore::open(std::move(options)));
-    // Two power-ons of one local machine share the host's boot id; its first process's start tells them apart.
+    // Two power-ons of one local machine share the host's boot id; its first process's start tells
+    // them apart.
     clock_ = std::make_unique<runtime::Clock>(start_of_first_process(), faults_.path());
     JACKDAW_TRY(identity_, Identity::load_or_make(settings_.state_folder));
     JACKDAW_TRY(const auto listen, parse_host_port(settings_.listen));
@@ -163,10 +166,12 @@ Result<void> Agent::open() {
     life_settings.agent_version = agent_version;
     life_settings.probe_period = std::chrono::milliseconds{settings_.probe_period_ms};
     life_settings.operation_limit = std::chrono::seconds{settings_.operation_limit_s};
-    const auto plugin_folder = machine_.plugin_folder.empty() ? settings_.plugin_folder : machine_.plugin_folder;
+    const auto plugin_folder =
+        machine_.plugin_folder.empty() ? settings_.plugin_folder : machine_.plugin_folder;
     life_ = std::make_unique<Life>(
         Life::Parts{host_, *store_, *clock_,
-                    [plugin_folder](const std::string& datastore) -> Result<std::shared_ptr<plugins::Datastore>> {
+                    [plugin_folder](const std::string& datastore)
+                        -> Result<std::shared_ptr<plugins::Datastore>> {
                         JACKDAW_TRY(auto loaded, plugins::load_driver(plugin_folder, datastore));
                         return std::shared_ptr<plugins::Datastore>{loaded.make()};
                     },
@@ -186,8 +191,9 @@ Result<void> Agent::open() {
                         });
                     }},
         life_settings);
-    router_ = std::make_unique<Router>(Router::Parts{*life_, *clock_, [this] { return fleet_->members(); },
-                                                     [this] { return fleet_->instances(); }, agent_version});
+    router_ = std::make_unique<Router>(
+        Router::Parts{*life_, *clock_, [this] { return fleet_->members(); },
+                      [this] { return fleet_->instances(); }, agent_version});
 
     UniqueFd admin;
     if (client_) {
@@ -220,7 +226,8 @@ Result<void> Agent::open() {
     }
     channel_ = std::make_unique<ChannelServer>(
         std::move(acceptor),
-        ChannelServer::Parts{*router_, *life_, hub_, pool_, [this]() -> std::optional<runtime::ChannelKeys> {
+        ChannelServer::Parts{*router_, *life_, hub_, pool_,
+                             [this]() -> std::optional<runtime::ChannelKeys> {
                                  return hand_over_ ? std::optional{hand_over_->keys} : std::nullopt;
                              }});
     return ok();
@@ -237,7 +244,8 @@ Result<void> Agent::take_hand_over() {
         ring.resize(8192);
         const auto size = file ? ::read(file.get(), ring.data(), ring.size()) : -1;
         if (size < 0) {
-            return Error{Errc::invalid, fmt::format("read the ring {}", settings_.ring_file), last_error()};
+            return Error{Errc::invalid, fmt::format("read the ring {}", settings_.ring_file),
+                         last_error()};
         }
         ring.resize(static_cast<std::size_t>(size));
     } else {
@@ -246,12 +254,15 @@ Result<void> Agent::take_hand_over() {
             return ok();
         }
         if (hand_over->statement.instance_id != machine_.instance_id) {
-            return Error{Code::bad_peer, "the statement in the fleet files is about another instance"};
+            return Error{Code::bad_peer,
+                         "the statement in the fleet files is about another instance"};
         }
-        spdlog::info("agent: handed over to fleet '{}' as '{}'", hand_over->statement.fleet, hand_over->statement.name);
+        spdlog::info("agent: handed over to fleet '{}' as '{}'", hand_over->statement.fleet,
+                     hand_over->statement.name);
         fleet = hand_over->statement.fleet;
         ring = hand_over->ring;
-        settings_.seeds.insert(settings_.seeds.end(), hand_over->seeds.begin(), hand_over->seeds.end());
+        settings_.seeds.insert(settings_.seeds.end(), hand_over->seeds.begin(),
+                               hand_over->seeds.end());
         wipe(hand_over->ring);
         hand_over_ = std::move(hand_over);
     }
@@ -297,7 +308,8 @@ asio::awaitable<Result<void>> Agent::watch_host() {
     if (!client_) {
         co_return ok();
     }
-    // A verb's answer makes it readable, too, and is taken by the thread that asked: so ask now and then.
+    // A verb's answer makes it readable, too, and is taken by the thread that asked: so ask now and
+    // then.
     asio::steady_timer timer{co_await asio::this_coro::executor};
     for (;;) {
         timer.expires_after(std::chrono::seconds{1});
@@ -315,7 +327,8 @@ asio::awaitable<Result<void>> Agent::watch_host() {
 
 asio::awaitable<Result<void>> Agent::housekeeping() {
     asio::steady_timer timer{co_await asio::this_coro::executor};
-    for (auto wait = std::chrono::steady_clock::duration{std::chrono::minutes{1}};; wait = copy_check) {
+    for (auto wait = std::chrono::steady_clock::duration{std::chrono::minutes{1}};;
+         wait = copy_check) {
         timer.expires_after(wait);
         const auto [ec] = co_await timer.async_wait(as_result);
         if (ec) {
@@ -324,7 +337,8 @@ asio::awaitable<Result<void>> Agent::housekeeping() {
         auto work = [this] { return store_->copy_if_due(clock_->wall_ms()); };
         const auto copied = co_await runtime::offload(pool_, std::move(work));
         if (!copied) {
-            spdlog::warn("agent: copy the state: {}; trying again in an hour", copied.error().to_string());
+            spdlog::warn("agent: copy the state: {}; trying again in an hour",
+                         copied.error().to_string());
         }
     }
 }
@@ -358,10 +372,12 @@ Result<void> Agent::run() {
     stopped_.emplace(io_, asio::steady_timer::time_point::max());
     JACKDAW_CHECK(open());
     JACKDAW_CHECK(life_->start());
-    spdlog::info("agent: version {}, pid {}, listening on {}", agent_version, ::getpid(), settings_.listen);
+    spdlog::info("agent: version {}, pid {}, listening on {}", agent_version, ::getpid(),
+                 settings_.listen);
     Result<void> outcome;
     asio::co_spawn(io_, serve(), [&](const std::exception_ptr& thrown, Result<void> result) {
-        outcome = thrown ? Result<void>{Error{Errc::internal, "the loop ended by an exception"}} : std::move(result);
+        outcome = thrown ? Result<void>{Error{Errc::internal, "the loop ended by an exception"}}
+                         : std::move(result);
     });
     io_.run();
     life_->stop();

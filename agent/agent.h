@@ -9,8 +9,9 @@ namespace jackdaw::agent {
 
 inline constexpr const char* agent_version = JACKDAW_VERSION;
 
-/// Runs the agent until SIGTERM or SIGINT (ok) or until it must be started again (an Error: the host process or the
-/// state store is gone). `host_socket`: this end of the pair to jackdaw-host; none for a plain member.
+/// Runs the agent until SIGTERM or SIGINT (ok) or until it must be started again (an Error: the
+/// host process or the state store is gone). `host_socket`: this end of the pair to jackdaw-host;
+/// none for a plain member.
 [[nodiscard]] Result<void> run_agent(const Settings& settings, UniqueFd host_socket);
 
 } // namespace jackdaw::agent

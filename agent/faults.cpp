@@ -33,8 +33,9 @@ void FaultFile::at(std::string_view action, std::string_view step, std::string_v
         std::string wanted_step;
         std::string wanted_point;
         words >> what >> wanted_action >> wanted_step >> wanted_point;
-        if (taken.empty() && (what == "kill" || what == "pause") && matches(wanted_action, action) &&
-            matches(wanted_step, step) && matches(wanted_point, point)) {
+        if (taken.empty() && (what == "kill" || what == "pause") &&
+            matches(wanted_action, action) && matches(wanted_step, step) &&
+            matches(wanted_point, point)) {
             taken = what;
             words >> pause_ms;
             continue;

@@ -57,7 +57,8 @@ Result<std::optional<HandOver>> read_hand_over(Host& host, const Identity& ident
     anchor.fleet = hand_over.statement.fleet;
     JACKDAW_TRY(const auto own, proto::judge_peer(*statement, identity.noise.open, anchor));
     if (own.statement.sign_key != identity.sign_key) {
-        return Error{Code::bad_peer, "the statement in the fleet files is about another agent's keys"};
+        return Error{Code::bad_peer,
+                     "the statement in the fleet files is about another agent's keys"};
     }
     hand_over.keys.own = identity.noise;
     hand_over.keys.statement = *statement;
@@ -74,8 +75,8 @@ Result<std::optional<HandOver>> read_hand_over(Host& host, const Identity& ident
 Fleet::Fleet(Parts parts, std::string name, std::string address, std::uint16_t port)
     : parts_{std::move(parts)}, name_{std::move(name)}, address_{std::move(address)}, port_{port} {}
 
-Result<void> Fleet::open(boost::asio::ip::udp::socket socket, const std::string& fleet, const std::string& ring,
-                         std::string instance_id) {
+Result<void> Fleet::open(boost::asio::ip::udp::socket socket, const std::string& fleet,
+                         const std::string& ring, std::string instance_id) {
     JACKDAW_TRY(auto keys, proto::parse_ring(ring));
     JACKDAW_TRY(const auto kept, parts_.store.get(Table::gossip, incarnation_key));
     std::uint64_t incarnation = 1;
@@ -87,7 +88,8 @@ Result<void> Fleet::open(boost::asio::ip::udp::socket socket, const std::string&
         const auto raw = static_cast<std::uint64_t>(next);
         std::string bytes(sizeof raw, '\0');
         std::memcpy(bytes.data(), &raw, sizeof raw);
-        return parts_.store.commit({Change{Table::gossip, std::string{incarnation_key}, std::move(bytes)}});
+        return parts_.store.commit(
+            {Change{Table::gossip, std::string{incarnation_key}, std::move(bytes)}});
     };
     JACKDAW_CHECK(persist(proto::Incarnation{incarnation}));
     fleet_ = fleet;
@@ -108,8 +110,9 @@ Result<void> Fleet::open(boost::asio::ip::udp::socket socket, const std::string&
         refresh();
     };
     hooks.on_persist = persist;
-    service_ = std::make_unique<gossip::GossipService>(std::move(socket), gossip::Config{}, std::move(self), seed,
-                                                       std::move(keys), fleet, std::move(hooks));
+    service_ = std::make_unique<gossip::GossipService>(std::move(socket), gossip::Config{},
+                                                       std::move(self), seed, std::move(keys),
+                                                       fleet, std::move(hooks));
     refresh();
     return ok();
 }
@@ -147,7 +150,8 @@ void Fleet::refresh() {
         const auto& member = view.member;
         auto blob = proto::decode_blob(member.blob);
         if (!blob) {
-            blob = proto::MemberBlob{}; // a later version's: its standing is shown, its instance is not
+            blob = proto::MemberBlob{}; // a later version's: its standing is shown, its instance is
+                                        // not
         }
         proto::MemberShape shape;
         shape.name = blob->name;
@@ -158,7 +162,9 @@ void Fleet::refresh() {
         shape.rtt_ms = view.rtt_ms;
         shape.version = blob->agent_version;
         shape.instance = blob->instance_id;
-        shape.since = rfc3339(wall_ms - std::chrono::duration_cast<std::chrono::milliseconds>(now - view.since).count());
+        shape.since = rfc3339(
+            wall_ms -
+            std::chrono::duration_cast<std::chrono::milliseconds>(now - view.since).count());
         members.push_back(shape);
         if (blob->datastore.empty() || member.standing == proto::Standing::left) {
             continue;
@@ -180,7 +186,8 @@ void Fleet::refresh() {
         const bool down = member.standing == proto::Standing::down;
         instance.machine_state = down ? "unknown" : "on";
         instance.status = down ? "unreachable" : blob->status;
-        instance.reason = down ? fmt::format("its agent is {} since {}", shape.status, shape.since) : "";
+        instance.reason =
+            down ? fmt::format("its agent is {} since {}", shape.status, shape.since) : "";
         instance.address = blob->address;
         instance.port = blob->port;
         instance.agent_version = blob->agent_version;

@@ -1,6 +1,6 @@
 #pragma once
-// What this agent knows of its fleet: who it is in it (hand-over), who else is there (gossip), and what those run. The glue
-// between the gossip core, which knows nothing of databases, and the API.
+// What this agent knows of its fleet: who it is in it (hand-over), who else is there (gossip), and
+// what those run. The glue between the gossip core, which knows nothing of databases, and the API.
 
 #include <functional>
 #include <memory>
@@ -28,8 +28,8 @@ struct HandOver {
     std::vector<std::string> seeds;
 };
 
-/// Reads the fleet files. nullopt while they are not all there; E-BAD-PEER when the statement is not about this
-/// agent's keys or not signed by the operator's key beside it.
+/// Reads the fleet files. nullopt while they are not all there; E-BAD-PEER when the statement is
+/// not about this agent's keys or not signed by the operator's key beside it.
 [[nodiscard]] Result<std::optional<HandOver>> read_hand_over(Host& host, const Identity& identity);
 
 class Fleet {
@@ -43,7 +43,8 @@ public:
     };
     Fleet(Parts parts, std::string name, std::string address, std::uint16_t port);
 
-    /// Makes the service on this socket; run it with `service().run(seeds)`. `corrupt` for an unreadable ring.
+    /// Makes the service on this socket; run it with `service().run(seeds)`. `corrupt` for an
+    /// unreadable ring.
     [[nodiscard]] Result<void> open(boost::asio::ip::udp::socket socket, const std::string& fleet,
                                     const std::string& ring, std::string instance_id);
     [[nodiscard]] bool is_open() const noexcept { return service_ != nullptr; }

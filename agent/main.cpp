@@ -1,5 +1,6 @@
-// jackdawd. Order matters here: the host process is forked before anything else exists (no thread, no descriptor, no
-// memory worth having), then rights are dropped for good, then the agent is put together.
+// jackdawd. Order matters here: the host process is forked before anything else exists (no thread,
+// no descriptor, no memory worth having), then rights are dropped for good, then the agent is put
+// together.
 #include <signal.h>
 #include <unistd.h>
 
@@ -25,8 +26,10 @@ using namespace jackdaw::agent;
 int report(const Error& error) {
     const auto& row = row_of(error.id());
     const auto doing = error.doing();
-    fmt::print(stderr, "error: {} ({})\ncause: {}\nhint: {}\n", doing.empty() ? std::string{row.text} : doing, row.name,
-               error.cause() ? fmt::format("{}: {}", error.message(), error.cause().message()) : error.message(),
+    fmt::print(stderr, "error: {} ({})\ncause: {}\nhint: {}\n",
+               doing.empty() ? std::string{row.text} : doing, row.name,
+               error.cause() ? fmt::format("{}: {}", error.message(), error.cause().message())
+                             : error.message(),
                error.hint());
     return row.exit_status;
 }
@@ -80,9 +83,11 @@ int main(int argc, char** argv) {
         return report(Error{Errc::internal, "libsodium cannot start"});
     }
     ::signal(SIGPIPE, SIG_IGN);
-    auto logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto logger =
+        std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %L %v", spdlog::pattern_time_type::utc);
-    logger->set_level(spdlog::level::from_str(line->settings.log_level == "warn" ? "warning" : line->settings.log_level));
+    logger->set_level(spdlog::level::from_str(
+        line->settings.log_level == "warn" ? "warning" : line->settings.log_level));
     logger->flush_on(spdlog::level::info);
     spdlog::set_default_logger(std::move(logger));
 

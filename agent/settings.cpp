@@ -200,14 +200,14 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     CommandLine line;
     std::string file;
     std::vector<std::pair<const Row*, std::string>> flags;
-    constexpr std::pair<std::string_view, Task> tasks[] = {
-        {"--check", Task::check},
-        {"--help", Task::help},
-        {"-h", Task::help},
-        {"--sample", Task::sample},
-        {"--document", Task::document},
-        {"--version", Task::version},
-        {"--restore-state", Task::restore_state}, {"--plans", Task::plans}};
+    constexpr std::pair<std::string_view, Task> tasks[] = {{"--check", Task::check},
+                                                           {"--help", Task::help},
+                                                           {"-h", Task::help},
+                                                           {"--sample", Task::sample},
+                                                           {"--document", Task::document},
+                                                           {"--version", Task::version},
+                                                           {"--restore-state", Task::restore_state},
+                                                           {"--plans", Task::plans}};
     for (int i = 1; i < argc; ++i) {
         std::string_view word{argv[i]};
         const auto* const task =
@@ -261,7 +261,7 @@ std::string settings_help() {
         "  --restore-state       bring the last good copy of the state back and end\n"
         "  --sample              print a settings file with every key at its default\n"
         "  --plans               print the actions and steps that operations are made of\n"
-                       "  --document            print the settings as a Markdown table\n"
+        "  --document            print the settings as a Markdown table\n"
         "  --version             print the version\n"
         "  -h, --help            print this\n\n";
     const Settings defaults;

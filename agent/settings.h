@@ -26,7 +26,16 @@ struct Settings {
 };
 
 /// What the command line asks for.
-enum class Task : std::uint8_t { run, check, help, sample, document, version, restore_state, plans };
+enum class Task : std::uint8_t {
+    run,
+    check,
+    help,
+    sample,
+    document,
+    version,
+    restore_state,
+    plans
+};
 
 struct CommandLine {
     Task task = Task::run;

@@ -83,19 +83,20 @@ Result<std::string> canonical_network(std::string_view text) {
 
 std::string render_rules(const std::vector<std::string>& allow, std::uint16_t port,
                          std::uint32_t database_uid) {
-    std::string rules = fmt::format("table inet jackdaw\n"
-                                    "delete table inet jackdaw\n"
-                                    "table inet jackdaw {{\n"
-                                    "chain input {{\n"
-                                    "type filter hook input priority filter; policy drop;\n"
-                                    "iif lo accept\n"
-                                    "ct state established,related accept\n"
-                                    "ct state invalid drop\n"
-                                    "meta l4proto 1 accept\n"  // icmp; by number: an image need not have /etc/protocols
-                                    "meta l4proto 58 accept\n" // ipv6-icmp
-                                    "tcp dport {0} accept\n"
-                                    "udp dport {0} accept\n",
-                                    agent_port);
+    std::string rules = fmt::format(
+        "table inet jackdaw\n"
+        "delete table inet jackdaw\n"
+        "table inet jackdaw {{\n"
+        "chain input {{\n"
+        "type filter hook input priority filter; policy drop;\n"
+        "iif lo accept\n"
+        "ct state established,related accept\n"
+        "ct state invalid drop\n"
+        "meta l4proto 1 accept\n"  // icmp; by number: an image need not have /etc/protocols
+        "meta l4proto 58 accept\n" // ipv6-icmp
+        "tcp dport {0} accept\n"
+        "udp dport {0} accept\n",
+        agent_port);
     for (const auto& network : allow) {
         const auto* kind = network.find(':') == std::string::npos ? "ip" : "ip6";
         rules += fmt::format("{} saddr {} tcp dport {} accept\n", kind, network, port);

@@ -63,7 +63,8 @@ struct Profile {
 };
 
 [[nodiscard]] Result<OperatorKeys> make_operator_keys();
-/// One line "1 HEX64": a key's id and its 32 bytes. The file that the hand-over carries to every agent.
+/// One line "1 HEX64": a key's id and its 32 bytes. The file that the hand-over carries to every
+/// agent.
 [[nodiscard]] Secret make_gossip_ring();
 
 /// `not_found` when there is no such fleet here; `corrupt` when its file cannot be read.

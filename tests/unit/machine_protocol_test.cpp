@@ -100,11 +100,13 @@ bool spawn_valid_after(const std::function<void(jackdaw_spawn_request&)>& breaki
 
 } // namespace
 
-TEST_CASE("the bytes of every message are those of the golden files") { // doubled: too long to print
+TEST_CASE(
+    "the bytes of every message are those of the golden files") { // doubled: too long to print
     CHECK((bytes(spawn_request()) == golden("spawn")));
     CHECK((bytes(guard_status()) == golden("status")));
     CHECK((bytes(guard_request(JACKDAW_GUARD_STOP, JACKDAW_GUARD_STOP_KILL)) == golden("stop")));
-    CHECK((bytes(guard_output(100), offsetof(jackdaw_guard_output, data) + 100) == golden("output")));
+    CHECK(
+        (bytes(guard_output(100), offsetof(jackdaw_guard_output, data) + 100) == golden("output")));
 
     jackdaw_guard_ack ack{};
     jackdaw_guard_header_set(&ack.header, JACKDAW_GUARD_ACK, 9, sizeof ack);
