@@ -1,7 +1,7 @@
 #pragma once
 // What an agent says of itself in gossip (Member::blob): enough for `instance list` and `member
 // list`. msgpack [1, name, instance id, datastore, version, status, address, port, agent version];
-// the instance id is bin of 16 bytes, or nil.
+// the instance id is bin of 16 bytes, or of none.
 
 #include <cstdint>
 #include <string>
@@ -25,13 +25,13 @@ struct MemberBlob {
     friend bool operator==(const MemberBlob&, const MemberBlob&) = default;
 };
 
-/// At most member_blob_bytes_max bytes. A field that is too long is cut at a character (UTF-8) to
-/// what the field may have (name 63, address 45, the others 16 bytes), never refused; an instance
-/// id that is no UUID is left out.
+/// At most member_blob_bytes_max bytes. A field that is too long is cut, never refused: name 63
+/// bytes, datastore 16, version 20, status 12, address 45, agent version 12. An instance id that is
+/// no UUID is left out. Texts must be printable ASCII, or readers refuse the whole.
 [[nodiscard]] std::string encode_blob(const MemberBlob& blob);
 
-/// `unsupported` for another first element, `corrupt` for anything that encode_blob() cannot have
-/// made (fields that a later version may have added behind are skipped).
+/// `corrupt` for anything that encode_blob() cannot have made; the fields that a later version adds
+/// behind these are skipped.
 [[nodiscard]] Result<MemberBlob> decode_blob(std::string_view bytes);
 
 } // namespace jackdaw::proto

@@ -33,8 +33,8 @@ Error bad_line(std::size_t number) {
     return Error{Errc::corrupt, fmt::format("line {} of the gossip ring is no 'ID HEX64'", number)};
 }
 
-Result<KeyRing::Entry> parse_line(std::string_view line, std::size_t number) {
-    KeyRing::Entry entry;
+/// Into `entry`, so that no copy of a key stays on the stack.
+Result<void> parse_line(std::string_view line, std::size_t number, KeyRing::Entry& entry) {
     const auto [end, ec] = std::from_chars(line.data(), line.data() + line.size(), entry.id);
     const auto id_size = static_cast<std::size_t>(end - line.data());
     if (ec != std::errc{} || line.size() != id_size + 1 + 2 * entry.key.size() || *end != ' ') {
@@ -46,8 +46,19 @@ Result<KeyRing::Entry> parse_line(std::string_view line, std::size_t number) {
     }
     std::memcpy(entry.key.data(), key->data(), entry.key.size());
     wipe(*key);
-    return entry;
+    return ok();
 }
+
+void wipe_keys(std::vector<KeyRing::Entry>& entries) noexcept {
+    sodium_memzero(entries.data(), entries.size() * sizeof(KeyRing::Entry));
+}
+
+struct WipedEntries : std::vector<KeyRing::Entry> {
+    WipedEntries() { reserve(KeyRing::keys_max); } // never moved: no copy of a key stays behind
+    WipedEntries(const WipedEntries&) = delete;
+    WipedEntries& operator=(const WipedEntries&) = delete;
+    ~WipedEntries() { wipe_keys(*this); }
+};
 
 } // namespace
 
@@ -60,12 +71,11 @@ FleetTag fleet_tag(std::string_view fleet) {
 }
 
 KeyRing::~KeyRing() {
-    sodium_memzero(entries_.data(), entries_.size() * sizeof(Entry));
+    wipe_keys(entries_);
 }
 
 Result<KeyRing> parse_ring(std::string_view text) {
-    std::vector<KeyRing::Entry> entries;
-    entries.reserve(KeyRing::keys_max); // never moved: no copy of a key stays behind
+    WipedEntries entries;
     for (std::size_t number = 1; !text.empty(); ++number) {
         const auto line = text.substr(0, text.find('\n'));
         text.remove_prefix(std::min(text.size(), line.size() + 1));
@@ -75,17 +85,17 @@ Result<KeyRing> parse_ring(std::string_view text) {
         if (entries.size() == KeyRing::keys_max) {
             return Error{Errc::corrupt, "a gossip ring with more than 4 keys"};
         }
-        JACKDAW_TRY(const auto entry, parse_line(line, number));
-        if (std::ranges::find(entries, entry.id, &KeyRing::Entry::id) != entries.end()) {
+        auto& entry = entries.emplace_back();
+        JACKDAW_CHECK(parse_line(line, number, entry));
+        if (std::ranges::count(entries, entry.id, &KeyRing::Entry::id) > 1) {
             return Error{Errc::corrupt,
                          fmt::format("key {} is twice in the gossip ring", entry.id)};
         }
-        entries.push_back(entry);
     }
     if (entries.empty()) {
         return Error{Errc::corrupt, "a gossip ring without a key"};
     }
-    return KeyRing{std::move(entries)};
+    return KeyRing{std::vector<KeyRing::Entry>{std::move(entries)}};
 }
 
 std::string seal(const KeyRing& ring, const FleetTag& fleet, const SealNonce& nonce,

@@ -48,9 +48,9 @@ private:
     std::vector<Entry> entries_;
 };
 
-/// The ring file: a line "ID HEX64" per key, the sealing one first; empty lines and those that begin
-/// with '#' are skipped. `corrupt`, without the text, for anything else, for none and for more than
-/// four, and for one id twice.
+/// The ring file: a line "ID HEX64" per key, the sealing one first; empty lines and those that
+/// begin with '#' are skipped. `corrupt`, without the text, for anything else, for none and for
+/// more than four, and for one id twice.
 [[nodiscard]] Result<KeyRing> parse_ring(std::string_view text);
 
 [[nodiscard]] std::string seal(const KeyRing& ring, const FleetTag& fleet, const SealNonce& nonce,
