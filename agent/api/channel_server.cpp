@@ -48,6 +48,8 @@ ChannelServer::ChannelServer(asio::ip::tcp::acceptor acceptor, Parts parts, Chan
     : acceptor_{std::move(acceptor)}, parts_{std::move(parts)}, limits_{limits} {}
 
 asio::awaitable<Result<void>> ChannelServer::run() {
+    // Or the wait for the sessions below would throw, and they would outlive their scope.
+    co_await asio::this_coro::throw_if_cancelled(false);
     runtime::TaskScope scope{co_await asio::this_coro::executor};
     for (;;) {
         auto [ec, socket] = co_await acceptor_.async_accept(as_result);

@@ -55,6 +55,8 @@ HttpServer::HttpServer(asio::any_io_executor executor, UniqueFd listener, Parts 
       limits_{limits} {}
 
 asio::awaitable<Result<void>> HttpServer::run() {
+    // Or the wait for the connections below would throw, and they would outlive their scope.
+    co_await asio::this_coro::throw_if_cancelled(false);
     runtime::TaskScope scope{co_await asio::this_coro::executor};
     for (;;) {
         auto [ec, socket] = co_await acceptor_.async_accept(as_result);

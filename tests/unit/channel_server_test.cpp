@@ -1,0 +1,295 @@
+// Both ends of the channel over real sockets on the loopback: who is let in, and what strangers
+// cannot do to it.
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <catch2/catch.hpp>
+#include <sodium.h>
+
+#include "agent/api/channel_server.h"
+#include "tests/unit/life_world.h"
+
+using namespace jackdaw;
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+using agent::ChannelServer;
+using jackdaw::testing::LifeWorld;
+using runtime::ChannelClient;
+using runtime::ChannelKeys;
+
+namespace {
+
+struct Operator {
+    proto::PublicKey open{};
+    proto::SignSecret secret{};
+    Operator() { crypto_sign_keypair(open.data(), secret.data()); }
+};
+
+ChannelKeys keys_of(const Operator& by, proto::PeerRole role, const std::string& fleet = "prod",
+                    const std::string& name = "n") {
+    ChannelKeys keys;
+    keys.own = runtime::fresh_ephemeral();
+    proto::Statement statement;
+    statement.fleet = fleet;
+    statement.name = name;
+    statement.role = role;
+    statement.noise_key = keys.own.open;
+    keys.statement = *proto::sign_statement(statement, by.secret);
+    keys.anchor = {fleet, by.open};
+    return keys;
+}
+
+/// An agent's channel on a thread of its own.
+class Served {
+public:
+    explicit Served(agent::ChannelLimits limits = {}) {
+        asio::ip::tcp::acceptor acceptor{io_, {asio::ip::make_address("127.0.0.1"), 0}};
+        port = acceptor.local_endpoint().port();
+        server_.emplace(std::move(acceptor),
+                        ChannelServer::Parts{router_, world_.life(), hub_, pool_,
+                                             [this]() -> std::optional<ChannelKeys> {
+                                                 return handed_over ? std::optional{own_}
+                                                                    : std::nullopt;
+                                             }},
+                        limits);
+        asio::co_spawn(
+            io_, server_->run(),
+            asio::bind_cancellation_slot(
+                stop_.slot(), [](const std::exception_ptr& thrown, const Result<void>& ended) {
+                    CHECK(thrown == nullptr);
+                    CHECK(ended.has_value());
+                }));
+        thread_ = std::thread{[this] { io_.run(); }};
+    }
+    ~Served() {
+        asio::post(io_, [this] { stop_.emit(asio::cancellation_type::terminal); });
+        thread_.join();
+        pool_.join();
+    }
+    Served(const Served&) = delete;
+    Served& operator=(const Served&) = delete;
+
+    Result<std::unique_ptr<ChannelClient>> connect(const ChannelKeys& keys) const {
+        return ChannelClient::connect("127.0.0.1", port, keys,
+                                      std::chrono::steady_clock::now() + 30s);
+    }
+    /// A socket that speaks no channel, or not yet.
+    UniqueFd raw() const {
+        UniqueFd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(port);
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+        return fd;
+    }
+    agent::EventHub& hub() { return hub_; }
+    asio::io_context& io() { return io_; }
+
+    Operator fleet_operator;
+    bool handed_over = true;
+    std::uint16_t port = 0;
+
+private:
+    LifeWorld world_;
+    bool started_ = (world_.start_agent(), true);
+    runtime::Clock clock_;
+    agent::Router router_{{world_.life(), clock_, [] { return std::vector<proto::MemberShape>{}; },
+                           [] { return std::vector<proto::Instance>{}; }, "0.1.0"}};
+    ChannelKeys own_ = keys_of(fleet_operator, proto::PeerRole::agent, "prod", "db1");
+    agent::EventHub hub_;
+    asio::thread_pool pool_{2};
+    asio::io_context io_{1};
+    asio::cancellation_signal stop_;
+    std::optional<ChannelServer> server_;
+    std::thread thread_;
+};
+
+ChannelClient::Deadline soon() {
+    return std::chrono::steady_clock::now() + 30s;
+}
+
+/// The peer closed it: end of file or a reset, waited for at most 30 s.
+bool is_closed(const UniqueFd& fd) {
+    for (;;) {
+        pollfd wait{fd.get(), POLLIN, 0};
+        REQUIRE(::poll(&wait, 1, 30'000) == 1);
+        std::array<char, 4096> buffer{};
+        if (::recv(fd.get(), buffer.data(), buffer.size(), 0) <= 0) {
+            return true;
+        }
+    }
+}
+
+std::uint32_t status_of(ChannelClient& client, const std::string& method, const std::string& path) {
+    const auto response = client.call({method, path, {}, {}}, soon());
+    REQUIRE(response);
+    return response->status;
+}
+
+} // namespace
+
+TEST_CASE("channel: an operator reads and may change, a viewer and an agent only read",
+          "[channel][server]") {
+    Served served;
+    auto owner = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(owner);
+    CHECK((*owner)->peer().statement.name == "db1");
+    for (int round = 0; round < 3; ++round) { // one session, many requests
+        CHECK(status_of(**owner, "GET", "/v1/version") == 200);
+    }
+    CHECK(status_of(**owner, "GET", "/v1/nothing") == 404);
+    CHECK(status_of(**owner, "POST", "/v1/instance/restart") != 403);
+    for (const auto role : {proto::PeerRole::viewer, proto::PeerRole::agent}) {
+        auto reader = served.connect(keys_of(served.fleet_operator, role));
+        REQUIRE(reader);
+        CHECK(status_of(**reader, "GET", "/v1/version") == 200);
+        CHECK(status_of(**reader, "POST", "/v1/instance/restart") == 403);
+    }
+}
+
+TEST_CASE("channel: who cannot prove that it is of this fleet is let in by neither end",
+          "[channel][server]") {
+    Served served;
+    const auto good = keys_of(served.fleet_operator, proto::PeerRole::operator_);
+    auto keys = keys_of(served.fleet_operator, proto::PeerRole::operator_);
+    bool agent_is_refused = false;
+
+    SECTION("a statement of another operator") {
+        keys.statement = keys_of(Operator{}, proto::PeerRole::operator_).statement;
+    }
+    SECTION("a statement of another fleet") {
+        keys.statement =
+            keys_of(served.fleet_operator, proto::PeerRole::operator_, "test").statement;
+    }
+    SECTION("another's statement") {
+        keys.statement = good.statement;
+    }
+    SECTION("no statement") {
+        keys.statement.clear();
+    }
+    SECTION("the client believes another operator") {
+        keys.anchor.operator_key = Operator{}.open;
+        agent_is_refused = true;
+    }
+    SECTION("the client wants another fleet") {
+        keys.anchor.fleet = "test";
+        agent_is_refused = true;
+    }
+
+    auto client = served.connect(keys);
+    if (agent_is_refused) {
+        REQUIRE_FALSE(client);
+        CHECK(client.error().id() == Code::bad_peer);
+    } else { // the client learns it with the first thing that it asks
+        REQUIRE(client);
+        CHECK_FALSE((*client)->call({"GET", "/v1/version", {}, {}}, soon()));
+    }
+    auto other = served.connect(good);
+    REQUIRE(other);
+    CHECK(status_of(**other, "GET", "/v1/version") == 200);
+}
+
+TEST_CASE("channel: before the hand-over nobody is let in", "[channel][server]") {
+    Served served;
+    served.handed_over = false;
+    CHECK_FALSE(served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_)));
+}
+
+TEST_CASE(
+    "channel: garbage, lengths that lie, half-closed and silent peers cost nobody else anything",
+    "[channel][server]") {
+    agent::ChannelLimits limits;
+    limits.handshake = 1s;
+    Served served{limits};
+    const auto send = [](const UniqueFd& fd, std::string_view bytes) {
+        return ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    };
+    std::vector<UniqueFd> strangers;
+    for (const std::string_view said :
+         {std::string_view{}, std::string_view{"\0", 1}, std::string_view{"\0\x20", 2},
+          std::string_view{"\xff\xff", 2}, std::string_view{"GET / HTTP/1.1\r\n\r\n"},
+          std::string_view{"\0\0", 2}}) {
+        strangers.push_back(served.raw());
+        send(strangers.back(), said);
+    }
+    strangers.push_back(served.raw());
+    send(strangers.back(), std::string{"\0\x20", 2} + std::string(32, 'x')); // then says no more
+    strangers.push_back(served.raw());
+    ::shutdown(strangers.back().get(), SHUT_WR);
+    auto client = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(client);
+    CHECK(status_of(**client, "GET", "/v1/version") == 200);
+    for (const auto& stranger : strangers) {
+        CHECK(is_closed(stranger));
+    }
+    CHECK(status_of(**client, "GET", "/v1/version") == 200);
+}
+
+TEST_CASE("channel: two hundred connections at once are bounded, and then there is room again",
+          "[channel][server]") {
+    agent::ChannelLimits limits;
+    limits.handshake = 2s;
+    Served served{limits};
+    auto client = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(client);
+    std::vector<UniqueFd> strangers;
+    for (int number = 0; number < 200; ++number) {
+        strangers.push_back(served.raw());
+    }
+    CHECK(status_of(**client, "GET", "/v1/version") == 200); // who is in is served
+    for (const auto& stranger : strangers) {
+        CHECK(is_closed(stranger)); // at once, or when its time for the handshake is over
+    }
+    auto next = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(next);
+    CHECK(status_of(**next, "GET", "/v1/version") == 200);
+}
+
+TEST_CASE("channel: a client gives up at its deadline, and never takes somebody for an agent",
+          "[channel]") {
+    asio::io_context io;
+    asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
+    const auto port = acceptor.local_endpoint().port();
+    const auto keys = keys_of(Operator{}, proto::PeerRole::operator_);
+    const auto connect = [&](std::chrono::milliseconds limit) {
+        return ChannelClient::connect("127.0.0.1", port, keys,
+                                      std::chrono::steady_clock::now() + limit);
+    };
+    SECTION("it says nothing") {
+        CHECK(connect(50ms).error().code() == Errc::deadline);
+    }
+    SECTION("it is something else") {
+        std::thread other{[&] {
+            auto socket = acceptor.accept();
+            boost::system::error_code ignored;
+            const std::string banner("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n");
+            std::string answer = runtime::with_length(banner + std::string(200, 'x'));
+            asio::write(socket, asio::buffer(answer), ignored);
+            std::array<char, 256> buffer{};
+            while (!ignored) {
+                socket.read_some(asio::buffer(buffer), ignored);
+            }
+        }};
+        CHECK(connect(30s).error().id() == Code::protocol);
+        other.join();
+    }
+    SECTION("nobody is there") {
+        acceptor.close();
+        CHECK(connect(30s).error().code() == Errc::unavailable);
+    }
+    SECTION("the address is a name") {
+        CHECK(ChannelClient::connect("localhost", port, keys, soon()).error().code() ==
+              Errc::invalid);
+    }
+}
