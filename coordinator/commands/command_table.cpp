@@ -93,7 +93,7 @@ const std::vector<CommandRow>& command_table() {
           {"--attach-volume", "SERIAL", "an existing volume instead of a new one"},
           {"--take-over", "ID", "replace the stamp of this instance on it"},
           {"--format", "SERIAL", "what is on it may go; names the serial again"},
-          {"--flavor", "F", "cpu=N,mem=SIZE or a named one of the fleet's"},
+          {"--flavor", "F", "cpu=N,mem=SIZE or a named one of the fleet's; without it mem=1G"},
           {"--root-disk", "SIZE", "a root disk of its own and this size (local provider)"},
           {"--agent", "DIR", "freshly built programs instead of the image's (local provider)"},
           {"--database", "NAME[:CHARSET[:COLLATION]]", "a database to make", true},

@@ -13,6 +13,8 @@
 namespace jackdaw::cli {
 namespace {
 
+constexpr std::uint64_t default_memory_bytes = 1ULL << 30U; ///< of a machine without --flavor
+
 constexpr std::uint64_t volume_bytes_min = 320ULL << 20U; ///< mkfs.xfs makes none below 300 MiB
 constexpr std::size_t accounts_max = 256;
 
@@ -71,6 +73,10 @@ Result<void> take_machine(const Invocation& invocation, const Profile& profile,
         }
         request.cpu_millis = flavor.cpu_millis;
         request.memory_bytes = flavor.memory_bytes;
+    } else {
+        // An engine takes most of the memory it sees: without a limit each machine would take the
+        // host's.
+        request.memory_bytes = default_memory_bytes;
     }
     if (invocation.has("--root-disk")) {
         JACKDAW_TRY(request.root_disk_bytes, parse_size(invocation.text("--root-disk")));
