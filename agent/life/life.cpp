@@ -414,10 +414,8 @@ void Life::read_usage() {
     }
     const auto info = parts_.host.inspect_volume(state_.spec()->volume_serial);
     if (!info) {
-        if (info.error().code() == Errc::unavailable && info.error().id() != Code::volume_missing) {
-            parts_.on_fatal(info.error()); // the host process is gone; both start again
-            stopping_ = true;
-        }
+        // Shown as it was. That the host process has ended is watched for by the program itself.
+        spdlog::debug("life: read the volume's fill: {}", info.error().to_string());
         return;
     }
     // Under 1 % or 8 MiB free: an engine's next write may be the one that fails.

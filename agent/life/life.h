@@ -70,7 +70,7 @@ public:
         /// Runs on the life thread after the views have changed; must not block. Operation id, or
         /// empty for the instance.
         std::function<void(const std::string& operation)> on_change;
-        /// The host process or the store is gone for good: the program must end and be started
+        /// The store is gone for good: the program must end and be started
         /// again.
         std::function<void(const Error&)> on_fatal;
     };
