@@ -112,7 +112,7 @@ TEST_CASE("a state with any one byte altered is refused or right") {
             if (!is_clear(walked.error())) {
                 FAIL(fmt::format("byte {}: {}", at, walked.error().to_string()));
             }
-        } else if (walked->transaction != right.transaction || ++sound % 257 == 0) {
+        } else if (walked->transaction != right.transaction || ++sound % 997 == 0) {
             // An older state, which only the marker tells from the right one; and a sample of those
             // bytes that mean nothing (free pages, the unused middle of a page): what a store reads
             // must be right.
