@@ -77,7 +77,7 @@ void FakeHost::end(Guard& guard, std::optional<int> exit_status, int signal) {
     signal_fd(guard.event.get());
 }
 
-void FakeHost::die(const std::shared_ptr<Guard>& guard) {
+void FakeHost::die(std::shared_ptr<Guard> guard) {
     guard->dead = true;
     guards_.erase(guard->name);
     signal_fd(guard->event.get());

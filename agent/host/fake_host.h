@@ -140,7 +140,7 @@ private:
     /// The scripted end of a running job; nothing for one that hangs.
     void play(Guard& guard);
     void end(Guard& guard, std::optional<int> exit_status, int signal);
-    void die(const std::shared_ptr<Guard>& guard);
+    void die(std::shared_ptr<Guard> guard); ///< by value: it leaves the map, where callers found it
 
     struct Faults {
         std::optional<Error> error;
