@@ -139,7 +139,9 @@ TEST_CASE("gossip service: members find each other, tell news at once, and see w
     });
 
     b.service->set_blob("second of 2");
-    CHECK(b.persisted.back() == 2);
+    // On a loaded machine it may have had to refute something before.
+    CHECK(b.persisted.back() >= 2);
+    CHECK(b.persisted.back() == static_cast<std::uint64_t>(b.service->swim().self().incarnation));
     for (auto* node : {&a, &c}) {
         net.until([&] {
             const auto views = node->service->snapshot();
