@@ -210,20 +210,39 @@ TEST_CASE("a full volume is told, and so is its end") {
     CHECK(world.wait_status("running").volume_used_bytes == used);
 }
 
-TEST_CASE("a host that does not answer any more ends the agent") {
+TEST_CASE("a fill that cannot be read once is read the next time, and ends nothing") {
     auto settings = LifeWorld::quick();
     settings.usage_period = std::chrono::milliseconds{20};
     LifeWorld world{settings};
     world.start_agent();
     (void)world.must_create();
+    auto volume = world.host.volume();
+    volume.used_bytes += 4096;
+    world.host.fail_next("inspect_volume", Error{Errc::unavailable, "not now"});
+    world.host.set_volume(volume);
+    world.wait("the next reading", [&] {
+        const auto view = world.life().instance();
+        return view && view->volume_used_bytes == volume.used_bytes;
+    });
+    CHECK(world.wait_status("running").database_restarts == 0);
+    CHECK(world.fatal_errors().empty());
+}
+
+TEST_CASE("while the host answers nothing the database goes on, and the next agent adopts it") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto pid = world.host.database_pid();
     world.host.cut_off();
-    world.wait("the end of the agent", [&] { return !world.fatal_errors().empty(); });
-    CHECK(world.host.database_running());
+    CHECK_FALSE(world.wait_status("failed").reason.empty());
+    CHECK(world.host.database_pid() == pid);
     world.stop_agent();
     world.host.reconnect();
     world.start_agent();
     (void)world.wait_status("running");
+    CHECK(world.host.database_pid() == pid);
     CHECK(world.host.databases_started() == 1);
+    CHECK(world.host.violations().empty());
 }
 
 TEST_CASE("a driver that is gone is shown, and the agent lives on") {
