@@ -67,11 +67,10 @@ public:
         const runtime::Clock& clock;
         DriverSource drivers;
         FaultPoint fault_point; ///< may be empty
-        /// Runs on the life thread after the views have changed; must not block. Operation id, or
-        /// empty for the instance.
+        /// Runs after the views have changed, on the life thread or on a submitter's, under the
+        /// core's lock: it must not block nor call Life. Operation id, or empty for the instance.
         std::function<void(const std::string& operation)> on_change;
-        /// The store is gone for good: the program must end and be started
-        /// again.
+        /// The store is gone for good: the program must end and be started again.
         std::function<void(const Error&)> on_fatal;
     };
 
