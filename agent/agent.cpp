@@ -159,7 +159,8 @@ Result<void> Agent::open() {
     }
     fleet_ = std::make_unique<Fleet>(
         Fleet::Parts{*identity_, *store_, *clock_, agent_version,
-                     [this] { return life_ ? life_->instance() : std::nullopt; }},
+                     [this] { return life_ ? life_->instance() : std::nullopt; },
+                     [this] { return life_ && life_->deleted(); }},
         name, address, listen.port);
 
     LifeSettings life_settings;

@@ -19,6 +19,21 @@ namespace {
 
 constexpr std::string_view incarnation_key = "incarnation";
 
+/// What happened, and whether somebody who reads the log of a quiet fleet wants to know.
+std::pair<std::string_view, spdlog::level::level_enum> words_of(gossip::Event::Kind kind) {
+    using Kind = gossip::Event::Kind;
+    switch (kind) {
+    case Kind::joined: return {"is known now", spdlog::level::info};
+    case Kind::suspected: return {"is suspected: it does not answer", spdlog::level::info};
+    case Kind::recovered: return {"is alive again", spdlog::level::info};
+    case Kind::went_down: return {"is down", spdlog::level::info};
+    case Kind::left: return {"has left", spdlog::level::info};
+    case Kind::changed: return {"has news of itself", spdlog::level::debug};
+    case Kind::forgotten: return {"is shown no more", spdlog::level::debug};
+    }
+    return {"?", spdlog::level::debug};
+}
+
 std::string_view status_text(proto::Standing standing) {
     switch (standing) {
     case proto::Standing::alive: return "alive";
@@ -105,8 +120,9 @@ Result<void> Fleet::open(boost::asio::ip::udp::socket socket, const std::string&
     gossip::GossipService::Hooks hooks;
     hooks.on_event = [this](const gossip::Event& event) {
         const auto blob = proto::decode_blob(event.member.blob);
-        spdlog::info("gossip: {} ({}) is {}", blob ? blob->name : "?", event.member.address,
-                     status_text(event.member.standing));
+        const auto [words, level] = words_of(event.kind);
+        spdlog::log(level, "gossip: {} ({}) {}", blob ? blob->name : "?", event.member.address,
+                    words);
         refresh();
     };
     hooks.on_persist = persist;
@@ -138,7 +154,16 @@ void Fleet::refresh() {
     if (service_ == nullptr) {
         return;
     }
-    if (auto blob = own_blob(); blob != last_blob_) {
+    const bool has_left = service_->swim().self().standing == proto::Standing::left;
+    if (parts_.deleted()) {
+        if (!has_left) { // the machine goes next: nobody shall take its silence for a death
+            spdlog::info("gossip: leaving the fleet; the instance was deleted");
+            service_->leave();
+        }
+    } else if (has_left) {
+        service_->come_back(); // another create in the same machine
+    }
+    if (auto blob = own_blob(); blob != last_blob_ && !parts_.deleted()) {
         last_blob_ = blob;
         service_->set_blob(std::move(blob));
     }

@@ -40,6 +40,8 @@ public:
         const runtime::Clock& clock;
         std::string version;
         std::function<std::optional<proto::Instance>()> instance; ///< thread-safe
+        /// Thread-safe: the instance was deleted, and this machine waits for its own end.
+        std::function<bool()> deleted;
     };
     Fleet(Parts parts, std::string name, std::string address, std::uint16_t port);
 

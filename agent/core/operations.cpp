@@ -12,6 +12,7 @@ namespace jackdaw::agent {
 namespace {
 
 constexpr std::int64_t ns_per_s = 1'000'000'000;
+constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr std::int64_t first_guess_us = 200'000; ///< for a step that was never timed
 
 proto::ErrorShape deadline_error(const Record& record) {
@@ -21,6 +22,15 @@ proto::ErrorShape deadline_error(const Record& record) {
             .with_hint(fmt::format("`jackdaw op resume {0}` goes on, `jackdaw op abort {0}` undoes",
                                    record.shape.id)),
         record.shape.id);
+}
+
+/// The wall time of `now` as this operation counts it, within one boot from its own beginning: a
+/// clock that is set meanwhile neither stretches a step nor ends it before it began.
+std::int64_t wall_of(const Record& record, const Now& now) {
+    return now.boot_id == record.deadline.boot_id
+               ? record.deadline.wall_ms -
+                     (record.deadline.boottime_ns - now.boottime_ns) / ns_per_ms
+               : now.wall_ms;
 }
 
 } // namespace
@@ -212,7 +222,7 @@ void Operations::step_began(const Now& now, const std::string& id, std::size_t s
     shape.progress = 0;
     shape.error.reset();
     if (shape.started_at.empty()) {
-        shape.started_at = rfc3339(now.wall_ms);
+        shape.started_at = rfc3339(wall_of(record, now));
     }
     record.step_began_boottime_ns = now.boottime_ns;
     touch(id);
@@ -230,7 +240,7 @@ void Operations::step_done(const Now& now, const std::string& id, std::size_t st
     assert(shape.status == "running");
     shape.status = "done";
     shape.progress = 1;
-    shape.ended_at = rfc3339(now.wall_ms);
+    shape.ended_at = rfc3339(wall_of(record, now));
     shape.duration_us =
         std::max<std::int64_t>(0, now.boottime_ns - record.step_began_boottime_ns) / 1000;
     shape.engine_us = std::min(engine_us, shape.duration_us);
@@ -243,7 +253,7 @@ void Operations::step_failed(const Now& now, const std::string& id, std::size_t 
     auto& record = at(id);
     auto& shape = record.shape.steps.at(step);
     shape.status = "failed";
-    shape.ended_at = rfc3339(now.wall_ms);
+    shape.ended_at = rfc3339(wall_of(record, now));
     error.operation = id;
     shape.error = error;
     if (record.shape.abort_requested) { // next() undoes it, this step included
@@ -254,9 +264,10 @@ void Operations::step_failed(const Now& now, const std::string& id, std::size_t 
 }
 
 void Operations::undo_done(const Now& now, const std::string& id, std::size_t step) {
-    auto& shape = at(id).shape.steps.at(step);
+    auto& record = at(id);
+    auto& shape = record.shape.steps.at(step);
     shape.status = "undone";
-    shape.ended_at = rfc3339(now.wall_ms);
+    shape.ended_at = rfc3339(wall_of(record, now));
     touch(id);
 }
 
@@ -413,7 +424,7 @@ void Operations::touch(const std::string& id) {
 void Operations::end(const Now& now, Record& record, std::string status,
                      std::optional<proto::ErrorShape> error) {
     record.shape.status = std::move(status);
-    record.shape.ended_at = rfc3339(now.wall_ms);
+    record.shape.ended_at = rfc3339(wall_of(record, now));
     record.shape.error = std::move(error);
     record.shape.progress = record.shape.status == "done" ? 1 : 0;
     if (running_ == record.shape.id) {

@@ -184,16 +184,24 @@ Result<void> write_config(const std::vector<plugins::RenderedFile>& files) {
     }
     JACKDAW_TRY(const auto folder,
                 open_no_links(std::string{config_folder}, O_RDONLY | O_DIRECTORY));
+    // What stands there already is not written again: a restart on a full root disk needs no room.
+    std::vector<plugins::RenderedFile> changed;
     for (const auto& file : files) {
+        const auto present = read_root_file(folder.get(), file.name, config_file_max_bytes);
+        if (!present || *present != file.content) {
+            changed.push_back(file);
+        }
+    }
+    for (const auto& file : changed) {
         if (auto written = write_new_file(folder.get(), ".new-" + file.name, file.content, 0644);
             !written) {
-            for (const auto& other : files) {
+            for (const auto& other : changed) {
                 (void)::unlinkat(folder.get(), (".new-" + other.name).c_str(), 0);
             }
             return std::move(written).while_doing("write the configuration");
         }
     }
-    for (const auto& file : files) {
+    for (const auto& file : changed) {
         JACKDAW_CHECK(rename_at(folder.get(), ".new-" + file.name, file.name));
     }
     JACKDAW_CHECK(remove_others(folder.get(), names));

@@ -22,6 +22,14 @@ constexpr std::chrono::seconds speech_wait{
     5}; ///< a query waits this long for the life thread's own words
 constexpr std::uint32_t probes_until_degraded = 3;
 
+/// The first 48 bits of a UUIDv7 (RFC 9562, section 5.7); 0 when it is none.
+std::int64_t milliseconds_of(std::string_view id) {
+    if (!is_uuid(id)) {
+        return 0;
+    }
+    return std::stoll(fmt::format("{}{}", id.substr(0, 8), id.substr(9, 4)), nullptr, 16);
+}
+
 } // namespace
 
 Life::Life(Parts parts, LifeSettings settings)
@@ -84,7 +92,13 @@ Now Life::now() const {
 std::string Life::new_id() const {
     std::array<std::byte, 10> random{};
     randombytes_buf(random.data(), random.size());
-    return make_uuid7(parts_.clock.wall_ms(), random);
+    auto ms = parts_.clock.wall_ms();
+    // Ids order the queue and the history: what is asked for after the wall clock was set back
+    // comes last all the same.
+    if (const auto& records = operations_.all(); !records.empty()) {
+        ms = std::max(ms, milliseconds_of(records.rbegin()->first) + 1);
+    }
+    return make_uuid7(ms, random);
 }
 
 void Life::fault(std::string_view action, std::string_view step, std::string_view point) const {
@@ -266,9 +280,10 @@ void Life::run_step(const Operations::Next& next) {
             auto shape = proto::shape_of(error, next.id);
             if (action == "instance.start" && !undo) {
                 last_failure_ = shape;
-                if (copy.shape.cause !=
-                    "request") { // a start of our own that failed is a death like any other
-                    supervisor_.ended(runtime::Clock::instant());
+                if (error.id() == Code::volume_full) {
+                    volume_full_ = true; // read_usage() sees the end of it, and then it is started
+                } else if (copy.shape.cause != "request") {
+                    supervisor_.ended(runtime::Clock::instant()); // a death like any other
                 }
             }
             undo ? operations_.undo_failed(now(), next.id, next.step, std::move(shape))
@@ -421,6 +436,11 @@ void Life::read_usage() {
     // Under 1 % or 8 MiB free: an engine's next write may be the one that fails.
     const auto reserve = std::min<std::uint64_t>(info->filesystem_bytes / 100, 8U << 20U);
     const bool full = info->mounted && info->free_bytes < reserve;
+    if (volume_full_ && !full && database_.link == nullptr && last_failure_) {
+        spdlog::info("life: the volume has room again");
+        supervisor_.forgive();
+        last_failure_.reset(); // watch() starts what is wanted
+    }
     if (volume_size_ != info->size_bytes || volume_used_ != info->used_bytes ||
         full != volume_full_) {
         volume_size_ = info->size_bytes;

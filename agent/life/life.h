@@ -106,6 +106,8 @@ public:
 
     [[nodiscard]] std::optional<proto::Instance> instance() const;
     [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const; ///< null: none
+    /// There was an instance, a delete has forgotten it, and no create came since.
+    [[nodiscard]] bool deleted() const;
     [[nodiscard]] std::optional<proto::Operation> operation(const std::string& id) const;
     /// Newest first, at most `limit`.
     [[nodiscard]] std::vector<proto::Operation> operations(std::size_t limit) const;

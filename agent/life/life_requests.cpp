@@ -231,6 +231,21 @@ std::shared_ptr<const proto::InstanceSpec> Life::spec() const {
     return state_.spec();
 }
 
+bool Life::deleted() const {
+    const std::lock_guard lock{core_mutex_};
+    if (state_.spec()) {
+        return false;
+    }
+    const auto& records = operations_.all();
+    for (auto record = records.rbegin(); record != records.rend(); ++record) {
+        const auto& action = record->second.shape.action;
+        if (action == "instance.create" || action == "instance.delete") {
+            return action == "instance.delete";
+        }
+    }
+    return false;
+}
+
 std::optional<proto::Operation> Life::operation(const std::string& id) const {
     const std::lock_guard lock{core_mutex_};
     if (operations_.find(id) == nullptr) {

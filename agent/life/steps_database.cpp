@@ -5,12 +5,14 @@
 
 #include "agent/life/steps.h"
 #include "proto/base/ids.h"
+#include "proto/base/size.h"
 
 namespace jackdaw::agent::steps {
 namespace {
 
 constexpr std::chrono::seconds speech_limit{30};
 constexpr std::chrono::seconds check_limit{60};
+constexpr std::uint64_t start_free_bytes_min = std::uint64_t{1} << 20; ///< what any engine writes
 constexpr int adopt_retry_ms = 5; ///< while a starting server does not take connections yet
 
 /// "10.11" accepts "10.11.14"; a full version accepts itself.
@@ -69,6 +71,22 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
         pollfd waits[2] = {{link.poll_fd(), POLLIN, 0}, {context.stop.fd(), POLLIN, 0}};
         (void)::poll(waits, 2, adopt_retry_ms);
     }
+}
+
+} // namespace
+
+namespace {
+
+/// An engine that finds no room waits for it inside its own start (MariaDB's Aria: a minute at a
+/// time), and the growth of the volume would wait behind that start.
+Result<void> require_room(StepContext& context) {
+    JACKDAW_TRY(const auto volume, context.host.inspect_volume(context.spec().volume_serial));
+    if (volume.mounted && volume.free_bytes < start_free_bytes_min) {
+        return Error{Code::volume_full, fmt::format("{} of {} are free; nothing is started on that",
+                                                    format_size(volume.free_bytes),
+                                                    format_size(volume.filesystem_bytes))};
+    }
+    return ok();
 }
 
 } // namespace
@@ -208,6 +226,7 @@ Result<void> start_database(StepContext& context) {
     const auto launch = context.slot.driver->launch(context.slot.place);
     const auto began = runtime::Clock::boottime_ns();
     if (database.link == nullptr) {
+        JACKDAW_CHECK(require_room(context));
         JACKDAW_TRY(database.link, context.host.spawn_database(launch));
     }
     database.since = rfc3339(context.clock.wall_ms());

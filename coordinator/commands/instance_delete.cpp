@@ -185,10 +185,10 @@ Result<int> delete_locally(Session& session, const Invocation& invocation, Reach
 
 Result<int> instance_delete(Session& session, const Invocation& invocation) {
     const auto name = invocation.text("NAME");
-    const bool keep = invocation.has("--keep-volume");
+    const bool asked_to_keep = invocation.has("--keep-volume");
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     if (reach.local()) {
-        return delete_locally(session, invocation, reach, keep);
+        return delete_locally(session, invocation, reach, asked_to_keep);
     }
     auto machine = reach.machine(name);
     const auto record = reach.journal().newest_of(name);
@@ -201,6 +201,13 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
     }
     const auto agent = ask(session, reach, *machine);
     const bool ours = record && record->instance_id == machine->id;
+    // A volume that was attached and never became this instance's: what it holds is somebody's.
+    const bool not_its_own =
+        ours && !record->request.attach_serial.empty() && record->operation.status != "done";
+    const bool keep = asked_to_keep || not_its_own;
+    if (not_its_own && !asked_to_keep) {
+        session.terminal.err("its create did not take the attached volume over; it is kept\n");
+    }
     if (agent.instance ? agent.instance->protect : ours && record->request.protect) {
         return Error{Code::protected_, fmt::format("'{}' is protected", name)}.with_hint(
             fmt::format("`jackdaw instance unprotect {}` first", name));

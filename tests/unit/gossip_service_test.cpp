@@ -157,6 +157,8 @@ TEST_CASE("gossip service: members find each other, tell news at once, and see w
 
     b.service->leave();
     net.until([&] { return sees(a, 2, Standing::left); });
+    b.service->come_back();
+    net.until([&] { return sees(a, 2, Standing::alive); });
 }
 
 TEST_CASE("gossip service: another fleet's, another ring's and unsealed datagrams are counted and "

@@ -470,3 +470,16 @@ TEST_CASE("databases and users are made, changed and dropped, and a missing one 
     REQUIRE(down);
     CHECK(world.wait_ended(down->operation.id).error->code == "E-DATABASE-DOWN");
 }
+
+TEST_CASE("what is asked for after the wall clock was set back comes last all the same") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.shift_wall_clock(3600);
+    const auto before = world.must_do("instance.protect", {{"protect", true}});
+    world.shift_wall_clock(-3600);
+    const auto after = world.must_do("instance.protect", {{"protect", false}});
+    world.shift_wall_clock(0);
+    CHECK(before.id < after.id);
+    CHECK(world.life().operations(1).front().id == after.id);
+}

@@ -210,6 +210,29 @@ TEST_CASE("a full volume is told, and so is its end") {
     CHECK(world.wait_status("running").volume_used_bytes == used);
 }
 
+TEST_CASE("a database that died on a full volume is not started on it, and is as soon as there is "
+          "room") {
+    auto settings = LifeWorld::quick();
+    settings.usage_period = std::chrono::milliseconds{20};
+    LifeWorld world{settings};
+    world.start_agent();
+    (void)world.must_create();
+    auto volume = world.host.volume();
+    const auto used = volume.used_bytes;
+    const auto pid = world.host.database_pid();
+    volume.used_bytes = volume.filesystem_bytes;
+    world.host.set_volume(volume);
+    world.host.end_database(std::nullopt, 6);
+    CHECK_THAT(world.wait_status("failed").reason, Catch::Contains("free"));
+    world.wait("all has been tried", [&] { return quiet(world); });
+    CHECK(world.host.databases_started() == 1);
+    volume.used_bytes = used;
+    world.host.set_volume(volume);
+    wait_new_database(world, pid);
+    CHECK(world.host.databases_started() == 2);
+    CHECK(world.host.violations().empty());
+}
+
 TEST_CASE("a fill that cannot be read once is read the next time, and ends nothing") {
     auto settings = LifeWorld::quick();
     settings.usage_period = std::chrono::milliseconds{20};

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "agent/core/operations.h"
+#include "proto/base/ids.h"
 
 using namespace jackdaw;
 using namespace jackdaw::agent;
@@ -264,4 +265,23 @@ TEST_CASE("operations: the time left shrinks with known durations and reaches ze
     core.step_began(at(1), "1", core.next(at(1)).step);
     CHECK(*core.shape_at(at(2), *core.find("1")).seconds_left == Approx(2.0));
     CHECK(core.shape_at(at(2), *core.find("1")).progress == Approx(0.5));
+}
+
+TEST_CASE(
+    "operations: a wall clock that is set meanwhile neither ends a step before it began nor the "
+    "operation early") {
+    const auto shift = GENERATE(-3'600'000, 3'600'000);
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1", {"a"})));
+    REQUIRE(core.next(at(1)).what == Operations::What::run);
+    core.step_began(at(1), "1", 0);
+    auto later = at(3);
+    later.wall_ms += shift;
+    core.step_done(later, "1", 0, 0);
+    REQUIRE(core.next(later).what == Operations::What::idle);
+    const auto shape = core.shape_at(later, *core.find("1"));
+    CHECK(shape.status == "done");
+    CHECK(shape.steps[0].started_at == rfc3339(at(1).wall_ms));
+    CHECK(shape.steps[0].ended_at == rfc3339(at(3).wall_ms));
+    CHECK(shape.ended_at == rfc3339(at(3).wall_ms));
 }
