@@ -38,8 +38,10 @@ Json operation_json(const Conclusion& end) {
     }
     Json credentials = Json::array();
     for (const auto& one : end.credentials) {
-        credentials.push_back(
-            Json{{"user", one.user}, {"host", one.host}, {"password", one.password.reveal()}});
+        if (one.generated) { // who gave one has it; it need not stand in a log of outputs, too
+            credentials.push_back(
+                Json{{"user", one.user}, {"host", one.host}, {"password", one.password.reveal()}});
+        }
     }
     json["result"] = Json{{"instance", end.instance}, {"credentials", std::move(credentials)}};
     return json;
@@ -85,10 +87,12 @@ void announce(Session& session, const Invocation& invocation, const std::string&
 
 Result<proto::Operation> follow(Session& session, const Invocation& invocation,
                                 const Redial& redial, proto::Operation operation,
-                                const Decorate& decorate, const std::string& detached_too) {
+                                const Decorate& decorate, const std::string& detached_too,
+                                ProgressView* begun) {
     const auto deadline = session.in(invocation.timeout.value_or(watch_limit));
     const DetachNote note{session.terminal, how_to_watch(operation.id) + detached_too};
-    ProgressView view{session.terminal.err_is_terminal(), session.terminal.columns()};
+    ProgressView own{session.terminal.err_is_terminal(), session.terminal.columns()};
+    auto& view = begun != nullptr ? *begun : own;
     const auto shown = [&](const proto::Operation& one) { return decorate ? decorate(one) : one; };
     const auto show = [&] { session.terminal.err(view.update(shown(operation))); };
     auto heard = session.clock.now();

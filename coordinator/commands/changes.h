@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "coordinator/commands/session.h"
+#include "coordinator/render/progress.h"
 #include "proto/messages/shapes.h"
 
 namespace jackdaw::cli {
@@ -30,11 +31,12 @@ void announce(Session& session, const Invocation& invocation, const std::string&
 /// Follows until the end; agents that restart meanwhile are dialled again. E-DEADLINE (exit 7: it
 /// still runs) after
 /// --timeout or an hour, `unavailable` when nobody answered for a minute, E-MACHINE-DOWN at once.
-/// `detached_too` is said when Ctrl-C ends the watching.
+/// `detached_too` is said when Ctrl-C ends the watching; `begun` already showed what came before.
 [[nodiscard]] Result<proto::Operation> follow(Session& session, const Invocation& invocation,
                                               const Redial& redial, proto::Operation operation,
                                               const Decorate& decorate = {},
-                                              const std::string& detached_too = {});
+                                              const std::string& detached_too = {},
+                                              ProgressView* begun = nullptr);
 
 struct Conclusion {
     proto::Operation operation;

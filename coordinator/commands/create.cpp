@@ -329,7 +329,8 @@ private:
         auto followed = follow(
             session_, invocation_, [this] { return reach_.of(name()); }, *agent_operation_,
             [this](const proto::Operation& agent) { return whole(agent); },
-            secrets ? "; `jackdaw user password` makes the passwords that were not shown" : "");
+            secrets ? "; `jackdaw user password` makes the passwords that were not shown" : "",
+            &view_);
         if (!followed) {
             auto late = conclusion(whole(*agent_operation_));
             late.operation.status = "running";

@@ -81,6 +81,22 @@ const std::string& scratch() {
     return folder;
 }
 
+/// The staged programs where the database's user reaches them, whatever the folders above the build
+/// allow. Without root that user is ourselves.
+const std::string& staged_programs() {
+    static const std::string folder = [] {
+        if (!is_root()) {
+            return std::string{JACKDAW_STAGE_FOLDER};
+        }
+        auto name = scratch() + "/programs";
+        must(::mkdir(name.c_str(), 0755) == 0, "mkdir " + name);
+        must(::mount(JACKDAW_STAGE_FOLDER, name.c_str(), nullptr, MS_BIND, nullptr) == 0,
+             "bind the staged programs");
+        return name;
+    }();
+    return folder;
+}
+
 struct RemoveScratch {
     RemoveScratch() { (void)scratch(); } // so that its name outlives this
     ~RemoveScratch() {
@@ -207,7 +223,7 @@ pid_t Server::spawn(const std::vector<std::string>& argv,
     auto words = argv;
     const std::string staged = "/usr/lib/jackdaw/";
     if (root_.empty() && words[0].starts_with(staged)) { // what an installed machine has there
-        words[0] = std::string{JACKDAW_STAGE_FOLDER} + "/" + words[0].substr(staged.size());
+        words[0] = staged_programs() + "/" + words[0].substr(staged.size());
     }
     std::vector<char*> arguments;
     std::vector<char*> variables;

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include <fmt/format.h>
+
 #include "coordinator/cloud/local/machine_inside.h"
 
 namespace jackdaw::cloud::local {
@@ -36,6 +38,7 @@ int wait_for(pid_t pid) noexcept {
 
 struct Entry {
     int pidfd = -1;
+    int root = -1;           ///< of the first process
     std::vector<int> groups; ///< cgroup.procs files, open for writing
     std::vector<char*> argv;
     std::vector<char*> environment;
@@ -53,7 +56,10 @@ struct Entry {
     }
     if (::getppid() != entry.caller ||
         ::setns(entry.pidfd, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
-                                 CLONE_NEWNET | CLONE_NEWCGROUP) != 0) {
+                                 CLONE_NEWNET | CLONE_NEWCGROUP) != 0 ||
+        // setns puts us at the root of the mount namespace, which is not the machine's when the
+        // coordinator that started it was in a chroot itself.
+        ::fchdir(entry.root) != 0 || ::chroot(".") != 0) {
         ::_exit(not_entered);
     }
     const pid_t inner = ::fork();
@@ -106,7 +112,13 @@ Result<int> run_in_machine(const MachinePower& machine, const std::vector<std::s
             "`jackdaw machine thaw NAME`");
     }
     Entry entry;
+    const std::string root_link = fmt::format("/proc/{}/root", pid);
+    const UniqueFd root{::open(root_link.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!root) {
+        return os_error("open the machine's root", errno);
+    }
     entry.pidfd = first.get();
+    entry.root = root.get();
     entry.caller = ::getpid();
     std::vector<UniqueFd> held;
     for (const Path& file : machine.cgroup().process_files()) {
