@@ -136,6 +136,8 @@ private:
 };
 
 Result<void> Agent::open() {
+    // A host waits for the end of the one before it, which beside a living agent is for ever.
+    JACKDAW_CHECK(StateStore::check_free(settings_.state_folder));
     JACKDAW_TRY(machine_, host_.machine_file());
     StateOptions options;
     options.folder = settings_.state_folder;

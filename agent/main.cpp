@@ -58,6 +58,11 @@ int main(int argc, char** argv) {
     case Task::plans: return print_plans();
     case Task::check: fmt::print("the settings are good\n"); return 0;
     case Task::restore_state: {
+        if (::geteuid() == 0) { // what it makes is the agent's, or the agent could not open it
+            if (const auto dropped = drop_rights(); !dropped) {
+                return report(dropped.error());
+            }
+        }
         const auto restored = restore_state(line->settings.state_folder);
         if (!restored) {
             return report(restored.error());

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -22,6 +23,7 @@ namespace {
 
 constexpr const char* lock_path = "/run/jackdaw/host.lock";
 constexpr int socket_number = 3;
+constexpr int lock_retry_ms = 5; ///< mostly the moment in which a killed agent's host ends
 
 Error system_error(const char* doing) {
     return Error{Errc::unavailable, doing, std::error_code{errno, std::generic_category()}};
@@ -36,16 +38,21 @@ void close_doors() {
 }
 
 /// The host of a killed agent may still be inside a verb: wait for its end, however long that verb
-/// is.
+/// is. Ends this process when its own agent is gone meanwhile, as a second agent is that refused
+/// (by the socket: an unprivileged parent's death sends root's process no PDEATHSIG).
 Result<UniqueFd> take_lock() {
     JACKDAW_CHECK(host::ensure_folder("/run/jackdaw", 0, 0, 0755));
     UniqueFd lock{::open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!lock) {
         return system_error("open the host's lock");
     }
-    while (::flock(lock.get(), LOCK_EX) != 0) {
-        if (errno != EINTR) {
+    while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
             return system_error("take the host's lock");
+        }
+        pollfd agent{socket_number, 0, 0};
+        if (::poll(&agent, 1, lock_retry_ms) > 0) {
+            ::_exit(0);
         }
     }
     return lock;

@@ -62,12 +62,15 @@ Result<void> with_facet(StepContext& context, Facet* (plugins::Datastore::*facet
             fmt::format("`jackdaw instance start {}` first", context.spec().name));
     }
     const std::lock_guard speech{context.slot.speech};
+    const auto call = context.call(speech_limit);
+    // An agent that resumes this step has not spoken to the server yet.
+    JACKDAW_CHECK(context.slot.driver->adopt(call, context.slot.place));
     auto* const found = (*context.slot.driver.*facet)();
     if (found == nullptr) {
         return Error{Errc::unsupported,
                      fmt::format("{} has no such thing", context.slot.driver->name())};
     }
-    return say(*found, context.call(speech_limit));
+    return say(*found, call);
 }
 
 } // namespace

@@ -206,6 +206,14 @@ Result<std::unique_ptr<StateStore>> StateStore::open(StateOptions options) {
     return store;
 }
 
+Result<void> StateStore::check_free(const std::string& folder) {
+    JACKDAW_TRY(const auto lock, state::size_of(folder, state::lock_name));
+    if (lock) {
+        JACKDAW_CHECK(state::lock_folder(folder));
+    }
+    return ok();
+}
+
 Result<void> StateStore::start(std::size_t map_bytes) {
     JACKDAW_TRY(const auto size, state::size_of(folder_, state::file_name));
     map_bytes_ = std::max(map_bytes, static_cast<std::size_t>(size.value_or(0)));

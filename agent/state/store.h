@@ -77,6 +77,9 @@ public:
     /// (names the holder's pid), E-STATE-MISSING, E-STATE-CORRUPT, E-STATE-NEWER, E-DISK-FULL; none
     /// of them changes a file.
     [[nodiscard]] static Result<std::unique_ptr<StateStore>> open(StateOptions options);
+    /// E-STATE-LOCKED when a living agent has this folder now; ok also for a folder that is not
+    /// there yet. For a clear word early: open() is what keeps the folder.
+    [[nodiscard]] static Result<void> check_free(const std::string& folder);
     ~StateStore();
     StateStore(const StateStore&) = delete;
     StateStore& operator=(const StateStore&) = delete;
