@@ -87,6 +87,8 @@ public:
     virtual Result<std::unique_ptr<GuardLink>> spawn_mkfs(const std::string& guard,
                                                           const Mkfs& mkfs) = 0;
     /// Mounts the serial's own node after checking that it carries `uuid`; already mounted is ok.
+    /// Read-only while neither we made the file system nor its stamp names our instance:
+    /// write_stamp() makes it writable.
     virtual Result<void> mount_volume(const std::string& serial, const std::string& uuid) = 0;
     virtual Result<void> unmount_volume(const std::string& serial) = 0;
     /// Guard job as root: grows the mounted file system to its device.

@@ -83,6 +83,7 @@ Result<void> Volume::write_stamp(const VolumeStamp& stamp, const std::string& ta
         return Error{Code::volume_foreign,
                      fmt::format("it is stamped for instance {}", present->instance_id)};
     }
+    JACKDAW_CHECK(make_writable());
     JACKDAW_TRY(const auto folder, mounted());
     return replace_file(folder.get(), std::string{stamp_name}, format_stamp(stamp), 0644);
 }

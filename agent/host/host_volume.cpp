@@ -25,7 +25,8 @@ namespace jackdaw::agent::host {
 namespace {
 
 constexpr const char* intent_folder = "/var/lib/jackdaw";
-constexpr const char* intent_name = "mkfs-intent";
+constexpr const char* intent_name = "mkfs-intent"; ///< what we are about to format
+constexpr const char* own_name = "volume-own";     ///< what we formatted or stamped
 constexpr std::size_t intent_max_bytes = 256;
 
 struct ProbeFree {
@@ -80,6 +81,21 @@ Result<dev_t> device_number(const std::string& node) {
         return file_error(fmt::format("look at {}", node), errno);
     }
     return info.st_rdev;
+}
+
+Result<void> mount_node(const VolumeInfo& info, unsigned long flags, const char* options) {
+    if (::mount(info.device.c_str(), std::string{volume_folder}.c_str(), info.filesystem.c_str(),
+                flags | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, options) != 0) {
+        return file_error(fmt::format("mount {}", info.device), errno);
+    }
+    return ok();
+}
+
+Result<void> unmount_node() {
+    if (::umount2(std::string{volume_folder}.c_str(), UMOUNT_NOFOLLOW) != 0) {
+        return file_error("unmount the volume", errno);
+    }
+    return ok();
 }
 
 std::string intent_text(const std::string& serial, const std::string& uuid) {
@@ -224,16 +240,50 @@ Result<void> Volume::mount(const std::string& given, const std::string& uuid) co
         return Error{Errc::conflict, "something else is mounted in the volume's place"};
     }
     JACKDAW_CHECK(ensure_folder(std::string{volume_folder}, 0, 0, 0755));
-    if (::mount(info.device.c_str(), std::string{volume_folder}.c_str(), info.filesystem.c_str(),
-                MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, nullptr) != 0) {
-        return file_error(fmt::format("mount {}", info.device), errno);
+    JACKDAW_TRY(const auto folder, open_no_links(intent_folder, O_RDONLY | O_DIRECTORY));
+    JACKDAW_TRY(const auto intent, read_root_file(folder.get(), intent_name, intent_max_bytes));
+    JACKDAW_TRY(const auto own, read_root_file(folder.get(), own_name, intent_max_bytes));
+    const auto this_one = intent_text(volume_serial(given), uuid);
+    if (intent != this_one && own != this_one) {
+        // Perhaps somebody else's: not a byte of it changes (no log is replayed) before its stamp
+        // was seen, or write_stamp() was ordered to replace that.
+        JACKDAW_CHECK(
+            mount_node(info, MS_RDONLY, info.filesystem == "xfs" ? "norecovery" : "noload"));
+        const auto stamp = read_stamp();
+        if (!stamp || !*stamp || (*stamp)->instance_id != machine_->instance_id) {
+            return ok();
+        }
+        JACKDAW_CHECK(unmount_node());
     }
+    return mount_own(info);
+}
+
+Result<void> Volume::mount_own(const VolumeInfo& info) const {
+    JACKDAW_TRY(const auto folder, open_no_links(intent_folder, O_RDONLY | O_DIRECTORY));
+    const auto this_one = intent_text(machine_->volume_serial, info.uuid);
+    JACKDAW_TRY(const auto own, read_root_file(folder.get(), own_name, intent_max_bytes));
+    if (own != this_one) {
+        JACKDAW_CHECK(replace_file(folder.get(), own_name, this_one, 0600));
+    }
+    JACKDAW_CHECK(mount_node(info, 0, nullptr));
     // Whoever made the file system, its top folder is root's.
     JACKDAW_CHECK(ensure_folder(std::string{volume_folder}, 0, 0, 0755));
-    JACKDAW_TRY(const auto folder, open_no_links(intent_folder, O_RDONLY | O_DIRECTORY));
     (void)::unlinkat(folder.get(), intent_name,
                      0); // from here on the signature itself says whose it is
     return ok();
+}
+
+Result<void> Volume::make_writable() const {
+    struct statvfs mount{};
+    if (::statvfs(std::string{volume_folder}.c_str(), &mount) != 0) {
+        return file_error("look at the mounted volume", errno);
+    }
+    if ((mount.f_flag & ST_RDONLY) == 0) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto info, mounted_info(machine_->volume_serial));
+    JACKDAW_CHECK(unmount_node()); // a mount without its log's recovery cannot become another
+    return mount_own(info);
 }
 
 Result<void> Volume::unmount(const std::string& given) const {
@@ -245,10 +295,7 @@ Result<void> Volume::unmount(const std::string& given) const {
     if (!info.mounted) {
         return Error{Errc::conflict, "something else is mounted in the volume's place"};
     }
-    if (::umount2(std::string{volume_folder}.c_str(), UMOUNT_NOFOLLOW) != 0) {
-        return file_error("unmount the volume", errno);
-    }
-    return ok();
+    return unmount_node();
 }
 
 Result<UniqueFd> Volume::mounted() const {

@@ -22,6 +22,8 @@ public:
     /// The device's node, held exclusively for the moment: `busy` when it is mounted or a mkfs has
     /// it. Also checks that what stands on it may be formatted over, and makes the intent durable.
     [[nodiscard]] Result<std::string> prepare_mkfs(const Mkfs& mkfs) const;
+    /// Read-only, and without a replay of its log, unless we formatted it or its stamp names the
+    /// machine file's instance: write_stamp() then makes it writable.
     [[nodiscard]] Result<void> mount(const std::string& serial, const std::string& uuid) const;
     [[nodiscard]] Result<void> unmount(const std::string& serial) const;
     /// The mounted folder; `conflict` when nothing is mounted there.
@@ -37,6 +39,8 @@ public:
 
 private:
     [[nodiscard]] Result<std::string> node(const std::string& serial) const;
+    [[nodiscard]] Result<void> mount_own(const VolumeInfo& info) const;
+    [[nodiscard]] Result<void> make_writable() const;
 
     const MachineFile* machine_;
 };

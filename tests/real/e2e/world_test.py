@@ -248,6 +248,8 @@ def foreign_volume():
         done = volume.create("ours", "--format", volume.serial, ok=0).json
         check(done["status"] == "done", done)
         check(fleet.show("ours")["status"] == "running", "formatted by order")
+        fleet.run("instance", "delete", "ours", "--yes", "--wait")
+        check(not os.path.exists(volume.path), "what became its own goes with it")
 
 
 def wipe(path):
