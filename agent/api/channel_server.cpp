@@ -1,5 +1,6 @@
 #include "agent/api/channel_server.h"
 
+#include <algorithm>
 #include <array>
 
 #include <boost/asio/as_tuple.hpp>
@@ -35,6 +36,16 @@ asio::awaitable<Result<void>> write_all(asio::ip::tcp::socket& socket, std::stri
     co_return ok();
 }
 
+/// A caller that says nothing about it waits as long as it likes; nobody waits for more than a day.
+std::chrono::steady_clock::time_point deadline_of(const proto::ChannelMessage& asked) {
+    constexpr std::uint64_t day_ms = 86'400'000;
+    if (asked.deadline_ms == 0) {
+        return std::chrono::steady_clock::time_point::max();
+    }
+    return std::chrono::steady_clock::now() +
+           std::chrono::milliseconds{std::min(asked.deadline_ms, day_ms)};
+}
+
 } // namespace
 
 struct ChannelServer::Session {
@@ -42,6 +53,30 @@ struct ChannelServer::Session {
     proto::Peer peer;
     std::optional<noise::FrameSealer> sealer;
     std::optional<noise::FrameOpener> opener;
+};
+
+/// Its place in the list, from accept to the end of the handshake or until it is turned away.
+class ChannelServer::Stranger {
+public:
+    Stranger(std::list<Stranger*>& all, Socket& socket, asio::ip::address source)
+        : all_{all}, socket_{socket}, source_{std::move(source)} {
+        all_.push_back(this);
+    }
+    ~Stranger() { all_.remove(this); }
+    Stranger(const Stranger&) = delete;
+    Stranger& operator=(const Stranger&) = delete;
+
+    [[nodiscard]] const asio::ip::address& source() const noexcept { return source_; }
+    /// What waits on its socket ends with an error, and with that its session.
+    void close() {
+        boost::system::error_code ignored; // gone is what it should be
+        socket_.close(ignored);
+    }
+
+private:
+    std::list<Stranger*>& all_;
+    Socket& socket_;
+    asio::ip::address source_;
 };
 
 ChannelServer::ChannelServer(asio::ip::tcp::acceptor acceptor, Parts parts, ChannelLimits limits)
@@ -53,7 +88,10 @@ asio::awaitable<Result<void>> ChannelServer::run() {
     runtime::TaskScope scope{co_await asio::this_coro::executor};
     for (;;) {
         auto [ec, socket] = co_await acceptor_.async_accept(as_result);
-        if (ec == asio::error::operation_aborted) {
+        // An accept that had succeeded when the cancellation came does not show it.
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none ||
+            ec == asio::error::operation_aborted) {
             break;
         }
         if (ec) { // out of descriptors: wait for some to be closed, do not spin
@@ -65,30 +103,54 @@ asio::awaitable<Result<void>> ChannelServer::run() {
             }
             continue;
         }
-        if (sessions_ >= limits_.sessions_max) {
+        boost::system::error_code reset;
+        const auto source = socket.remote_endpoint(reset).address();
+        if (reset || !make_room(source)) {
             continue; // closed by its destructor
         }
-        ++sessions_;
-        scope.spawn("channel.session", serve(std::move(socket)));
+        scope.spawn("channel.session", serve(std::move(socket), source));
     }
     scope.request_stop();
     co_return co_await scope.join();
 }
 
-asio::awaitable<Result<void>> ChannelServer::serve(Socket socket) {
-    struct Count {
-        std::size_t& number;
-        ~Count() { --number; }
-    } const count{sessions_};
+bool ChannelServer::make_room(const asio::ip::address& source) {
+    const auto from_there = [&](const Stranger* one) { return one->source() == source; };
+    const auto same = std::ranges::count_if(strangers_, from_there);
+    if (static_cast<std::size_t>(same) >= limits_.strangers_per_source) {
+        turn_away(std::ranges::find_if(strangers_, from_there));
+    } else if (strangers_.size() + peers_ >= limits_.sessions_max) {
+        if (strangers_.empty()) {
+            return false;
+        }
+        turn_away(strangers_.begin());
+    }
+    return true;
+}
+
+void ChannelServer::turn_away(std::list<Stranger*>::iterator stranger) {
+    auto* const away = *stranger;
+    strangers_.erase(stranger);
+    away->close();
+}
+
+asio::awaitable<Result<void>> ChannelServer::serve(Socket socket, asio::ip::address source) {
     boost::system::error_code ignored; // a dead socket shows at its first read
     socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
     Session session{std::move(socket), {}, {}, {}};
+    std::optional<Stranger> stranger{std::in_place, strangers_, session.socket, std::move(source)};
     auto shaken = co_await runtime::with_timeout(limits_.handshake, handshake(session));
+    stranger.reset();
     if (!shaken) {
         // Anybody may connect and be refused: not above debug, or strangers write our log.
         spdlog::debug("channel: refused a peer: {}", shaken.error().to_string());
         co_return ok();
     }
+    struct Count {
+        std::size_t& number;
+        explicit Count(std::size_t& counted) : number{counted} { ++number; }
+        ~Count() { --number; }
+    } const count{peers_};
     const auto ended = co_await requests(session);
     if (!ended) {
         spdlog::debug("channel: {}: {}", session.peer.text(), ended.error().to_string());
@@ -190,9 +252,10 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
             co_return Error{Code::protocol, "a message that only the server sends"};
         }
         const auto id = asked.id;
+        const auto deadline = deadline_of(asked);
         if (const auto operation = events_of(asked.path);
             operation && asked.method == "GET" && parts_.life.operation(*operation)) {
-            JACKDAW_CO_CHECK(co_await stream_events(session, id, *operation));
+            JACKDAW_CO_CHECK(co_await stream_events(session, id, *operation, deadline));
             continue;
         }
         ApiRequest request;
@@ -202,6 +265,7 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         request.idempotency_key = asked.idempotency_key.substr(0, 128);
         request.caller.text = session.peer.text();
         request.caller.may_change = session.peer.may_change();
+        request.deadline = deadline;
         auto work = [this, &request] { return parts_.router.handle(request); };
         auto answer = co_await runtime::offload(parts_.pool, std::move(work));
         wipe(request.body); // it may have carried a password
@@ -215,14 +279,15 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
 }
 
 asio::awaitable<Result<void>> ChannelServer::stream_events(Session& session, std::uint32_t id,
-                                                           std::string operation) {
+                                                           std::string operation,
+                                                           Deadline deadline) {
     asio::steady_timer changed{co_await asio::this_coro::executor};
     bool dirty = true;
     const auto watch = parts_.hub.watch(operation, [&] {
         dirty = true;
         changed.cancel();
     });
-    for (bool ended = false; !ended;) {
+    for (bool ended = false; !ended && std::chrono::steady_clock::now() < deadline;) {
         proto::ChannelMessage item;
         item.kind = proto::ChannelKind::event;
         item.id = id;
@@ -241,7 +306,8 @@ asio::awaitable<Result<void>> ChannelServer::stream_events(Session& session, std
         }
         JACKDAW_CO_CHECK(co_await send(session, std::move(item)));
         if (!ended && !dirty) {
-            changed.expires_after(std::chrono::seconds{10});
+            changed.expires_at(
+                std::min(deadline, std::chrono::steady_clock::now() + std::chrono::seconds{10}));
             co_await changed.async_wait(as_result);
             const auto state = co_await asio::this_coro::cancellation_state;
             if (state.cancelled() != asio::cancellation_type::none) {

@@ -4,9 +4,13 @@
 //
 // Until the agent has a statement of its own (hand-over) it closes every connection: there is
 // nobody it could trust.
+//
+// Whoever has not proved yet who it is, is a stranger. Strangers cannot keep anybody out: a new one
+// takes the place of the oldest, first of those from its own address, then of all; who is in stays.
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <optional>
 #include <string>
 
@@ -24,7 +28,8 @@ namespace jackdaw::agent {
 namespace asio = boost::asio;
 
 struct ChannelLimits {
-    std::size_t sessions_max = 64;
+    std::size_t sessions_max = 64;         ///< strangers and peers together
+    std::size_t strangers_per_source = 16; ///< by address
     std::chrono::seconds handshake{5};
     std::chrono::seconds idle{120};
 };
@@ -47,19 +52,25 @@ public:
 
 private:
     using Socket = asio::ip::tcp::socket;
+    using Deadline = std::chrono::steady_clock::time_point;
     struct Session;
-    asio::awaitable<Result<void>> serve(Socket socket);
+    class Stranger;
+    /// Makes room for one more from there; false when all places are taken by peers.
+    bool make_room(const asio::ip::address& source);
+    void turn_away(std::list<Stranger*>::iterator stranger);
+    asio::awaitable<Result<void>> serve(Socket socket, asio::ip::address source);
     asio::awaitable<Result<void>> handshake(Session& session);
     asio::awaitable<Result<void>> requests(Session& session);
     asio::awaitable<Result<void>> stream_events(Session& session, std::uint32_t id,
-                                                std::string operation);
+                                                std::string operation, Deadline deadline);
     asio::awaitable<Result<std::string>> read_handshake(Session& session);
     asio::awaitable<Result<void>> send(Session& session, proto::ChannelMessage message);
 
     asio::ip::tcp::acceptor acceptor_;
     Parts parts_;
     ChannelLimits limits_;
-    std::size_t sessions_ = 0;
+    std::list<Stranger*> strangers_; ///< the oldest first
+    std::size_t peers_ = 0;
 };
 
 } // namespace jackdaw::agent

@@ -39,6 +39,9 @@ http::response<http::string_body> message(unsigned version, bool keep_alive, Api
     http::response<http::string_body> response{static_cast<http::status>(answer.status), version};
     response.set(http::field::content_type, "application/json");
     response.set(http::field::cache_control, "no-store");
+    if (!answer.allow.empty()) {
+        response.set(http::field::allow, answer.allow);
+    }
     response.keep_alive(keep_alive);
     response.body() = std::move(answer.body);
     response.body() += '\n';
@@ -60,7 +63,10 @@ asio::awaitable<Result<void>> HttpServer::run() {
     runtime::TaskScope scope{co_await asio::this_coro::executor};
     for (;;) {
         auto [ec, socket] = co_await acceptor_.async_accept(as_result);
-        if (ec == asio::error::operation_aborted) {
+        // An accept that had succeeded when the cancellation came does not show it.
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none ||
+            ec == asio::error::operation_aborted) {
             break;
         }
         if (ec) { // out of descriptors: wait for some to be closed, do not spin
@@ -117,7 +123,8 @@ asio::awaitable<Result<void>> HttpServer::serve(Socket socket) {
             break;
         }
         auto request = parser.release();
-        keep = request.keep_alive();
+        // Nothing answers HEAD, and a refusal's body would be taken for the next answer.
+        keep = request.keep_alive() && request.method() != http::verb::head;
         ApiRequest asked;
         asked.method = std::string{request.method_string()};
         asked.target = std::string{request.target()};
@@ -140,7 +147,7 @@ asio::awaitable<Result<void>> HttpServer::serve(Socket socket) {
                 co_return co_await stream_events(raw, *operation);
             }
             answer = error_response(
-                Error{Errc::not_found, fmt::format("no operation '{}'", *operation)});
+                Error{Errc::not_found, fmt::format("no operation '{}'", operation->substr(0, 80))});
         } else if (in_work_ >= limits_.in_work_max) {
             answer = error_response(Error{Errc::busy, "too many requests at a time"});
             answer.status = 503;

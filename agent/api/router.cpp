@@ -1,6 +1,8 @@
 #include "agent/api/router.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +16,7 @@ using proto::Json;
 
 constexpr std::size_t segments_max = 8;
 constexpr std::size_t parameters_max = 16;
+constexpr std::size_t shown_bytes_max = 80; ///< of what a caller named, in an error
 constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
 
@@ -49,6 +52,62 @@ Result<std::string> unescape(std::string_view text, bool plus_is_space) {
         return Error{Errc::invalid, "a NUL in the target"};
     }
     return out;
+}
+
+/// Every path below /v1 and its methods, as an Allow header lists them (RFC 9110, section 10.2.1).
+struct Path {
+    std::string_view pattern; ///< '*' stands for one segment
+    std::string_view methods;
+};
+constexpr Path paths[] = {
+    {"version", "GET"},
+    {"instance", "GET, PUT, DELETE"},
+    {"instance/start", "POST"},
+    {"instance/stop", "POST"},
+    {"instance/restart", "POST"},
+    {"instance/grow", "POST"},
+    {"instance/protect", "POST"},
+    {"instance/unprotect", "POST"},
+    {"instances", "GET"},
+    {"members", "GET"},
+    {"members/*", "GET"},
+    {"databases", "GET, POST"},
+    {"databases/*", "DELETE"},
+    {"users", "GET, POST"},
+    {"users/*", "DELETE"},
+    {"users/*/password", "POST"},
+    {"operations", "GET"},
+    {"operations/*", "GET"},
+    {"operations/*/abort", "POST"},
+    {"operations/*/resume", "POST"},
+    {"operations/*/events", "GET"},
+};
+
+bool matches(std::string_view pattern, const std::vector<std::string>& segments) {
+    for (std::size_t at = 1;; ++at) { // a part of the pattern less each time
+        const auto slash = pattern.find('/');
+        const auto part = pattern.substr(0, slash);
+        if (at >= segments.size() || (part != "*" && part != segments[at])) {
+            return false;
+        }
+        if (slash == std::string_view::npos) {
+            return at + 1 == segments.size();
+        }
+        pattern.remove_prefix(slash + 1);
+    }
+}
+
+bool lists(std::string_view methods, std::string_view method) {
+    for (;;) { // a word less each time
+        const auto comma = methods.find(',');
+        if (methods.substr(0, comma) == method) {
+            return true;
+        }
+        if (comma == std::string_view::npos) {
+            return false;
+        }
+        methods.remove_prefix(comma + 2);
+    }
 }
 
 Error no_route(const ApiRequest& request) {
@@ -158,6 +217,10 @@ ApiResponse Router::handle(const ApiRequest& request) const {
         return error_response(
             Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)});
     }
+    if (std::chrono::steady_clock::now() >= request.deadline) {
+        return error_response(
+            Error{Errc::deadline, "its time was over before it was begun; nothing was changed"});
+    }
     auto outcome = route(request, *target);
     return outcome ? *std::move(outcome) : error_response(outcome.error());
 }
@@ -167,22 +230,36 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
     if (segments.size() < 2 || segments[0] != "v1") {
         return no_route(request);
     }
+    const auto* const path = std::ranges::find_if(
+        paths, [&](const Path& one) { return matches(one.pattern, segments); });
+    if (path == std::end(paths)) {
+        return no_route(request);
+    }
+    if (!lists(path->methods, request.method)) {
+        auto refused = error_response(
+            Error{Errc::invalid, fmt::format("{} is no method of {}", request.method.substr(0, 16),
+                                             request.target.substr(0, 200))}
+                .with_hint(fmt::format("it has: {}", path->methods)));
+        refused.status = 405;
+        refused.allow = path->methods;
+        return refused;
+    }
     const auto& noun = segments[1];
-    if (noun == "version" && request.method == "GET" && segments.size() == 2) {
+    if (noun == "version") {
         return answer(Json{
             {"apiVersion", proto::api_version}, {"kind", "Version"}, {"version", parts_.version}});
     }
     if (noun == "instance") {
         return instance(request, target);
     }
-    if (noun == "instances" && request.method == "GET" && segments.size() == 2) {
+    if (noun == "instances") {
         Json items = Json::array();
         for (const auto& one : parts_.instances()) {
             items.push_back(proto::to_json(one));
         }
         return answer(proto::list_json("Instance", std::move(items), as_of()));
     }
-    if (noun == "members" && request.method == "GET" && segments.size() <= 3) {
+    if (noun == "members") {
         return members(target);
     }
     if (noun == "databases") {
@@ -209,8 +286,9 @@ Router::Outcome Router::members(const Target& target) const {
         }
     }
     if (target.segments.size() == 3) {
-        return Error{Errc::not_found, fmt::format("no member '{}'", target.segments[2])}.with_hint(
-            "`jackdaw member list` shows who is known");
+        return Error{Errc::not_found,
+                     fmt::format("no member '{}'", target.segments[2].substr(0, shown_bytes_max))}
+            .with_hint("`jackdaw member list` shows who is known");
     }
     return answer(proto::list_json("Member", std::move(items), as_of()));
 }
@@ -283,19 +361,23 @@ Router::Outcome Router::create(const ApiRequest& request) const {
 Router::Outcome Router::databases(const ApiRequest& request, const Target& target) const {
     const auto& segments = target.segments;
     if (segments.size() == 2 && request.method == "GET") {
-        JACKDAW_TRY(auto items, parts_.life.query([](plugins::Datastore& driver,
-                                                     const plugins::Call& call) -> Result<Json> {
-            if (driver.databases() == nullptr) {
-                return Error{Errc::unsupported, fmt::format("{} has no databases", driver.name())};
-            }
-            JACKDAW_TRY(const auto all, driver.databases()->list(call));
-            Json list = Json::array();
-            for (const auto& one : all) {
-                list.push_back(Json{
-                    {"name", one.name}, {"charset", one.charset}, {"collation", one.collation}});
-            }
-            return list;
-        }));
+        JACKDAW_TRY(auto items,
+                    parts_.life.query(
+                        [](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
+                            if (driver.databases() == nullptr) {
+                                return Error{Errc::unsupported,
+                                             fmt::format("{} has no databases", driver.name())};
+                            }
+                            JACKDAW_TRY(const auto all, driver.databases()->list(call));
+                            Json list = Json::array();
+                            for (const auto& one : all) {
+                                list.push_back(Json{{"name", one.name},
+                                                    {"charset", one.charset},
+                                                    {"collation", one.collation}});
+                            }
+                            return list;
+                        },
+                        request.deadline));
         return answer(proto::list_json("Database", std::move(items), as_of()));
     }
     proto::DatabaseSpec spec;
@@ -309,7 +391,7 @@ Router::Outcome Router::databases(const ApiRequest& request, const Target& targe
     } else {
         return no_route(request);
     }
-    JACKDAW_TRY(const auto driver, parts_.life.driver());
+    JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
     if (driver->databases() == nullptr) {
         return Error{Errc::unsupported, fmt::format("{} has no databases", driver->name())};
     }
@@ -324,22 +406,26 @@ Router::Outcome Router::databases(const ApiRequest& request, const Target& targe
 Router::Outcome Router::users(const ApiRequest& request, const Target& target) const {
     const auto& segments = target.segments;
     if (segments.size() == 2 && request.method == "GET") {
-        JACKDAW_TRY(auto items, parts_.life.query([](plugins::Datastore& driver,
-                                                     const plugins::Call& call) -> Result<Json> {
-            if (driver.users() == nullptr) {
-                return Error{Errc::unsupported, fmt::format("{} has no users", driver.name())};
-            }
-            JACKDAW_TRY(const auto all, driver.users()->list(call));
-            Json list = Json::array();
-            for (const auto& one : all) {
-                list.push_back(
-                    Json{{"name", one.name}, {"host", one.host}, {"databases", one.databases}});
-            }
-            return list;
-        }));
+        JACKDAW_TRY(auto items,
+                    parts_.life.query(
+                        [](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
+                            if (driver.users() == nullptr) {
+                                return Error{Errc::unsupported,
+                                             fmt::format("{} has no users", driver.name())};
+                            }
+                            JACKDAW_TRY(const auto all, driver.users()->list(call));
+                            Json list = Json::array();
+                            for (const auto& one : all) {
+                                list.push_back(Json{{"name", one.name},
+                                                    {"host", one.host},
+                                                    {"databases", one.databases}});
+                            }
+                            return list;
+                        },
+                        request.deadline));
         return answer(proto::list_json("User", std::move(items), as_of()));
     }
-    JACKDAW_TRY(const auto driver, parts_.life.driver());
+    JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
     if (driver->users() == nullptr) {
         return Error{Errc::unsupported, fmt::format("{} has no users", driver->name())};
     }
@@ -404,8 +490,9 @@ Router::Outcome Router::operations(const ApiRequest& request, const Target& targ
     if (segments.size() == 3 && request.method == "GET") {
         const auto one = parts_.life.operation(segments[2]);
         if (!one) {
-            return Error{Errc::not_found, fmt::format("no operation '{}'", segments[2])}.with_hint(
-                "`jackdaw op list` shows what there is");
+            return Error{Errc::not_found,
+                         fmt::format("no operation '{}'", segments[2].substr(0, shown_bytes_max))}
+                .with_hint("`jackdaw op list` shows what there is");
         }
         return answer(proto::to_json(*one));
     }

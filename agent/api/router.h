@@ -12,7 +12,10 @@
 //   /v1/users/NAME/password?host=H {password} GET    /v1/operations?limit=N /v1/operations/ID POST
 //   …/{abort|resume} GET    /v1/operations/ID/events           (a stream; the transports serve it
 //   from EventHub)
+//
+// Another path is 404, another method of a path 405.
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -38,11 +41,14 @@ struct ApiRequest {
     std::string body;
     std::string idempotency_key;
     Caller caller;
+    /// The answer matters until then. What has not begun by then never does: 504.
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
 struct ApiResponse {
-    int status = 200; ///< of HTTP
-    std::string body; ///< JSON
+    int status = 200;    ///< of HTTP
+    std::string body;    ///< JSON
+    std::string allow{}; ///< of a 405: the methods that the path has
 };
 
 /// {"error": ErrorShape} with the HTTP status of its reaction.

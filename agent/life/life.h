@@ -98,11 +98,14 @@ public:
     [[nodiscard]] Result<proto::Operation> resume(const std::string& id);
 
     /// Speaks to the engine between the life thread's own words. `busy` when it is not to be had
-    /// within 5 s; E-DATABASE-DOWN when nothing runs.
+    /// within 5 s; E-DATABASE-DOWN when nothing runs. Both are over at `deadline`.
+    using Deadline = std::chrono::steady_clock::time_point;
     [[nodiscard]] Result<Json>
-    query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say);
+    query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say,
+          Deadline deadline = Deadline::max());
     /// The driver without speech: for checks. `not_found` before there is an instance.
-    [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>> driver();
+    [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>>
+    driver(Deadline deadline = Deadline::max());
 
     [[nodiscard]] std::optional<proto::Instance> instance() const;
     [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const; ///< null: none

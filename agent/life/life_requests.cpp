@@ -14,6 +14,13 @@ constexpr std::chrono::seconds speech_wait{5};
 constexpr std::chrono::seconds query_limit{10};
 constexpr std::size_t accounts_max = 256; ///< databases or users in one spec
 
+/// The part of `limit` that ends before `deadline`; none is zero.
+std::chrono::milliseconds within(std::chrono::seconds limit, Life::Deadline deadline) {
+    const auto left = deadline - Life::Deadline::clock::now();
+    return std::clamp(std::chrono::floor<std::chrono::milliseconds>(left),
+                      std::chrono::milliseconds{0}, std::chrono::milliseconds{limit});
+}
+
 /// What makes two specs the same wish: not the ids that were found on the way, nor passwords.
 Json wish_of(const proto::InstanceSpec& spec) {
     auto wish = spec;
@@ -194,21 +201,23 @@ Result<proto::Operation> Life::resume(const std::string& id) {
 }
 
 Result<Json>
-Life::query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say) {
-    std::unique_lock speech{slot_.speech, speech_wait};
+Life::query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say,
+            Deadline deadline) {
+    std::unique_lock speech{slot_.speech, within(speech_wait, deadline)};
     if (!speech) {
         return Error{Errc::busy, "the database's session is taken by an operation"};
     }
     if (slot_.driver == nullptr || slot_.place.instance_id.empty()) {
         return Error{Errc::not_found, "there is no instance on this machine"};
     }
-    const plugins::Call call{std::chrono::steady_clock::now() + query_limit, nullptr};
+    const plugins::Call call{std::chrono::steady_clock::now() + within(query_limit, deadline),
+                             nullptr};
     JACKDAW_CHECK(slot_.driver->adopt(call, slot_.place));
     return say(*slot_.driver, call);
 }
 
-Result<std::shared_ptr<plugins::Datastore>> Life::driver() {
-    const std::unique_lock speech{slot_.speech, speech_wait};
+Result<std::shared_ptr<plugins::Datastore>> Life::driver(Deadline deadline) {
+    const std::unique_lock speech{slot_.speech, within(speech_wait, deadline)};
     if (!speech) {
         return Error{Errc::busy, "the database's session is taken by an operation"};
     }

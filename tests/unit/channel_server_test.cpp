@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <thread>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 #include <sodium.h>
 
 #include "agent/api/channel_server.h"
@@ -84,8 +86,12 @@ public:
                                       std::chrono::steady_clock::now() + 30s);
     }
     /// A socket that speaks no channel, or not yet.
-    UniqueFd raw() const {
+    UniqueFd raw(const std::string& from = "127.0.0.1") const {
         UniqueFd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        sockaddr_in own{};
+        own.sin_family = AF_INET;
+        REQUIRE(::inet_pton(AF_INET, from.c_str(), &own.sin_addr) == 1);
+        REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own) == 0);
         sockaddr_in to{};
         to.sin_family = AF_INET;
         to.sin_port = htons(port);
@@ -254,6 +260,68 @@ TEST_CASE("channel: two hundred connections at once are bounded, and then there 
     auto next = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
     REQUIRE(next);
     CHECK(status_of(**next, "GET", "/v1/version") == 200);
+}
+
+TEST_CASE("channel: silent strangers keep nobody out, however long they may be silent",
+          "[channel][server]") {
+    agent::ChannelLimits limits;
+    limits.handshake = 1h; // only a place that is taken from one of them can help
+    limits.sessions_max = 8;
+    limits.strangers_per_source = 4;
+    Served served{limits};
+    const auto good = keys_of(served.fleet_operator, proto::PeerRole::operator_);
+    std::vector<UniqueFd> strangers;
+
+    SECTION("from the client's own address") {
+        for (int number = 0; number < 20; ++number) {
+            strangers.push_back(served.raw());
+        }
+    }
+    SECTION("from many addresses") {
+        for (int number = 0; number < 20; ++number) {
+            strangers.push_back(served.raw(fmt::format("127.0.0.{}", number + 2)));
+        }
+    }
+
+    auto client = served.connect(good);
+    REQUIRE(client);
+    CHECK(status_of(**client, "GET", "/v1/version") == 200);
+    CHECK(is_closed(strangers.front())); // the oldest went first
+    for (int number = 0; number < 20; ++number) {
+        strangers.push_back(served.raw());
+    }
+    CHECK(status_of(**client, "GET", "/v1/version") == 200); // who is in stays
+}
+
+TEST_CASE("channel: strangers of one address take no place of another's", "[channel][server]") {
+    agent::ChannelLimits limits;
+    limits.handshake = 1h;
+    limits.sessions_max = 8;
+    limits.strangers_per_source = 4;
+    Served served{limits};
+    const auto other = served.raw("127.0.0.2");
+    std::vector<UniqueFd> flood;
+    for (int number = 0; number < 20; ++number) {
+        flood.push_back(served.raw("127.0.0.3"));
+    }
+    for (std::size_t number = 0; number < 16; ++number) {
+        CHECK(is_closed(flood[number]));
+    }
+    char byte = 0;
+    CHECK(::recv(other.get(), &byte, 1, MSG_DONTWAIT) == -1); // open, and nothing said
+    CHECK(errno == EAGAIN);
+}
+
+TEST_CASE("channel: a server that is stopped while callers come in ends", "[channel][server]") {
+    agent::ChannelLimits limits;
+    limits.handshake = 1h;
+    for (int round = 0; round < 20; ++round) {
+        std::vector<UniqueFd> callers;
+        const Served served{limits}; // ends first, with accepts under way
+        for (int number = 0; number < 12; ++number) {
+            callers.push_back(served.raw(fmt::format("127.0.0.{}", number + 2)));
+        }
+    }
 }
 
 TEST_CASE("channel: a client gives up at its deadline, and never takes somebody for an agent",

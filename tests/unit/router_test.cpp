@@ -1,5 +1,7 @@
 // The API as a caller meets it: every route, and everything that is wrong about a request.
 #include <algorithm>
+#include <array>
+#include <chrono>
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
@@ -232,7 +234,7 @@ TEST_CASE("who may only look is refused every change, and looks") {
     CHECK(api.everything.find(clear_password) == std::string::npos);
 }
 
-TEST_CASE("a path or a method that nothing answers to is not found") {
+TEST_CASE("a path that nothing answers to is not found") {
     Api api;
     (void)api.change("PUT", "/v1/instance", Api::spec_body());
     for (const auto& [method, target] :
@@ -242,21 +244,10 @@ TEST_CASE("a path or a method that nothing answers to is not found") {
                                                           {"GET", "/v1/nothing"},
                                                           {"GET", "/v1//instance"},
                                                           {"GET", "/v1/version/more"},
-                                                          {"POST", "/v1/version"},
-                                                          {"PATCH", "/v1/instance"},
-                                                          {"GET", "/v1/instance/start"},
                                                           {"POST", "/v1/instance/dance"},
                                                           {"POST", "/v1/instance/start/now"},
-                                                          {"POST", "/v1/instances"},
-                                                          {"DELETE", "/v1/members/db1"},
                                                           {"GET", "/v1/members/db1/more"},
-                                                          {"PUT", "/v1/databases"},
-                                                          {"GET", "/v1/databases/app"},
-                                                          {"DELETE", "/v1/databases"},
-                                                          {"PUT", "/v1/users"},
-                                                          {"GET", "/v1/users/app"},
                                                           {"POST", "/v1/users/app/name"},
-                                                          {"DELETE", "/v1/operations"},
                                                           {"GET", "/v1/operations/none"},
                                                           {"POST", "/v1/operations/none/abort"},
                                                           {"POST", "/v1/operations/none/resume"},
@@ -264,6 +255,49 @@ TEST_CASE("a path or a method that nothing answers to is not found") {
         INFO(method << " " << target);
         CHECK(api.failure(method, target) == "404 E-NOT-FOUND");
     }
+}
+
+TEST_CASE("a method that a path does not have is refused with those that it has") {
+    Api api;
+    (void)api.change("PUT", "/v1/instance", Api::spec_body());
+    for (const auto& [method, target, allow] :
+         std::vector<std::array<std::string, 3>>{{"POST", "/v1/version", "GET"},
+                                                 {"PATCH", "/v1/instance", "GET, PUT, DELETE"},
+                                                 {"GET", "/v1/instance/start", "POST"},
+                                                 {"POST", "/v1/instances", "GET"},
+                                                 {"DELETE", "/v1/members/db1", "GET"},
+                                                 {"PUT", "/v1/databases", "GET, POST"},
+                                                 {"GET", "/v1/databases/app", "DELETE"},
+                                                 {"PUT", "/v1/users", "GET, POST"},
+                                                 {"GET", "/v1/users/app", "DELETE"},
+                                                 {"PUT", "/v1/users/app/password", "POST"},
+                                                 {"DELETE", "/v1/operations", "GET"},
+                                                 {"POST", "/v1/operations/none/events", "GET"},
+                                                 {"", "/v1/version", "GET"},
+                                                 {"GE", "/v1/version", "GET"}}) {
+        INFO(method << " " << target);
+        const auto refused = api.ask(method, target);
+        CHECK(refused.status == 405);
+        CHECK(refused.allow == allow);
+        CHECK(Json::parse(refused.body).at("error").at("code") == "E-INVALID");
+    }
+    api.caller = {"agent db2", false};
+    CHECK(api.ask("POST", "/v1/version").status == 403); // who may not change learns no more
+}
+
+TEST_CASE("a request whose time is over is not begun") {
+    Api api;
+    (void)api.change("PUT", "/v1/instance", Api::spec_body());
+    const auto before = api.world.life().operations(100).size();
+    ApiRequest late;
+    late.method = "POST";
+    late.target = "/v1/instance/restart";
+    late.caller = api.caller;
+    late.deadline = std::chrono::steady_clock::now();
+    const auto refused = api.router.handle(late);
+    CHECK(refused.status == 504);
+    CHECK(Json::parse(refused.body).at("error").at("code") == "E-DEADLINE");
+    CHECK(api.world.life().operations(100).size() == before);
 }
 
 TEST_CASE("a target that is no target is refused") {
