@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <functional>
 #include <variant>
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr const char* default_file = "/etc/jackdaw/jackdawd.toml";
 constexpr std::size_t seeds_max = 64;
+constexpr std::size_t file_bytes_max = 64 * 1024;
 
 using Target = std::variant<std::string Settings::*, std::uint64_t Settings::*,
                             std::vector<std::string> Settings::*>;
@@ -106,39 +108,17 @@ Error unknown_key(std::string_view key, std::string_view where) {
 }
 
 Result<void> read_file(Settings& settings, const std::string& path) {
-    const auto parsed = toml::parse_file(path);
-    if (!parsed) {
-        const auto& error = parsed.error();
-        return Error{Errc::invalid, fmt::format("{}:{}: {}", path, error.source().begin.line,
-                                                error.description())};
+    std::ifstream file{path, std::ios::binary};
+    std::string text(file_bytes_max + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (file.bad() || (file.gcount() == 0 && !file.eof())) {
+        return Error{Errc::invalid, fmt::format("{}: cannot be read", path)};
     }
-    for (const auto& [key, node] : parsed.table()) {
-        const auto where = fmt::format("{}:{}", path, node.source().begin.line);
-        const auto* const row = find_row(key.str());
-        if (row == nullptr) {
-            return unknown_key(key.str(), where);
-        }
-        if (const auto* array = node.as_array();
-            array != nullptr &&
-            std::holds_alternative<std::vector<std::string> Settings::*>(row->target)) {
-            for (const auto& item : *array) {
-                const auto text = item.value<std::string>();
-                if (!text) {
-                    return Error{Errc::invalid,
-                                 fmt::format("{}: '{}' must be a list of texts", where, row->key)};
-                }
-                JACKDAW_CHECK(set_text(settings, *row, *text, where));
-            }
-        } else if (const auto number = node.value_exact<std::int64_t>()) {
-            JACKDAW_CHECK(set_text(settings, *row, std::to_string(*number), where));
-        } else if (const auto text = node.value_exact<std::string>()) {
-            JACKDAW_CHECK(set_text(settings, *row, *text, where));
-        } else {
-            return Error{Errc::invalid,
-                         fmt::format("{}: '{}' has a type that no setting has", where, row->key)};
-        }
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (text.size() > file_bytes_max) {
+        return Error{Errc::invalid, fmt::format("{}: is over {} bytes", path, file_bytes_max)};
     }
-    return ok();
+    return read_settings(settings, text, path);
 }
 
 Result<void> validate(const Settings& settings) {
@@ -174,6 +154,42 @@ std::string value_text(const Settings& settings, const Row& row, bool toml) {
 }
 
 } // namespace
+
+Result<void> read_settings(Settings& settings, std::string_view document, const std::string& path) {
+    const auto parsed = toml::parse(document, path);
+    if (!parsed) {
+        const auto& error = parsed.error();
+        return Error{Errc::invalid, fmt::format("{}:{}: {}", path, error.source().begin.line,
+                                                error.description())};
+    }
+    for (const auto& [key, node] : parsed.table()) {
+        const auto where = fmt::format("{}:{}", path, node.source().begin.line);
+        const auto* const row = find_row(key.str());
+        if (row == nullptr) {
+            return unknown_key(key.str(), where);
+        }
+        if (const auto* array = node.as_array();
+            array != nullptr &&
+            std::holds_alternative<std::vector<std::string> Settings::*>(row->target)) {
+            for (const auto& item : *array) {
+                const auto text = item.value<std::string>();
+                if (!text) {
+                    return Error{Errc::invalid,
+                                 fmt::format("{}: '{}' must be a list of texts", where, row->key)};
+                }
+                JACKDAW_CHECK(set_text(settings, *row, *text, where));
+            }
+        } else if (const auto number = node.value_exact<std::int64_t>()) {
+            JACKDAW_CHECK(set_text(settings, *row, std::to_string(*number), where));
+        } else if (const auto text = node.value_exact<std::string>()) {
+            JACKDAW_CHECK(set_text(settings, *row, *text, where));
+        } else {
+            return Error{Errc::invalid,
+                         fmt::format("{}: '{}' has a type that no setting has", where, row->key)};
+        }
+    }
+    return ok();
+}
 
 Result<HostPort> parse_host_port(const std::string& text) {
     const auto colon = text.rfind(':');

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proto/base/error.h"
@@ -46,6 +47,11 @@ struct CommandLine {
 /// exists). `invalid` names the key or flag, its place and what is allowed; every rule between
 /// settings is checked, too.
 [[nodiscard]] Result<CommandLine> parse_command_line(int argc, const char* const* argv);
+
+/// What a settings file says, over what `settings` has. `invalid` names `where`, the line and the
+/// key; then `settings` is half written. parse_command_line() checks what goes with what.
+[[nodiscard]] Result<void> read_settings(Settings& settings, std::string_view document,
+                                         const std::string& where);
 
 [[nodiscard]] std::string settings_help();     ///< for --help
 [[nodiscard]] std::string settings_sample();   ///< a TOML file with every key at its default

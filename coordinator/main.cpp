@@ -1,6 +1,8 @@
 // The program `jackdaw`: every object it has, in the order of its making. Ends in the reverse
 // order.
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -14,8 +16,25 @@
 #include "coordinator/commands/local_cloud.h"
 #include "coordinator/commands/run.h"
 
+namespace {
+
+/// This program holds the operator's key: it leaves no core file, and no other process of this user
+/// reads its memory. Only the soft limit, which machines inherit: a database in one needs another
+/// (agent/guard/README.md). A failure takes nothing away but this care.
+void keep_memory_private() {
+    (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    rlimit core{};
+    if (::getrlimit(RLIMIT_CORE, &core) == 0) {
+        core.rlim_cur = 0;
+        (void)::setrlimit(RLIMIT_CORE, &core);
+    }
+}
+
+} // namespace
+
 int main(int argc, char** argv) {
     using namespace jackdaw;
+    keep_memory_private();
     const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
 
     const cli::Variable variable = [](const char* name) -> std::optional<std::string> {

@@ -45,11 +45,12 @@ Result<Profile> wanted_profile(const Invocation& invocation) {
 }
 
 Result<void> make_fleet(Session& session, Profile& profile, bool first) {
-    JACKDAW_TRY(const auto keys, ensure_keys(session.folders, profile.name));
-    profile.operator_key = to_hex(std::as_bytes(std::span{keys.sign_public}));
     JACKDAW_TRY(const auto cloud, session.open_cloud(profile.provider, profile.name));
+    // First what may be refused: keys of a fleet that never was would be left.
     JACKDAW_TRY(const auto network, cloud->provider().ensure_network(profile.subnet));
     profile.subnet = network.subnet;
+    JACKDAW_TRY(const auto keys, ensure_keys(session.folders, profile.name));
+    profile.operator_key = to_hex(std::as_bytes(std::span{keys.sign_public}));
     profile.created_at = session.now_text();
     JACKDAW_CHECK(save_profile(session.folders, profile));
     return first ? set_default_fleet(session.folders, profile.name) : ok();

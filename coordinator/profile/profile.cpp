@@ -82,6 +82,23 @@ Secret make_gossip_ring() {
     return Secret{std::move(text)};
 }
 
+Result<Profile> parse_profile(std::string_view text) {
+    JACKDAW_TRY(const auto json, proto::parse_json(text));
+    Profile profile;
+    JACKDAW_TRY(profile.name, proto::string_at(json, "name", "", 64));
+    JACKDAW_TRY(profile.provider, proto::string_at(json, "provider", "local", 64));
+    JACKDAW_TRY(profile.subnet, proto::string_at(json, "subnet", "", 64));
+    JACKDAW_TRY(profile.operator_key, proto::string_at(json, "operator_key", "", 64));
+    JACKDAW_TRY(profile.created_at, proto::string_at(json, "created_at", "", 64));
+    if (const auto flavors = json.find("flavors"); flavors != json.end() && flavors->is_object()) {
+        for (const auto& [flavor, words] : flavors->items()) {
+            JACKDAW_TRY(const auto spelled, proto::string_at(*flavors, flavor, ""));
+            JACKDAW_TRY(profile.flavors[flavor], parse_flavor(spelled));
+        }
+    }
+    return profile;
+}
+
 Result<Profile> load_profile(const Folders& folders, const std::string& name) {
     JACKDAW_CHECK(check_label(name, "fleet"));
     auto text = read_small_file(folders.fleet(name) / "fleet.json");
@@ -94,20 +111,7 @@ Result<Profile> load_profile(const Folders& folders, const std::string& name) {
                 "`jackdaw fleet list` shows those that are; `jackdaw fleet init {}`", name));
     }
     const auto read = [&]() -> Result<Profile> {
-        JACKDAW_TRY(const auto json, proto::parse_json(*text));
-        Profile profile;
-        JACKDAW_TRY(profile.name, proto::string_at(json, "name", "", 64));
-        JACKDAW_TRY(profile.provider, proto::string_at(json, "provider", "local", 64));
-        JACKDAW_TRY(profile.subnet, proto::string_at(json, "subnet", "", 64));
-        JACKDAW_TRY(profile.operator_key, proto::string_at(json, "operator_key", "", 64));
-        JACKDAW_TRY(profile.created_at, proto::string_at(json, "created_at", "", 64));
-        if (const auto flavors = json.find("flavors");
-            flavors != json.end() && flavors->is_object()) {
-            for (const auto& [flavor, words] : flavors->items()) {
-                JACKDAW_TRY(const auto spelled, proto::string_at(*flavors, flavor, ""));
-                JACKDAW_TRY(profile.flavors[flavor], parse_flavor(spelled));
-            }
-        }
+        JACKDAW_TRY(auto profile, parse_profile(*text));
         if (profile.name != name) {
             return Error{Errc::corrupt, fmt::format("it names fleet '{}'", profile.name)};
         }
@@ -118,8 +122,13 @@ Result<Profile> load_profile(const Folders& folders, const std::string& name) {
 
 Result<OperatorKeys> load_keys(const Folders& folders, const std::string& name) {
     JACKDAW_TRY(auto text, read_small_file(folders.fleet(name) / "operator.key", 4096));
-    auto json = proto::parse_json(text);
+    auto keys = parse_keys(text);
     wipe(text);
+    return keys;
+}
+
+Result<OperatorKeys> parse_keys(std::string_view text) {
+    auto json = proto::parse_json(text);
     if (!json) {
         return Error{Errc::corrupt, "operator.key cannot be read"};
     }
@@ -233,12 +242,12 @@ Result<void> set_default_fleet(const Folders& folders, const std::string& name) 
 }
 
 std::map<std::string, std::string> load_settings(const Folders& folders) {
-    std::map<std::string, std::string> settings;
     const auto text = read_small_file(folders.settings_file, 64 * 1024);
-    if (!text) {
-        return settings;
-    }
-    std::string_view rest = *text;
+    return text ? parse_settings(*text) : std::map<std::string, std::string>{};
+}
+
+std::map<std::string, std::string> parse_settings(std::string_view rest) {
+    std::map<std::string, std::string> settings;
     while (!rest.empty()) { // a line less each time
         const auto end = std::min(rest.find('\n'), rest.size());
         const auto line = rest.substr(0, end);

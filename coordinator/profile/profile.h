@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/core/words.h"
@@ -67,6 +68,12 @@ struct Profile {
 /// agent.
 [[nodiscard]] Secret make_gossip_ring();
 
+/// What fleet.json and operator.key say; `invalid` or `corrupt` when they cannot be read.
+[[nodiscard]] Result<Profile> parse_profile(std::string_view text);
+[[nodiscard]] Result<OperatorKeys> parse_keys(std::string_view text);
+/// `key = "value"` lines; comments and tables are passed over.
+[[nodiscard]] std::map<std::string, std::string> parse_settings(std::string_view text);
+
 /// `not_found` when there is no such fleet here; `corrupt` when its file cannot be read.
 [[nodiscard]] Result<Profile> load_profile(const Folders& folders, const std::string& name);
 /// Keys that exist already stay (an earlier `fleet init` was cut off). fleet.json comes last.
@@ -81,8 +88,7 @@ struct Profile {
 [[nodiscard]] std::optional<std::string> default_fleet(const Folders& folders);
 [[nodiscard]] Result<void> set_default_fleet(const Folders& folders, const std::string& name);
 
-/// `key = "value"` lines of the settings file; comments and tables are passed over. Absent is
-/// empty.
+/// parse_settings() of the settings file. Absent is empty.
 [[nodiscard]] std::map<std::string, std::string> load_settings(const Folders& folders);
 
 } // namespace jackdaw::cli

@@ -1,5 +1,7 @@
 #include "coordinator/cloud/local/local_provider.h"
 
+#include <unistd.h>
+
 #include <cassert>
 
 #include <fmt/format.h>
@@ -42,6 +44,10 @@ Result<std::vector<Finding>> LocalProvider::doctor() {
 
 Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
     JACKDAW_CHECK(check_label(settings_.fleet, "fleet"));
+    if (::geteuid() != 0) { // before anything is written down that could never be made
+        return Error{Errc::not_allowed, "only root makes networks and machines on this host"}
+            .with_hint("run it as root");
+    }
     JACKDAW_CHECK(make_folders(layout_.fleet_folder()));
     JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
     JACKDAW_TRY(auto netlink, Netlink::open());
