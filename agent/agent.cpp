@@ -321,7 +321,7 @@ asio::awaitable<Result<void>> Agent::watch_host() {
         if (ec) {
             co_return ok();
         }
-        if (client_->host_gone()) {
+        if (client_->has_ended()) {
             fatal_ = Error{Errc::unavailable, "jackdaw-host has ended; both start again"};
             stopped_->cancel();
             co_return ok();

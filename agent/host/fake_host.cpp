@@ -154,7 +154,13 @@ void FakeHost::cut_off() {
     cut_off_ = true;
 }
 
+void FakeHost::end_host() {
+    ended_ = true;
+    cut_off();
+}
+
 void FakeHost::reconnect() {
+    ended_ = false;
     const std::lock_guard lock{mutex_};
     cut_off_ = false;
     in_verb_ = false;

@@ -15,6 +15,7 @@
 // Thread-safe: one mutex, never held while fn runs. Beside the verbs of Host, what a link is asked
 // (wait_end, request_stop, output, release) counts as a call; status() does not, being polled.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -94,6 +95,7 @@ public:
     void before(std::size_t call, std::function<void()> fn);
     void after(std::size_t call, std::function<void()> fn);
     void cut_off();
+    void end_host(); ///< cut off, and it is known: has_ended()
     void reconnect();
     [[nodiscard]] bool is_cut_off() const;
 
@@ -122,6 +124,7 @@ public:
                                                  const plugins::Job& job) override;
     Result<std::unique_ptr<GuardLink>> connect_guard(const std::string& guard) override;
     Result<std::vector<std::string>> list_guards() override;
+    bool has_ended() const noexcept override { return ended_; }
 
 private:
     struct Guard;
@@ -162,6 +165,7 @@ private:
     std::vector<std::string> call_names_;
     std::map<std::size_t, Faults> faults_;
     std::map<std::string, Error> fail_next_;
+    std::atomic<bool> ended_{false};
     bool cut_off_ = false;
     bool in_verb_ = false;
 };

@@ -121,6 +121,10 @@ public:
     virtual Result<std::unique_ptr<GuardLink>> connect_guard(const std::string& guard) = 0;
     /// Names of the guards that hold their locks.
     virtual Result<std::vector<std::string>> list_guards() = 0;
+
+    /// Whether who carries the verbs out is gone for good: no verb succeeds any more, and nothing
+    /// is known of the last one. Thread-safe; does not wait.
+    [[nodiscard]] virtual bool has_ended() const noexcept { return false; }
 };
 
 inline constexpr std::string_view database_guard = "database";

@@ -108,7 +108,7 @@ HostClient::HostClient(UniqueFd socket)
 
 HostClient::~HostClient() = default;
 
-bool HostClient::host_gone() const noexcept {
+bool HostClient::has_ended() const noexcept {
     pollfd look{socket_.get(), POLLIN, 0};
     return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }

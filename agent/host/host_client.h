@@ -20,8 +20,7 @@ public:
 
     /// Readable for good when jackdaw-host has ended; otherwise of no meaning outside a verb.
     [[nodiscard]] int poll_fd() const noexcept { return socket_.get(); }
-    /// Whether it has ended, without waiting.
-    [[nodiscard]] bool host_gone() const noexcept;
+    [[nodiscard]] bool has_ended() const noexcept override;
 
     /// /run/jackdaw/admin.sock, listening, non-blocking.
     [[nodiscard]] Result<UniqueFd> bind_admin_socket();

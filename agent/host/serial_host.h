@@ -80,6 +80,7 @@ public:
     Result<std::vector<std::string>> list_guards() override {
         return locked([&] { return inner_.list_guards(); });
     }
+    bool has_ended() const noexcept override { return inner_.has_ended(); }
 
 private:
     template <class Verb>

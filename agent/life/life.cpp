@@ -58,6 +58,11 @@ Result<void> Life::start() {
             }
             for (const auto& [id, text] : records) {
                 JACKDAW_CHECK(operations_.load(text).while_doing("read operation " + id));
+                const auto* const record = operations_.find(id);
+                if (record->shape.status != "done" && record->shape.status != "undone" &&
+                    record->deadline.boot_id != now().boot_id) {
+                    from_earlier_boot_.insert(id);
+                }
             }
             after = records.back().key;
         }
@@ -175,6 +180,15 @@ bool Life::work() {
     {
         const std::lock_guard lock{core_mutex_};
         next = operations_.next(now());
+        if (next.what == Operations::What::run && from_earlier_boot_.erase(next.id) > 0) {
+            const auto* const plan = plan_of(operations_.find(next.id)->shape.action);
+            for (const auto& step : plan != nullptr ? *plan : std::vector<StepPlan>{}) {
+                if (step.each_boot) {
+                    operations_.rewind(next.id, step.name);
+                }
+            }
+            next = operations_.next(now());
+        }
         if (const auto written = journal(); !written) {
             parts_.on_fatal(written.error());
             stopping_ = true;
@@ -256,6 +270,9 @@ void Life::run_step(const Operations::Next& next) {
         } else {
             result = function(context);
         }
+    }
+    if (!result && !stopping_ && parts_.host.has_ended()) {
+        fatal(result.error()); // both start again; nobody knows what this step did
     }
     if (!result && stopping_) {
         return; // cut off by our own end: it stands as running in the journal, and is resumed

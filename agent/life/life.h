@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -144,6 +145,7 @@ private:
 
     mutable std::mutex core_mutex_; ///< operations_, state_, view_; never held while a step runs
     Operations operations_;
+    std::set<std::string> from_earlier_boot_; ///< not ended well, nor yet gone on with in this one
     InstanceState state_;
     std::optional<proto::Instance> view_;
 

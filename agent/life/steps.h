@@ -138,7 +138,12 @@ struct StepPlan {
     std::string_view name;
     StepFunction run;
     StepFunction undo; ///< leaves what was before the step; never null
+    /// What it does ends with the machine (mounts, /run, firewall): an operation that a boot cut
+    /// off does it again before it goes on.
+    bool each_boot = false;
 };
+
+constexpr bool each_boot = true;
 
 /// The steps of an action, in order; null for an unknown one. The one list: tests take it from
 /// here.
@@ -151,6 +156,9 @@ Result<void> nothing(StepContext&);
 Result<void> find_volume(StepContext&);
 Result<void> format_volume(StepContext&);
 Result<void> mount_volume(StepContext&);
+/// For an undo: whether the file system that this create made can be read; a boot may have
+/// unmounted it. False when there is none, or it was refused as somebody else's.
+Result<bool> reach_own_volume(StepContext&);
 Result<void> unmount_volume(StepContext&);
 Result<void> stamp_volume(StepContext&);
 Result<void> erase_stamp(StepContext&);

@@ -166,8 +166,8 @@ Result<void> discard_data(StepContext& context) {
     if (context.arguments().contains("taken_over")) {
         return ok();
     }
-    JACKDAW_TRY(const auto info, context.host.inspect_volume(context.spec().volume_serial));
-    if (!info.mounted) {
+    JACKDAW_TRY(const bool reached, reach_own_volume(context));
+    if (!reached) {
         return ok();
     }
     JACKDAW_TRY(auto stamp, context.host.read_stamp());

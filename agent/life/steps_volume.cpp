@@ -122,6 +122,19 @@ Result<void> mount_volume(StepContext& context) {
                                      context.state.facts().filesystem_uuid);
 }
 
+Result<bool> reach_own_volume(StepContext& context) {
+    JACKDAW_TRY(const auto info, context.host.inspect_volume(context.spec().volume_serial));
+    if (info.mounted) {
+        return true;
+    }
+    const auto facts = context.state.facts();
+    if (!facts.filesystem_is_ours || !facts.filesystem_made || info.uuid != facts.filesystem_uuid) {
+        return false;
+    }
+    JACKDAW_CHECK(mount_volume(context));
+    return true;
+}
+
 Result<void> unmount_volume(StepContext& context) {
     return context.host.unmount_volume(context.spec().volume_serial);
 }
@@ -165,8 +178,8 @@ Result<void> erase_stamp(StepContext& context) {
     if (context.arguments().contains("taken_over")) {
         return ok(); // unstamped, nobody could take over what it holds any more
     }
-    JACKDAW_TRY(const auto info, context.host.inspect_volume(context.spec().volume_serial));
-    if (!info.mounted) {
+    JACKDAW_TRY(const bool reached, reach_own_volume(context));
+    if (!reached) {
         return ok(); // refused as somebody else's, and unmounted then
     }
     JACKDAW_TRY(const auto stamp, context.host.read_stamp());

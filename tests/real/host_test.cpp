@@ -378,7 +378,7 @@ TEST_CASE("a host outlives a killed agent until its verb is done, and the next o
     auto second = must(agent::fork_host());
     auto next = std::make_unique<agent::HostClient>(std::move(second.socket));
     CHECK(must(world.host->machine_file()).instance_id == contract_id);
-    CHECK_FALSE(next->host_gone());
+    CHECK_FALSE(next->has_ended());
     world.host.reset();
     CHECK(test::wait_exit(world.pid) == 0);
     CHECK(must(next->machine_file()).instance_id == contract_id);

@@ -174,6 +174,20 @@ void LifeWorld::replace_killed(const std::function<void()>& meanwhile) {
     start_agent();
 }
 
+void LifeWorld::power_cycle() {
+    REQUIRE(life_ == nullptr);
+    for (const auto& guard : host.guard_names()) {
+        host.kill_guard(guard);
+    }
+    auto volume = host.volume();
+    volume.mounted = false;
+    host.set_volume(std::move(volume));
+    (void)host.set_firewall({}, 0);
+    host.reset_calls();
+    clock_ =
+        std::make_unique<runtime::Clock>(fmt::format("machine-boot-{}", ++boot_), faults_file());
+}
+
 // ---- requests ---------------------------------------------------------------------------------
 
 Result<agent::Life::Submitted> LifeWorld::create(proto::InstanceSpec spec, std::string operation_id,

@@ -115,6 +115,8 @@ public:
     [[nodiscard]] std::string state_folder() const;
     [[nodiscard]] std::string faults_file() const { return root_ + "/faults"; }
     void shift_wall_clock(std::int64_t seconds); ///< 0: as it is
+    /// For `meanwhile`: the machine went off and on. Mounts, processes and firewall rules are gone.
+    void power_cycle();
     /// Called on the life thread at each point; set it before start_agent().
     agent::FaultPoint on_point;
 
@@ -126,6 +128,7 @@ private:
 
     agent::LifeSettings settings_;
     std::string root_;
+    std::uint32_t boot_ = 1;
     std::uint32_t folder_ = 0; ///< number of the present agent's state folder
     std::unique_ptr<runtime::Clock> clock_;
     std::unique_ptr<agent::StateStore> store_;

@@ -95,6 +95,9 @@ Result<void> LocalProvider::power_off_crash(const std::string& name) {
     }
     record.wanted = false;
     JACKDAW_CHECK(write_record(layout_.machine_file(name), record));
+    // Nothing acts on what it sees between the disks' end and its own, as in a cut. Best effort: a
+    // machine that does not freeze in time is cut all the same. The next start thaws.
+    (void)power.cgroup().freeze(true);
     {
         JACKDAW_TRY(const auto root, MachineRoot::open(power));
         JACKDAW_CHECK(without_value(shut_file_system(root, volume_folder)));

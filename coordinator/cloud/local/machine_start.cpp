@@ -250,6 +250,9 @@ Result<std::vector<std::string>> MachinePower::start(const MachineRecord& record
         return std::vector<std::string>{};
     }
     JACKDAW_CHECK(cgroup_.kill()); // what outlived its first process cannot be; but never two
+    if (cgroup_.frozen()) {        // when its power was cut
+        JACKDAW_CHECK(cgroup_.freeze(false));
+    }
     JACKDAW_TRY(const std::uint32_t address, parse_address(record.spec.address));
     JACKDAW_TRY(Held held, open_all(layout_, record, std::move(lock)));
     JACKDAW_TRY(const ChildPlan plan, make_plan(layout_, record, root, held));
