@@ -126,8 +126,9 @@ class Fleet:
         return sorted(found)
 
     def machine_of(self, pid):
-        """The instance name of the machine that this process lives in; None for another fleet's or the host's."""
-        with contextlib.suppress(OSError):
+        """The instance name of the machine that this process lives in; None for another fleet's or the host's
+        (or while the machine is only being made: its drive is half written)."""
+        with contextlib.suppress(OSError, ValueError):
             with open(f"/proc/{pid}/root/etc/jackdaw/config-drive/openstack/latest/user_data") as file:
                 data = json.load(file)
                 if data.get("fleet") == self.name:
