@@ -263,9 +263,10 @@ Result<void> secure_database(StepContext& context) {
     JACKDAW_CHECK(context.need_driver());
     JACKDAW_CHECK(
         start_database(context)); // adopts when it runs; a resumed create finds it as it was left
-    return speak(context, [](plugins::Datastore& driver, const plugins::Call& call) {
+    JACKDAW_CHECK(speak(context, [](plugins::Datastore& driver, const plugins::Call& call) {
         return driver.secure(call);
-    });
+    }));
+    return context.host.sync_volume(); // an engine may drop a database without a sync
 }
 
 Result<void> probe_health(StepContext& context) {
