@@ -83,8 +83,7 @@ Result<UniqueFd> own_socket(const std::string& folder) {
     ::unlink(path.c_str()); // one left by a dead agent; a living one holds the state folder's lock
     if (!socket ||
         ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-        ::chmod(path.c_str(), 0600) != 0 ||
-        ::listen(socket.get(), static_cast<int>(HttpLimits{}.connections_max)) != 0) {
+        ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), SOMAXCONN) != 0) {
         return Error{Errc::unavailable, fmt::format("listen on {}", path), last_error()};
     }
     return socket;

@@ -155,7 +155,8 @@ void Fleet::refresh() {
         return;
     }
     const bool has_left = service_->swim().self().standing == proto::Standing::left;
-    if (parts_.deleted()) {
+    const bool deleted = parts_.deleted();
+    if (deleted) {
         if (!has_left) { // the machine goes next: nobody shall take its silence for a death
             spdlog::info("gossip: leaving the fleet; the instance was deleted");
             service_->leave();
@@ -163,7 +164,7 @@ void Fleet::refresh() {
     } else if (has_left) {
         service_->come_back(); // another create in the same machine
     }
-    if (auto blob = own_blob(); blob != last_blob_ && !parts_.deleted()) {
+    if (auto blob = own_blob(); blob != last_blob_ && !deleted) {
         last_blob_ = blob;
         service_->set_blob(std::move(blob));
     }

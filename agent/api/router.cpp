@@ -1,8 +1,6 @@
 #include "agent/api/router.h"
 
-#include <algorithm>
 #include <charconv>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -54,35 +52,7 @@ Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     return out;
 }
 
-/// Every path below /v1 and its methods, as an Allow header lists them (RFC 9110, section 10.2.1).
-struct Path {
-    std::string_view pattern; ///< '*' stands for one segment
-    std::string_view methods;
-};
-constexpr Path paths[] = {
-    {"version", "GET"},
-    {"instance", "GET, PUT, DELETE"},
-    {"instance/start", "POST"},
-    {"instance/stop", "POST"},
-    {"instance/restart", "POST"},
-    {"instance/grow", "POST"},
-    {"instance/protect", "POST"},
-    {"instance/unprotect", "POST"},
-    {"instances", "GET"},
-    {"members", "GET"},
-    {"members/*", "GET"},
-    {"databases", "GET, POST"},
-    {"databases/*", "DELETE"},
-    {"users", "GET, POST"},
-    {"users/*", "DELETE"},
-    {"users/*/password", "POST"},
-    {"operations", "GET"},
-    {"operations/*", "GET"},
-    {"operations/*/abort", "POST"},
-    {"operations/*/resume", "POST"},
-    {"operations/*/events", "GET"},
-};
-
+/// '*' in a pattern stands for one segment.
 bool matches(std::string_view pattern, const std::vector<std::string>& segments) {
     for (std::size_t at = 1;; ++at) { // a part of the pattern less each time
         const auto slash = pattern.find('/');
@@ -95,24 +65,6 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments)
         }
         pattern.remove_prefix(slash + 1);
     }
-}
-
-bool lists(std::string_view methods, std::string_view method) {
-    for (;;) { // a word less each time
-        const auto comma = methods.find(',');
-        if (methods.substr(0, comma) == method) {
-            return true;
-        }
-        if (comma == std::string_view::npos) {
-            return false;
-        }
-        methods.remove_prefix(comma + 2);
-    }
-}
-
-Error no_route(const ApiRequest& request) {
-    return Error{Errc::not_found, fmt::format("nothing answers {} {}", request.method.substr(0, 16),
-                                              request.target.substr(0, 200))};
 }
 
 Result<Json> body_of(const ApiRequest& request) {
@@ -136,6 +88,41 @@ Result<Secret> take_password(Json& object) {
         object.erase("password");
     }
     return Secret{std::move(clear)};
+}
+
+/// What the driver has of that kind; `unsupported` when its datastore knows no such thing.
+template <class Facet>
+Result<Facet*> facet_of(plugins::Datastore& driver, Facet* (plugins::Datastore::*facet)() noexcept,
+                        std::string_view what) {
+    auto* const found = (driver.*facet)();
+    if (found == nullptr) {
+        return Error{Errc::unsupported, fmt::format("{} has no {}", driver.name(), what)};
+    }
+    return found;
+}
+
+Json row_of(const proto::DatabaseSpec& one) {
+    return {{"name", one.name}, {"charset", one.charset}, {"collation", one.collation}};
+}
+Json row_of(const proto::UserSpec& one) {
+    return {{"name", one.name}, {"host", one.host}, {"databases", one.databases}};
+}
+
+/// Every one of a kind, as the server knows them now.
+template <class Facet>
+Result<Json> ask_all(Life& life, const ApiRequest& request,
+                     Facet* (plugins::Datastore::*facet)() noexcept, std::string_view what) {
+    return life.query(
+        [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
+            JACKDAW_TRY(auto* const found, facet_of(driver, facet, what));
+            JACKDAW_TRY(const auto all, found->list(call));
+            Json list = Json::array();
+            for (const auto& one : all) {
+                list.push_back(row_of(one));
+            }
+            return list;
+        },
+        request.deadline);
 }
 
 } // namespace
@@ -226,118 +213,132 @@ ApiResponse Router::handle(const ApiRequest& request) const {
 }
 
 Router::Outcome Router::route(const ApiRequest& request, const Target& target) const {
+    struct Route {
+        std::string_view method, pattern; ///< below /v1
+        Outcome (Router::*handler)(const ApiRequest&, const Target&) const;
+    };
+    static constexpr Route routes[] = {
+        {"GET", "version", &Router::version},
+        {"GET", "instance", &Router::instance},
+        {"PUT", "instance", &Router::create},
+        {"DELETE", "instance", &Router::remove},
+        {"POST", "instance/start", &Router::power},
+        {"POST", "instance/stop", &Router::power},
+        {"POST", "instance/restart", &Router::power},
+        {"POST", "instance/grow", &Router::grow},
+        {"POST", "instance/protect", &Router::protect},
+        {"POST", "instance/unprotect", &Router::protect},
+        {"GET", "instances", &Router::instances},
+        {"GET", "members", &Router::members},
+        {"GET", "members/*", &Router::member},
+        {"GET", "databases", &Router::databases},
+        {"POST", "databases", &Router::change_database},
+        {"DELETE", "databases/*", &Router::change_database},
+        {"GET", "users", &Router::users},
+        {"POST", "users", &Router::change_user},
+        {"DELETE", "users/*", &Router::change_user},
+        {"POST", "users/*/password", &Router::change_user},
+        {"GET", "operations", &Router::operations},
+        {"GET", "operations/*", &Router::operation},
+        {"POST", "operations/*/abort", &Router::abort},
+        {"POST", "operations/*/resume", &Router::resume},
+        // A stream, which the transports serve; what comes here has no operation.
+        {"GET", "operations/*/events", &Router::operation},
+    };
     const auto& segments = target.segments;
-    if (segments.size() < 2 || segments[0] != "v1") {
-        return no_route(request);
-    }
-    const auto* const path = std::ranges::find_if(
-        paths, [&](const Path& one) { return matches(one.pattern, segments); });
-    if (path == std::end(paths)) {
-        return no_route(request);
-    }
-    if (!lists(path->methods, request.method)) {
-        auto refused = error_response(
-            Error{Errc::invalid, fmt::format("{} is no method of {}", request.method.substr(0, 16),
-                                             request.target.substr(0, 200))}
-                .with_hint(fmt::format("it has: {}", path->methods)));
-        refused.status = 405;
-        refused.allow = path->methods;
-        return refused;
-    }
-    const auto& noun = segments[1];
-    if (noun == "version") {
-        return answer(Json{
-            {"apiVersion", proto::api_version}, {"kind", "Version"}, {"version", parts_.version}});
-    }
-    if (noun == "instance") {
-        return instance(request, target);
-    }
-    if (noun == "instances") {
-        Json items = Json::array();
-        for (const auto& one : parts_.instances()) {
-            items.push_back(proto::to_json(one));
+    const auto what = request.target.substr(0, 200);
+    std::string allow; // RFC 9110, section 10.2.1
+    for (const auto& one : routes) {
+        if (segments.empty() || segments[0] != "v1" || !matches(one.pattern, segments)) {
+            continue;
         }
-        return answer(proto::list_json("Instance", std::move(items), as_of()));
+        if (one.method == request.method) {
+            return (this->*one.handler)(request, target);
+        }
+        allow += fmt::format("{}{}", allow.empty() ? "" : ", ", one.method);
     }
-    if (noun == "members") {
-        return members(target);
+    const auto method = request.method.substr(0, 16);
+    if (allow.empty()) {
+        return Error{Errc::not_found, fmt::format("nothing answers {} {}", method, what)};
     }
-    if (noun == "databases") {
-        return databases(request, target);
-    }
-    if (noun == "users") {
-        return users(request, target);
-    }
-    if (noun == "operations") {
-        return operations(request, target);
-    }
-    return no_route(request);
+    auto refused = error_response(
+        Error{Errc::invalid, fmt::format("{} is no method of {}", method, what)}.with_hint(
+            "it has: " + allow));
+    refused.status = 405;
+    refused.allow = std::move(allow);
+    return refused;
 }
 
-Router::Outcome Router::members(const Target& target) const {
+Router::Outcome Router::version(const ApiRequest& /*request*/, const Target& /*target*/) const {
+    return answer(
+        Json{{"apiVersion", proto::api_version}, {"kind", "Version"}, {"version", parts_.version}});
+}
+
+Router::Outcome Router::instances(const ApiRequest& /*request*/, const Target& /*target*/) const {
+    Json items = Json::array();
+    for (const auto& one : parts_.instances()) {
+        items.push_back(proto::to_json(one));
+    }
+    return answer(proto::list_json("Instance", std::move(items), as_of()));
+}
+
+Router::Outcome Router::members(const ApiRequest& /*request*/, const Target& /*target*/) const {
     Json items = Json::array();
     for (const auto& member : parts_.members()) {
-        if (target.segments.size() == 3) {
-            if (member.name == target.segments[2] || member.id == target.segments[2]) {
-                return answer(proto::to_json(member));
-            }
-        } else {
-            items.push_back(proto::to_json(member));
-        }
-    }
-    if (target.segments.size() == 3) {
-        return Error{Errc::not_found,
-                     fmt::format("no member '{}'", target.segments[2].substr(0, shown_bytes_max))}
-            .with_hint("`jackdaw member list` shows who is known");
+        items.push_back(proto::to_json(member));
     }
     return answer(proto::list_json("Member", std::move(items), as_of()));
 }
 
-Router::Outcome Router::instance(const ApiRequest& request, const Target& target) const {
-    const auto& segments = target.segments;
-    if (segments.size() == 2) {
-        if (request.method == "GET") {
-            const auto view = parts_.life.instance();
-            if (!view) {
-                return Error{Errc::not_found, "there is no instance on this machine"};
-            }
-            return answer(proto::to_json(*view));
+Router::Outcome Router::member(const ApiRequest& /*request*/, const Target& target) const {
+    const auto& wanted = target.segments[2];
+    for (const auto& member : parts_.members()) {
+        if (member.name == wanted || member.id == wanted) {
+            return answer(proto::to_json(member));
         }
-        if (request.method == "PUT") {
-            return create(request);
-        }
-        if (request.method == "DELETE") {
-            const auto keep = target.query.find("keep_volume");
-            return submit(request, "instance.delete", "",
-                          Json{{"keep_volume", keep != target.query.end() && keep->second == "1"}});
-        }
-        return no_route(request);
     }
-    if (segments.size() != 3 || request.method != "POST") {
-        return no_route(request);
-    }
-    JACKDAW_TRY(const auto body, body_of(request));
-    const auto& verb = segments[2];
-    if (verb == "start" || verb == "stop" || verb == "restart") {
-        JACKDAW_TRY(const bool force, proto::bool_at(body, "force", false));
-        return submit(request, "instance." + verb, "", Json{{"force", force}});
-    }
-    if (verb == "protect" || verb == "unprotect") {
-        return submit(request, "instance.protect", "", Json{{"protect", verb == "protect"}});
-    }
-    if (verb == "grow") {
-        JACKDAW_TRY(const auto size, proto::number_at(body, "size_bytes", 0, 1ULL << 60U));
-        const auto view = parts_.life.spec();
-        if (view && size < view->volume_size_bytes) {
-            return Error{Code::volume_shrink, fmt::format("it has {} bytes, asked for {}",
-                                                          view->volume_size_bytes, size)};
-        }
-        return submit(request, "volume.grow", "", Json{{"size_bytes", size}});
-    }
-    return no_route(request);
+    return Error{Errc::not_found, fmt::format("no member '{}'", wanted.substr(0, shown_bytes_max))}
+        .with_hint("`jackdaw member list` shows who is known");
 }
 
-Router::Outcome Router::create(const ApiRequest& request) const {
+Router::Outcome Router::instance(const ApiRequest& /*request*/, const Target& /*target*/) const {
+    const auto view = parts_.life.instance();
+    if (!view) {
+        return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    return answer(proto::to_json(*view));
+}
+
+Router::Outcome Router::remove(const ApiRequest& request, const Target& target) const {
+    const auto keep = target.query.find("keep_volume");
+    return submit(request, "instance.delete", "",
+                  Json{{"keep_volume", keep != target.query.end() && keep->second == "1"}});
+}
+
+Router::Outcome Router::power(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const bool force, proto::bool_at(body, "force", false));
+    return submit(request, "instance." + target.segments[2], "", Json{{"force", force}});
+}
+
+Router::Outcome Router::protect(const ApiRequest& request, const Target& target) const {
+    JACKDAW_CHECK(body_of(request));
+    return submit(request, "instance.protect", "",
+                  Json{{"protect", target.segments[2] == "protect"}});
+}
+
+Router::Outcome Router::grow(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto size, proto::number_at(body, "size_bytes", 0, 1ULL << 60U));
+    const auto has = parts_.life.spec();
+    if (has && size < has->volume_size_bytes) {
+        return Error{Code::volume_shrink,
+                     fmt::format("it has {} bytes, asked for {}", has->volume_size_bytes, size)};
+    }
+    return submit(request, "volume.grow", "", Json{{"size_bytes", size}});
+}
+
+Router::Outcome Router::create(const ApiRequest& request, const Target& /*target*/) const {
     JACKDAW_TRY(auto body, body_of(request));
     std::vector<Secret> passwords;
     if (auto users = body.find("users"); users != body.end() && users->is_array()) {
@@ -358,153 +359,108 @@ Router::Outcome Router::create(const ApiRequest& request) const {
     return accepted(submitted);
 }
 
-Router::Outcome Router::databases(const ApiRequest& request, const Target& target) const {
-    const auto& segments = target.segments;
-    if (segments.size() == 2 && request.method == "GET") {
-        JACKDAW_TRY(auto items,
-                    parts_.life.query(
-                        [](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
-                            if (driver.databases() == nullptr) {
-                                return Error{Errc::unsupported,
-                                             fmt::format("{} has no databases", driver.name())};
-                            }
-                            JACKDAW_TRY(const auto all, driver.databases()->list(call));
-                            Json list = Json::array();
-                            for (const auto& one : all) {
-                                list.push_back(Json{{"name", one.name},
-                                                    {"charset", one.charset},
-                                                    {"collation", one.collation}});
-                            }
-                            return list;
-                        },
-                        request.deadline));
-        return answer(proto::list_json("Database", std::move(items), as_of()));
-    }
+Router::Outcome Router::databases(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(auto items,
+                ask_all(parts_.life, request, &plugins::Datastore::databases, "databases"));
+    return answer(proto::list_json("Database", std::move(items), as_of()));
+}
+
+Router::Outcome Router::change_database(const ApiRequest& request, const Target& target) const {
+    const bool making = request.method == "POST";
     proto::DatabaseSpec spec;
-    if (segments.size() == 2 && request.method == "POST") {
+    if (making) {
         JACKDAW_TRY(const auto body, body_of(request));
         JACKDAW_TRY(spec.name, proto::string_at(body, "name", "", 1U << 20U));
         JACKDAW_TRY(spec.charset, proto::string_at(body, "charset", ""));
         JACKDAW_TRY(spec.collation, proto::string_at(body, "collation", ""));
-    } else if (segments.size() == 3 && request.method == "DELETE") {
-        spec.name = segments[2];
     } else {
-        return no_route(request);
+        spec.name = target.segments[2];
     }
     JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
-    if (driver->databases() == nullptr) {
-        return Error{Errc::unsupported, fmt::format("{} has no databases", driver->name())};
-    }
-    JACKDAW_CHECK(driver->databases()->check(spec));
-    const auto name = spec.name;
-    return submit(
-        request, request.method == "POST" ? "database.create" : "database.delete", name,
-        Json{{"request",
-              {{"name", spec.name}, {"charset", spec.charset}, {"collation", spec.collation}}}});
+    JACKDAW_TRY(auto* const facet, facet_of(*driver, &plugins::Datastore::databases, "databases"));
+    JACKDAW_CHECK(facet->check(spec));
+    return submit(request, making ? "database.create" : "database.delete", spec.name,
+                  Json{{"request", row_of(spec)}});
 }
 
-Router::Outcome Router::users(const ApiRequest& request, const Target& target) const {
-    const auto& segments = target.segments;
-    if (segments.size() == 2 && request.method == "GET") {
-        JACKDAW_TRY(auto items,
-                    parts_.life.query(
-                        [](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
-                            if (driver.users() == nullptr) {
-                                return Error{Errc::unsupported,
-                                             fmt::format("{} has no users", driver.name())};
-                            }
-                            JACKDAW_TRY(const auto all, driver.users()->list(call));
-                            Json list = Json::array();
-                            for (const auto& one : all) {
-                                list.push_back(Json{{"name", one.name},
-                                                    {"host", one.host},
-                                                    {"databases", one.databases}});
-                            }
-                            return list;
-                        },
-                        request.deadline));
-        return answer(proto::list_json("User", std::move(items), as_of()));
-    }
+Router::Outcome Router::users(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(auto items, ask_all(parts_.life, request, &plugins::Datastore::users, "users"));
+    return answer(proto::list_json("User", std::move(items), as_of()));
+}
+
+Router::Outcome Router::change_user(const ApiRequest& request, const Target& target) const {
     JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
-    if (driver->users() == nullptr) {
-        return Error{Errc::unsupported, fmt::format("{} has no users", driver->name())};
-    }
+    JACKDAW_TRY(auto* const facet, facet_of(*driver, &plugins::Datastore::users, "users"));
     proto::UserSpec spec;
     Secret password;
-    std::string action;
+    const bool making = target.segments.size() == 2;
+    const bool removing = request.method == "DELETE";
     const auto host = target.query.find("host");
     if (host != target.query.end()) {
         spec.host = host->second;
     }
     JACKDAW_TRY(auto body, body_of(request));
-    if (segments.size() == 2 && request.method == "POST") {
-        action = "user.create";
+    if (!removing) {
         JACKDAW_TRY(password, take_password(body));
+    }
+    if (making) {
         JACKDAW_TRY(spec.name, proto::string_at(body, "name", "", 1U << 20U));
         JACKDAW_TRY(spec.host, proto::string_at(body, "host", spec.host));
         JACKDAW_TRY(spec.databases, proto::strings_at(body, "databases"));
-    } else if (segments.size() == 3 && request.method == "DELETE") {
-        action = "user.delete";
-        spec.name = segments[2];
-    } else if (segments.size() == 4 && segments[3] == "password" && request.method == "POST") {
-        action = "user.password";
-        JACKDAW_TRY(password, take_password(body));
-        spec.name = segments[2];
     } else {
-        return no_route(request);
+        spec.name = target.segments[2];
     }
-    JACKDAW_CHECK(driver->users()->check(spec));
+    JACKDAW_CHECK(facet->check(spec));
     for (const auto& database : spec.databases) {
         if (driver->databases() != nullptr) {
             JACKDAW_CHECK(driver->databases()->check(proto::DatabaseSpec{database, {}, {}}));
         }
     }
-    Json arguments{
-        {"request", {{"name", spec.name}, {"host", spec.host}, {"databases", spec.databases}}}};
-    if (action != "user.delete") {
-        JACKDAW_TRY(auto verifier, driver->users()->make_verifier(password));
+    Json arguments{{"request", row_of(spec)}};
+    if (!removing) {
+        JACKDAW_TRY(auto verifier, facet->make_verifier(password));
         arguments["verifier"] = std::move(verifier);
     }
-    return submit(request, std::move(action), spec.name + "@" + spec.host, std::move(arguments));
+    const auto* const action = making ? "user.create" : removing ? "user.delete" : "user.password";
+    return submit(request, action, spec.name + "@" + spec.host, std::move(arguments));
 }
 
-Router::Outcome Router::operations(const ApiRequest& request, const Target& target) const {
-    const auto& segments = target.segments;
-    if (segments.size() == 2 && request.method == "GET") {
-        std::size_t limit = operations_shown;
-        if (const auto asked = target.query.find("limit"); asked != target.query.end()) {
-            const auto* const first = asked->second.data();
-            const auto* const last = first + asked->second.size();
-            const auto [end, ec] = std::from_chars(first, last, limit);
-            if (ec != std::errc{} || end != last || limit == 0 || limit > operations_shown_max) {
-                return Error{Errc::invalid,
-                             fmt::format("'limit' must be 1 to {}", operations_shown_max)};
-            }
+Router::Outcome Router::operations(const ApiRequest& /*request*/, const Target& target) const {
+    std::size_t limit = operations_shown;
+    if (const auto asked = target.query.find("limit"); asked != target.query.end()) {
+        const auto* const first = asked->second.data();
+        const auto* const last = first + asked->second.size();
+        const auto [end, ec] = std::from_chars(first, last, limit);
+        if (ec != std::errc{} || end != last || limit == 0 || limit > operations_shown_max) {
+            return Error{Errc::invalid,
+                         fmt::format("'limit' must be 1 to {}", operations_shown_max)};
         }
-        Json items = Json::array();
-        for (const auto& one : parts_.life.operations(limit)) {
-            items.push_back(proto::to_json(one));
-        }
-        return answer(proto::list_json("Operation", std::move(items), as_of()));
     }
-    if (segments.size() == 3 && request.method == "GET") {
-        const auto one = parts_.life.operation(segments[2]);
-        if (!one) {
-            return Error{Errc::not_found,
-                         fmt::format("no operation '{}'", segments[2].substr(0, shown_bytes_max))}
-                .with_hint("`jackdaw op list` shows what there is");
-        }
-        return answer(proto::to_json(*one));
+    Json items = Json::array();
+    for (const auto& one : parts_.life.operations(limit)) {
+        items.push_back(proto::to_json(one));
     }
-    if (segments.size() == 4 && request.method == "POST" && segments[3] == "abort") {
-        JACKDAW_TRY(const auto one, parts_.life.abort(segments[2]));
-        return answer(proto::to_json(one), 202);
+    return answer(proto::list_json("Operation", std::move(items), as_of()));
+}
+
+Router::Outcome Router::operation(const ApiRequest& /*request*/, const Target& target) const {
+    const auto one = parts_.life.operation(target.segments[2]);
+    if (!one) {
+        return Error{Errc::not_found, fmt::format("no operation '{}'",
+                                                  target.segments[2].substr(0, shown_bytes_max))}
+            .with_hint("`jackdaw op list` shows what there is");
     }
-    if (segments.size() == 4 && request.method == "POST" && segments[3] == "resume") {
-        JACKDAW_TRY(const auto one, parts_.life.resume(segments[2]));
-        return answer(proto::to_json(one), 202);
-    }
-    return no_route(request);
+    return answer(proto::to_json(*one));
+}
+
+Router::Outcome Router::abort(const ApiRequest& /*request*/, const Target& target) const {
+    JACKDAW_TRY(const auto one, parts_.life.abort(target.segments[2]));
+    return answer(proto::to_json(one), 202);
+}
+
+Router::Outcome Router::resume(const ApiRequest& /*request*/, const Target& target) const {
+    JACKDAW_TRY(const auto one, parts_.life.resume(target.segments[2]));
+    return answer(proto::to_json(one), 202);
 }
 
 Router::Outcome Router::submit(const ApiRequest& request, std::string action, std::string target,

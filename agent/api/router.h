@@ -84,12 +84,25 @@ public:
 private:
     using Outcome = Result<ApiResponse>;
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
+    // One for each row of the table in route().
+    [[nodiscard]] Outcome version(const ApiRequest& request, const Target& target) const;
     [[nodiscard]] Outcome instance(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome create(const ApiRequest& request) const;
+    [[nodiscard]] Outcome create(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome remove(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome power(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome grow(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome protect(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome instances(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome members(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome member(const ApiRequest& request, const Target& target) const;
     [[nodiscard]] Outcome databases(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome change_database(const ApiRequest& request, const Target& target) const;
     [[nodiscard]] Outcome users(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome change_user(const ApiRequest& request, const Target& target) const;
     [[nodiscard]] Outcome operations(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome members(const Target& target) const;
+    [[nodiscard]] Outcome operation(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome abort(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome resume(const ApiRequest& request, const Target& target) const;
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,
                                  proto::Json arguments) const;
     [[nodiscard]] Outcome accepted(const Life::Submitted& submitted) const;

@@ -25,8 +25,8 @@ constexpr const char* etc_folder = "/etc/jackdaw";
 constexpr const char* machine_file_name = "machine.conf";
 constexpr const char* drive_folder = "/etc/jackdaw/config-drive/openstack/latest";
 constexpr const char* fleet_folder = "/etc/jackdaw/fleet";
-/// As many as the agent serves: a caller that comes while it is busy waits and is not refused.
-constexpr int admin_backlog = 1100;
+/// A caller that comes while the agent is busy waits and is not refused.
+constexpr int admin_backlog = SOMAXCONN;
 constexpr int stale_files_max = 4096; ///< of the configuration folder, looked at once
 
 struct Folder {

@@ -73,10 +73,6 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
     }
 }
 
-} // namespace
-
-namespace {
-
 /// An engine that finds no room waits for it inside its own start (MariaDB's Aria: a minute at a
 /// time), and the growth of the volume would wait behind that start.
 Result<void> require_room(StepContext& context) {

@@ -1,22 +1,13 @@
 // Arbitrary bytes at the decoder of channel messages; what passes must survive a round.
 
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "proto/wire/channel_codec.h"
+#include "tests/fuzz/require.h"
 
 using namespace jackdaw;
-
-namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
-
-} // namespace
+using jackdaw::fuzz::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto message =

@@ -2,21 +2,16 @@
 // users, accounts, flavors, networks, the settings file, a fleet's profile and its keys.
 
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "coordinator/core/words.h"
 #include "coordinator/profile/profile.h"
+#include "tests/fuzz/require.h"
 
 using namespace jackdaw;
+using jackdaw::fuzz::require;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 void good_account(const proto::UserSpec& user) {
     require(static_cast<bool>(cli::check_account_name(user.name, "user")));

@@ -3,7 +3,6 @@
 // readers rely on.
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -14,16 +13,13 @@
 #include "agent/host/host_spawn.h"
 #include "agent/host/host_volume.h"
 #include "agent/host/machine_file.h"
+#include "tests/fuzz/require.h"
+
+using jackdaw::fuzz::require;
 
 namespace {
 
 using namespace jackdaw::agent;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 void read_like_the_host(const std::uint8_t* bytes, std::size_t size) {
     if (size == sizeof(host::Request)) {

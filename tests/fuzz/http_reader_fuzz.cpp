@@ -4,23 +4,18 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "coordinator/client/http_reader.h"
+#include "tests/fuzz/require.h"
 
 using namespace jackdaw;
+using jackdaw::fuzz::require;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 struct Understood {
     bool whole = false;

@@ -2,20 +2,16 @@
 // on.
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "proto/machine/guard_protocol.h"
 #include "proto/machine/init_protocol.h"
+#include "tests/fuzz/require.h"
+
+using jackdaw::fuzz::require;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 void read_like_a_guard(const std::uint8_t* bytes) {
     static jackdaw_spawn_request request;

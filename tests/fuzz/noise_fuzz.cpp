@@ -3,22 +3,17 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "proto/noise/session.h"
+#include "tests/fuzz/require.h"
 
 using namespace jackdaw;
+using jackdaw::fuzz::require;
 using namespace jackdaw::noise;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 Key filled(std::uint8_t value) {
     Key key;

@@ -1,22 +1,13 @@
 // Arbitrary text at the agent's settings file (TOML). What was understood lies within its bounds.
 
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "agent/settings.h"
+#include "tests/fuzz/require.h"
 
 using namespace jackdaw;
-
-namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
-
-} // namespace
+using jackdaw::fuzz::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text{reinterpret_cast<const char*>(data), size};

@@ -2,24 +2,19 @@
 // is what a signer of another version, or one that was tricked, could hand out.
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include <sodium.h>
 
 #include "proto/wire/statement.h"
+#include "tests/fuzz/require.h"
 
 using namespace jackdaw;
+using jackdaw::fuzz::require;
 using namespace jackdaw::proto;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 struct Signer {
     PublicKey open{};

@@ -2,7 +2,6 @@
 // behind them with its asserts on.
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -10,16 +9,12 @@
 #include "proto/wire/blob.h"
 #include "proto/wire/seal.h"
 #include "proto/wire/swim_codec.h"
+#include "tests/fuzz/require.h"
 
 using namespace jackdaw;
+using jackdaw::fuzz::require;
 
 namespace {
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 void drain(gossip::Swim& swim) {
     while (const auto outbound = swim.poll_message()) {

@@ -33,6 +33,13 @@ bool quiet(LifeWorld& world) {
     return std::all_of(all.begin(), all.end(), [](const auto& one) { return ended(one); });
 }
 
+/// Looks at the volume as often as the rest of these tests wants.
+agent::LifeSettings watchful() {
+    auto settings = LifeWorld::quick();
+    settings.usage_period = std::chrono::milliseconds{20};
+    return settings;
+}
+
 } // namespace
 
 TEST_CASE("stop, start and restart do what they say, and no more") {
@@ -195,9 +202,7 @@ TEST_CASE("a silent engine is degraded, not dead, and comes back") {
 }
 
 TEST_CASE("a full volume is told, and so is its end") {
-    auto settings = LifeWorld::quick();
-    settings.usage_period = std::chrono::milliseconds{20};
-    LifeWorld world{settings};
+    LifeWorld world{watchful()};
     world.start_agent();
     (void)world.must_create();
     auto volume = world.host.volume();
@@ -212,9 +217,7 @@ TEST_CASE("a full volume is told, and so is its end") {
 
 TEST_CASE("a database that died on a full volume is not started on it, and is as soon as there is "
           "room") {
-    auto settings = LifeWorld::quick();
-    settings.usage_period = std::chrono::milliseconds{20};
-    LifeWorld world{settings};
+    LifeWorld world{watchful()};
     world.start_agent();
     (void)world.must_create();
     auto volume = world.host.volume();
@@ -234,9 +237,7 @@ TEST_CASE("a database that died on a full volume is not started on it, and is as
 }
 
 TEST_CASE("a fill that cannot be read once is read the next time, and ends nothing") {
-    auto settings = LifeWorld::quick();
-    settings.usage_period = std::chrono::milliseconds{20};
-    LifeWorld world{settings};
+    LifeWorld world{watchful()};
     world.start_agent();
     (void)world.must_create();
     auto volume = world.host.volume();

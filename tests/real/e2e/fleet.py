@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 STAGE = os.environ.get("JACKDAW_STAGE", "")
@@ -190,6 +191,32 @@ def api(fleet, machine, method, target, body=None, limit=30):
     text = response.read()
     connection.close()
     return response.status, json.loads(text)
+
+
+class Beside(threading.Thread):
+    """Does `round()` again and again beside the block, from its beginning to its end. A round that raises is a failure of
+    the block: a watcher that ended early would have proved nothing."""
+
+    def __init__(self, pause=0.0):
+        super().__init__(daemon=True)
+        self.pause, self.over, self.broken = pause, threading.Event(), None
+
+    def run(self):
+        try:
+            while not self.over.wait(self.pause):
+                self.round()
+        except Exception as error:
+            self.broken = error
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *failure):
+        self.over.set()
+        self.join()
+        if failure[0] is None and self.broken is not None:
+            raise Failed(f"{type(self).__name__}: {self.broken!r}") from self.broken
 
 
 def seed():

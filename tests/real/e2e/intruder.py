@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import struct
-import threading
 import traceback
+
+from fleet import Beside
 
 AGENT_UID, DATABASE_UID, ADMIN_GID, NOBODY = 47412, 47413, 47414, 65534
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -129,29 +130,20 @@ class TakenOver:
         os.kill(self.agent, signal.SIGKILL)
 
 
-class Watcher(threading.Thread):
+class Watcher(Beside):
     """Samples the arguments and environment of every process of the host and its machines, as fast as it can."""
 
     def __init__(self):
-        super().__init__(daemon=True)
-        self.seen, self.rounds, self.over = set(), 0, threading.Event()
+        super().__init__()
+        self.seen, self.rounds = set(), 0
 
-    def run(self):
-        while not self.over.is_set():
-            for pid in filter(str.isdigit, os.listdir("/proc")):
-                for name in ("cmdline", "environ"):
-                    with contextlib.suppress(OSError):
-                        with open(f"/proc/{pid}/{name}", "rb") as file:
-                            self.seen.add(file.read(1 << 20))
-            self.rounds += 1
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join()
+    def round(self):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            for name in ("cmdline", "environ"):
+                with contextlib.suppress(OSError):
+                    with open(f"/proc/{pid}/{name}", "rb") as file:
+                        self.seen.add(file.read(1 << 20))
+        self.rounds += 1
 
 
 def pages_of(path):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SIGKILL of the agent before and after every journalled step, in a real machine with the fake datastore.
+"""SIGKILL of the agent before and after every journalled step of every action, in a real machine with the fake datastore.
 
 The steps are taken from the program (`jackdawd --plans`), so a new step is tested, too. One machine serves all: an instance
 is created in it, grown and deleted again and again through the admin socket, with the agent killed at another point each
@@ -146,6 +146,62 @@ def matrix():
         print(f"   {kills} kills in {time.monotonic() - began:.0f} s", flush=True)
 
 
+def service():
+    """every action on an instance that is there, killed at every point, ends as asked, with one database"""
+    asked = {  # how each is asked for; what must be there before, as another request
+        "instance.start": ("POST", "/v1/instance/start", None, "instance.stop"),
+        "instance.stop": ("POST", "/v1/instance/stop", None, "instance.start"),
+        "instance.restart": ("POST", "/v1/instance/restart", None, None),
+        "instance.protect": ("POST", "/v1/instance/protect", None, "unprotect"),
+        "database.create": ("POST", "/v1/databases", {"name": "shop"}, "database.delete"),
+        "database.delete": ("DELETE", "/v1/databases/shop", None, "database.create"),
+        "user.create": ("POST", "/v1/users", {"name": "ann", "password": "a-password-of-the-test"}, "user.delete"),
+        "user.delete": ("DELETE", "/v1/users/ann", None, "user.create"),
+        "user.password": ("POST", "/v1/users/app/password", {"password": "another-one-of-the-test"}, None),
+        "unprotect": ("POST", "/v1/instance/unprotect", None, None),
+    }
+    steps = plans()
+    covered = {"instance.create", "instance.delete", "volume.grow"}  # by matrix()
+    check(set(steps) - covered == set(asked) - {"unprotect"}, f"an action is not tested: {sorted(steps)}")
+    with Fleet() as fleet:
+        fleet.create("db1", "fake", "320M", "--database", "app", "--user", "app@%/app")
+        machine = Machine(fleet, "db1")
+
+        def end(action):
+            """Asks for it and waits for its end; null when it was refused."""
+            method, target, body, _ = asked[action]
+            status, answer = machine.ask(method, target, body)
+            if status >= 400:
+                return None
+
+            def ended():
+                op = machine.ask("GET", f"/v1/operations/{answer['id']}")[1]
+                return op if op["status"] in ENDED else None
+            return wait_for(f"the end of {action}", ended, 60)
+
+        kills = 0
+        for action in sorted(set(steps) - covered):
+            for step in steps[action]:
+                for point in POINTS:
+                    line = f"kill {action} {step} {point}"
+                    try:
+                        if asked[action][3]:
+                            end(asked[action][3])  # it may be so already
+                        fleet.set_faults("db1", line)
+                        op = end(action)
+                        check(op and op["status"] == "done", op)
+                        machine.killed(line)
+                        if action == "instance.stop":
+                            machine.nothing_left()
+                            end("instance.start")
+                        machine.running()
+                    except Failed as failure:
+                        raise Failed(f"{line}: {failure}") from failure
+                    kills += 1
+        end("unprotect")
+        print(f"   {kills} kills", flush=True)
+
+
 def aborts():
     """an abort at every step of create, with a kill inside the undo, leaves nothing and the next create works"""
     steps = plans()["instance.create"]
@@ -174,5 +230,5 @@ def aborts():
 
 
 if __name__ == "__main__":
-    chosen = {test.__name__: test for test in (matrix, aborts)}
+    chosen = {test.__name__: test for test in (matrix, service, aborts)}
     main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))

@@ -14,7 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from fleet import Failed, Fleet, check, main, need, seed, wait_for  # noqa: E402
+from fleet import Beside, Failed, Fleet, check, main, need, seed, wait_for  # noqa: E402
 from kill_matrix_test import ENDED, POINTS, Machine, plans  # noqa: E402
 
 PASSWORD = "a-password-of-the-test"
@@ -69,36 +69,23 @@ class Process:
         return False
 
 
-class Watcher:
+class Watcher(Beside):
     """Looks at the processes of one machine until the block ends, which fails when it saw what must never be."""
 
     def __init__(self, fleet, machine):
+        super().__init__(pause=0.01)
         self.fleet, self.machine = fleet, machine
         self.wrong = []
         self.ours, self.guards = set(), {}
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
 
     def __exit__(self, *failure):
-        self.over.set()
-        self.thread.join()
+        super().__exit__(*failure)
         if failure[0] is None:
             self.judge()
 
     def judge(self):
+        check(self.broken is None, f"the watcher itself: {self.broken!r}")
         check(not self.wrong, f"{len(self.wrong)} times: {self.wrong[:3]}")
-
-    def run(self):
-        while not self.over.wait(0.01):
-            try:
-                self.look()
-            except Exception as error:  # a watcher that ended early would have proved nothing
-                self.wrong.append(f"the watcher itself: {error!r}")
-                return
 
     def processes(self):
         found = []
@@ -112,7 +99,7 @@ class Watcher:
                     found.append(process)
         return found
 
-    def look(self):
+    def round(self):
         everyone = self.processes()
         for process in everyone:
             if process.comm == "jackdaw-guard" and process.pid not in self.guards:

@@ -8,10 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.dirname(__file__))
-from fleet import Fleet, api, check, main, seed, wait_for  # noqa: E402
+from fleet import Beside, Fleet, api, check, main, seed, wait_for  # noqa: E402
 
 RSS_GROWTH_MAX = 16 << 20  # of any one program that the garbage reaches, at its peak
 LOG_GROWTH_MAX = 256 << 10
@@ -24,31 +23,22 @@ def memory(pid, key):
         return int(re.search(rf"{key}:\s+(\d+) kB", file.read()).group(1)) << 10
 
 
-class Answers(threading.Thread):
+class Answers(Beside):
     """Real requests over the admin socket all the while; each must be answered."""
 
     def __init__(self, fleet, machine):
-        super().__init__(daemon=True)
+        super().__init__()
         self.fleet, self.machine = fleet, machine
-        self.count, self.failures, self.over = 0, [], threading.Event()
+        self.count, self.failures = 0, []
 
-    def run(self):
-        while not self.over.is_set():
-            try:
-                status, body = api(self.fleet, self.machine, "GET", "/v1/instance")
-                if status != 200:
-                    self.failures.append(body)
-                self.count += 1
-            except (OSError, ValueError) as failure:
-                self.failures.append(repr(failure))
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join()
+    def round(self):
+        try:
+            status, body = api(self.fleet, self.machine, "GET", "/v1/instance")
+            if status != 200:
+                self.failures.append(body)
+            self.count += 1
+        except (OSError, ValueError) as failure:
+            self.failures.append(repr(failure))
 
 
 def said_to(kind, address, pieces, hold=False):
