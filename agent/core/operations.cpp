@@ -14,6 +14,7 @@ namespace {
 constexpr std::int64_t ns_per_s = 1'000'000'000;
 constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr std::int64_t first_guess_us = 200'000; ///< for a step that was never timed
+constexpr std::uint32_t interruptions_max = 3;
 
 proto::ErrorShape deadline_error(const Record& record) {
     return proto::shape_of(
@@ -63,7 +64,8 @@ std::string Record::to_text() const {
                   {"boottime_ns", deadline.boottime_ns},
                   {"wall_ms", deadline.wall_ms}}},
                 {"created_wall_ms", created_wall_ms},
-                {"step_began_boottime_ns", step_began_boottime_ns}}
+                {"step_began_boottime_ns", step_began_boottime_ns},
+                {"interruptions", interruptions}}
         .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -94,8 +96,9 @@ Result<Record> Record::from_text(std::string_view text) {
     auto wall = proto::number_at(deadline, "wall_ms", 0, max);
     auto created = proto::number_at(*json, "created_wall_ms", 0, max);
     auto began = proto::number_at(*json, "step_began_boottime_ns", 0, max);
-    if (!key || !boot || !boottime || !wall || !created || !began || record.shape.id.empty() ||
-        !record.arguments.is_object()) {
+    auto interruptions = proto::number_at(*json, "interruptions", 0, interruptions_max);
+    if (!key || !boot || !boottime || !wall || !created || !began || !interruptions ||
+        record.shape.id.empty() || !record.arguments.is_object()) {
         return wrong(Error{Errc::corrupt, "a field has another type than the journal writes"});
     }
     record.idempotency_key = *std::move(key);
@@ -103,6 +106,7 @@ Result<Record> Record::from_text(std::string_view text) {
                                static_cast<std::int64_t>(*wall)};
     record.created_wall_ms = static_cast<std::int64_t>(*created);
     record.step_began_boottime_ns = static_cast<std::int64_t>(*began);
+    record.interruptions = static_cast<std::uint32_t>(*interruptions);
     return record;
 }
 
@@ -244,6 +248,7 @@ void Operations::step_done(const Now& now, const std::string& id, std::size_t st
     shape.duration_us =
         std::max<std::int64_t>(0, now.boottime_ns - record.step_began_boottime_ns) / 1000;
     shape.engine_us = std::min(engine_us, shape.duration_us);
+    record.interruptions = 0;
     estimates_[record.shape.action + "/" + shape.name] = shape.duration_us;
     touch(id);
 }
@@ -263,11 +268,22 @@ void Operations::step_failed(const Now& now, const std::string& id, std::size_t 
     end(now, record, "failed", std::move(error));
 }
 
+bool Operations::interrupted(const std::string& id) {
+    auto& record = at(id);
+    if (record.interruptions == interruptions_max) {
+        return false;
+    }
+    ++record.interruptions;
+    touch(id);
+    return true;
+}
+
 void Operations::undo_done(const Now& now, const std::string& id, std::size_t step) {
     auto& record = at(id);
     auto& shape = record.shape.steps.at(step);
     shape.status = "undone";
     shape.ended_at = rfc3339(wall_of(record, now));
+    record.interruptions = 0;
     touch(id);
 }
 
@@ -298,6 +314,7 @@ Result<void> Operations::abort(const Now& now, const std::string& id) {
                      fmt::format("operation {} has ended: {}", id, record.shape.status)};
     }
     record.shape.abort_requested = true;
+    record.interruptions = 0;
     if (record.shape.status == "failed") { // undo what it left; queued like any other
         record.shape.status = "queued";
         record.shape.ended_at.clear();
@@ -327,6 +344,7 @@ Result<void> Operations::resume(const Now& now, const std::string& id, std::int6
             step.error.reset();
         }
     }
+    record.interruptions = 0;
     record.shape.status = "queued";
     record.shape.ended_at.clear();
     record.shape.error.reset();

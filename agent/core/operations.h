@@ -61,6 +61,7 @@ struct Record {
     Deadline deadline;
     std::int64_t created_wall_ms = 0;
     std::int64_t step_began_boottime_ns = 0;
+    std::uint32_t interruptions = 0; ///< of the present step, since it was last asked for
 
     [[nodiscard]] bool ended() const;
     [[nodiscard]] std::string to_text() const;
@@ -118,6 +119,10 @@ public:
     /// The operation ends `failed`; steps done stay done, so that resume() goes on where it was.
     void step_failed(const Now& now, const std::string& id, std::size_t step,
                      proto::ErrorShape error);
+    /// What did the step (or its undo) was killed from outside, and nobody knows how far it came:
+    /// it is done again, as after the agent's own death. False, and nothing happens, when that was
+    /// so three times already: then it has failed.
+    [[nodiscard]] bool interrupted(const std::string& id);
     void undo_done(const Now& now, const std::string& id, std::size_t step);
     void undo_failed(const Now& now, const std::string& id, std::size_t step,
                      proto::ErrorShape error);

@@ -277,6 +277,17 @@ void Life::run_step(const Operations::Next& next) {
     if (!result && stopping_) {
         return; // cut off by our own end: it stands as running in the journal, and is resumed
     }
+    if (!result && result.error().id() == Code::job_unknown && copy.shape.cause == "request") {
+        const std::lock_guard lock{core_mutex_}; // the supervisor's own starts have their back-off
+        if (operations_.interrupted(next.id)) {
+            spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name,
+                         result.error().to_string());
+            if (const auto written = journal(); !written) {
+                fatal(written.error());
+            }
+            return; // next() names it again
+        }
+    }
     if (result && (name == "volume.record" || name == "health.probe")) {
         read_usage(); // who waits for the end of the operation sees the new size
     }

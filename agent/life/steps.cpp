@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <csignal>
 
 #include <fmt/format.h>
 
@@ -98,31 +99,47 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
         JACKDAW_CHECK(run.prepare());
     }
     JACKDAW_CHECK(context.set_argument("job", std::string{step}));
-    JACKDAW_TRY(link, run.spawn());
+    // A guard that dies takes its helper program with it: at any of these calls it is not there.
+    const auto unless_guard_died = [](Error error) {
+        if (error.code() == Errc::unavailable) {
+            return Error{Code::job_unknown,
+                         "a helper program's guard died, how far it came is unknown: " +
+                             error.message()};
+        }
+        return error;
+    };
+    auto spawned = run.spawn();
+    if (!spawned) {
+        return unless_guard_died(std::move(spawned).error());
+    }
+    link = *std::move(spawned);
     auto end = link->wait_end(run.limit, context.stop.fd());
     if (!end) {
-        const auto code = end.error().code();
         JACKDAW_CHECK(end_guard(*link));
-        if (code == Errc::unavailable) {
-            return Error{Code::job_unknown, "the guard of a helper program died; its outcome is "
-                                            "unknown, what it did is done again"};
-        }
-        return std::move(end).error();
+        return unless_guard_died(std::move(end).error());
     }
     if (run.engine) {
         context.engine_us += (end->ended_boottime_ns - end->started_boottime_ns) / 1000;
     }
-    JACKDAW_TRY(auto output, link->output());
-    JACKDAW_CHECK(link->release());
+    auto said = link->output();
+    if (!said) {
+        return unless_guard_died(std::move(said).error());
+    }
+    const auto output = *std::move(said);
+    if (const auto released = link->release(); !released) {
+        return unless_guard_died(released.error().clone());
+    }
     if (!end->exit_status) {
-        return Error{Code::job_failed, fmt::format("signal {} ended it; its last words: {}",
-                                                   end->signal, tail_of(output))};
+        // SIGKILL is somebody else's: this agent ends a job by its guard, and then it is not here.
+        return Error{
+            end->signal == SIGKILL ? Code::job_unknown : Code::job_failed,
+            fmt::format("signal {} ended it; its last words: {}", end->signal, tail_of(output))};
     }
     if (*end->exit_status != 0 && !any_status) {
         return Error{Code::job_failed, fmt::format("it ended with status {}; its last words: {}",
                                                    *end->exit_status, tail_of(output))};
     }
-    return JobEnd{*end->exit_status, std::move(output)};
+    return JobEnd{*end->exit_status, output};
 }
 
 Result<void> stop_database(StepContext& context, StopKind kind) {

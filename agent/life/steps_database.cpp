@@ -1,6 +1,8 @@
 // Steps about the database itself: check, configure, initialise, start, stop, secure, probe.
 #include <poll.h>
 
+#include <csignal>
+
 #include <fmt/format.h>
 
 #include "agent/life/steps.h"
@@ -37,7 +39,9 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
         auto seen = link.status();
         if (!seen) { // its guard died, or could not start it; nothing of it runs
             context.database = DatabaseProcess{};
-            return std::move(seen).error().while_doing("start the database under its guard");
+            const auto why = std::move(seen).error();
+            return Error{why.code() == Errc::unavailable ? Code::job_unknown : why.id(),
+                         "start the database under its guard: " + why.message()};
         }
         context.database.status = *seen;
         if (context.database.status.phase == GuardPhase::ended) {
@@ -45,8 +49,9 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
             const auto status = context.database.status;
             JACKDAW_CHECK(link.release());
             context.database = DatabaseProcess{};
+            const bool killed = !status.exit_status && status.signal == SIGKILL; // by somebody else
             return Error{
-                Code::start_failed,
+                killed ? Code::job_unknown : Code::start_failed,
                 fmt::format("{}; the end of its log: {}",
                             status.exit_status
                                 ? fmt::format("it ended with status {}", *status.exit_status)

@@ -179,7 +179,7 @@ TEST_CASE("a helper program that an ended operation left is ended by the next ag
     LifeWorld world;
     world.start_agent();
     (void)world.must_create();
-    world.host.fail_next("link.release", Error{Errc::unavailable, "not told"});
+    world.host.fail_next("link.release", Error{Errc::internal, "not told"});
     const auto grow = world.submit("volume.grow", agent::Json{{"size_bytes", 0U}});
     REQUIRE(grow);
     REQUIRE(world.wait_ended(grow->operation.id).status == "failed");
@@ -281,7 +281,26 @@ TEST_CASE("a driver that is gone is shown, and the agent lives on") {
     CHECK_FALSE(world.wait_status("failed").reason.empty());
 }
 
-TEST_CASE("a job that ends with an error or loses its guard fails the step, and a resume "
+TEST_CASE("a job whose guard was killed is done again, and the operation ends done") {
+    LifeWorld world;
+    world.start_agent();
+    world.host.set_job("fake-init", {0, "", true, false, true});
+    const auto submitted = world.create();
+    REQUIRE(submitted);
+    const auto guard = "op-" + submitted->operation.id;
+    world.wait("the helper program", [&] {
+        const auto names = world.host.guard_names();
+        return std::find(names.begin(), names.end(), guard) != names.end() &&
+               world.host.volume().data == agent::DataFolder::half_made;
+    });
+    world.host.set_job("fake-init", {0, "made\n", false, false, true});
+    world.host.kill_guard(guard);
+    CHECK(world.wait_ended(submitted->operation.id).status == "done");
+    CHECK(world.host.databases_started() == 1);
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("a job that ends with an error or loses its guard each time fails the step, and a resume "
           "ends done") {
     LifeWorld world;
     world.start_agent();

@@ -137,6 +137,30 @@ TEST_CASE("operations: a failed one keeps its done steps and resumes behind them
     CHECK_FALSE(core.find("1")->shape.error);
 }
 
+TEST_CASE("operations: a step that was killed from outside is done again, three times at most",
+          "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    REQUIRE(core.interrupted("1"));
+    core.step_began(at(1), "1", core.next(at(1)).step);
+    core.step_done(at(1), "1", 0, 0);
+    for (int time = 0; time < 3; ++time) {
+        const auto next = core.next(at(2));
+        CHECK(next.what == Operations::What::run);
+        CHECK(next.step == 1); // another step has its own count
+        core.step_began(at(2), "1", 1);
+        CHECK(core.interrupted("1"));
+    }
+    const auto text = core.find("1")->to_text();
+    Operations later; // the next agent does not count anew
+    REQUIRE(later.load(text));
+    CHECK_FALSE(later.interrupted("1"));
+    later.step_failed(at(3), "1", 1, some_error());
+    REQUIRE(later.resume(at(4), "1", 60));
+    CHECK(later.interrupted("1"));
+}
+
 TEST_CASE("operations: an abort undoes what was done, in reverse, the cut-off step included",
           "[operations]") {
     Operations core;

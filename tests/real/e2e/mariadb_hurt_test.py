@@ -255,23 +255,14 @@ class Killer:
         self.kills.append((action, begun[-1] if begun else "before the first step", victim))
 
     def through(self, action, id, kinds, longest, strikes, most):
-        """Strikes an operation until it ends; what failed is resumed, undisturbed in the end. Its last state."""
+        """Strikes an operation until it ends, at most three times, after which a step is not done again; sometimes it is
+        aborted in between. Its last state."""
         for _ in range(strikes):
             if len(self.kills) >= most or not self.strike(action, id, kinds, longest):
                 break
-        op = self.machine.ended(id)
-        for _ in range(3):
-            if op["status"] != "failed":
-                break
-            check(op["error"]["hint"] or op["error"]["message"], f"a failure says why: {op}")
-            if action == "instance.create" and self.random.random() < 0.3:
+            if action == "instance.create" and self.random.random() < 0.1:
                 self.machine.ask("POST", f"/v1/operations/{id}/abort")
-                op = self.machine.ended(id)
-                check(op["status"] == "undone", f"aborted: {op}")
-                return op
-            self.machine.ask("POST", f"/v1/operations/{id}/resume")
-            op = self.machine.ended(id)
-        return op
+        return self.machine.ended(id)
 
     def told(self):
         for kill in sorted(set(self.kills)):
@@ -279,7 +270,7 @@ class Killer:
 
 
 def kills_inside_create():
-    """25 kills of agent, host, guard and tool inside a create: done, or undone, or resumed to its end"""
+    """25 kills of agent, host, guard and tool inside a create: each ends done, or undone when it was aborted, by itself"""
     random = seed()
     with Fleet() as fleet:
         machine = fleet_with_database(fleet)
@@ -290,7 +281,7 @@ def kills_inside_create():
                     break
                 op = machine.create()
                 kinds = ("agent", "jackdaw-host", "jackdaw-guard", "tool")
-                op = killer.through("instance.create", op["id"], kinds, random.choice((0.4, 1.5)), 4, 25)
+                op = killer.through("instance.create", op["id"], kinds, random.choice((0.4, 1.5)), 3, 25)
                 try:
                     if op["status"] == "undone":
                         machine.nothing_left()
