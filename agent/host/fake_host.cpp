@@ -1,5 +1,6 @@
 #include "agent/host/fake_host.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -64,6 +65,11 @@ void FakeHost::kill_guard(const std::string& guard) {
 void FakeHost::set_database_refuses(std::optional<int> exit_status) {
     const std::lock_guard lock{mutex_};
     database_refuses_ = exit_status;
+}
+
+void FakeHost::set_database_refuses_word(std::string word) {
+    const std::lock_guard lock{mutex_};
+    refused_word_ = std::move(word);
 }
 
 bool FakeHost::database_running() const {
@@ -421,9 +427,13 @@ FakeHost::Links FakeHost::spawn_database(const plugins::LaunchSpec&) {
         JobScript script;
         script.hangs = true;
         const auto guard = start_guard(name, script, {});
-        if (database_refuses_) {
+        const bool refused_word =
+            !refused_word_.empty() && std::ranges::any_of(config_, [&](const auto& file) {
+                return file.second.find(refused_word_) != std::string::npos;
+            });
+        if (database_refuses_ || refused_word) {
             guard->script.output = "the database refuses to start\n";
-            end(*guard, database_refuses_, 0);
+            end(*guard, database_refuses_.value_or(1), 0);
         }
         return link_to(guard);
     });

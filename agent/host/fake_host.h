@@ -77,6 +77,8 @@ public:
     void kill_guard(const std::string& guard);
     /// New databases end at once with this status until it is cleared by nullopt.
     void set_database_refuses(std::optional<int> exit_status);
+    /// New databases end at once while their configuration holds this word; empty: none does.
+    void set_database_refuses_word(std::string word);
     [[nodiscard]] bool database_running() const;
     [[nodiscard]] std::int64_t database_pid() const; ///< 0: none
     [[nodiscard]] std::uint32_t databases_started() const;
@@ -159,6 +161,7 @@ private:
     std::map<std::string, std::string> config_;
     std::vector<std::string> allowed_;
     std::optional<int> database_refuses_;
+    std::string refused_word_;
     std::uint32_t databases_started_ = 0;
     std::int64_t last_pid_ = 100;
     std::vector<std::string> violations_;

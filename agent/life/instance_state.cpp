@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "proto/wire/shapes_json.h"
 
 namespace jackdaw::agent {
@@ -35,6 +37,27 @@ Result<InstanceFacts> facts_from(std::string_view text) {
     return facts;
 }
 
+Json to_json(const std::vector<plugins::RenderedFile>& files) {
+    Json all = Json::object();
+    for (const auto& file : files) {
+        all[file.name] = file.content;
+    }
+    return all;
+}
+
+Result<std::vector<plugins::RenderedFile>> files_from(const Json& json, const char* key) {
+    std::vector<plugins::RenderedFile> files;
+    const auto all = json.find(key);
+    if (all == json.end() || !all->is_object()) {
+        return Error{Errc::corrupt, fmt::format("'{}' is no set of files", key)};
+    }
+    for (const auto& [name, content] : all->items()) {
+        JACKDAW_TRY(auto text, proto::string_at(*all, name, "", std::size_t{1} << 20U));
+        files.push_back({name, std::move(text)});
+    }
+    return files;
+}
+
 } // namespace
 
 Result<void> InstanceState::load() {
@@ -49,6 +72,12 @@ Result<void> InstanceState::load() {
     if (facts) {
         JACKDAW_TRY(facts_, facts_from(*facts));
     }
+    JACKDAW_TRY(const auto configuration, store_->get(Table::instance, "configuration"));
+    if (configuration) {
+        JACKDAW_TRY(const auto json, proto::parse_json(*configuration));
+        JACKDAW_TRY(configuration_.good, files_from(json, "good"));
+        JACKDAW_TRY(configuration_.refused, files_from(json, "refused"));
+    }
     return ok();
 }
 
@@ -60,6 +89,11 @@ std::shared_ptr<const proto::InstanceSpec> InstanceState::spec() const {
 InstanceFacts InstanceState::facts() const {
     const std::lock_guard lock{mutex_};
     return facts_;
+}
+
+ConfigHistory InstanceState::configuration() const {
+    const std::lock_guard lock{mutex_};
+    return configuration_;
 }
 
 Result<void> InstanceState::set_spec(proto::InstanceSpec spec) {
@@ -76,6 +110,15 @@ Result<void> InstanceState::set_facts(InstanceFacts facts) {
     return ok();
 }
 
+Result<void> InstanceState::set_configuration(ConfigHistory configuration) {
+    const std::lock_guard lock{mutex_};
+    const Json json{{"good", to_json(configuration.good)},
+                    {"refused", to_json(configuration.refused)}};
+    JACKDAW_CHECK(store_->commit({Change{Table::instance, "configuration", json.dump()}}));
+    configuration_ = std::move(configuration);
+    return ok();
+}
+
 Result<void> InstanceState::forget() {
     const std::lock_guard lock{mutex_};
     InstanceFacts kept;
@@ -83,8 +126,10 @@ Result<void> InstanceState::forget() {
     kept.filesystem_is_ours = facts_.filesystem_is_ours;
     kept.filesystem_made = facts_.filesystem_made;
     JACKDAW_CHECK(store_->commit({Change{Table::instance, "spec", std::nullopt},
+                                  Change{Table::instance, "configuration", std::nullopt},
                                   Change{Table::instance, "facts", to_text(kept)}}));
     spec_.reset();
+    configuration_ = {};
     facts_ = kept;
     return ok();
 }

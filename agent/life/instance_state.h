@@ -7,8 +7,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/state/store.h"
+#include "plugins/api/host.h"
 #include "proto/base/error.h"
 #include "proto/messages/shapes.h"
 
@@ -24,6 +26,12 @@ struct InstanceFacts {
     std::uint32_t restarts = 0; ///< by the supervisor, since the create
 };
 
+/// Which rendered configuration a database has started on, and which not.
+struct ConfigHistory {
+    std::vector<plugins::RenderedFile> good;    ///< the last that a healthy one ran on; or none
+    std::vector<plugins::RenderedFile> refused; ///< that none started on; or none
+};
+
 /// The pair as it stands in the store. Thread-safe; the life thread alone changes facts.
 class InstanceState {
 public:
@@ -34,10 +42,12 @@ public:
     /// Null without an instance.
     [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const;
     [[nodiscard]] InstanceFacts facts() const;
+    [[nodiscard]] ConfigHistory configuration() const;
 
     /// Durable when they return; on failure memory and disk hold the old value.
     [[nodiscard]] Result<void> set_spec(proto::InstanceSpec spec);
     [[nodiscard]] Result<void> set_facts(InstanceFacts facts);
+    [[nodiscard]] Result<void> set_configuration(ConfigHistory configuration);
     /// Forgets the instance; what is known of the volume's file system stays.
     [[nodiscard]] Result<void> forget();
 
@@ -46,6 +56,7 @@ private:
     mutable std::mutex mutex_;
     std::shared_ptr<const proto::InstanceSpec> spec_;
     InstanceFacts facts_;
+    ConfigHistory configuration_;
 };
 
 } // namespace jackdaw::agent

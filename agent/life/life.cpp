@@ -617,6 +617,9 @@ proto::Instance Life::compose() const {
         view.reason = "the volume is full";
     } else {
         view.status = "running";
+        if (!state_.configuration().refused.empty()) {
+            view.reason = "it runs on its last good configuration: on the new one it did not start";
+        }
     }
     return view;
 }

@@ -1,9 +1,11 @@
 // Steps about the database itself: check, configure, initialise, start, stop, secure, probe.
 #include <poll.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "agent/life/steps.h"
 #include "proto/base/ids.h"
@@ -90,6 +92,64 @@ Result<void> require_room(StepContext& context) {
     return ok();
 }
 
+/// What the driver makes of the spec and the machine as they are, in the order of names.
+Result<std::vector<plugins::RenderedFile>> rendered(StepContext& context) {
+    JACKDAW_TRY(auto files, context.slot.driver->render(context.slot.place));
+    std::ranges::sort(files, {}, &plugins::RenderedFile::name);
+    return files;
+}
+
+Result<void> spawn_and_wait(StepContext& context) {
+    const auto launch = context.slot.driver->launch(context.slot.place);
+    const auto began = runtime::Clock::boottime_ns();
+    auto& database = context.database;
+    if (database.link == nullptr) {
+        JACKDAW_CHECK(require_room(context));
+        JACKDAW_TRY(database.link, context.host.spawn_database(launch));
+        JACKDAW_CHECK(context.set_argument("spawned", true));
+    }
+    database.since = rfc3339(context.clock.wall_ms());
+    JACKDAW_CHECK(wait_for_answer(context, launch.ready_within));
+    const auto from = std::max(began, database.status.started_boottime_ns);
+    context.engine_us += (runtime::Clock::boottime_ns() - from) / 1000;
+    database.answers = true;
+    return ok();
+}
+
+/// After a database ended in its start: once more on the last good configuration, if that is
+/// another. The error is that of the first start when there is none, or it does not help either.
+Result<void> start_on_last_good(StepContext& context, Error error) {
+    auto known = context.state.configuration();
+    JACKDAW_TRY(auto files, rendered(context));
+    if (known.good.empty() || files == known.good || files == known.refused) {
+        return error;
+    }
+    spdlog::warn("life: no start on the new configuration: {}; going back to the last good one",
+                 error.to_string());
+    JACKDAW_CHECK(context.host.write_config(known.good));
+    if (!spawn_and_wait(context)) {
+        JACKDAW_CHECK(context.host.write_config(files)); // it was not the configuration
+        return error;
+    }
+    known.refused = std::move(files);
+    return context.state.set_configuration(std::move(known));
+}
+
+/// A database that this operation started is healthy: what it runs on is good.
+Result<void> keep_good_configuration(StepContext& context) {
+    if (!context.arguments().contains("spawned")) {
+        return ok(); // an adopted one may run on an older file
+    }
+    auto known = context.state.configuration();
+    JACKDAW_TRY(auto files, rendered(context));
+    if (files == known.good || files == known.refused) {
+        return ok();
+    }
+    known.good = std::move(files);
+    known.refused.clear();
+    return context.state.set_configuration(std::move(known));
+}
+
 } // namespace
 
 Result<void> prepare_folders(StepContext& context) {
@@ -126,7 +186,11 @@ Result<void> check_datastore(StepContext& context) {
 Result<void> render_config(StepContext& context) {
     JACKDAW_CHECK(context.need_driver());
     auto& driver = *context.slot.driver;
-    JACKDAW_TRY(const auto files, driver.render(context.slot.place));
+    JACKDAW_TRY(const auto files, rendered(context));
+    const auto known = context.state.configuration();
+    if (!known.good.empty() && files == known.refused) {
+        return context.host.write_config(known.good); // no database starts on the new one
+    }
     JACKDAW_CHECK(context.host.write_config(files));
     const auto check = driver.check_config_job(context.slot.place);
     if (!check || context.state.facts().created) {
@@ -224,18 +288,11 @@ Result<void> start_database(StepContext& context) {
         facts.wanted_running = true;
         JACKDAW_CHECK(context.state.set_facts(facts));
     }
-    const auto launch = context.slot.driver->launch(context.slot.place);
-    const auto began = runtime::Clock::boottime_ns();
-    if (database.link == nullptr) {
-        JACKDAW_CHECK(require_room(context));
-        JACKDAW_TRY(database.link, context.host.spawn_database(launch));
+    auto started = spawn_and_wait(context);
+    if (!started && started.error().id() == Code::start_failed) {
+        return start_on_last_good(context, std::move(started).error());
     }
-    database.since = rfc3339(context.clock.wall_ms());
-    JACKDAW_CHECK(wait_for_answer(context, launch.ready_within));
-    const auto from = std::max(began, context.database.status.started_boottime_ns);
-    context.engine_us += (runtime::Clock::boottime_ns() - from) / 1000;
-    context.database.answers = true;
-    return ok();
+    return started;
 }
 
 Result<void> stop_database(StepContext& context) {
@@ -280,6 +337,7 @@ Result<void> probe_health(StepContext& context) {
             context.database.volume_full = seen.volume_full;
             return seen.answers ? ok() : Result<void>{Error{Code::database_down, seen.detail}};
         }));
+    JACKDAW_CHECK(keep_good_configuration(context));
     auto facts = context.state.facts();
     if (!facts.created) {
         facts.created = true;

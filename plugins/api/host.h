@@ -48,6 +48,7 @@ struct Job {
 struct RenderedFile {
     std::string name; ///< a plain file name below the configuration folder
     std::string content;
+    friend bool operator==(const RenderedFile&, const RenderedFile&) = default;
 };
 
 /// What the machine has, for computing defaults.

@@ -143,7 +143,7 @@ public:
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
         return std::vector<plugins::RenderedFile>{
-            {"fake.conf", fmt::format("instance = {}\n", place.instance_id)}};
+            {"fake.conf", fmt::format("instance = {}\n{}", place.instance_id, engine_.rendered())}};
     }
     [[nodiscard]] std::optional<plugins::Job>
     check_config_job(const plugins::Place&) const override {

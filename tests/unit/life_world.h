@@ -44,6 +44,9 @@ public:
     [[nodiscard]] std::vector<std::string> databases();
     [[nodiscard]] std::map<std::string, proto::UserSpec> users(); ///< by NAME@HOST
     [[nodiscard]] bool secured();
+    /// What its driver renders from now on, beside the instance's id. Only while no agent lives.
+    void set_rendered(std::string line) { rendered_ = std::move(line); }
+    [[nodiscard]] const std::string& rendered() const { return rendered_; }
 
     // The driver's, inside speak()'s effect.
     std::map<std::string, proto::DatabaseSpec> databases_;
@@ -63,6 +66,7 @@ private:
     std::uint32_t fails_ = 0;
     std::map<std::string, std::uint64_t> said_;
     bool speaking_ = false;
+    std::string rendered_;
 };
 
 /// The driver of one agent. Named "fake", with the jobs that FakeHost has scripts for.

@@ -1,0 +1,83 @@
+// A start that fails on a new configuration goes back to the last good one (ARCHITECTURE.md, the
+// life of an instance).
+#include <catch2/catch.hpp>
+
+#include "tests/unit/life_world.h"
+
+using namespace jackdaw;
+using jackdaw::testing::LifeWorld;
+
+namespace {
+
+std::string written(LifeWorld& world) {
+    return world.host.config().at("fake.conf");
+}
+
+/// An instance that runs on "cache = 1", stopped; its driver renders "cache = 2" from now on.
+void make_and_change(LifeWorld& world) {
+    world.engine.set_rendered("cache = 1\n");
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.must_do("instance.stop");
+    world.stop_agent();
+    world.engine.set_rendered("cache = 2\n");
+    world.start_agent();
+}
+
+} // namespace
+
+TEST_CASE("a start that fails on a new configuration goes back to the last good one, and says so") {
+    LifeWorld world;
+    make_and_change(world);
+    world.host.set_database_refuses_word("cache = 2");
+    const auto started = world.host.databases_started();
+    (void)world.must_do("instance.start");
+    CHECK(written(world).find("cache = 1") != std::string::npos);
+    CHECK(world.wait_status("running").reason.find("last good") != std::string::npos);
+    CHECK(world.host.databases_started() == started + 2);
+
+    SECTION("the next agent's restart does not try the refused one again") {
+        world.stop_agent();
+        world.start_agent();
+        (void)world.must_do("instance.restart");
+        CHECK(world.host.databases_started() == started + 3);
+        CHECK(written(world).find("cache = 1") != std::string::npos);
+        CHECK_FALSE(world.wait_status("running").reason.empty());
+    }
+    SECTION("a third configuration is tried, and is the good one from then on") {
+        world.stop_agent();
+        world.engine.set_rendered("cache = 3\n");
+        world.start_agent();
+        (void)world.must_do("instance.restart");
+        CHECK(written(world).find("cache = 3") != std::string::npos);
+        CHECK(world.wait_status("running").reason.empty());
+    }
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("a start that fails on the last good configuration, too, tells the first error") {
+    LifeWorld world;
+    make_and_change(world);
+    world.host.set_database_refuses(7);
+    const auto submitted = world.submit("instance.start");
+    REQUIRE(submitted);
+    const auto failed = world.wait_ended(submitted->operation.id);
+    REQUIRE(failed.status == "failed");
+    CHECK(failed.error->code == "E-START-FAILED");
+    CHECK(written(world).find("cache = 2") != std::string::npos); // it was not the configuration
+    world.host.set_database_refuses(std::nullopt);
+    REQUIRE(world.life().resume(submitted->operation.id));
+    CHECK(world.wait_ended(submitted->operation.id).status == "done");
+    CHECK(world.wait_status("running").reason.empty());
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("a first start that fails has nothing to go back to") {
+    LifeWorld world;
+    world.start_agent();
+    world.host.set_database_refuses(1);
+    const auto submitted = world.create();
+    REQUIRE(submitted);
+    CHECK(world.wait_ended(submitted->operation.id).error->code == "E-START-FAILED");
+    CHECK(world.host.databases_started() == 1);
+}
