@@ -242,12 +242,13 @@ void Operations::step_done(const Now& now, const std::string& id, std::size_t st
     auto& record = at(id);
     auto& shape = record.shape.steps.at(step);
     assert(shape.status == "running");
-    shape.status = "done";
+    shape.status = record.rewound && !record.shape.abort_requested ? "pending" : "done";
     shape.progress = 1;
     shape.ended_at = rfc3339(wall_of(record, now));
     shape.duration_us =
         std::max<std::int64_t>(0, now.boottime_ns - record.step_began_boottime_ns) / 1000;
     shape.engine_us = std::min(engine_us, shape.duration_us);
+    record.rewound = false;
     record.interruptions = 0;
     estimates_[record.shape.action + "/" + shape.name] = shape.duration_us;
     touch(id);
@@ -259,6 +260,7 @@ void Operations::step_failed(const Now& now, const std::string& id, std::size_t 
     auto& shape = record.shape.steps.at(step);
     shape.status = "failed";
     shape.ended_at = rfc3339(wall_of(record, now));
+    record.rewound = false;
     error.operation = id;
     shape.error = error;
     if (record.shape.abort_requested) { // next() undoes it, this step included
@@ -358,10 +360,14 @@ void Operations::rewind(const std::string& id, std::string_view step) {
     auto& record = at(id);
     assert(!record.ended());
     for (auto& one : record.shape.steps) {
-        if (one.name == step && one.status == "done") {
+        if (one.name != step || record.shape.abort_requested) {
+            continue;
+        }
+        if (one.status == "done") {
             one.status = "pending";
             touch(id);
         }
+        record.rewound = record.rewound || one.status == "running";
     }
 }
 

@@ -62,6 +62,8 @@ struct Record {
     std::int64_t created_wall_ms = 0;
     std::int64_t step_began_boottime_ns = 0;
     std::uint32_t interruptions = 0; ///< of the present step, since it was last asked for
+    /// The running step was rewound. Not kept: an agent that resumes does it again anyway.
+    bool rewound = false;
 
     [[nodiscard]] bool ended() const;
     [[nodiscard]] std::string to_text() const;
@@ -137,7 +139,8 @@ public:
                                       std::int64_t limit_seconds);
 
     /// Marks a done step of an unfinished operation as pending again: what it did must be done
-    /// anew.
+    /// anew. One that is running becomes pending when it is done. Nothing happens to an operation
+    /// that is being undone.
     void rewind(const std::string& id, std::string_view step);
 
     [[nodiscard]] const Record* find(const std::string& id) const;

@@ -45,7 +45,7 @@ GuardClient::GuardClient(UniqueFd socket)
 }
 
 Error GuardClient::died(const char* doing) const {
-    return Error{Errc::unavailable, fmt::format("{}: the guard has died", doing)};
+    return Error{Code::guard_died, fmt::format("{}: the guard has died", doing)};
 }
 
 /// One message into the buffer: its type; 0 when none came in time.

@@ -41,7 +41,7 @@ public:
     /// A descriptor that polls readable when the guard has something to say or has died; for
     /// poll(2).
     [[nodiscard]] virtual int poll_fd() const noexcept = 0;
-    /// `unavailable` when the guard has died: then its processes are being killed, the outcome is
+    /// E-GUARD-DIED when it has died: then its processes are being killed, the outcome is
     /// unknown.
     virtual Result<GuardStatus> status() = 0;
     /// Returns at once; the end shows in status().

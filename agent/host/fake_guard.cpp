@@ -27,7 +27,7 @@ bool readable(int fd) {
 }
 
 Error guard_died() {
-    return Error{Errc::unavailable, "the guard has died"};
+    return Error{Code::guard_died, "the guard has died"};
 }
 
 } // namespace

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <thread>
 
@@ -386,8 +387,10 @@ Result<std::string> Spawner::run(const std::string& guard, const std::vector<std
     auto output = client.output();
     (void)client.release();
     if (!end->succeeded()) {
-        return Error{Code::job_failed, fmt::format("{}: {}", argv.front(),
-                                                   output ? output->substr(0, 300) : "it failed")};
+        const bool killed = !end->exit_status && end->signal == SIGKILL; // not by us
+        return Error{
+            killed ? Code::killed : Code::job_failed,
+            fmt::format("{}: {}", argv.front(), output ? output->substr(0, 300) : "it failed")};
     }
     return output;
 }

@@ -277,8 +277,10 @@ void Life::run_step(const Operations::Next& next) {
     if (!result && stopping_) {
         return; // cut off by our own end: it stands as running in the journal, and is resumed
     }
-    if (!result && result.error().id() == Code::job_unknown && copy.shape.cause == "request") {
-        const std::lock_guard lock{core_mutex_}; // the supervisor's own starts have their back-off
+    const auto error_id = result ? Code::internal : result.error().id();
+    if ((error_id == Code::guard_died || error_id == Code::killed) &&
+        copy.shape.cause == "request") { // the supervisor's own starts have their back-off
+        const std::lock_guard lock{core_mutex_};
         if (operations_.interrupted(next.id)) {
             spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name,
                          result.error().to_string());

@@ -99,47 +99,28 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
         JACKDAW_CHECK(run.prepare());
     }
     JACKDAW_CHECK(context.set_argument("job", std::string{step}));
-    // A guard that dies takes its helper program with it: at any of these calls it is not there.
-    const auto unless_guard_died = [](Error error) {
-        if (error.code() == Errc::unavailable) {
-            return Error{Code::job_unknown,
-                         "a helper program's guard died, how far it came is unknown: " +
-                             error.message()};
-        }
-        return error;
-    };
-    auto spawned = run.spawn();
-    if (!spawned) {
-        return unless_guard_died(std::move(spawned).error());
-    }
-    link = *std::move(spawned);
+    JACKDAW_TRY(link, run.spawn());
     auto end = link->wait_end(run.limit, context.stop.fd());
     if (!end) {
         JACKDAW_CHECK(end_guard(*link));
-        return unless_guard_died(std::move(end).error());
+        return std::move(end).error();
     }
     if (run.engine) {
         context.engine_us += (end->ended_boottime_ns - end->started_boottime_ns) / 1000;
     }
-    auto said = link->output();
-    if (!said) {
-        return unless_guard_died(std::move(said).error());
-    }
-    const auto output = *std::move(said);
-    if (const auto released = link->release(); !released) {
-        return unless_guard_died(released.error().clone());
-    }
+    JACKDAW_TRY(auto output, link->output());
+    JACKDAW_CHECK(link->release());
     if (!end->exit_status) {
         // SIGKILL is somebody else's: this agent ends a job by its guard, and then it is not here.
         return Error{
-            end->signal == SIGKILL ? Code::job_unknown : Code::job_failed,
+            end->signal == SIGKILL ? Code::killed : Code::job_failed,
             fmt::format("signal {} ended it; its last words: {}", end->signal, tail_of(output))};
     }
     if (*end->exit_status != 0 && !any_status) {
         return Error{Code::job_failed, fmt::format("it ended with status {}; its last words: {}",
                                                    *end->exit_status, tail_of(output))};
     }
-    return JobEnd{*end->exit_status, output};
+    return JobEnd{*end->exit_status, std::move(output)};
 }
 
 Result<void> stop_database(StepContext& context, StopKind kind) {

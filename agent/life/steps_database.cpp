@@ -41,9 +41,7 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
         auto seen = link.status();
         if (!seen) { // its guard died, or could not start it; nothing of it runs
             context.database = DatabaseProcess{};
-            const auto why = std::move(seen).error();
-            return Error{why.code() == Errc::unavailable ? Code::job_unknown : why.id(),
-                         "start the database under its guard: " + why.message()};
+            return std::move(seen).error().while_doing("start the database under its guard");
         }
         context.database.status = *seen;
         if (context.database.status.phase == GuardPhase::ended) {
@@ -53,7 +51,7 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
             context.database = DatabaseProcess{};
             const bool killed = !status.exit_status && status.signal == SIGKILL; // by somebody else
             return Error{
-                killed ? Code::job_unknown : Code::start_failed,
+                killed ? Code::killed : Code::start_failed,
                 fmt::format("{}; the end of its log: {}",
                             status.exit_status
                                 ? fmt::format("it ended with status {}", *status.exit_status)

@@ -102,6 +102,21 @@ TEST_CASE("a resumed create brings the verifier of its new password") {
     CHECK(world.engine.users().at("app@%").verifier != old);
 }
 
+TEST_CASE("a password that comes while the step of the users runs is the one that holds") {
+    LifeWorld world;
+    world.start_agent();
+    world.engine.hold("users.create");
+    const auto first = world.create();
+    REQUIRE(first);
+    world.engine.wait_held();
+    const auto second = world.create(test_spec(), {}, other_password);
+    REQUIRE(second);
+    CHECK(second->operation.id == first->operation.id);
+    world.engine.let_go();
+    CHECK(world.wait_ended(first->operation.id).status == "done");
+    CHECK(world.engine.users().at("app@%").verifier == world.life().spec()->users.at(0).verifier);
+}
+
 TEST_CASE("a clear password reaches neither the state folder nor a file nor an operation") {
     LifeWorld world;
     world.start_agent();

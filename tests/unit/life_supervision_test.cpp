@@ -310,7 +310,7 @@ TEST_CASE("a job that ends with an error or loses its guard each time fails the 
     }
     SECTION("its guard dies") {
         world.host.set_job("fake-init", {0, "", false, true, true});
-        expected = "E-JOB-UNKNOWN";
+        expected = "E-GUARD-DIED";
     }
     const auto submitted = world.create();
     REQUIRE(submitted);

@@ -161,6 +161,29 @@ TEST_CASE("operations: a step that was killed from outside is done again, three 
     CHECK(later.interrupted("1"));
 }
 
+TEST_CASE("operations: a step that is rewound while it runs is done again", "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    const auto steps = core.find("1")->shape.steps;
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.rewind("1", steps[0].name);
+    core.step_done(at(1), "1", 0, 0);
+    REQUIRE(core.next(at(1)).step == 0);
+    core.step_began(at(1), "1", 0);
+    core.step_done(at(2), "1", 0, 0); // once
+    REQUIRE(core.next(at(2)).step == 1);
+    core.step_began(at(2), "1", 1);
+    core.rewind("1", steps[0].name); // another one than the running one
+    core.step_done(at(3), "1", 1, 0);
+    CHECK(core.next(at(3)).step == 0);
+    core.step_began(at(3), "1", 0);
+    REQUIRE(core.abort(at(3), "1"));
+    core.rewind("1", steps[0].name); // what is being undone is undone
+    core.step_done(at(4), "1", 0, 0);
+    CHECK(core.next(at(4)).what == Operations::What::undo);
+    CHECK(core.next(at(4)).step == 1);
+}
+
 TEST_CASE("operations: an abort undoes what was done, in reverse, the cut-off step included",
           "[operations]") {
     Operations core;
