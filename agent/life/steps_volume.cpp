@@ -195,9 +195,11 @@ Result<void> release_stamp(StepContext& context) {
     }
     const auto spec = context.spec();
     JACKDAW_TRY(const auto info, context.host.inspect_volume(spec.volume_serial));
-    if (!info.mounted) {
-        return ok(); // nothing of it can be read by anybody but the volume's next owner, who is
-                     // asked
+    // A boot in between has left it unmounted. One that cannot be mounted, or whose file system is
+    // another's, holds no stamp that anybody could read, and must not keep the delete from ending.
+    if (!info.mounted && (info.uuid != context.state.facts().filesystem_uuid ||
+                          !context.host.mount_volume(spec.volume_serial, info.uuid))) {
+        return ok();
     }
     JACKDAW_TRY(const auto stamp, context.host.read_stamp());
     if (!stamp || stamp->instance_id != spec.id) {

@@ -394,7 +394,7 @@ Report report_of(const Result<WalkReport>& walked) {
         return report;
     }
     report.code = 1 + static_cast<std::uint32_t>(walked.error().id());
-    const auto text = walked.error().to_string();
+    const auto& text = walked.error().message(); // the parent says what was done
     std::memcpy(report.message.data(), text.data(),
                 std::min(text.size(), report.message.size() - 1));
     return report;

@@ -145,8 +145,8 @@ public:
     /// E-VOLUME-SHRINK. The file system is the agent's affair.
     [[nodiscard]] virtual Result<Volume> extend_volume(const std::string& id,
                                                        std::uint64_t size_bytes) = 0;
-    /// Marks it as wanted although no machine has it.
-    [[nodiscard]] virtual Result<void> keep_volume(const std::string& id) = 0;
+    /// Whether it is wanted although no machine has it.
+    [[nodiscard]] virtual Result<void> keep_volume(const std::string& id, bool kept) = 0;
     /// `busy` while it is attached; absent is no error.
     [[nodiscard]] virtual Result<void> delete_volume(const std::string& id) = 0;
     /// Attaches a volume to a machine that has none or this one. `busy` when either is otherwise

@@ -360,6 +360,11 @@ private:
         const int status = conclude(session_, invocation_, end);
         record_.told = record_.told || end.operation.status == "done";
         JACKDAW_CHECK(journal_.save(record_));
+        if (end.operation.status == "done" && !record_.request.attach_serial.empty()) {
+            // What it held is this instance's now, and goes with it.
+            JACKDAW_TRY(auto* const cloud, reach_.cloud());
+            JACKDAW_CHECK(cloud->provider().keep_volume(record_.volume_id, false));
+        }
         return status;
     }
 

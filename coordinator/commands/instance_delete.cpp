@@ -72,7 +72,7 @@ public:
         auto& provider = cloud->provider();
         if (keep_) {
             JACKDAW_CHECK(
-                step("volume.keep", [&] { return provider.keep_volume(machine.volume_id); }));
+                step("volume.keep", [&] { return provider.keep_volume(machine.volume_id, true); }));
             // Without its agent the database is still to be ended cleanly: what is kept shall be
             // whole.
             if (!agent.instance && machine.state == cloud::MachineState::on) {

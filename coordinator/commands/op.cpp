@@ -184,16 +184,29 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     std::vector<proto::Operation> all;
     std::vector<std::string> unreachable;
+    const auto wanted = [&](const std::string& instance) {
+        return !invocation.has("--instance") || instance == invocation.text("--instance");
+    };
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
         JACKDAW_CHECK(add_from_agent(session, *client, {}, all));
+        const auto here = get(*client, "/v1/instance", session.in(answer_limit));
+        const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
+        if (!name || !wanted(*name)) { // it was another's, or is no more: its own record tells
+            std::erase_if(all, [&](const proto::Operation& one) { return !wanted(one.target); });
+        }
     } else {
         const auto records = reach.journal().load_all();
         for (const auto& record : records) {
-            all.push_back(record.operation);
+            if (wanted(record.request.name)) {
+                all.push_back(record.operation);
+            }
         }
         JACKDAW_TRY(const auto machines, reach.machines());
         for (const auto& machine : machines) {
+            if (!wanted(machine.name)) {
+                continue;
+            }
             auto client = reach.of_machine(machine);
             if (!client || !add_from_agent(session, **client, records, all)) {
                 unreachable.push_back(machine.name);
@@ -201,8 +214,7 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
         }
     }
     std::erase_if(all, [&](const proto::Operation& one) {
-        return (invocation.has("--cause") && one.cause != invocation.text("--cause")) ||
-               (invocation.has("--instance") && one.target != invocation.text("--instance"));
+        return invocation.has("--cause") && one.cause != invocation.text("--cause");
     });
     std::ranges::sort(all, std::greater{}, &proto::Operation::id); // the newest first
     Json items = Json::array();

@@ -59,7 +59,7 @@ TEST_CASE("gc finds nothing in a healthy fleet") {
     REQUIRE_OK(world.provider().power_off("b", budget));
     const auto loose =
         world.provider().create_volume({.name = "kept", .size_bytes = 320ULL << 20U}, {});
-    REQUIRE_OK(world.provider().keep_volume(loose->id));
+    REQUIRE_OK(world.provider().keep_volume(loose->id, true));
     const auto items = world.provider().collect_garbage({});
     REQUIRE(items);
     CHECK(items->empty());

@@ -202,6 +202,11 @@ TEST_CASE_METHOD(Scene,
     CHECK(out().find("agent.hand-over") != std::string::npos);
     CHECK(world.jackdaw({"op", "watch", id}) == 0);
     CHECK(world.jackdaw({"op", "show", "x"}) == 2);
+    REQUIRE(world.jackdaw({"user", "create", "db1", "app", "--wait"}) == 0);
+    REQUIRE(world.jackdaw({"op", "list", "--instance", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("items").size() == 3); // whatever their targets are
+    REQUIRE(world.jackdaw({"op", "list", "--instance", "db2", "-o", "json"}) == 0);
+    CHECK(json().at("items").empty());
     CHECK(world.jackdaw({"op", "show", "01890000-0000-7000-8000-000000000009"}) == 5);
 }
 

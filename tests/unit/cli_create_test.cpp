@@ -322,6 +322,20 @@ TEST_CASE_METHOD(Scene, "delete needs the name on a terminal, and no other") {
     CHECK(world.machines.empty());
 }
 
+TEST_CASE_METHOD(
+    Scene, "a kept volume that a new instance took over is that instance's, and goes with it") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--yes", "--keep-volume"}) == 0);
+    REQUIRE(world.volumes.size() == 1);
+    const auto serial = world.volumes.front().serial;
+    REQUIRE(world.volumes.front().kept);
+    REQUIRE(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--attach-volume",
+                           serial, "--wait"}) == 0);
+    CHECK_FALSE(world.volumes.front().kept);
+    CHECK(world.jackdaw({"fleet", "destroy", "--yes"}) == 0);
+    CHECK(world.volumes.empty());
+}
+
 TEST_CASE_METHOD(Scene, "delete works without the agent, and keeps a volume when told") {
     REQUIRE(world.jackdaw(create_words) == 0);
     world.unreachable = true;

@@ -272,8 +272,8 @@ public:
         at->size_bytes = size;
         return *at;
     }
-    Result<void> keep_volume(const std::string& id) override {
-        std::ranges::find(world_.volumes, id, &cloud::Volume::id)->kept = true;
+    Result<void> keep_volume(const std::string& id, bool kept) override {
+        std::ranges::find(world_.volumes, id, &cloud::Volume::id)->kept = kept;
         return ok();
     }
     Result<void> delete_volume(const std::string& id) override {

@@ -92,6 +92,41 @@ TEST_CASE("an undo that a power cut hit after any call leaves nothing on the vol
     });
 }
 
+TEST_CASE("a delete that a power cut hit after any call leaves no stamp on the volume") {
+    for_every_call([](std::size_t n) {
+        LifeWorld world;
+        world.start_agent();
+        (void)world.must_create();
+        aim(world, n, [&] { world.kill_agent(); });
+        const auto submitted = world.submit("instance.delete", agent::Json::object());
+        REQUIRE(submitted);
+        auto done = world.wait_ended(submitted->operation.id);
+        const bool felt = world.killed();
+        if (felt) {
+            world.replace_killed([&] { world.power_cycle(); });
+            done = world.wait_ended(submitted->operation.id);
+        }
+        INFO("cut after call " << n << ": " << why(done));
+        CHECK(done.status == "done");
+        CHECK(world.host.violations() == std::vector<std::string>{});
+        CHECK_FALSE(world.host.volume().stamp);
+        CHECK_FALSE(world.host.volume().mounted);
+        return felt;
+    });
+}
+
+TEST_CASE("a file system that cannot be mounted any more does not keep a delete from its end") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.must_do("instance.stop");
+    world.kill_agent();
+    world.replace_killed([&] { world.power_cycle(); });
+    world.host.fail_next("mount_volume", Error{Errc::corrupt, "its superblock is garbage"});
+    (void)world.must_do("instance.delete");
+    CHECK_FALSE(world.life().spec());
+}
+
 TEST_CASE("a failed operation that is resumed after a boot finds its volume mounted again") {
     LifeWorld world;
     world.start_agent();

@@ -60,7 +60,7 @@ public:
     [[nodiscard]] Result<Volume> describe_volume(const std::string& id) override;
     [[nodiscard]] Result<Volume> extend_volume(const std::string& id,
                                                std::uint64_t size_bytes) override;
-    [[nodiscard]] Result<void> keep_volume(const std::string& id) override;
+    [[nodiscard]] Result<void> keep_volume(const std::string& id, bool kept) override;
     [[nodiscard]] Result<void> delete_volume(const std::string& id) override;
     [[nodiscard]] Result<void> attach_volume(const std::string& machine,
                                              const std::string& volume_id) override;

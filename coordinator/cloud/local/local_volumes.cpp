@@ -218,11 +218,11 @@ Result<Volume> LocalProvider::extend_volume(const std::string& id, std::uint64_t
     return seen(record);
 }
 
-Result<void> LocalProvider::keep_volume(const std::string& id) {
+Result<void> LocalProvider::keep_volume(const std::string& id, bool kept) {
     JACKDAW_TRY(const auto lock, lock_volumes());
     JACKDAW_CHECK(without_value(describe_volume(id)));
     JACKDAW_TRY(auto record, read_volume(layout_.volume_file(id)));
-    record.kept = true;
+    record.kept = kept;
     return write_record(layout_.volume_file(id), record);
 }
 
