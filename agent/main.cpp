@@ -46,9 +46,10 @@ int print_plans() {
 } // namespace
 
 int main(int argc, char** argv) {
-    const auto line = parse_command_line(argc, argv);
+    auto line = parse_command_line(argc, argv);
     if (!line) {
-        return report(line.error());
+        return report(
+            std::move(line).error().while_doing("read the command line and the settings"));
     }
     switch (line->task) {
     case Task::help: fmt::print("{}", settings_help()); return 0;

@@ -238,6 +238,10 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
         word.remove_prefix(2);
         const auto equals = word.find('=');
         const auto key = word.substr(0, equals);
+        const auto* const row = find_row(key);
+        if (row == nullptr && key != "settings") {
+            return unknown_key(key, "command line");
+        }
         std::string value;
         if (equals != std::string_view::npos) {
             value = word.substr(equals + 1);
@@ -246,12 +250,10 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
         } else {
             return Error{Errc::invalid, fmt::format("--{} needs a value", key.substr(0, 60))};
         }
-        if (key == "settings") {
+        if (row == nullptr) {
             file = std::move(value);
-        } else if (const auto* row = find_row(key)) {
-            flags.emplace_back(row, std::move(value));
         } else {
-            return unknown_key(key, "command line");
+            flags.emplace_back(row, std::move(value));
         }
     }
     if (line.task == Task::help || line.task == Task::sample || line.task == Task::document ||

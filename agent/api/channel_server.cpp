@@ -291,7 +291,7 @@ asio::awaitable<Result<void>> ChannelServer::stream_events(Session& session, std
         proto::ChannelMessage item;
         item.kind = proto::ChannelKind::event;
         item.id = id;
-        item.method = "alive"; // shows a silent peer that has gone
+        item.method = proto::channel_alive; // shows a silent peer that has gone
         if (dirty) {
             dirty = false;
             const auto shape = parts_.life.operation(operation);
@@ -307,7 +307,7 @@ asio::awaitable<Result<void>> ChannelServer::stream_events(Session& session, std
         JACKDAW_CO_CHECK(co_await send(session, std::move(item)));
         if (!ended && !dirty) {
             changed.expires_at(
-                std::min(deadline, std::chrono::steady_clock::now() + std::chrono::seconds{10}));
+                std::min(deadline, std::chrono::steady_clock::now() + limits_.alive));
             co_await changed.async_wait(as_result);
             const auto state = co_await asio::this_coro::cancellation_state;
             if (state.cancelled() != asio::cancellation_type::none) {

@@ -32,6 +32,7 @@ struct ChannelLimits {
     std::size_t strangers_per_source = 16; ///< by address
     std::chrono::seconds handshake{5};
     std::chrono::seconds idle{120};
+    std::chrono::milliseconds alive{10'000}; ///< a stream without news says so this often
 };
 
 class ChannelServer {

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -93,7 +94,7 @@ void GuardClient::note(const jackdaw_guard_status& status) {
     }
     if (status.phase == JACKDAW_GUARD_FAILED_TO_START) {
         start_failure_ = fmt::format("it could not be started: {} ({})", words_of(status.reason),
-                                     std::strerror(status.error));
+                                     std::generic_category().message(status.error));
     }
 }
 

@@ -57,7 +57,7 @@ void FakeHost::play(Guard& guard) {
         return;
     }
     if (guard.script.guard_dies) {
-        die(guards_.at(guard.name));
+        die(guard);
         return;
     }
     end(guard, guard.script.exit_status, 0);
@@ -77,10 +77,10 @@ void FakeHost::end(Guard& guard, std::optional<int> exit_status, int signal) {
     signal_fd(guard.event.get());
 }
 
-void FakeHost::die(std::shared_ptr<Guard> guard) {
-    guard->dead = true;
-    guards_.erase(guard->name);
-    signal_fd(guard->event.get());
+void FakeHost::die(Guard& guard) {
+    guard.dead = true;
+    signal_fd(guard.event.get());
+    const auto last_owner = guards_.extract(guard.name);
 }
 
 // ---- links ------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ Result<void> FakeHost::Link::release() {
             return guard_died();
         }
         if (guard_->status.phase == GuardPhase::ended) {
-            host_->die(guard_);
+            host_->die(*guard_);
         }
         return ok();
     });

@@ -58,7 +58,7 @@ void FakeHost::end_database(std::optional<int> exit_status, int signal) {
 void FakeHost::kill_guard(const std::string& guard) {
     const std::lock_guard lock{mutex_};
     if (const auto found = guards_.find(guard); found != guards_.end()) {
-        die(found->second);
+        die(*found->second);
     }
 }
 

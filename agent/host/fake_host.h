@@ -145,7 +145,7 @@ private:
     /// The scripted end of a running job; nothing for one that hangs.
     void play(Guard& guard);
     void end(Guard& guard, std::optional<int> exit_status, int signal);
-    void die(std::shared_ptr<Guard> guard); ///< by value: it leaves the map, where callers found it
+    void die(Guard& guard); ///< it leaves the map, which may have been its last owner
 
     struct Faults {
         std::optional<Error> error;

@@ -136,7 +136,25 @@ Result<void> Life::adopt() {
             last_failure_ = proto::shape_of(loaded.error());
         }
     }
-    JACKDAW_TRY(database_.link, parts_.host.connect_guard(std::string{database_guard}));
+    JACKDAW_CHECK(adopt_database());
+    end_stray_jobs();
+    return ok();
+}
+
+Result<void> Life::adopt_database() {
+    auto link = parts_.host.connect_guard(std::string{database_guard});
+    if (!link && link.error().code() == Errc::busy) {
+        // Stopped, or starved. It holds the database, so nothing else may be started; an agent that
+        // went away for it would serve nobody.
+        if (guard_silent_.empty()) {
+            spdlog::warn("life: {}", link.error().to_string());
+        }
+        guard_silent_ = link.error().message();
+        next_adoption_ = runtime::Clock::instant() + settings_.adoption_period;
+        return ok();
+    }
+    JACKDAW_TRY(database_.link, std::move(link));
+    guard_silent_.clear();
     if (database_.link != nullptr) {
         if (auto status = database_.link->status()) {
             database_.status = *std::move(status);
@@ -146,7 +164,6 @@ Result<void> Life::adopt() {
             spdlog::info("life: adopted the database, pid {}", database_.status.child_pid);
         }
     }
-    end_stray_jobs();
     return ok();
 }
 
@@ -335,6 +352,7 @@ void Life::watch() {
         supervisor_.forgive();
     }
     if (database_.link != nullptr) {
+        guard_silent_.clear(); // a step may have reached it
         auto status = database_.link->status();
         if (!status) {
             if (status.error().code() != Errc::deadline) { // a frozen machine is slow, not dead
@@ -355,6 +373,14 @@ void Life::watch() {
                     database_.link->release(); // it is known now; a guard that died is gone anyway
                 database_ended();
             }
+        }
+    } else if (!guard_silent_.empty()) {
+        if (at >= next_adoption_) {
+            if (const auto adopted = adopt_database(); !adopted) {
+                spdlog::warn("life: adopt the database: {}", adopted.error().to_string());
+                next_adoption_ = runtime::Clock::instant() + settings_.adoption_period;
+            }
+            publish();
         }
     } else if (state_.spec() && state_.facts().created && state_.facts().wanted_running &&
                supervisor_.next_wakeup() == never && !supervisor_.gave_up() && !last_failure_) {
@@ -484,6 +510,8 @@ void Life::wait_for_events() {
     auto until = std::min(next_usage_, supervisor_.next_wakeup());
     if (database_.link != nullptr) {
         until = std::min(until, next_probe_);
+    } else if (!guard_silent_.empty()) {
+        until = std::min(until, next_adoption_);
     }
     const auto left = until - runtime::Clock::instant();
     const auto ms = std::clamp<std::int64_t>(
@@ -611,9 +639,10 @@ proto::Instance Life::compose() const {
         failed(*last_failure_);
     } else if (database_.link == nullptr || !database_.answers) {
         view.status = "degraded";
-        view.reason = database_.link == nullptr  ? "the database is being started"
-                      : database_.detail.empty() ? "the database does not answer yet"
-                                                 : database_.detail;
+        view.reason = !guard_silent_.empty()      ? guard_silent_
+                      : database_.link == nullptr ? "the database is being started"
+                      : database_.detail.empty()  ? "the database does not answer yet"
+                                                  : database_.detail;
     } else if (database_.volume_full || volume_full_) {
         view.status = "degraded";
         view.reason = "the volume is full";

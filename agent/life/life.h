@@ -44,7 +44,8 @@ using FaultPoint =
 struct LifeSettings {
     std::chrono::milliseconds probe_period{1000};
     std::chrono::milliseconds probe_limit{900};
-    std::chrono::milliseconds usage_period{10'000}; ///< how often the volume's fill is read
+    std::chrono::milliseconds usage_period{10'000};    ///< how often the volume's fill is read
+    std::chrono::milliseconds adoption_period{10'000}; ///< between tries to reach a silent guard
     std::chrono::seconds operation_limit{1800};
     std::string agent_version;
     SupervisorConfig supervisor;
@@ -119,6 +120,8 @@ public:
 private:
     void run();
     [[nodiscard]] Result<void> adopt();
+    /// Ok, too, when its guard lives and takes no connection: watch() tries again.
+    [[nodiscard]] Result<void> adopt_database();
     void end_stray_jobs();
     /// Runs or undoes one step; false when there was nothing to do.
     bool work();
@@ -159,6 +162,8 @@ private:
     bool volume_full_ = false;
     Instant next_probe_{};
     Instant next_usage_{};
+    Instant next_adoption_{};  ///< while the database's guard is silent
+    std::string guard_silent_; ///< why; empty: it is not, or there is none
     std::uint32_t probes_failed_ = 0;
     std::optional<proto::ErrorShape> last_failure_; ///< why nothing runs although it should
     std::atomic<bool> forgiven_{false}; ///< somebody asked for a start: a crash loop is over

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "agent/life/life.h"
+#include "agent/life/steps.h"
 #include "proto/base/ids.h"
 #include "proto/base/size.h"
 
@@ -210,6 +211,7 @@ Life::query(const std::function<Result<Json>(plugins::Datastore&, const plugins:
     if (slot_.driver == nullptr || slot_.place.instance_id.empty()) {
         return Error{Errc::not_found, "there is no instance on this machine"};
     }
+    JACKDAW_CHECK(steps::need_running(state_));
     const plugins::Call call{std::chrono::steady_clock::now() + within(query_limit, deadline),
                              nullptr};
     JACKDAW_CHECK(slot_.driver->adopt(call, slot_.place));

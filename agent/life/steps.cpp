@@ -75,6 +75,21 @@ std::string tail_of(std::string_view output, std::size_t lines_max) {
     return text;
 }
 
+std::string complaint_of(std::string_view output) {
+    std::string errors;
+    for (std::size_t from = 0; from < output.size();) {
+        const auto end = std::min(output.find('\n', from), output.size());
+        const auto line = output.substr(from, end - from);
+        if (line.find("ERROR") != std::string_view::npos ||
+            line.find("rror:") != std::string_view::npos ||
+            line.find("Killed") != std::string_view::npos) {
+            errors.append(line).push_back('\n');
+        }
+        from = end + 1;
+    }
+    return tail_of(errors.empty() ? output : std::string_view{errors});
+}
+
 Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun& run,
                        bool any_status) {
     const auto guard = context.job_guard();
@@ -110,17 +125,17 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
     }
     JACKDAW_TRY(auto output, link->output());
     JACKDAW_CHECK(link->release());
-    if (!end->exit_status) {
+    const auto exit_status = end->exit_status;
+    if (!exit_status) {
         // SIGKILL is somebody else's: this agent ends a job by its guard, and then it is not here.
-        return Error{
-            end->signal == SIGKILL ? Code::killed : Code::job_failed,
-            fmt::format("signal {} ended it; its last words: {}", end->signal, tail_of(output))};
+        return Error{end->signal == SIGKILL ? Code::killed : Code::job_failed,
+                     fmt::format("signal {} ended it: {}", end->signal, complaint_of(output))};
     }
-    if (*end->exit_status != 0 && !any_status) {
-        return Error{Code::job_failed, fmt::format("it ended with status {}; its last words: {}",
-                                                   *end->exit_status, tail_of(output))};
+    if (*exit_status != 0 && !any_status) {
+        return Error{Code::job_failed, fmt::format("it ended with status {}: {}", *exit_status,
+                                                   complaint_of(output))};
     }
-    return JobEnd{*end->exit_status, std::move(output)};
+    return JobEnd{*exit_status, std::move(output)};
 }
 
 Result<void> stop_database(StepContext& context, StopKind kind) {

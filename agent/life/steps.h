@@ -131,6 +131,9 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
 Result<void> stop_database(StepContext& context, StopKind kind);
 /// The last lines of a program's output, bounded, printable.
 std::string tail_of(std::string_view output, std::size_t lines_max = 8);
+/// Of a program that failed: the last lines that speak of an error, since many end with general
+/// advice; the last lines when none does.
+std::string complaint_of(std::string_view output);
 
 using StepFunction = Result<void> (*)(StepContext&);
 
@@ -152,6 +155,8 @@ std::vector<std::string_view> all_actions();
 
 // The steps by their subject; plan.cpp puts them in order.
 namespace steps {
+/// E-DATABASE-DOWN, with the command that starts it, when nobody wants the database to run.
+Result<void> need_running(const InstanceState& state);
 Result<void> nothing(StepContext&);
 Result<void> find_volume(StepContext&);
 Result<void> format_volume(StepContext&);

@@ -59,10 +59,7 @@ template <class Facet, class Say>
 Result<void> with_facet(StepContext& context, Facet* (plugins::Datastore::*facet)() noexcept,
                         Say say) {
     JACKDAW_CHECK(context.need_driver());
-    if (!context.state.facts().wanted_running) {
-        return Error{Code::database_down, "the instance is stopped"}.with_hint(
-            fmt::format("`jackdaw instance start {}` first", context.spec().name));
-    }
+    JACKDAW_CHECK(need_running(context.state));
     JACKDAW_CHECK([&]() -> Result<void> {
         const std::lock_guard speech{context.slot.speech};
         const auto call = context.call(speech_limit);
@@ -79,6 +76,15 @@ Result<void> with_facet(StepContext& context, Facet* (plugins::Datastore::*facet
 }
 
 } // namespace
+
+Result<void> need_running(const InstanceState& state) {
+    if (state.facts().wanted_running) {
+        return ok();
+    }
+    const auto spec = state.spec();
+    return Error{Code::database_down, "the instance is stopped"}.with_hint(
+        fmt::format("`jackdaw instance start {}` first", spec ? spec->name : "NAME"));
+}
 
 Result<void> create_databases(StepContext& context) {
     const auto wanted = context.spec().databases;
@@ -158,18 +164,23 @@ Result<void> drop_database(StepContext& context) {
 
 Result<void> create_user(StepContext& context) {
     JACKDAW_TRY(const auto spec, user_argument(context));
-    return with_facet(context, &plugins::Datastore::users,
-                      [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
-                          if (!context.arguments().contains("existed")) {
-                              JACKDAW_TRY(const auto present, users.list(call));
-                              const bool existed =
-                                  std::ranges::any_of(present, [&](const auto& one) {
-                                      return one.name == spec.name && one.host == spec.host;
-                                  });
-                              JACKDAW_CHECK(context.set_argument("existed", existed));
-                          }
-                          return users.create(call, spec);
-                      });
+    return with_facet(
+        context, &plugins::Datastore::users,
+        [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
+            if (!context.arguments().contains("existed")) {
+                JACKDAW_TRY(const auto present, users.list(call));
+                const bool existed = std::ranges::any_of(present, [&](const auto& one) {
+                    return one.name == spec.name && one.host == spec.host;
+                });
+                JACKDAW_CHECK(context.set_argument("existed", existed));
+            }
+            if (context.arguments().value("existed", false)) { // it keeps its password
+                return Error{Code::name_taken,
+                             fmt::format("user '{}'@'{}' is there", spec.name, spec.host)}
+                    .with_hint("`jackdaw user password` gives it another password");
+            }
+            return users.create(call, spec);
+        });
 }
 
 Result<void> undo_create_user(StepContext& context) {

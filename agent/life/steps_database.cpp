@@ -56,7 +56,7 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
                             status.exit_status
                                 ? fmt::format("it ended with status {}", *status.exit_status)
                                 : fmt::format("signal {} ended it", status.signal),
-                            tail_of(output))};
+                            complaint_of(output))};
         }
         auto adopted = [&] {
             const std::lock_guard speech{context.slot.speech};
@@ -156,7 +156,14 @@ Result<void> prepare_folders(StepContext& context) {
 
 Result<void> check_datastore(StepContext& context) {
     JACKDAW_CHECK(context.need_driver());
-    const auto job = context.slot.driver->version_job(context.slot.place);
+    const auto& driver = *context.slot.driver;
+    const auto memory = context.slot.place.machine.memory_bytes;
+    if (memory < driver.memory_bytes_min()) {
+        return Error{Code::memory_too_small,
+                     fmt::format("{} asks for at least {}, the machine has {}", driver.name(),
+                                 format_size(driver.memory_bytes_min()), format_size(memory))};
+    }
+    const auto job = driver.version_job(context.slot.place);
     JobRun run;
     run.limit = check_limit;
     run.engine = true;

@@ -141,6 +141,10 @@ Result<void> unmount_volume(StepContext& context) {
 
 Result<void> stamp_volume(StepContext& context) {
     const auto spec = context.spec();
+    JACKDAW_TRY(const auto present, context.host.inspect_volume(spec.volume_serial));
+    if (!present.mounted) { // an earlier try refused it; by now an operator may have ordered more
+        JACKDAW_CHECK(mount_volume(context));
+    }
     JACKDAW_TRY(const auto stamp, context.host.read_stamp());
     if (stamp && stamp->instance_id == spec.id) {
         // Sealed before this create came to its seal: kept by a delete or taken over by an earlier

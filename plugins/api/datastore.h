@@ -88,6 +88,8 @@ public:
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
     [[nodiscard]] virtual std::uint16_t default_port() const noexcept = 0;
     [[nodiscard]] virtual std::uint64_t volume_bytes_min() const noexcept = 0;
+    /// A machine with less memory is refused: the engine's own initialisation would not end there.
+    [[nodiscard]] virtual std::uint64_t memory_bytes_min() const noexcept = 0;
     /// "mysql://ADDRESS:PORT/": how a client names it.
     [[nodiscard]] virtual std::string connection_uri(std::string_view address,
                                                      std::uint16_t port) const = 0;

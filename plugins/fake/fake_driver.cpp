@@ -201,6 +201,7 @@ public:
     [[nodiscard]] std::string_view name() const noexcept override { return "fake"; }
     [[nodiscard]] std::uint16_t default_port() const noexcept override { return 7433; }
     [[nodiscard]] std::uint64_t volume_bytes_min() const noexcept override { return 320ULL << 20U; }
+    [[nodiscard]] std::uint64_t memory_bytes_min() const noexcept override { return 32ULL << 20U; }
     [[nodiscard]] std::string connection_uri(std::string_view address,
                                              std::uint16_t port) const override {
         return fmt::format("fake://{}:{}/", address, port);

@@ -21,6 +21,7 @@ public:
     /// mkfs.xfs makes nothing below 300 MiB; the rest is MariaDB's first files with room for some
     /// rows.
     [[nodiscard]] std::uint64_t volume_bytes_min() const noexcept override { return 320 * mib; }
+    [[nodiscard]] std::uint64_t memory_bytes_min() const noexcept override { return 256 * mib; }
     [[nodiscard]] std::string connection_uri(std::string_view address,
                                              std::uint16_t port) const override {
         const bool is_v6 = address.find(':') != std::string_view::npos;

@@ -15,6 +15,10 @@ enum class ChannelKind : std::uint8_t {
     cancel = 5,   ///< client: no more of that stream, please
 };
 
+/// The name of an event without a body that only shows that both ends are there; no stream's reader
+/// sees it.
+inline constexpr const char* channel_alive = "alive";
+
 struct ChannelMessage {
     ChannelKind kind = ChannelKind::request;
     std::uint32_t id = 0;          ///< chosen by the client, carried by every answer

@@ -237,7 +237,8 @@ Result<ChannelClient::Response> ChannelClient::stream(
         if (message.kind == proto::ChannelKind::end) {
             return Response{200, {}};
         }
-        if (message.kind == proto::ChannelKind::event && !sink(message.method, message.body)) {
+        if (message.kind == proto::ChannelKind::event && message.method != proto::channel_alive &&
+            !sink(message.method, message.body)) {
             socket_.reset();
             return Response{200, {}};
         }

@@ -100,6 +100,7 @@ public:
         return fd;
     }
     agent::EventHub& hub() { return hub_; }
+    LifeWorld& world() { return world_; }
     asio::io_context& io() { return io_; }
 
     Operator fleet_operator;
@@ -204,6 +205,43 @@ TEST_CASE("channel: who cannot prove that it is of this fleet is let in by neith
     auto other = served.connect(good);
     REQUIRE(other);
     CHECK(status_of(**other, "GET", "/v1/version") == 200);
+}
+
+TEST_CASE("channel: a stream without news stays open, and tells nothing but news",
+          "[channel][server]") {
+    agent::ChannelLimits limits;
+    limits.alive = 5ms;
+    Served served{limits};
+    served.world().engine.hold("probe");
+    const auto submitted = served.world().create();
+    REQUIRE(submitted);
+    served.world().engine.wait_held();
+    auto client = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(client);
+    std::vector<std::string> names;
+    std::vector<std::string> status;
+    std::thread later{[&] {
+        std::this_thread::sleep_for(100ms); // many times `alive`
+        served.world().engine.let_go();
+        (void)served.world().wait_ended(submitted->operation.id);
+        asio::post(served.io(), [&] { served.hub().changed(submitted->operation.id); });
+    }};
+    const auto ended = (*client)->stream(
+        "/v1/operations/" + submitted->operation.id + "/events",
+        [&](const std::string& name, const std::string& body) {
+            names.push_back(name);
+            const auto json = proto::parse_json(body);
+            status.push_back(json ? json->value("status", "") : "not JSON: " + body);
+            return true;
+        },
+        soon());
+    later.join();
+    REQUIRE(ended);
+    CHECK(ended->status == 200);
+    REQUIRE(names.size() >= 2);
+    CHECK(names == std::vector<std::string>(names.size(), "operation"));
+    CHECK(status.front() == "running");
+    CHECK(status.back() == "done");
 }
 
 TEST_CASE("channel: before the hand-over nobody is let in", "[channel][server]") {

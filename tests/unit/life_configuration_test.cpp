@@ -3,9 +3,11 @@
 #include <catch2/catch.hpp>
 
 #include "tests/unit/life_world.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
 using jackdaw::testing::LifeWorld;
+using jackdaw::testing::present;
 
 namespace {
 
@@ -63,7 +65,7 @@ TEST_CASE("a start that fails on the last good configuration, too, tells the fir
     REQUIRE(submitted);
     const auto failed = world.wait_ended(submitted->operation.id);
     REQUIRE(failed.status == "failed");
-    CHECK(failed.error->code == "E-START-FAILED");
+    CHECK(present(failed.error).code == "E-START-FAILED");
     CHECK(written(world).find("cache = 2") != std::string::npos); // it was not the configuration
     world.host.set_database_refuses(std::nullopt);
     REQUIRE(world.life().resume(submitted->operation.id));
@@ -78,6 +80,6 @@ TEST_CASE("a first start that fails has nothing to go back to") {
     world.host.set_database_refuses(1);
     const auto submitted = world.create();
     REQUIRE(submitted);
-    CHECK(world.wait_ended(submitted->operation.id).error->code == "E-START-FAILED");
+    CHECK(present(world.wait_ended(submitted->operation.id).error).code == "E-START-FAILED");
     CHECK(world.host.databases_started() == 1);
 }

@@ -5,11 +5,11 @@
 #include <fmt/format.h>
 
 #include "tests/unit/life_world.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
-using jackdaw::testing::clear_password;
-using jackdaw::testing::ended;
 using jackdaw::testing::LifeWorld;
+using jackdaw::testing::present;
 using jackdaw::testing::test_spec;
 
 namespace {
@@ -33,8 +33,7 @@ void check_complete(LifeWorld& world) {
     CHECK(world.host.violations() == std::vector<std::string>{});
     CHECK(world.host.guard_names() == std::vector<std::string>{"database"});
     CHECK(world.host.volume().data == agent::DataFolder::complete);
-    REQUIRE(world.host.volume().stamp);
-    CHECK(world.host.volume().stamp->sealed);
+    CHECK(present(world.host.volume().stamp).sealed);
     CHECK(world.engine.secured());
     CHECK(world.engine.databases() == std::vector<std::string>{"app"});
     CHECK(world.engine.users().contains("app@%"));
@@ -121,7 +120,7 @@ TEST_CASE("a create aborted at any call is undone, and the next create ends done
             }
             CHECK(aborted);
             CHECK(first.status == "undone");
-            CHECK(first.error->code == "E-ABORTED");
+            CHECK(present(first.error).code == "E-ABORTED");
             check_nothing_left(world);
             world.host.reset_calls();
             REQUIRE(world.create(test_spec(), second_id));

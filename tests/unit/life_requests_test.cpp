@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "tests/unit/life_world.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
 using agent::Json;
@@ -16,6 +17,7 @@ using jackdaw::testing::clear_password;
 using jackdaw::testing::LifeWorld;
 using jackdaw::testing::other_password;
 using jackdaw::testing::passwords_of;
+using jackdaw::testing::present;
 using jackdaw::testing::test_spec;
 
 namespace {
@@ -64,9 +66,8 @@ TEST_CASE("a create runs every step of its plan, and the journal keeps each with
 
     world.stop_agent();
     world.start_agent();
-    const auto kept = world.life().operation(operation.id);
-    REQUIRE(kept);
-    CHECK(proto::to_json(*kept) == proto::to_json(operation));
+    const auto kept = present(world.life().operation(operation.id));
+    CHECK(proto::to_json(kept) == proto::to_json(operation));
     CHECK(world.host.violations().empty());
 }
 
@@ -214,7 +215,7 @@ TEST_CASE("an operation's id is used once") {
     REQUIRE(world.life().abort(operation_id));
     REQUIRE(world.wait_ended(operation_id).status == "undone");
     CHECK(code_of(world.create(test_spec(), operation_id)) == "E-CONFLICT");
-    CHECK(world.life().operation(operation_id)->status == "undone");
+    CHECK(present(world.life().operation(operation_id)).status == "undone");
     CHECK(world.life().spec() == nullptr);
     (void)world.must_create();
 }
@@ -229,11 +230,11 @@ TEST_CASE("two requests at once: the second waits for the first") {
     world.engine.wait_held();
     const auto second = world.submit("instance.restart");
     REQUIRE(second);
-    CHECK(world.life().operation(first->operation.id)->status == "running");
-    CHECK(world.life().operation(second->operation.id)->status == "queued");
+    CHECK(present(world.life().operation(first->operation.id)).status == "running");
+    CHECK(present(world.life().operation(second->operation.id)).status == "queued");
     world.engine.let_go();
     CHECK(world.wait_ended(second->operation.id).status == "done");
-    CHECK(world.life().operation(first->operation.id)->status == "done");
+    CHECK(present(world.life().operation(first->operation.id)).status == "done");
 }
 
 TEST_CASE("requests, looks and aborts from many threads: each operation ends once, in its turn") {
@@ -294,11 +295,11 @@ TEST_CASE("a query is answered while an operation runs a helper program") {
     const auto counted = world.life().query(list_databases);
     REQUIRE(counted);
     CHECK(*counted == 1);
-    CHECK(world.life().instance()->status == "running");
+    CHECK(present(world.life().instance()).status == "running");
     REQUIRE(world.life().abort(grow->operation.id));
     const auto end = world.wait_ended(grow->operation.id);
     CHECK(end.status == "failed"); // a file system that may have grown does not shrink
-    CHECK(end.error->code == "E-VOLUME-SHRINK");
+    CHECK(present(end.error).code == "E-VOLUME-SHRINK");
     CHECK(world.host.guard_names() == std::vector<std::string>{"database"});
 }
 
@@ -396,7 +397,7 @@ TEST_CASE("a wall clock that jumps an hour ends nothing early and keeps nothing 
         world.engine.let_go();
         const auto end = world.wait_ended(submitted->operation.id);
         CHECK(end.status == "failed");
-        CHECK(end.error->code == "E-DEADLINE");
+        CHECK(present(end.error).code == "E-DEADLINE");
     }
 }
 
@@ -472,7 +473,7 @@ TEST_CASE("databases and users are made, changed and dropped, and a missing one 
     (void)world.must_do("database.delete", database("one"));
     const auto gone = world.submit("database.delete", database("one"));
     REQUIRE(gone);
-    CHECK(world.wait_ended(gone->operation.id).error->code == "E-NOT-FOUND");
+    CHECK(present(world.wait_ended(gone->operation.id).error).code == "E-NOT-FOUND");
     const Json user{{"request", {{"name", "bob"}, {"host", "%"}}}, {"verifier", "*1"}};
     (void)world.must_do("user.create", user);
     (void)world.must_do("user.password",
@@ -483,7 +484,7 @@ TEST_CASE("databases and users are made, changed and dropped, and a missing one 
     (void)world.must_do("instance.stop");
     const auto down = world.submit("database.create", database("two"));
     REQUIRE(down);
-    CHECK(world.wait_ended(down->operation.id).error->code == "E-DATABASE-DOWN");
+    CHECK(present(world.wait_ended(down->operation.id).error).code == "E-DATABASE-DOWN");
 }
 
 TEST_CASE("what is asked for after the wall clock was set back comes last all the same") {

@@ -4,11 +4,12 @@
 #include <catch2/catch.hpp>
 
 #include "tests/unit/life_world.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
 using jackdaw::testing::ended;
 using jackdaw::testing::LifeWorld;
-using jackdaw::testing::test_spec;
+using jackdaw::testing::present;
 
 namespace {
 
@@ -80,7 +81,7 @@ TEST_CASE("a database that dies is started again, and the count tells") {
         world.host.kill_guard("database");
     }
     wait_new_database(world, pid);
-    CHECK(world.life().instance()->database_restarts == 1);
+    CHECK(present(world.life().instance()).database_restarts == 1);
     CHECK(starts_because_of(world, "supervisor") == 1);
     CHECK(world.host.violations().empty());
 }
@@ -139,6 +140,20 @@ TEST_CASE("the next agent adopts the database: the same process, nothing started
     CHECK(world.host.violations().empty());
 }
 
+TEST_CASE("a guard that takes no connection keeps no agent from coming up, and is adopted later") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto pid = world.host.database_pid();
+    world.kill_agent();
+    world.replace_killed([&] {
+        world.host.fail_next("connect_guard", Error{Errc::busy, "it takes no connection"});
+    });
+    CHECK(world.wait_status("running").database_pid == pid);
+    CHECK(world.host.violations().empty());
+    CHECK(world.life().operations(100).size() == 1); // nothing was started beside it
+}
+
 TEST_CASE("what happened while no agent lived is made good by the next one") {
     LifeWorld world;
     world.start_agent();
@@ -170,7 +185,7 @@ TEST_CASE("a stopped instance stays stopped under the next agent") {
     (void)world.must_do("instance.stop");
     world.stop_agent();
     world.start_agent();
-    CHECK(world.life().instance()->status == "stopped");
+    CHECK(present(world.life().instance()).status == "stopped");
     CHECK(world.life().operations(10).size() == 2);
     CHECK_FALSE(world.host.database_running());
 }
@@ -276,8 +291,8 @@ TEST_CASE("a driver that is gone is shown, and the agent lives on") {
     const auto submitted = world.create();
     REQUIRE(submitted);
     const auto operation = world.wait_ended(submitted->operation.id);
-    CHECK(operation.error->code == "E-INSTALL-MISSING");
-    CHECK(operation.error->cause.find("no such program") != std::string::npos);
+    CHECK(present(operation.error).code == "E-INSTALL-MISSING");
+    CHECK(present(operation.error).cause.find("no such program") != std::string::npos);
     CHECK_FALSE(world.wait_status("failed").reason.empty());
 }
 
@@ -317,7 +332,7 @@ TEST_CASE("a job that ends with an error or loses its guard each time fails the 
     const auto id = submitted->operation.id;
     const auto failed = world.wait_ended(id);
     REQUIRE(failed.status == "failed");
-    CHECK(failed.error->code == expected);
+    CHECK(present(failed.error).code == expected);
     CHECK(world.host.volume().data == agent::DataFolder::half_made);
     world.host.set_job("fake-init", {0, "made\n", false, false, true});
     REQUIRE(world.life().resume(id));

@@ -2,9 +2,11 @@
 #include <catch2/catch.hpp>
 
 #include "tests/unit/life_world.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
 using jackdaw::testing::LifeWorld;
+using jackdaw::testing::present;
 using jackdaw::testing::test_spec;
 
 namespace {
@@ -103,7 +105,7 @@ TEST_CASE("an order to take over goes on and keeps the data") {
     spec.take_over_id = stranger;
     (void)world.must_create(spec);
     CHECK(world.host.volume().data_generation == volume.data_generation);
-    CHECK(world.host.volume().stamp->instance_id == spec.id);
+    CHECK(present(world.host.volume().stamp).instance_id == spec.id);
     CHECK(world.host.volume().uuid == volume.uuid);
     CHECK(world.host.violations().empty());
 }
@@ -111,13 +113,15 @@ TEST_CASE("an order to take over goes on and keeps the data") {
 TEST_CASE("an order to take over does not reach data of another datastore") {
     LifeWorld world;
     auto volume = volume_of_another();
-    volume.stamp->datastore = "another";
+    auto stamp = present(volume.stamp);
+    stamp.datastore = "another";
+    volume.stamp = stamp;
     world.host.set_volume(volume);
     world.start_agent();
     auto spec = test_spec();
     spec.take_over_id = stranger;
     CHECK(failure_of(world, spec) == "E-VOLUME-FOREIGN");
-    CHECK(world.host.volume().stamp->instance_id == stranger);
+    CHECK(present(world.host.volume().stamp).instance_id == stranger);
 }
 
 TEST_CASE("an aborted take-over loses no data, however often it is tried") {
@@ -175,7 +179,7 @@ TEST_CASE("an order to format reaches the volume that it names, and no other") {
     spec.format_serial = spec.volume_serial;
     (void)world.must_create(spec);
     CHECK(world.host.volume().uuid != volume.uuid);
-    CHECK(world.host.volume().stamp->instance_id == spec.id);
+    CHECK(present(world.host.volume().stamp).instance_id == spec.id);
     CHECK(world.host.violations().empty());
 }
 
@@ -236,7 +240,7 @@ TEST_CASE("a started instance does not take another file system than its own") {
     REQUIRE(submitted);
     const auto operation = world.wait_ended(submitted->operation.id);
     CHECK(operation.status == "failed");
-    CHECK(operation.error->code == "E-VOLUME-FOREIGN");
+    CHECK(present(operation.error).code == "E-VOLUME-FOREIGN");
     CHECK_FALSE(world.host.database_running());
     CHECK(world.host.violations().empty());
 }
@@ -247,11 +251,13 @@ TEST_CASE("a half-made data folder or an unsealed stamp is never started") {
     (void)world.must_create();
     (void)world.must_do("instance.stop");
     auto volume = world.host.volume();
-    volume.stamp->sealed = false;
+    auto stamp = present(volume.stamp);
+    stamp.sealed = false;
+    volume.stamp = stamp;
     world.host.set_volume(volume);
     const auto submitted = world.submit("instance.start");
     REQUIRE(submitted);
-    CHECK(world.wait_ended(submitted->operation.id).error->code == "E-VOLUME-FOREIGN");
+    CHECK(present(world.wait_ended(submitted->operation.id).error).code == "E-VOLUME-FOREIGN");
     CHECK_FALSE(world.host.database_running());
     CHECK(world.host.violations().empty());
 }
@@ -268,5 +274,5 @@ TEST_CASE("a grown volume is recorded with its new size") {
     CHECK(world.life().spec()->volume_size_bytes == volume.size_bytes);
     const auto submitted = world.submit("volume.grow", {{"size_bytes", volume.size_bytes * 2}});
     REQUIRE(submitted); // the device was not extended first
-    CHECK(world.wait_ended(submitted->operation.id).error->code == "E-VOLUME-MISSING");
+    CHECK(present(world.wait_ended(submitted->operation.id).error).code == "E-VOLUME-MISSING");
 }

@@ -63,6 +63,7 @@ std::vector<Secret> passwords_of(const std::string& clear) {
 agent::LifeSettings LifeWorld::quick() {
     agent::LifeSettings settings;
     settings.probe_period = std::chrono::milliseconds{20};
+    settings.adoption_period = std::chrono::milliseconds{20};
     settings.usage_period = std::chrono::milliseconds{3'600'000};
     settings.agent_version = "0.0.1-test";
     settings.supervisor.pause_step = std::chrono::milliseconds{1};

@@ -5,9 +5,11 @@
 
 #include "agent/core/operations.h"
 #include "proto/base/ids.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
 using namespace jackdaw::agent;
+using jackdaw::testing::present;
 
 namespace {
 
@@ -128,8 +130,8 @@ TEST_CASE("operations: a failed one keeps its done steps and resumes behind them
     core.step_failed(at(1), "1", 1, some_error());
     CHECK(core.next(at(1)).what == Operations::What::idle);
     CHECK(core.find("1")->shape.status == "failed");
-    CHECK(core.find("1")->shape.error->code == "E-VOLUME-FULL");
-    CHECK(core.find("1")->shape.error->operation == "1");
+    CHECK(present(core.find("1")->shape.error).code == "E-VOLUME-FULL");
+    CHECK(present(core.find("1")->shape.error).operation == "1");
     REQUIRE(core.resume(at(2), "1", 60));
     const auto next = core.next(at(2));
     CHECK(next.what == Operations::What::run);
@@ -244,12 +246,12 @@ TEST_CASE(
     Operations core;
     REQUIRE(core.submit(at(0), request("1"))); // limit 1800 s
     auto shifted = at(10);
-    shifted.wall_ms += 3600 * 1000;
+    shifted.wall_ms += std::int64_t{3600} * 1000;
     CHECK(core.next(shifted).what == Operations::What::run);
-    shifted.wall_ms -= 2 * 3600 * 1000;
+    shifted.wall_ms -= std::int64_t{2} * 3600 * 1000;
     CHECK(core.next(shifted).what == Operations::What::run);
     CHECK(core.next(at(1801)).what == Operations::What::idle);
-    CHECK(core.find("1")->shape.error->code == "E-DEADLINE");
+    CHECK(present(core.find("1")->shape.error).code == "E-DEADLINE");
 
     REQUIRE(core.submit(at(0), request("2")));
     CHECK(core.next(at(100, "boot-2")).what == Operations::What::run);
@@ -305,12 +307,12 @@ TEST_CASE("operations: the time left shrinks with known durations and reaches ze
     core.set_estimate("instance.create/b", 2'000'000);
     core.set_estimate("instance.create/c", 1'000'000);
     REQUIRE(core.submit(at(0), request("1")));
-    CHECK(*core.shape_at(at(0), *core.find("1")).seconds_left == Approx(4.0));
+    CHECK(present(core.shape_at(at(0), *core.find("1")).seconds_left) == Approx(4.0));
     core.step_began(at(0), "1", core.next(at(0)).step);
     core.step_done(at(1), "1", 0, 0);
-    CHECK(*core.shape_at(at(1), *core.find("1")).seconds_left == Approx(3.0));
+    CHECK(present(core.shape_at(at(1), *core.find("1")).seconds_left) == Approx(3.0));
     core.step_began(at(1), "1", core.next(at(1)).step);
-    CHECK(*core.shape_at(at(2), *core.find("1")).seconds_left == Approx(2.0));
+    CHECK(present(core.shape_at(at(2), *core.find("1")).seconds_left) == Approx(2.0));
     CHECK(core.shape_at(at(2), *core.find("1")).progress == Approx(0.5));
 }
 

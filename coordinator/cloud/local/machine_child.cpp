@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -233,6 +234,39 @@ void arrange_descriptors(Reporter& report, const ChildPlan& plan, int loop) noex
     ::syscall(SYS_close_range, 6U, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
+/// A machine is the same whoever's shell made it: what the kernel gives its own first process, with
+/// as many descriptors as it allows. What is refused (a host that is itself a container) stays.
+void forget_the_callers_limits() noexcept {
+    const auto set = [](__rlimit_resource_t what, rlim_t soft, rlim_t hard) {
+        const rlimit wanted{soft, hard};
+        rlimit present{};
+        if (::setrlimit(what, &wanted) != 0 && ::getrlimit(what, &present) == 0) {
+            present.rlim_cur = std::min(soft, present.rlim_max);
+            ::setrlimit(what, &present);
+        }
+    };
+    for (const auto what : {RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS,
+                            RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTTIME}) {
+        set(what, RLIM_INFINITY, RLIM_INFINITY);
+    }
+    constexpr rlim_t descriptors = 1U << 20U; // the kernel's own fs.nr_open
+    constexpr rlim_t stack = 8U << 20U;
+    set(RLIMIT_NOFILE, descriptors, descriptors);
+    set(RLIMIT_STACK, stack, RLIM_INFINITY);
+    set(RLIMIT_CORE, 0, RLIM_INFINITY);
+    set(RLIMIT_NICE, 0, 0);
+    set(RLIMIT_RTPRIO, 0, 0);
+    const sched_param ordinary{};
+    ::sched_setscheduler(0, SCHED_OTHER, &ordinary);
+    ::setpriority(PRIO_PROCESS, 0, 0);
+    ::syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 0);
+    const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score >= 0) {
+        (void)!::write(score, "0", 1);
+        ::close(score);
+    }
+}
+
 void reset_process() noexcept {
     sigset_t none;
     sigemptyset(&none);
@@ -244,11 +278,7 @@ void reset_process() noexcept {
     for (const int right : {CAP_SYS_MODULE, CAP_SYS_BOOT, CAP_SYS_TIME}) {
         ::prctl(PR_CAPBSET_DROP, static_cast<unsigned long>(right));
     }
-    rlimit files{};
-    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &files);
-    }
+    forget_the_callers_limits();
     ::umask(022);
     ::setsid();
 }
