@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -109,12 +110,15 @@ struct GcRequest {
     /// Does this operation still stand for what it made? Asked for every machine and every volume;
     /// `complete`: the making of it was finished. Null: what is complete is owned.
     std::function<bool(const Tags& tags, bool complete)> owned;
+    /// Ids of volumes that are owned whatever their tags say: an instance took them over.
+    std::set<std::string> owned_volumes;
 };
 
 struct GcItem {
-    std::string kind; ///< machine volume bridge veth route cgroup rules
+    std::string kind; ///< machine volume fleet bridge veth cgroup rules
     std::string name;
     std::string why;
+    bool stays = false; ///< it is no garbage, but somebody should know of it
 };
 
 class Provider {

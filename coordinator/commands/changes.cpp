@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/commands/command_table.h"
 #include "coordinator/render/error_text.h"
 #include "coordinator/render/output.h"
 #include "coordinator/render/progress.h"
@@ -28,7 +29,8 @@ std::string how_to_watch(const std::string& id) {
                        id);
 }
 
-Json operation_json(const Conclusion& end) {
+/// `tell`: with its passwords, too.
+Json operation_json(const Conclusion& end, bool tell) {
     auto json = proto::to_json(end.operation);
     if (end.no_op) {
         json["no_op"] = true;
@@ -38,7 +40,8 @@ Json operation_json(const Conclusion& end) {
     }
     Json credentials = Json::array();
     for (const auto& one : end.credentials) {
-        if (one.generated) { // who gave one has it; it need not stand in a log of outputs, too
+        if (tell &&
+            one.generated) { // who gave one has it; it need not stand in a log of outputs, too
             credentials.push_back(
                 Json{{"user", one.user}, {"host", one.host}, {"password", one.password.reveal()}});
         }
@@ -47,18 +50,20 @@ Json operation_json(const Conclusion& end) {
     return json;
 }
 
-std::string credentials_text(const std::vector<Credential>& credentials) {
+std::string credentials_text(const std::vector<Credential>& credentials, bool valid) {
     std::string text;
     for (const auto& one : credentials) {
         if (one.generated) {
-            text += fmt::format("password of {}@{} (shown this once): {}\n", printable(one.user),
-                                printable(one.host), one.password.reveal());
+            text += fmt::format("password of {}@{} ({}shown this once): {}\n", printable(one.user),
+                                printable(one.host), valid ? "" : "once the operation is done; ",
+                                one.password.reveal());
         }
     }
     return text;
 }
 
-proto::ErrorShape error_of(const proto::Operation& operation) {
+proto::ErrorShape error_of(const Conclusion& end) {
+    const auto& operation = end.operation;
     auto error = operation.error.value_or(proto::ErrorShape{});
     if (error.code.empty()) {
         error = proto::shape_of(Error{operation.status == "undone" ? Code::aborted : Code::internal,
@@ -67,13 +72,18 @@ proto::ErrorShape error_of(const proto::Operation& operation) {
     if (error.operation.empty()) {
         error.operation = operation.id;
     }
+    const auto& missing = row_of(Code::not_found);
+    if (error.code == missing.name && error.hint == missing.hint && !end.what_there_is.empty()) {
+        error.hint = end.what_there_is;
+    }
     return error;
 }
 
 } // namespace
 
 bool wants_to_wait(const Session& session, const Invocation& invocation) {
-    return invocation.wait.value_or(session.terminal.out_is_terminal());
+    const bool short_one = invocation.command != nullptr && invocation.command->nature.is_short;
+    return invocation.wait.value_or(short_one || session.terminal.out_is_terminal());
 }
 
 void announce(Session& session, const Invocation& invocation, const std::string& operation_id) {
@@ -155,14 +165,14 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
         if (finished && !end.said.empty()) {
             text += end.said + "\n";
         }
-        text += credentials_text(end.credentials);
+        text += credentials_text(end.credentials, finished);
         if (!finished) {
             text += fmt::format("it goes on by itself; `jackdaw op watch {}` follows it\n",
                                 end.operation.id);
         }
     }
-    session.terminal.out(render_object(operation_json(end), text, invocation.format, "id"));
-    return good ? 0 : report(session, invocation.format, error_of(end.operation));
+    session.terminal.out(render_object(operation_json(end, good), text, invocation.format, "id"));
+    return good ? 0 : report(session, invocation.format, error_of(end));
 }
 
 Result<int> see_through(Session& session, const Invocation& invocation, const Redial& redial,
@@ -174,8 +184,8 @@ Result<int> see_through(Session& session, const Invocation& invocation, const Re
         // A password that was set is told even if the person's patience ends before the operation.
         auto followed = follow(session, invocation, redial, conclusion.operation);
         if (!followed) {
-            session.terminal.out(render_object(operation_json(conclusion),
-                                               credentials_text(conclusion.credentials),
+            session.terminal.out(render_object(operation_json(conclusion, true),
+                                               credentials_text(conclusion.credentials, false),
                                                invocation.format, "id"));
             return std::move(followed).error();
         }
@@ -193,7 +203,6 @@ Result<int> at_once(Session& session, const Invocation& invocation, std::string 
     end.operation.id = new_uuid(session.clock, session.entropy);
     end.operation.caller = fmt::format("uid {}", session.uid);
     end.operation.created_at = session.now_text();
-    announce(session, invocation, end.operation.id);
     proto::Step step;
     step.name = action;
     step.started_at = end.operation.created_at;

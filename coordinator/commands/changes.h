@@ -41,9 +41,10 @@ void announce(Session& session, const Invocation& invocation, const std::string&
 struct Conclusion {
     proto::Operation operation;
     bool waited = false;
-    bool no_op = false; ///< it was so already
-    std::string said;   ///< a line for people when all went well
-    Json instance;      ///< null: none
+    bool no_op = false;        ///< it was so already
+    std::string said;          ///< a line for people when all went well
+    std::string what_there_is; ///< the hint when it fails because something is not there
+    Json instance;             ///< null: none
     std::vector<Credential> credentials;
 };
 /// Prints the end in the wanted format; the exit status. Passwords are shown only of what was not
@@ -55,7 +56,8 @@ struct Conclusion {
                                       const Redial& redial, const Json& accepted,
                                       Conclusion conclusion);
 
-/// A change that ends within the call: an operation of one step that is told, not journalled.
+/// A change that ends within the call: an operation of one step that is told, not journalled. So
+/// its id is not announced: nothing could be asked about it.
 [[nodiscard]] Result<int> at_once(Session& session, const Invocation& invocation,
                                   std::string action, std::string target, std::string said,
                                   const std::function<Result<void>()>& change);

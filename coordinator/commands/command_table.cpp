@@ -10,6 +10,10 @@ constexpr Nature changes{.change = true};
 constexpr Nature changes_and_waits{.change = true, .waits = true};
 constexpr Nature destroys{.change = true, .destroys = true};
 constexpr Nature destroys_and_waits{.change = true, .waits = true, .destroys = true};
+// Their end is what tells whether an account or its password is good.
+constexpr Nature account_change{.change = true, .waits = true, .is_short = true};
+constexpr Nature account_deletion{
+    .change = true, .waits = true, .destroys = true, .is_short = true};
 
 constexpr ArgumentRow instance_name{"NAME", "the instance"};
 constexpr ArgumentRow machine_name{"NAME", "the machine, named as its instance"};
@@ -90,7 +94,8 @@ const std::vector<CommandRow>& command_table() {
           {"--volume-type", "T", "of the provider"},
           {"--overcommit", "", "promise more than the host's disk has free"},
           {"--fs", "FS", "xfs (default) or ext4"},
-          {"--attach-volume", "SERIAL", "an existing volume instead of a new one"},
+          {"--attach-volume", "SERIAL",
+           "an existing volume, by serial or id, instead of a new one"},
           {"--take-over", "ID", "replace the stamp of this instance on it"},
           {"--format", "SERIAL", "what is on it may go; names the serial again"},
           {"--flavor", "F", "cpu=N,mem=SIZE or a named one of the fleet's; without it mem=1G"},
@@ -165,7 +170,7 @@ const std::vector<CommandRow>& command_table() {
          {of_instance,
           {"--charset", "C", "default: utf8mb4"},
           {"--collation", "C", "default: the charset's"}},
-         changes_and_waits,
+         account_change,
          database_create},
         {"database",
          "list",
@@ -179,7 +184,7 @@ const std::vector<CommandRow>& command_table() {
          "delete a database with all that is in it",
          {which_instance, {"NAME", "the database"}},
          {of_instance},
-         destroys_and_waits,
+         account_deletion,
          database_delete},
 
         {"user",
@@ -191,7 +196,7 @@ const std::vector<CommandRow>& command_table() {
           {"--database", "DB", "all rights on it", true},
           password_stdin,
           password_file},
-         changes_and_waits,
+         account_change,
          user_create},
         {"user",
          "list",
@@ -205,21 +210,21 @@ const std::vector<CommandRow>& command_table() {
          "delete a user",
          {which_instance, {"NAME", "NAME[@HOST]"}},
          {of_instance, host_option},
-         destroys_and_waits,
+         account_deletion,
          user_delete},
         {"user",
          "password",
          "set a new password; a generated one is shown once",
          {which_instance, {"NAME", "NAME[@HOST]"}},
          {of_instance, host_option, password_stdin, password_file},
-         changes_and_waits,
+         account_change,
          user_password},
 
         {"op",
          "list",
          "operations, the newest first",
          {},
-         {{"--cause", "C", "only those of this cause"},
+         {{"--cause", "C", "only those of this cause: request, boot or supervisor"},
           {"--instance", "NAME", "only those of this target"}},
          looks,
          op_list},
@@ -336,7 +341,9 @@ std::vector<OptionRow> shared_options(const CommandRow& row) {
         options.push_back({"--dry-run", "", "say what would be done, change nothing"});
     }
     if (row.nature.waits) {
-        options.push_back({"--wait", "", "until it has ended (default on a terminal)"});
+        options.push_back({"--wait", "",
+                           row.nature.is_short ? "until it has ended (default)"
+                                               : "until it has ended (default on a terminal)"});
         options.push_back({"--no-wait", "", "return as soon as it has begun"});
         options.push_back({"--timeout", "TIME", "how long to wait, e.g. 10m (default: an hour)"});
     }

@@ -32,6 +32,7 @@ struct Nature {
     bool change = false;   ///< --dry-run
     bool waits = false;    ///< --wait, --no-wait, --timeout
     bool destroys = false; ///< --yes
+    bool is_short = false; ///< waits by default, whether anybody looks on or not
 };
 
 /// Does the command. The exit status, or an Error that main prints.

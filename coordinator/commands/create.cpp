@@ -30,6 +30,13 @@ public:
 
     Result<int> run() {
         JACKDAW_TRY(const auto lock, journal_.lock(record_.request.name));
+        if (auto newer =
+                journal_.find(record_.operation.id)) { // another one worked on it meanwhile
+            record_ = *std::move(newer);
+        }
+        if (record_.deletion) {
+            return being_deleted(name());
+        }
         announce(session_, invocation_, record_.operation.id);
         JACKDAW_CHECK(look_again());
         for (int turn = 0; turn < turns_max; ++turn) {
@@ -133,7 +140,8 @@ private:
             const auto at = std::ranges::find(all, request.attach_serial, &cloud::Volume::serial);
             if (at == all.end()) {
                 return Error{Errc::not_found,
-                             fmt::format("no volume has serial '{}'", request.attach_serial)};
+                             fmt::format("no volume has serial '{}'", request.attach_serial)}
+                    .with_hint("`jackdaw fleet show` lists the kept ones");
             }
             if (!at->machine.empty() && at->machine != request.name) {
                 return Error{Errc::conflict,
@@ -317,7 +325,7 @@ private:
         session_.terminal.err(view_.clear());
         auto end = conclusion(whole(agent_operation_ ? *agent_operation_ : record_.operation));
         const int status = conclude(session_, invocation_, end);
-        record_.told = true;
+        record_.told = session_.terminal.out_arrived().has_value();
         JACKDAW_CHECK(journal_.save(record_));
         return status;
     }
@@ -358,7 +366,8 @@ private:
             end.credentials.clear(); // a resumed create makes new ones
         }
         const int status = conclude(session_, invocation_, end);
-        record_.told = record_.told || end.operation.status == "done";
+        record_.told =
+            record_.told || (end.operation.status == "done" && session_.terminal.out_arrived());
         JACKDAW_CHECK(journal_.save(record_));
         if (end.operation.status == "done" && !record_.request.attach_serial.empty()) {
             // What it held is this instance's now, and goes with it.
@@ -415,6 +424,11 @@ Result<int> resume_create(Session& session, const Invocation& invocation, Reach&
     return run.run();
 }
 
+Error being_deleted(const std::string& name) {
+    return Error{Code::name_taken, fmt::format("'{}' is being deleted", name)}.with_hint(
+        fmt::format("`jackdaw instance delete {}` ends that", name));
+}
+
 Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
                        const proto::ErrorShape& why) {
     JACKDAW_TRY(auto* const cloud, reach.cloud());
@@ -436,6 +450,12 @@ Result<int> abort_create(Session& session, const Invocation& invocation, Reach& 
                          CreateRecord record) {
     const auto name = record.request.name;
     JACKDAW_TRY(const auto lock, reach.journal().lock(name));
+    if (auto newer = reach.journal().find(record.operation.id)) { // it went on meanwhile
+        record = *std::move(newer);
+    }
+    if (record.deletion) {
+        return being_deleted(name);
+    }
     announce(session, invocation, record.operation.id);
     if (record.agent_has_it) {
         JACKDAW_TRY(auto client, reach.of(name));

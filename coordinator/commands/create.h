@@ -23,6 +23,9 @@ inline constexpr unsigned agent_port = 7412;
 [[nodiscard]] Result<int> abort_create(Session& session, const Invocation& invocation, Reach& reach,
                                        CreateRecord record);
 
+/// Why there can be no create of this name now.
+[[nodiscard]] Error being_deleted(const std::string& name);
+
 /// Removes this operation's machine and volume and marks the record; nothing of another operation
 /// is touched.
 [[nodiscard]] Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,

@@ -80,6 +80,7 @@ Result<int> database_delete(Session& session, const Invocation& invocation) {
                        session.in(answer_limit)));
     Conclusion end;
     end.said = fmt::format("database '{}' is gone", printable(name));
+    end.what_there_is = fmt::format("`jackdaw database list {}` shows what there is", instance);
     return see_through(
         session, invocation, [&] { return reach.of(instance); }, accepted, std::move(end));
 }

@@ -1,5 +1,6 @@
 // jackdaw fleet init | list | show | use
 
+#include <algorithm>
 #include <span>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/reach.h"
 #include "proto/base/ids.h"
+#include "proto/base/size.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -21,6 +23,39 @@ Json profile_json(const Profile& profile, bool usual) {
                 {"default", usual},
                 {"operator_key", profile.operator_key},
                 {"created_at", profile.created_at}};
+}
+
+/// Volumes that `instance delete --keep-volume` kept: with the words that give them to an instance.
+struct KeptVolumes {
+    Json list = Json::array();
+    std::string text;
+};
+
+KeptVolumes kept_volumes(const OpJournal& journal, const std::vector<cloud::Volume>& volumes) {
+    KeptVolumes kept;
+    std::vector<CreateRecord> records;
+    for (const auto& one : volumes) {
+        if (!one.kept) {
+            continue;
+        }
+        if (records.empty()) {
+            records = journal.load_all();
+        }
+        const auto record = std::ranges::find_if(records, [&](const CreateRecord& r) {
+            return r.volume_id == one.id && r.deletion;
+        }); // the newest that had it: its stamp is on the volume
+        const auto instance = record != records.end() ? record->instance_id : "";
+        kept.list.push_back(Json{{"id", one.id},
+                                 {"serial", one.serial},
+                                 {"name", one.name},
+                                 {"size_bytes", one.size_bytes},
+                                 {"instance_id", instance.empty() ? Json{} : Json(instance)},
+                                 {"created_at", one.created_at}});
+        kept.text += fmt::format("kept volume of '{}', {}: --attach-volume {}{}\n",
+                                 printable(one.name), format_size(one.size_bytes), one.serial,
+                                 instance.empty() ? "" : " --take-over " + instance);
+    }
+    return kept;
 }
 
 Result<Profile> wanted_profile(const Invocation& invocation) {
@@ -144,6 +179,8 @@ Result<int> fleet_show(Session& session, const Invocation& invocation) {
     json["network_present"] = network && network->present;
     json["machines"] = machines.size();
     json["volumes"] = volumes.size();
+    const auto kept = kept_volumes(reach.journal(), volumes);
+    json["kept_volumes"] = kept.list;
     const auto text = render_pairs(
         {{"Name", {profile.name, Style::bold}},
          {"Provider", {profile.provider}},
@@ -159,7 +196,7 @@ Result<int> fleet_show(Session& session, const Invocation& invocation) {
          {"Profile", {session.folders.fleet(profile.name).string()}},
          {"Created", {profile.created_at}}},
         session.terminal.colour_out());
-    session.terminal.out(render_object(json, text, invocation.format));
+    session.terminal.out(render_object(json, text + kept.text, invocation.format));
     return 0;
 }
 

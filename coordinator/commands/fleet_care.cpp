@@ -93,10 +93,21 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
         orphans.push_back(tags.operation);
         return false;
     };
+    for (const auto& record : journal.load_all()) {
+        const bool took_over = !record.request.attach_serial.empty();
+        if (took_over && !record.deletion && record.operation.status == "done") {
+            request.owned_volumes.insert(record.volume_id);
+        }
+    }
     JACKDAW_TRY(const auto items, cloud->provider().collect_garbage(request));
     if (!invocation.dry_run) {
         for (const auto& id : orphans) {
-            if (auto record = journal.find(id); record && record->operation.status != "undone") {
+            auto record = journal.find(id);
+            if (record && is_being_deleted(*record)) {
+                record->deletion->status = "done";
+                record->deletion->ended_at = session.now_text();
+                JACKDAW_CHECK(journal.save(*record));
+            } else if (record && !is_gone(*record)) {
                 undone(*record, session.now_text(),
                        proto::shape_of(
                            Error{Code::aborted,
@@ -110,11 +121,12 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
         {}};
     Json list = Json::array();
     for (const auto& item : items) {
-        table.rows.push_back({{item.kind}, {item.name}, {item.why}});
+        table.rows.push_back(
+            {{item.kind}, {item.name}, {item.stays ? "it stays: " + item.why : item.why}});
         list.push_back(Json{{"kind", item.kind},
                             {"name", item.name},
                             {"why", item.why},
-                            {"removed", !invocation.dry_run}});
+                            {"removed", !invocation.dry_run && !item.stays}});
     }
     session.terminal.out(
         render_list(proto::list_json("Garbage", std::move(list), session.now_text()), table,
@@ -141,7 +153,7 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
     if (invocation.dry_run) {
         std::vector<std::string> lines;
         for (const auto& machine : machines) {
-            lines.push_back(fmt::format("remove machine '{}'", machine.name));
+            lines.push_back(fmt::format("remove instance '{}' with its machine", machine.name));
         }
         for (const auto& volume : volumes) {
             lines.push_back(fmt::format("remove volume {} with all that is on it", volume.id));
@@ -149,9 +161,14 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
         lines.push_back(fmt::format("remove the network and the keys of fleet '{}'", name));
         return would(session, invocation, lines);
     }
+    std::vector<std::string> names;
+    for (const auto& machine : machines) {
+        names.push_back(machine.name);
+    }
     JACKDAW_CHECK(confirm(session, invocation, name,
-                          fmt::format("destroys fleet '{}': {} machines, {} volumes and its keys",
-                                      name, machines.size(), volumes.size())));
+                          fmt::format("destroys fleet '{}' with {}{}, {} volumes and its keys",
+                                      name, names.empty() ? "no instance" : "all data of ",
+                                      fmt::join(names, ", "), volumes.size())));
     return at_once(session, invocation, "fleet.destroy", name,
                    fmt::format("fleet '{}' is gone", name), [&]() -> Result<void> {
                        for (const auto& machine : machines) {

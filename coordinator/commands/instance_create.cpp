@@ -18,10 +18,16 @@ constexpr std::uint64_t default_memory_bytes = 1ULL << 30U; ///< of a machine wi
 constexpr std::uint64_t volume_bytes_min = 320ULL << 20U; ///< mkfs.xfs makes none below 300 MiB
 constexpr std::size_t accounts_max = 256;
 
+/// A volume's serial as it was given, or of the id that was given.
+std::string serial_of(const Invocation& invocation, std::string_view option) {
+    auto words = invocation.text(option);
+    return is_uuid(words) ? volume_serial(words) : words;
+}
+
 Result<void> take_volume(const Invocation& invocation, CreateRequest& request) {
-    request.attach_serial = invocation.text("--attach-volume");
+    request.attach_serial = serial_of(invocation, "--attach-volume");
     request.take_over_id = invocation.text("--take-over");
-    request.format_serial = invocation.text("--format");
+    request.format_serial = serial_of(invocation, "--format");
     request.volume_type = invocation.text("--volume-type");
     request.overcommit = invocation.has("--overcommit");
     request.filesystem = invocation.text("--fs", "xfs");
@@ -141,9 +147,7 @@ Result<void> check_image(Session& session, const CreateRequest& request) {
     if (image.error().code() == Errc::not_found) {
         return Error{Code::unknown_datastore,
                      fmt::format("there is no image of '{}' here", reference)}
-            .with_hint(fmt::format(
-                "`jackdaw image list` shows what can be made; `jackdaw image build {}` bakes one",
-                reference));
+            .with_hint(image.error().hint());
     }
     return std::move(image).error();
 }
@@ -244,7 +248,13 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     if (known && !request.attach_serial.empty()) {
         request.volume_size_bytes = known->request.volume_size_bytes; // found out by the first run
     }
-    const bool unfinished = known && next_step(*known) != CreateStep::ended;
+    if (known && is_being_deleted(*known)) {
+        return being_deleted(request.name);
+    }
+    // Made, but its passwords were lost on their way: the same create makes new ones.
+    const bool untold = known && machine && known->instance_id == machine->id && !known->told &&
+                        known->operation.status == "done" && !request.users.empty();
+    const bool unfinished = untold || (known && next_step(*known) != CreateStep::ended);
     if (unfinished) {
         if (const auto other = difference(request, known->request); !other.empty()) {
             return taken(request, "is being made", other)

@@ -8,6 +8,7 @@
 #include "coordinator/commands/create.h"
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/reach.h"
+#include "proto/base/ids.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -17,6 +18,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds dead_after{5'000}; ///< an agent that is being restarted is back in a second
 constexpr milliseconds between_tries{200};
 constexpr milliseconds stop_budget{600'000};
+constexpr milliseconds name_limit{60'000}; ///< for another one that works on the same instance
 
 /// The instance as its agent tells it; nullopt when there is none on it, or nobody to ask.
 struct AgentView {
@@ -47,27 +49,37 @@ AgentView ask(Session& session, Reach& reach, const cloud::Machine& machine) {
     }
 }
 
+/// What a delete is about, as one look finds it.
+struct Target {
+    cloud::Machine machine;
+    AgentView agent;
+    std::optional<CreateRecord> record; ///< of this instance, if a journal here has one
+    bool keep = false;
+    bool not_its_own = false; ///< its volume was attached, and its create did not take it over
+};
+
 class Deletion {
 public:
-    Deletion(Session& session, const Invocation& invocation, Reach& reach, bool keep)
-        : session_{session}, invocation_{invocation}, reach_{reach}, keep_{keep} {}
+    Deletion(Session& session, const Invocation& invocation, Reach& reach)
+        : session_{session}, invocation_{invocation}, reach_{reach} {}
 
-    Result<int> run(const cloud::Machine& machine, const AgentView& agent) {
-        if (agent.instance) {
+    Result<int> run(const Target& target) {
+        const auto& machine = target.machine;
+        keep_ = target.keep;
+        if (target.agent.instance) {
             JACKDAW_CHECK(by_agent(machine.name));
-            if (operation_.status != "done") {
+            if (!operation_.id.empty() && operation_.status != "done") {
                 Conclusion end;
                 end.operation = operation_;
                 return conclude(session_, invocation_, end);
             }
-        } else {
-            operation_.id = new_uuid(session_.clock, session_.entropy);
-            operation_.action = "instance.delete";
-            operation_.created_at = session_.now_text();
-            operation_.caller = fmt::format("uid {}", session_.uid);
-            announce(session_, invocation_, operation_.id);
+        }
+        if (operation_.id.empty()) {
+            by_itself(target);
         }
         operation_.target = machine.name;
+        operation_.status = "running"; // the agent's part is done, ours begins
+        operation_.ended_at.clear();
         JACKDAW_TRY(auto* const cloud, reach_.cloud());
         auto& provider = cloud->provider();
         if (keep_) {
@@ -75,51 +87,93 @@ public:
                 step("volume.keep", [&] { return provider.keep_volume(machine.volume_id, true); }));
             // Without its agent the database is still to be ended cleanly: what is kept shall be
             // whole.
-            if (!agent.instance && machine.state == cloud::MachineState::on) {
+            if (!target.agent.instance && machine.state == cloud::MachineState::on) {
                 JACKDAW_CHECK(step("machine.power-off",
                                    [&] { return provider.power_off(machine.name, stop_budget); }));
             }
         }
+        // From here on the journal tells that what is left is nobody's.
+        auto record = target.record.value_or(record_of_a_stranger(machine));
+        record.volume_id = machine.volume_id;
+        record.deletion = operation_;
+        JACKDAW_CHECK(reach_.journal().save(record));
         JACKDAW_CHECK(
             step("machine.delete", [&] { return provider.delete_machine(machine.name); }));
         if (!keep_ && !machine.volume_id.empty()) {
             JACKDAW_CHECK(
                 step("volume.delete", [&] { return provider.delete_volume(machine.volume_id); }));
         }
-        if (auto record = reach_.journal().newest_of(machine.name);
-            record && next_step(*record) != CreateStep::ended) {
-            undone(*record, session_.now_text(),
-                   proto::shape_of(Error{Code::aborted, "the instance was deleted"}));
-            JACKDAW_CHECK(reach_.journal().save(*record));
-        }
         operation_.status = "done";
         operation_.progress = 1;
         operation_.ended_at = session_.now_text();
+        record.deletion = operation_;
+        if (record.operation.status != "done" && record.operation.status != "undone") {
+            undone(record, session_.now_text(),
+                   proto::shape_of(Error{Code::aborted, "the instance was deleted"}));
+        }
+        JACKDAW_CHECK(reach_.journal().save(record));
         Conclusion end;
         end.operation = operation_;
         end.waited = true;
-        end.said = keep_ ? fmt::format("instance '{}' is gone; its volume {} is kept", machine.name,
-                                       machine.volume_id)
-                         : fmt::format("instance '{}' is gone", machine.name);
+        end.said = fmt::format("instance '{}' is gone", machine.name);
+        if (keep_) {
+            end.said +=
+                fmt::format("; its volume {} is kept. An instance gets it, with what is on "
+                            "it, by\n  jackdaw instance create NAME --datastore {} "
+                            "--attach-volume {} --take-over {}",
+                            machine.volume_id, machine.datastore.empty() ? "DS" : machine.datastore,
+                            volume_serial(machine.volume_id), machine.id);
+        }
         return conclude(session_, invocation_, end);
     }
 
 private:
+    /// The agent's part; no operation when it has no instance any more.
     Result<void> by_agent(const std::string& name) {
         JACKDAW_TRY(auto client, reach_.of(name));
-        JACKDAW_TRY(const auto accepted,
-                    change(*client,
-                           ApiRequest{"DELETE",
-                                      fmt::format("/v1/instance{}", keep_ ? "?keep_volume=1" : ""),
-                                      nullptr, new_uuid(session_.clock, session_.entropy)},
-                           session_.in(answer_limit)));
-        JACKDAW_TRY(operation_, proto::operation_from(accepted));
+        auto accepted = change(
+            *client,
+            ApiRequest{"DELETE", fmt::format("/v1/instance{}", keep_ ? "?keep_volume=1" : ""),
+                       nullptr, new_uuid(session_.clock, session_.entropy)},
+            session_.in(answer_limit));
+        if (!accepted && accepted.error().code() == Errc::not_found) {
+            return ok(); // an earlier delete that was cut off has just ended there
+        }
+        if (!accepted) {
+            return std::move(accepted).error();
+        }
+        JACKDAW_TRY(operation_, proto::operation_from(*accepted));
         announce(session_, invocation_, operation_.id);
         JACKDAW_TRY(operation_,
                     follow(
                         session_, invocation_, [&] { return reach_.of(name); }, operation_, {},
                         "; run the same command again to remove the machine, too"));
         return ok();
+    }
+
+    /// Nobody but this program works on it: the operation is its own, or an earlier one's that was
+    /// cut off.
+    void by_itself(const Target& target) {
+        if (target.record && target.record->deletion) {
+            operation_ = *target.record->deletion;
+        } else {
+            operation_.id = new_uuid(session_.clock, session_.entropy);
+            operation_.action = "instance.delete";
+            operation_.created_at = session_.now_text();
+            operation_.caller = fmt::format("uid {}", session_.uid);
+        }
+        announce(session_, invocation_, operation_.id);
+    }
+
+    /// Made by another coordinator: the delete itself is all that this journal has of it.
+    CreateRecord record_of_a_stranger(const cloud::Machine& machine) const {
+        CreateRequest request;
+        request.name = machine.name;
+        request.datastore = machine.datastore;
+        auto record = begin_create(std::move(request), reach_.profile().name, operation_.id,
+                                   machine.id, operation_.created_at, operation_.caller);
+        record.operation.action = operation_.action;
+        return record;
     }
 
     template <class Work>
@@ -143,7 +197,7 @@ private:
     Session& session_;
     const Invocation& invocation_;
     Reach& reach_;
-    bool keep_;
+    bool keep_ = false;
     proto::Operation operation_;
 };
 
@@ -181,6 +235,108 @@ Result<int> delete_locally(Session& session, const Invocation& invocation, Reach
     return see_through(session, invocation, [&] { return reach.any(); }, accepted, std::move(end));
 }
 
+Result<Target> look(Reach& reach, const std::string& name, bool asked_to_keep) {
+    Target target;
+    JACKDAW_TRY(target.machine, reach.machine(name));
+    target.record = reach.journal().of_instance(target.machine.id);
+    const auto& record = target.record;
+    // A volume that was attached and never became this instance's: what it holds is somebody's.
+    target.not_its_own = record && !record->request.attach_serial.empty() &&
+                         record->operation.status != "done" && !is_being_deleted(*record);
+    target.keep = asked_to_keep || target.not_its_own;
+    if (record && is_being_deleted(*record)) { // the earlier delete's word, if it was to keep
+        JACKDAW_TRY(auto* const cloud, reach.cloud());
+        const auto volume = cloud->provider().describe_volume(target.machine.volume_id);
+        target.keep = target.keep || (volume && volume->kept);
+    }
+    return target;
+}
+
+Result<void> check_unprotected(const Target& target) {
+    const auto& [machine, agent, record, keep, not_its_own] = target;
+    const bool told = record && !is_being_deleted(*record) && record->request.protect;
+    if (agent.instance ? agent.instance->protect : !agent.answers && told) {
+        return Error{Code::protected_, fmt::format("'{}' is protected", machine.name)}.with_hint(
+            fmt::format("`jackdaw instance unprotect {}` first", machine.name));
+    }
+    return ok();
+}
+
+struct NameLock {
+    UniqueFd fd;
+    bool waited = false;
+};
+
+/// Waits a while for another one that works on this name.
+Result<NameLock> take_name(Session& session, const Reach& reach, const std::string& name) {
+    const auto until = session.in(name_limit);
+    for (bool waited = false;; waited = true) { // until it is free, or the limit
+        auto lock = reach.journal().lock(name);
+        if (lock) {
+            return NameLock{*std::move(lock), waited};
+        }
+        if (lock.error().id() != Code::operation_running || session.clock.now() >= until) {
+            return std::move(lock).error();
+        }
+        if (!waited) {
+            session.terminal.err(
+                fmt::format("another jackdaw is at work on '{}'; waiting for its end\n", name));
+        }
+        session.clock.sleep(between_tries);
+    }
+}
+
+/// What an earlier delete left when it was cut off after the machine.
+Result<int> go_on_without_machine(Session& session, const Invocation& invocation, Reach& reach,
+                                  const Error& no_such) {
+    const auto name = invocation.text("NAME");
+    if (invocation.dry_run) {
+        return would(session, invocation,
+                     {fmt::format("remove what an earlier delete of '{}' left", name)});
+    }
+    JACKDAW_CHECK(confirm(session, invocation, name, "removes what an earlier delete left"));
+    JACKDAW_TRY(const auto lock, take_name(session, reach, name));
+    const auto record = reach.journal().newest_of(name);
+    if (!record || !is_being_deleted(*record)) {
+        return no_such.clone(); // the other one has ended it
+    }
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    const auto volume = cloud->provider().describe_volume(record->volume_id);
+    Target target;
+    target.machine.name = name;
+    target.machine.id = record->instance_id;
+    target.machine.datastore = record->request.datastore;
+    target.machine.volume_id = volume ? record->volume_id : "";
+    target.keep = volume && (volume->kept || invocation.has("--keep-volume"));
+    target.record = record;
+    return Deletion{session, invocation, reach}.run(target);
+}
+
+Result<int> delete_without_machine(Session& session, const Invocation& invocation, Reach& reach,
+                                   const Error& no_such) {
+    const auto record = reach.journal().newest_of(invocation.text("NAME"));
+    if (record && next_step(*record) != CreateStep::ended) {
+        return remove_unfinished(session, invocation, reach, *record);
+    }
+    if (record && is_being_deleted(*record)) {
+        return go_on_without_machine(session, invocation, reach, no_such);
+    }
+    return no_such.clone();
+}
+
+std::vector<std::string> plan_text(const Target& target) {
+    const auto& machine = target.machine;
+    std::vector<std::string> lines;
+    if (target.agent.instance) {
+        lines.push_back(fmt::format("stop the database of '{}' cleanly", machine.name));
+    }
+    lines.push_back(fmt::format("remove machine '{}'", machine.name));
+    lines.push_back(
+        target.keep ? fmt::format("keep volume {}", machine.volume_id)
+                    : fmt::format("remove volume {} with all that is on it", machine.volume_id));
+    return lines;
+}
+
 } // namespace
 
 Result<int> instance_delete(Session& session, const Invocation& invocation) {
@@ -190,49 +346,35 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
     if (reach.local()) {
         return delete_locally(session, invocation, reach, asked_to_keep);
     }
-    auto machine = reach.machine(name);
-    const auto record = reach.journal().newest_of(name);
-    if (!machine) {
-        if (machine.error().code() == Errc::not_found && record &&
-            next_step(*record) != CreateStep::ended) {
-            return remove_unfinished(session, invocation, reach, *record);
-        }
-        return std::move(machine).error();
+    auto seen = look(reach, name, asked_to_keep);
+    if (!seen) {
+        return seen.error().code() == Errc::not_found
+                   ? delete_without_machine(session, invocation, reach, seen.error())
+                   : std::move(seen).error();
     }
-    const auto agent = ask(session, reach, *machine);
-    const bool ours = record && record->instance_id == machine->id;
-    // A volume that was attached and never became this instance's: what it holds is somebody's.
-    const bool not_its_own =
-        ours && !record->request.attach_serial.empty() && record->operation.status != "done";
-    const bool keep = asked_to_keep || not_its_own;
-    if (not_its_own && !asked_to_keep) {
+    seen->agent = ask(session, reach, seen->machine);
+    if (seen->not_its_own && !asked_to_keep) {
         session.terminal.err("its create did not take the attached volume over; it is kept\n");
     }
-    if (agent.instance ? agent.instance->protect : ours && record->request.protect) {
-        return Error{Code::protected_, fmt::format("'{}' is protected", name)}.with_hint(
-            fmt::format("`jackdaw instance unprotect {}` first", name));
-    }
+    JACKDAW_CHECK(check_unprotected(*seen));
     if (invocation.dry_run) {
-        std::vector<std::string> lines;
-        if (agent.instance) {
-            lines.push_back(fmt::format("stop the database of '{}' cleanly", name));
-        }
-        lines.push_back(fmt::format("remove machine '{}'", name));
-        lines.push_back(
-            keep ? fmt::format("keep volume {}", machine->volume_id)
-                 : fmt::format("remove volume {} with all that is on it", machine->volume_id));
-        return would(session, invocation, lines);
+        return would(session, invocation, plan_text(*seen));
     }
-    if (!agent.answers) {
+    if (!seen->agent.answers) {
         session.terminal.err(
             "its agent does not answer: machine and volume are removed without it\n");
     }
     JACKDAW_CHECK(confirm(session, invocation, name,
-                          keep ? "removes the machine and keeps its volume"
-                               : "destroys the instance and all its data"));
-    JACKDAW_TRY(const auto lock, reach.journal().lock(name));
-    Deletion deletion{session, invocation, reach, keep};
-    return deletion.run(*machine, agent);
+                          seen->keep ? "removes the machine and keeps its volume"
+                                     : "destroys the instance and all its data"));
+    JACKDAW_TRY(const auto lock, take_name(session, reach, name));
+    JACKDAW_TRY(auto target, look(reach, name, asked_to_keep)); // another one may have been at it
+    if (target.machine.id != seen->machine.id) {
+        return Error{Errc::conflict, fmt::format("'{}' is another instance by now", name)};
+    }
+    target.agent = lock.waited ? ask(session, reach, target.machine) : seen->agent;
+    JACKDAW_CHECK(check_unprotected(target));
+    return Deletion{session, invocation, reach}.run(target);
 }
 
 } // namespace jackdaw::cli

@@ -40,6 +40,26 @@ Result<Told> ask(Session& session, Reach& reach) {
     return told;
 }
 
+/// What nobody told is null, not zero: gossip has no sizes and no processes.
+Json as_told(const proto::Instance& instance) {
+    auto json = proto::to_json(instance);
+    const auto forget = [&](const char* object, std::initializer_list<const char*> keys) {
+        for (const auto* key : keys) {
+            json[object][key] = nullptr;
+        }
+    };
+    if (instance.volume_size_bytes == 0) {
+        forget("volume", {"size_bytes", "used_bytes"});
+    }
+    if (instance.agent_pid == 0) {
+        forget("agent", {"pid"});
+    }
+    if (instance.database_pid == 0) {
+        forget("database_process", {"pid", "restarts"});
+    }
+    return json;
+}
+
 Result<std::vector<MachineView>> known_machines(Reach& reach) {
     std::vector<MachineView> views;
     if (reach.local()) {
@@ -58,10 +78,14 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto told, ask(session, reach));
     JACKDAW_TRY(const auto machines, known_machines(reach));
-    const auto view = fleet_view(std::move(told.instances), machines);
+    const auto is_ghost = [&](const std::string& id) {
+        const auto record = reach.local() ? std::nullopt : reach.journal().of_instance(id);
+        return record && (is_gone(*record) || is_being_deleted(*record));
+    };
+    const auto view = fleet_view(std::move(told.instances), machines, is_ghost);
     Json items = Json::array();
     for (const auto& one : view.instances) {
-        items.push_back(proto::to_json(one));
+        items.push_back(as_told(one));
     }
     session.terminal.out(render_list(
         proto::list_json("Instance", std::move(items), told.as_of, view.unreachable),
@@ -78,6 +102,7 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
     }
     auto client = machine ? reach.of_machine(*machine) : reach.of(name);
     proto::Instance instance;
+    Json shown;
     auto json = client ? get(**client, "/v1/instance", session.in(answer_limit))
                        : Result<Json>{std::move(client).error()};
     if (json) {
@@ -86,18 +111,19 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
             instance.machine_id = machine->id;
             instance.machine_state = cloud::to_string(machine->state);
         }
+        shown = proto::to_json(instance);
     } else if (machine) { // what the provider knows is better than nothing
         auto view = fleet_view({}, {view_of(*machine)});
         instance = std::move(view.instances.front());
         if (machine->state == cloud::MachineState::on) {
             instance.reason = json.error().to_string();
         }
+        shown = as_told(instance);
     } else {
         return std::move(json).error();
     }
-    session.terminal.out(render_object(proto::to_json(instance),
-                                       instance_text(instance, session.terminal.colour_out()),
-                                       invocation.format));
+    session.terminal.out(render_object(
+        shown, instance_text(instance, session.terminal.colour_out()), invocation.format));
     return 0;
 }
 

@@ -3,8 +3,11 @@
 #include <filesystem>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "coordinator/cloud/local/images.h"
 #include "coordinator/cloud/local/local_provider.h"
+#include "coordinator/core/words.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -64,6 +67,15 @@ Result<fs::path> image_recipe() {
         .with_hint("run it from the source tree: packaging/image DATASTORE");
 }
 
+/// Can an image of this datastore be baked here?
+bool has_recipe(const std::string& reference) {
+    const auto program = image_recipe();
+    const auto datastore = parse_datastore(reference);
+    std::error_code failure;
+    return program && datastore && datastore->first != "base" && // what the others are baked on
+           fs::exists(program->parent_path() / "recipes" / (datastore->first + ".sh"), failure);
+}
+
 class LocalImages final : public Images {
 public:
     explicit LocalImages(Folders folders) : folders_{std::move(folders)} {}
@@ -77,8 +89,16 @@ public:
         return views;
     }
     Result<ImageView> find(const std::string& reference) override {
-        JACKDAW_TRY(const auto image, local::find_image(folders_.images(), reference));
-        return view_of(image);
+        auto image = local::find_image(folders_.images(), reference);
+        if (!image && image.error().id() == Code::no_image) {
+            return std::move(image).error().with_hint(
+                has_recipe(reference) ? fmt::format("`jackdaw image list` shows what is there; "
+                                                    "`jackdaw image build {}` bakes it",
+                                                    reference)
+                                      : "`jackdaw image list` shows what is there");
+        }
+        JACKDAW_TRY(const auto found, std::move(image));
+        return view_of(found);
     }
     Result<void> build(const std::vector<std::string>& arguments) override {
         JACKDAW_TRY(const auto program, image_recipe());

@@ -1,6 +1,7 @@
 // jackdaw op list | show | watch | abort | resume
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -20,8 +21,19 @@ namespace {
 struct Found {
     proto::Operation operation;
     std::optional<CreateRecord> record;
-    std::string machine; ///< of the agent that has it; empty: only the journal here has
+    std::string machine;   ///< of the agent that has it; empty: only the journal here has
+    bool deletion = false; ///< of an instance, by this journal
 };
+
+/// A delete stands with the create of the same instance.
+std::optional<Found> find_deletion(const Reach& reach, const std::string& id) {
+    for (auto& record : reach.journal().load_all()) {
+        if (record.deletion && record.deletion->id == id) {
+            return Found{*std::move(record.deletion), std::nullopt, {}, true};
+        }
+    }
+    return std::nullopt;
+}
 
 Result<proto::Operation> ask(Session& session, ApiClient& client, const std::string& id) {
     JACKDAW_TRY(const auto json,
@@ -43,6 +55,9 @@ Result<Found> find_operation(Session& session, Reach& reach, const std::string& 
         JACKDAW_TRY(auto client, reach.any());
         JACKDAW_TRY(found.operation, ask(session, *client, id));
         return found;
+    }
+    if (auto deletion = find_deletion(reach, id)) {
+        return *std::move(deletion);
     }
     found.record = reach.journal().find(id);
     JACKDAW_TRY(const auto machines, reach.machines());
@@ -156,6 +171,16 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
     const auto id = invocation.text("ID");
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(const auto found, find_operation(session, reach, id));
+    if (found.deletion) {
+        return Error{Errc::conflict, fmt::format("the delete of '{}' {}", found.operation.target,
+                                                 found.operation.status == "done"
+                                                     ? "is done"
+                                                     : "has removed its database already")}
+            .with_hint(
+                found.operation.status == "done"
+                    ? "there is nothing left of it"
+                    : fmt::format("`jackdaw instance delete {}` ends it", found.operation.target));
+    }
     if (invocation.dry_run) {
         return would(session, invocation, {fmt::format("{} operation {}", verb, id)});
     }
@@ -181,6 +206,13 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
 } // namespace
 
 Result<int> op_list(Session& session, const Invocation& invocation) {
+    constexpr std::array<std::string_view, 3> causes{"request", "boot", "supervisor"};
+    if (invocation.has("--cause") &&
+        std::ranges::find(causes, invocation.text("--cause")) == causes.end()) {
+        return Error{Errc::invalid, fmt::format("--cause '{}': one of {}",
+                                                printable(invocation.text("--cause").substr(0, 40)),
+                                                fmt::join(causes, ", "))};
+    }
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     std::vector<proto::Operation> all;
     std::vector<std::string> unreachable;
@@ -199,7 +231,12 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
         const auto records = reach.journal().load_all();
         for (const auto& record : records) {
             if (wanted(record.request.name)) {
-                all.push_back(record.operation);
+                if (!record.deletion || record.deletion->id != record.operation.id) {
+                    all.push_back(record.operation);
+                }
+                if (record.deletion) {
+                    all.push_back(*record.deletion);
+                }
             }
         }
         JACKDAW_TRY(const auto machines, reach.machines());
@@ -241,7 +278,7 @@ Result<int> op_watch(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto found, find_operation(session, reach, invocation.text("ID")));
     Conclusion end;
     end.operation = found.operation;
-    if (!found.record || !found.machine.empty()) {
+    if (!found.deletion && (!found.record || !found.machine.empty())) {
         JACKDAW_TRY(end.operation, follow(session, invocation, redial_of(reach, found),
                                           found.operation, [&](proto::Operation agent) {
                                               // The first one that is shown was merged already.

@@ -244,6 +244,11 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
         to.help_verb = cursor.next_word();
         return to;
     }
+    if (to.help_noun.empty() && std::ranges::find(words, "--version") != words.end()) {
+        auto asked = words; // as other programs have it
+        *std::ranges::find(asked, "--version") = "version";
+        return parse_command_line(asked);
+    }
     if (to.help_noun.empty()) {
         for (const auto& word :
              cursor.rest()) { // options alone are a mistake, nothing at all is not

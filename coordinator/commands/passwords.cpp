@@ -24,6 +24,13 @@ Result<GivenPassword> take_password(Session& session, const Invocation& invocati
             session.terminal.err("password (it is shown while you type): ");
         }
         JACKDAW_TRY(given.password, session.terminal.read_line(password_bytes_max));
+        if (!session.terminal.in_is_terminal() && session.terminal.in_ready()) {
+            JACKDAW_TRY(const auto more, session.terminal.read_line(password_bytes_max));
+            if (!more.empty()) {
+                return Error{Code::bad_password, "--password-stdin: one line, but a second follows"}
+                    .with_hint("`--user-file FILE` takes several users");
+            }
+        }
     } else if (invocation.has("--password-file")) {
         JACKDAW_TRY(auto text,
                     read_small_file(invocation.text("--password-file"), password_bytes_max + 2));

@@ -100,7 +100,8 @@ Result<cloud::Machine> Reach::machine(const std::string& name) {
     auto found = opened->provider().describe_machine(name);
     if (!found && found.error().code() == Errc::not_found) {
         return Error{Errc::not_found,
-                     fmt::format("there is no instance '{}' in fleet '{}'", name, profile_->name)};
+                     fmt::format("there is no instance '{}' in fleet '{}'", name, profile_->name)}
+            .with_hint("`jackdaw instance list` shows what there is");
     }
     return found;
 }
@@ -129,7 +130,9 @@ Result<ClientPtr> Reach::any() {
     }
     JACKDAW_TRY(const auto all, machines());
     auto last =
-        Error{Errc::unavailable, fmt::format("no machine of fleet '{}' is on", profile_->name)};
+        Error{Errc::unavailable, fmt::format("no machine of fleet '{}' is on", profile_->name)}
+            .with_hint(
+                "`jackdaw machine list` shows them, `jackdaw machine power-on NAME` starts one");
     for (const auto& one : all) {
         if (one.state != cloud::MachineState::on) {
             continue;

@@ -5,6 +5,16 @@
 
 namespace jackdaw::cli {
 
+namespace {
+
+/// Nothing is well that nobody was told of.
+int told(Session& session, const Invocation& invocation, int status) {
+    const auto arrived = session.terminal.out_arrived();
+    return status != 0 || arrived ? status : report(session, invocation.format, arrived.error());
+}
+
+} // namespace
+
 int run(Session& session, const std::vector<std::string>& words) {
     auto invocation = parse_command_line(words);
     if (!invocation) {
@@ -19,10 +29,11 @@ int run(Session& session, const std::vector<std::string>& words) {
     }
     if (invocation->command == nullptr) {
         session.terminal.out(help_text(invocation->help_noun, invocation->help_verb));
-        return 0;
+        return told(session, *invocation, 0);
     }
     auto status = invocation->command->handler(session, *invocation);
-    return status ? *status : report(session, invocation->format, status.error());
+    return status ? told(session, *invocation, *status)
+                  : report(session, invocation->format, status.error());
 }
 
 } // namespace jackdaw::cli

@@ -1,5 +1,7 @@
 #include "coordinator/commands/terminal.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -36,13 +38,24 @@ extern "C" void jackdaw_on_interrupt(int /*signal*/) {
     ::_exit(130);
 }
 
-void write_all(int fd, std::string_view text) {
+/// 0, or the errno of what stopped it: a full disk, a reader that went away.
+int write_all(int fd, std::string_view text) {
     while (!text.empty()) {
         const auto size = ::write(fd, text.data(), text.size());
-        if (size > 0) {
+        if (size >= 0) {
             text.remove_prefix(static_cast<std::size_t>(size));
         } else if (errno != EINTR) {
-            return; // a reader that went away wants no more of it
+            return errno;
+        }
+    }
+    return 0;
+}
+
+void fill_closed_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            // The lowest free number is this one, since those below it are open by now.
+            (void)!::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
         }
     }
 }
@@ -50,14 +63,27 @@ void write_all(int fd, std::string_view text) {
 class RealTerminal final : public Terminal {
 public:
     RealTerminal() : plain_{wants_no_colour()} {
+        fill_closed_streams();
         struct sigaction action{};
         action.sa_handler = jackdaw_on_interrupt;
         sigemptyset(&action.sa_mask);
         ::sigaction(SIGINT, &action, nullptr);
         ::signal(SIGPIPE, SIG_IGN); // write() says so itself
     }
-    void out(std::string_view text) override { write_all(STDOUT_FILENO, text); }
-    void err(std::string_view text) override { write_all(STDERR_FILENO, text); }
+    void out(std::string_view text) override {
+        if (out_failure_ == 0) { // what follows a gap would be taken for the whole
+            out_failure_ = write_all(STDOUT_FILENO, text);
+        }
+    }
+    void err(std::string_view text) override { (void)write_all(STDERR_FILENO, text); }
+    Result<void> out_arrived() const override {
+        if (out_failure_ == 0) {
+            return ok();
+        }
+        return Error{Errc::unavailable, "write standard output",
+                     std::error_code{out_failure_, std::system_category()}}
+            .with_id(Code::output_lost);
+    }
     [[nodiscard]] bool in_is_terminal() const override { return ::isatty(STDIN_FILENO) == 1; }
     [[nodiscard]] bool out_is_terminal() const override { return ::isatty(STDOUT_FILENO) == 1; }
     [[nodiscard]] bool err_is_terminal() const override { return ::isatty(STDERR_FILENO) == 1; }
@@ -97,6 +123,10 @@ public:
         }
         return Secret{std::move(line)};
     }
+    [[nodiscard]] bool in_ready() const override {
+        pollfd in{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+        return ::poll(&in, 1, 0) == 1;
+    }
     void set_interrupt_note(std::string_view note) override {
         const auto next = 1U - note_at.load();
         auto& text = note_text[next];
@@ -116,6 +146,7 @@ private:
                (kind != nullptr && std::string_view{kind} == "dumb");
     }
     bool plain_;
+    int out_failure_ = 0; ///< errno of the first write that failed
 };
 
 class RealClock final : public Clock {

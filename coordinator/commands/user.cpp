@@ -51,6 +51,8 @@ Result<int> send_password(Session& session, const Invocation& invocation,
     }
     Conclusion end;
     end.said = std::move(said);
+    end.what_there_is = fmt::format(
+        "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is", instance);
     end.credentials.push_back(
         Credential{user.name, user.host, std::move(given.password), given.generated});
     return see_through(
@@ -110,6 +112,7 @@ Result<int> user_delete(Session& session, const Invocation& invocation) {
                                             session.in(answer_limit)));
     Conclusion end;
     end.said = fmt::format("user '{}@{}' is gone", printable(user.name), printable(user.host));
+    end.what_there_is = fmt::format("`jackdaw user list {}` shows what there is", instance);
     return see_through(
         session, invocation, [&] { return reach.of(instance); }, accepted, std::move(end));
 }

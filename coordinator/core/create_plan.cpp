@@ -60,9 +60,18 @@ CreateRecord begin_create(CreateRequest request, std::string fleet, std::string 
     return record;
 }
 
+bool is_being_deleted(const CreateRecord& record) noexcept {
+    return record.deletion && record.deletion->status != "done";
+}
+
+bool is_gone(const CreateRecord& record) noexcept {
+    return record.operation.status == "undone" ||
+           (record.deletion && record.deletion->status == "done");
+}
+
 CreateStep next_step(const CreateRecord& record) noexcept {
     const auto& status = record.operation.status;
-    if (status == "done" || status == "undone") {
+    if (status == "done" || status == "undone" || record.deletion) {
         return CreateStep::ended;
     }
     for (const auto step : steps) {
@@ -160,8 +169,11 @@ bool takes_back(CreateStep step, Errc reaction) noexcept {
 }
 
 bool is_orphan(const CreateRecord& record, bool coordinator_lives) noexcept {
-    if (record.operation.status == "undone") {
+    if (is_gone(record)) {
         return true;
+    }
+    if (record.deletion) {
+        return !coordinator_lives;
     }
     return !record.agent_has_it && record.operation.status != "done" && !coordinator_lives;
 }
@@ -175,7 +187,7 @@ std::string difference(const CreateRequest& wanted, const CreateRequest& record)
     }
     if (wanted.volume_size_bytes != record.volume_size_bytes ||
         wanted.volume_type != record.volume_type || wanted.attach_serial != record.attach_serial) {
-        return "the volume";
+        return "volume";
     }
     if (wanted.filesystem != record.filesystem) {
         return "--fs";

@@ -8,6 +8,7 @@
 //   machine and volume.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,8 @@ struct CreateRecord {
     bool volume_made = false;  ///< by this operation: an undo may delete it
     bool agent_has_it = false; ///< the agent acknowledged: from here on it decides
     bool told = false;         ///< the passwords were shown: a resume must not change them
+    /// The delete of the instance: there from before its machine goes, `done` when all is gone.
+    std::optional<proto::Operation> deletion;
 };
 
 enum class CreateStep : std::uint8_t {
@@ -66,6 +69,11 @@ enum class CreateStep : std::uint8_t {
 };
 
 [[nodiscard]] std::string_view step_name(CreateStep step) noexcept;
+
+/// Its delete has begun and not ended: what is left of it is nobody's, and the same delete goes on.
+[[nodiscard]] bool is_being_deleted(const CreateRecord& record) noexcept;
+/// There is no such instance any more: its create was taken back, or it was deleted.
+[[nodiscard]] bool is_gone(const CreateRecord& record) noexcept;
 
 /// A new one. Times are RFC 3339, ids UUIDv7, all made by the caller.
 [[nodiscard]] CreateRecord begin_create(CreateRequest request, std::string fleet,
@@ -93,7 +101,8 @@ void undone(CreateRecord& record, std::string now, const proto::ErrorShape& erro
 [[nodiscard]] bool takes_back(CreateStep step, Errc reaction) noexcept;
 
 /// Does the operation still stand for machine and volume? Once the agent has it, always; before,
-/// only while the coordinator that works on it lives.
+/// only while the coordinator that works on it lives. Likewise while it is being deleted, and after
+/// that never.
 [[nodiscard]] bool is_orphan(const CreateRecord& record, bool coordinator_lives) noexcept;
 
 /// What stands in the way of doing `wanted` when `record` is what was journalled under this name:

@@ -72,6 +72,9 @@ Json to_json(const CreateRecord& record) {
                           {"agent_has_it", record.agent_has_it},
                           {"told", record.told},
                           {"request", request_json(record)}};
+    if (record.deletion) {
+        json["create"]["deletion"] = proto::to_json(*record.deletion);
+    }
     return json;
 }
 
@@ -91,6 +94,9 @@ Result<CreateRecord> create_record_from(const Json& json) {
     JACKDAW_TRY(record.agent_has_it, proto::bool_at(*at, "agent_has_it", false));
     JACKDAW_TRY(record.told, proto::bool_at(*at, "told", false));
     JACKDAW_TRY(record.request, request_from(at->at("request")));
+    if (const auto deletion = at->find("deletion"); deletion != at->end()) {
+        JACKDAW_TRY(record.deletion, proto::operation_from(*deletion));
+    }
     // Every step of the plan must be there, in whatever state: reopen_from() and its like rely on
     // it.
     const auto whole = begin_create(record.request, record.fleet, record.operation.id, "", "", "");

@@ -18,7 +18,14 @@ proto::Instance untold(const MachineView& machine) {
 
 } // namespace
 
-FleetView fleet_view(std::vector<proto::Instance> told, const std::vector<MachineView>& machines) {
+FleetView fleet_view(std::vector<proto::Instance> told, const std::vector<MachineView>& machines,
+                     const std::function<bool(const std::string& id)>& is_gone) {
+    if (is_gone) {
+        std::erase_if(told, [&](const proto::Instance& one) {
+            return std::ranges::find(machines, one.id, &MachineView::id) == machines.end() &&
+                   is_gone(one.id);
+        });
+    }
     for (const auto& machine : machines) {
         auto at = std::ranges::find(told, machine.id, &proto::Instance::id);
         const bool known = at != told.end();

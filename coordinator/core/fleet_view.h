@@ -1,6 +1,7 @@
 #pragma once
 // What gossip tells of the fleet and what the provider knows of its machines, put together.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ struct FleetView {
 
 /// Told instances get their machine's state; one that stands on a machine that is off, or that
 /// nobody tells of, is `unreachable` with the reason. Two with one name are shown as name~1234 (the
-/// id's last four digits).
+/// id's last four digits). One that `is_gone` says yes to and that has no machine is left out:
+/// other agents go on telling of it for a while.
 [[nodiscard]] FleetView fleet_view(std::vector<proto::Instance> told,
-                                   const std::vector<MachineView>& machines);
+                                   const std::vector<MachineView>& machines,
+                                   const std::function<bool(const std::string& id)>& is_gone = {});
 
 } // namespace jackdaw::cli

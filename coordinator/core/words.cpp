@@ -76,9 +76,12 @@ Result<void> check_account_name(std::string_view name, std::string_view what) {
     const auto harmless = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; };
     if (name.empty() || name.size() > 80 || !is_utf8(name) ||
         !std::ranges::all_of(name, harmless)) {
+        const bool host = what == "host";
         return Error{Code::bad_name,
-                     fmt::format("{} name '{}': 1 to 80 bytes of UTF-8, no control characters",
-                                 what, is_utf8(name) ? shown(name) : "…")};
+                     fmt::format("{}{} '{}': 1 to 80 bytes of UTF-8, no control characters", what,
+                                 host ? "" : " name", is_utf8(name) ? shown(name) : "…")}
+            .with_hint(host ? "an address, one with % in it, or % for everywhere"
+                            : fmt::format("use another {} name", what));
     }
     return ok();
 }

@@ -66,6 +66,12 @@ std::optional<CreateRecord> OpJournal::newest_of(const std::string& name) const 
     return at == all.end() ? std::nullopt : std::optional{std::move(*at)};
 }
 
+std::optional<CreateRecord> OpJournal::of_instance(const std::string& instance_id) const {
+    auto all = load_all();
+    const auto at = std::ranges::find(all, instance_id, &CreateRecord::instance_id);
+    return at == all.end() ? std::nullopt : std::optional{std::move(*at)};
+}
+
 Result<UniqueFd> OpJournal::lock(const std::string& name) const {
     JACKDAW_CHECK(make_folders(folder_, 0700));
     return lock_file(folder_ / (name + ".lock"));

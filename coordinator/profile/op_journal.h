@@ -24,6 +24,7 @@ public:
     [[nodiscard]] std::optional<CreateRecord> find(const std::string& operation_id) const;
     /// The newest of this instance name.
     [[nodiscard]] std::optional<CreateRecord> newest_of(const std::string& name) const;
+    [[nodiscard]] std::optional<CreateRecord> of_instance(const std::string& instance_id) const;
     /// Nobody else works on this name while it is held. E-OPERATION-RUNNING otherwise.
     [[nodiscard]] Result<UniqueFd> lock(const std::string& name) const;
 

@@ -90,6 +90,8 @@ TEST_CASE_METHOD(
     CHECK(list.at("unreachable") == Json::array({"db1"}));
     CHECK(list.at("items").at(0).at("status") == "unreachable");
     CHECK(list.at("items").at(1).at("status") == "running");
+    CHECK(list.at("items").at(0).at("database_process").at("pid").is_null()); // off: nobody knows
+    CHECK(list.at("items").at(1).at("database_process").at("restarts").is_null());
     REQUIRE(world.jackdaw({"instance", "list", "-o", "name"}) == 0);
     CHECK(out() == "db1\ndb2\n");
     REQUIRE(world.jackdaw({"instance", "list"}) == 0);
@@ -117,6 +119,48 @@ TEST_CASE_METHOD(
     CHECK(err().find("E-MACHINE-DOWN") != std::string::npos);
     CHECK(err().find("jackdaw machine power-on db1") != std::string::npos);
     CHECK(world.calls.empty());
+}
+
+TEST_CASE_METHOD(Scene, "a change that nothing keeps prints no id") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    CHECK(out() == "machine 'db1' is off\n");
+    REQUIRE(world.jackdaw({"machine", "power-on", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("action") == "machine.power-on");
+    CHECK(err().empty());
+}
+
+TEST_CASE_METHOD(Scene, "hints name the list that fits") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    CHECK(world.jackdaw({"member", "list"}) == 8);
+    CHECK(err().find("machine power-on") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "show", "none"}) == 5);
+    CHECK(err().find("`jackdaw instance list`") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--attach-volume",
+                         "none", "--wait"}) == 5);
+    CHECK(err().find("`jackdaw fleet show`") != std::string::npos);
+    CHECK(world.jackdaw({"user", "create", "app", "--host", ""}) == 2);
+    CHECK(err().find("% for everywhere") != std::string::npos);
+    CHECK(world.jackdaw({"op", "list", "--cause", "xyz"}) == 2);
+    CHECK(err().find("request, boot, supervisor") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "list", "-o", "jsn"}) == 2);
+    CHECK(err().find("table, wide, json, jsonl, yaml, name") != std::string::npos);
+    CHECK(world.jackdaw({"--version"}) == 0);
+    CHECK(out().starts_with("jackdaw "));
+}
+
+TEST_CASE_METHOD(Scene, "a fleet's destruction asks about each instance, before the first goes") {
+    make_fleet({"db1", "db2"});
+    REQUIRE(world.jackdaw({"instance", "protect", "db2", "--wait"}) == 0);
+    CHECK(world.jackdaw({"fleet", "destroy", "--yes"}) == 6);
+    CHECK(world.machines.size() == 2);
+    REQUIRE(world.jackdaw({"instance", "unprotect", "db2", "--wait"}) == 0);
+    CHECK(world.jackdaw({"fleet", "destroy"}) == 2);
+    CHECK(err().find("db1, db2") != std::string::npos);
+    REQUIRE(world.jackdaw({"fleet", "destroy", "--dry-run"}) == 0);
+    CHECK(out().find("'db1'") != std::string::npos);
+    CHECK(out().find("'db2'") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene, "a change prints its operation's id first, and its end") {
@@ -170,6 +214,17 @@ TEST_CASE_METHOD(Scene,
                            "--wait"}) == 0);
     CHECK(world.agents["db1"].passwords["app@%"] == "given one");
     CHECK(out().find("given one") == std::string::npos);
+    world.terminal.typed = {"given one", "and another"};
+    CHECK(world.jackdaw({"user", "password", "app", "--password-stdin"}) == 2);
+    CHECK(err().find("a second follows") != std::string::npos);
+    CHECK(world.jackdaw({"user", "create", "late"}) == 0); // waits, although nobody looks on
+    CHECK(out().find("(shown this once): ") != std::string::npos);
+    CHECK(world.jackdaw({"user", "create", "later", "--no-wait"}) == 0);
+    CHECK(out().find("once the operation is done; shown this once") != std::string::npos);
+    world.agents["db1"].ends_as = "failed";
+    CHECK(world.jackdaw({"user", "create", "never", "-o", "json"}) == 1);
+    CHECK(json().at("result").at("credentials").empty());
+    world.agents["db1"].ends_as = "done";
     CHECK(world.jackdaw({"user", "delete", "app"}) == 2);
     CHECK(world.jackdaw({"user", "delete", "app", "--yes", "--wait"}) == 0);
     CHECK(world.jackdaw({"database", "delete", "shop", "--yes", "--dry-run"}) == 0);

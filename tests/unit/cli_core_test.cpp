@@ -140,6 +140,9 @@ TEST_CASE("a record survives its journal whole, without any password") {
     record.volume_made = record.agent_has_it = true;
     step_started(record, CreateStep::network, "t1");
     step_done(record, CreateStep::network, "t2", 12);
+    record.deletion = proto::Operation{};
+    record.deletion->id = "d";
+    record.deletion->status = "running";
     const auto text = to_json(record).dump();
     CHECK(text.find("password") == std::string::npos);
     const auto json = proto::parse_json(text);
@@ -152,7 +155,12 @@ TEST_CASE("a record survives its journal whole, without any password") {
     CHECK(back->volume_made);
     CHECK(back->agent_has_it);
     CHECK_FALSE(back->told);
-    CHECK(next_step(*back) == CreateStep::volume);
+    CHECK(is_being_deleted(*back));
+    CHECK(back->deletion->id == "d");
+    CHECK(next_step(*back) == CreateStep::ended);
+    auto living = *back;
+    living.deletion.reset();
+    CHECK(next_step(living) == CreateStep::volume);
 }
 
 TEST_CASE("a damaged record is refused, one without a step gets it as due") {
@@ -182,7 +190,7 @@ TEST_CASE("each thing that makes another instance is a difference, protection is
         return difference(changed, base);
     };
     CHECK(differs([](auto& r) { r.version = "11"; }) == "--datastore");
-    CHECK(differs([](auto& r) { r.volume_size_bytes += 1; }) == "the volume");
+    CHECK(differs([](auto& r) { r.volume_size_bytes += 1; }) == "volume");
     CHECK(differs([](auto& r) { r.filesystem = "ext4"; }) == "--fs");
     CHECK(differs([](auto& r) { r.memory_bytes = 1; }) == "--flavor");
     CHECK(differs([](auto& r) { r.databases.clear(); }) == "--database");
@@ -212,6 +220,14 @@ TEST_CASE("an orphan is what no agent has and no living coordinator works on") {
     CHECK_FALSE(is_orphan(record, true));
     record.agent_has_it = true;
     CHECK_FALSE(is_orphan(record, false));
+    record.operation.status = "done";
+    record.deletion = proto::Operation{};
+    record.deletion->status = "running";
+    CHECK(is_orphan(record, false));
+    CHECK_FALSE(is_orphan(record, true)); // a living delete removes it itself
+    record.deletion->status = "done";
+    CHECK(is_orphan(record, true));
+    record.deletion.reset();
     record.operation.status = "undone";
     CHECK(is_orphan(record, false));
 }

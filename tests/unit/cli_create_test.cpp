@@ -261,6 +261,47 @@ TEST_CASE_METHOD(
     CHECK(world.agents["db1"].passwords["app@%"] == told);
 }
 
+TEST_CASE_METHOD(Scene, "passwords that the output did not take are made anew by the same create") {
+    for (const std::string wait : {"--wait", "--no-wait"}) {
+        INFO(wait);
+        test::TemporaryFolder own;
+        fakes::World other{own.path()};
+        REQUIRE(other.jackdaw({"fleet", "init", "f1"}) == 0);
+        other.terminal.broken = true;
+        auto words = create_words;
+        *std::ranges::find(words, "--wait") = wait;
+        CHECK(other.jackdaw(words) == 1);
+        CHECK(other.terminal.stderr_text.find("E-OUTPUT-LOST") != std::string::npos);
+        CHECK(other.machines.size() == 1); // it was made all the same
+        const auto lost = other.agents["db1"].passwords["app@%"];
+        other.terminal.broken = false;
+        REQUIRE(other.jackdaw(create_words) == 0);
+        const auto told = Json::parse(other.terminal.stdout_text)
+                              .at("result")
+                              .at("credentials")
+                              .at(0)
+                              .at("password");
+        CHECK(told != lost);
+        CHECK(other.agents["db1"].passwords["app@%"] == told);
+        REQUIRE(other.jackdaw(create_words) == 0);
+        CHECK(Json::parse(other.terminal.stdout_text).at("no_op") == true);
+        CHECK(other.agents["db1"].passwords["app@%"] == told);
+    }
+}
+
+TEST_CASE_METHOD(Scene,
+                 "a change whose end could not be told has ended all the same, and exits 1") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    world.terminal.broken = true;
+    CHECK(world.jackdaw({"instance", "list"}) == 1);
+    CHECK(world.jackdaw({"instance", "list", "-o", "jsn"}) == 2); // the first failure counts
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 1);
+    CHECK(world.machines.empty());
+    CHECK(world.volumes.empty());
+    world.terminal.broken = false;
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 5);
+}
+
 TEST_CASE_METHOD(Scene,
                  "an agent that never answers is given up with 8, and the create can be resumed") {
     world.unreachable = true;
@@ -329,6 +370,13 @@ TEST_CASE_METHOD(
     REQUIRE(world.volumes.size() == 1);
     const auto serial = world.volumes.front().serial;
     REQUIRE(world.volumes.front().kept);
+    CHECK(world.terminal.stdout_text.find("--attach-volume " + serial + " --take-over ") !=
+          std::string::npos);
+    REQUIRE(world.jackdaw({"fleet", "show"}) == 0);
+    CHECK(world.terminal.stdout_text.find("--attach-volume " + serial) != std::string::npos);
+    REQUIRE(world.jackdaw({"fleet", "show", "-o", "json"}) == 0);
+    CHECK(json().at("kept_volumes").at(0).at("serial") == serial);
+    CHECK(json().at("kept_volumes").at(0).at("instance_id").is_string());
     REQUIRE(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--attach-volume",
                            serial, "--wait"}) == 0);
     CHECK_FALSE(world.volumes.front().kept);
@@ -349,7 +397,39 @@ TEST_CASE_METHOD(Scene, "delete works without the agent, and keeps a volume when
     CHECK(world.jackdaw({"instance", "list"}) == 4);
 }
 
-TEST_CASE_METHOD(Scene, "killed at any moment of a delete, the same delete ends it") {
+TEST_CASE_METHOD(Scene, "killed at any moment of a delete, the same delete ends it, or fleet gc") {
+    for (const bool collect : {false, true}) {
+        std::size_t kills = 0;
+        for (std::size_t at = 0; at < 50; ++at) {
+            INFO("killed at moment " << at << (collect ? ", then gc" : ""));
+            test::TemporaryFolder own;
+            fakes::World other{own.path()};
+            REQUIRE(other.jackdaw({"fleet", "init", "f1"}) == 0);
+            REQUIRE(other.jackdaw(create_words) == 0);
+            other.kill_at = at;
+            const bool ended = other.jackdaw({"instance", "delete", "db1", "--yes"}).has_value();
+            other.kill_at.reset();
+            if (ended) {
+                break;
+            }
+            ++kills;
+            if (collect) {
+                REQUIRE(other.jackdaw({"fleet", "gc"}) == 0);
+                // Whole, or gone: never a volume of which nobody knows.
+                CHECK(other.volumes.size() == other.machines.size());
+            } else {
+                REQUIRE(other.jackdaw({"instance", "delete", "db1", "--yes"}) == 0);
+                CHECK(other.machines.empty());
+                CHECK(other.volumes.empty());
+                CHECK(other.jackdaw({"instance", "delete", "db1", "--yes"}) == 5);
+                CHECK(other.jackdaw(create_words) == 0); // the name is free again
+            }
+        }
+        CHECK(kills >= 7);
+    }
+}
+
+TEST_CASE_METHOD(Scene, "killed at any moment of a delete that keeps the volume, it stays") {
     for (std::size_t at = 0; at < 50; ++at) {
         INFO("killed at moment " << at);
         test::TemporaryFolder own;
@@ -357,17 +437,85 @@ TEST_CASE_METHOD(Scene, "killed at any moment of a delete, the same delete ends 
         REQUIRE(other.jackdaw({"fleet", "init", "f1"}) == 0);
         REQUIRE(other.jackdaw(create_words) == 0);
         other.kill_at = at;
-        const bool ended = other.jackdaw({"instance", "delete", "db1", "--yes"}).has_value();
+        const std::vector<std::string> words{"instance", "delete", "db1", "--yes", "--keep-volume"};
+        const bool ended = other.jackdaw(words).has_value();
         other.kill_at.reset();
+        REQUIRE(other.jackdaw({"fleet", "gc"}) == 0);
+        REQUIRE(other.volumes.size() == 1);
         if (ended) {
-            CHECK(at > 3);
+            CHECK(at > 4);
             break;
         }
-        if (!other.machines.empty()) {
-            CHECK(other.jackdaw({"instance", "delete", "db1", "--yes"}) == 0);
-        } else if (!other.volumes.empty()) {
-            CHECK(other.jackdaw({"fleet", "gc"}) == 0);
-        }
+        (void)other.jackdaw(words);
         CHECK(other.machines.empty());
+        REQUIRE(other.volumes.size() == 1);
+        CHECK(other.volumes.front().kept);
     }
+}
+
+TEST_CASE_METHOD(Scene, "gc spares a volume that another instance took over from a deleted one") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--yes", "--keep-volume"}) == 0);
+    REQUIRE(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--attach-volume",
+                           world.volumes.front().serial, "--wait"}) == 0);
+    world.machines.clear(); // its record is lost; what it held is not garbage
+    REQUIRE(world.jackdaw({"fleet", "gc"}) == 0);
+    CHECK(world.volumes.size() == 1);
+}
+
+TEST_CASE_METHOD(Scene, "a delete waits for another one that works on the same name") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    const auto lock = OpJournal{world.folders.ops("f1")}.lock("db1");
+    REQUIRE(lock);
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 6); // it never ends
+    CHECK(err().find("waiting") != std::string::npos);
+    CHECK(err().find("E-OPERATION-RUNNING") != std::string::npos);
+    CHECK(world.machines.size() == 1);
+    CHECK(std::ranges::find(world.calls, "DELETE /v1/instance") == world.calls.end());
+}
+
+TEST_CASE_METHOD(Scene, "an agent that has just ended an earlier delete is no reason to stop") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    world.deleted_meanwhile = true;
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 0);
+    CHECK(world.machines.empty());
+    CHECK(world.volumes.empty());
+}
+
+TEST_CASE_METHOD(Scene, "a delete is in the journal, and its instance in no list any more") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    REQUIRE(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--volume", "1G",
+                           "--wait"}) == 0);
+    proto::Instance rumour;
+    rumour.name = "db1";
+    rumour.id = world.agents["db1"].spec->id;
+    rumour.status = "running";
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--yes", "-o", "json"}) == 0);
+    const auto id = json().at("id").get<std::string>();
+    REQUIRE(world.jackdaw({"op", "show", id, "-o", "json"}) == 0);
+    CHECK(json().at("action") == "instance.delete");
+    CHECK(json().at("status") == "done");
+    CHECK(world.jackdaw({"op", "watch", id}) == 0);
+    CHECK(world.jackdaw({"op", "resume", id}) == 6);
+    REQUIRE(world.jackdaw({"op", "list", "--instance", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("items").size() == 2);
+    world.rumours = {rumour};
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "name"}) == 0);
+    CHECK(world.terminal.stdout_text == "db2\n");
+}
+
+TEST_CASE_METHOD(Scene, "the delete of what another coordinator made goes on, too") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    std::filesystem::remove_all(world.folders.ops("f1"));
+    world.unreachable = true;
+    world.kill_at = 1; // right behind the machine's removal
+    REQUIRE_FALSE(world.jackdaw({"instance", "delete", "db1", "--yes"}));
+    REQUIRE(world.machines.empty());
+    world.kill_at.reset();
+    REQUIRE(world.volumes.size() == 1);
+    REQUIRE(world.jackdaw({"fleet", "gc"}) == 0);
+    CHECK(world.volumes.size() == 1); // of an operation that no journal here knows
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 0);
+    CHECK(world.volumes.empty());
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace jackdaw::cli::fakes {
 namespace {
@@ -131,6 +132,9 @@ private:
                     items.push_back(proto::to_json(view_of(one)));
                 }
             }
+            for (const auto& one : world_.rumours) {
+                items.push_back(proto::to_json(one));
+            }
             return {200,
                     proto::list_json("Instance", std::move(items), "2026-01-01T00:00:00.000Z")};
         }
@@ -162,6 +166,10 @@ private:
                 return {200, proto::to_json(view_of(agent))};
             }
             if (request.method == "DELETE") {
+                if (std::exchange(world_.deleted_meanwhile, false)) {
+                    agent.spec.reset();
+                    return {404, nullptr};
+                }
                 return begin(agent, "instance.delete", "", agent.spec->name);
             }
             if (path.ends_with("protect")) {
@@ -279,6 +287,7 @@ public:
     Result<void> delete_volume(const std::string& id) override {
         world_.moment("delete_volume");
         std::erase_if(world_.volumes, [&](const auto& one) { return one.id == id; });
+        world_.moment("delete_volume did it");
         return ok();
     }
     Result<void> attach_volume(const std::string&, const std::string&) override { return ok(); }
@@ -328,6 +337,7 @@ public:
         world_.moment("delete_machine");
         std::erase_if(world_.machines, [&](const auto& one) { return one.name == name; });
         world_.agents.erase(name);
+        world_.moment("delete_machine did it");
         return ok();
     }
     Result<std::vector<cloud::GcItem>> collect_garbage(const cloud::GcRequest& request) override {
@@ -341,7 +351,11 @@ public:
             }
         }
         for (const auto& volume : std::vector{world_.volumes}) {
-            if (!request.owned(volume.tags, true)) {
+            const bool attached =
+                std::ranges::find(world_.machines, volume.id, &cloud::Machine::volume_id) !=
+                world_.machines.end();
+            if (!attached && !volume.kept && !request.owned_volumes.contains(volume.id) &&
+                !request.owned(volume.tags, true)) {
                 items.push_back({"volume", volume.id, "no operation owns it"});
                 if (!request.dry_run) {
                     JACKDAW_CHECK(delete_volume(volume.id));

@@ -21,7 +21,14 @@ struct Killed {};
 
 class FakeTerminal final : public Terminal {
 public:
-    void out(std::string_view text) override { stdout_text += text; }
+    void out(std::string_view text) override {
+        if (!broken) {
+            stdout_text += text;
+        }
+    }
+    Result<void> out_arrived() const override {
+        return broken ? Result<void>{Error{Code::output_lost, "write standard output"}} : ok();
+    }
     void err(std::string_view text) override { stderr_text += text; }
     [[nodiscard]] bool in_is_terminal() const override { return interactive; }
     [[nodiscard]] bool out_is_terminal() const override { return interactive; }
@@ -37,6 +44,7 @@ public:
         }
         return Secret{std::move(line)};
     }
+    [[nodiscard]] bool in_ready() const override { return !typed.empty(); }
     void set_interrupt_note(std::string_view note) override {
         if (!note.empty()) {
             last_note = note;
@@ -46,6 +54,7 @@ public:
     std::string stdout_text, stderr_text, last_note;
     std::deque<std::string> typed;
     bool interactive = false;
+    bool broken = false; ///< stdout takes nothing
 };
 
 class FakeClock final : public Clock {
@@ -106,7 +115,9 @@ struct World {
     std::vector<std::string> calls;     ///< of the provider and of agents
     std::optional<std::size_t> kill_at; ///< ends the process at this moment of it
     std::size_t moments = 0;
-    bool unreachable = false; ///< every dial fails
+    bool unreachable = false;             ///< every dial fails
+    bool deleted_meanwhile = false;       ///< an agent's instance goes right before the next DELETE
+    std::vector<proto::Instance> rumours; ///< that gossip still tells of
 };
 
 } // namespace jackdaw::cli::fakes
