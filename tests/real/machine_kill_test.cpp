@@ -67,6 +67,81 @@ TEST_CASE("gc finds nothing in a healthy fleet") {
     CHECK(world.provider().volumes()->size() == 3);
 }
 
+TEST_CASE("a lost bridge and a lost record of the network cost a machine that is on nothing") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    auto& provider = world.provider();
+    const Machine a = world.make("a");
+    const local::Layout layout{world.state(), world.fleet()};
+    const auto before = provider.describe_network();
+    REQUIRE((before && *before));
+    const auto lose_bridge = [&] {
+        REQUIRE_OK(
+            local::run_checked({local::find_program("ip"), "link", "delete", layout.bridge()}, "",
+                               std::chrono::seconds{10}));
+        CHECK_FALSE(greets(a.address, silence_ms));
+    };
+    lose_bridge();
+    REQUIRE_OK(provider.fleet_up());
+    CHECK(greets(a.address, patience_ms));
+    // gc takes nothing from a machine whose network's record is lost.
+    std::filesystem::remove(layout.network_file());
+    const auto items = provider.collect_garbage({});
+    REQUIRE(items);
+    CHECK(items->empty());
+    CHECK(greets(a.address, patience_ms));
+    lose_bridge();
+    REQUIRE_OK(provider.power_on("a")); // writes down again what the machines' addresses say
+    CHECK(greets(a.address, patience_ms));
+    CHECK(provider.describe_network()->value().subnet == (*before)->subnet);
+    const auto other = provider.ensure_network("10.250.0.0/24");
+    REQUIRE_FALSE(other);
+    CHECK(other.error().id() == Code::fleet_exists);
+}
+
+TEST_CASE("gc leaves an image that a machine has, although its record is lost") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    auto& provider = world.provider();
+    const Machine a = world.make("a");
+    const local::Layout layout{world.state(), world.fleet()};
+    const local::Path kept = layout.volume_image(a.volume_id);
+    const local::Path loose = layout.volumes() / "01900000-0000-7000-8000-00000000dead.img";
+    std::ofstream{loose} << "half";
+    std::filesystem::remove(layout.volume_file(a.volume_id));
+    const auto in_use = [](const GcItem& item) { return item.stays; };
+    for (const bool on : {true, false}) { // by its lock, and by the machine's record
+        if (!on) {
+            REQUIRE_OK(provider.power_off("a", budget));
+        }
+        const auto items = provider.collect_garbage({});
+        REQUIRE(items);
+        CHECK(std::ranges::count_if(*items, in_use) == 1);
+        CHECK(std::filesystem::exists(kept));
+        CHECK_FALSE(std::filesystem::exists(loose));
+    }
+}
+
+TEST_CASE("a machine whose removal was cut short counts for nothing, and its fleet can go") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    auto& provider = world.provider();
+    const Machine a = world.make("a");
+    const local::Layout layout{world.state(), world.fleet()};
+    const local::Path rest = layout.machines() / ".gone-01900000-0000-7000-8000-00000000000b";
+    std::filesystem::create_directories(rest);
+    std::filesystem::copy_file(layout.machine_file("a"), rest / "machine.json");
+    CHECK(provider.machines()->size() == 1);
+    REQUIRE_OK(provider.delete_machine("a"));
+    CHECK(provider.machines()->empty());
+    CHECK(provider.describe_volume(a.volume_id)->machine.empty());
+    REQUIRE_OK(provider.delete_volume(a.volume_id));
+    std::filesystem::create_directories(world.state() /
+                                        ".gone-01900000-0000-7000-8000-00000000000c");
+    REQUIRE_OK(provider.destroy());
+    CHECK(std::filesystem::is_empty(world.state()));
+}
+
 TEST_CASE("make apart", "[.apart]") {
     local::LocalProvider provider{test::told_settings()};
     const auto volume =

@@ -46,6 +46,7 @@ public:
 
     [[nodiscard]] cloud::local::LocalProvider& provider() { return provider_; }
     [[nodiscard]] const std::filesystem::path& state() const { return settings_.state_root; }
+    [[nodiscard]] const std::string& fleet() const { return settings_.fleet; }
     [[nodiscard]] const std::filesystem::path& programs() const { return programs_; }
     [[nodiscard]] static std::filesystem::path image_root();
 

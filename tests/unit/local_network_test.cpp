@@ -24,6 +24,12 @@ TEST_CASE("networks are read strictly and written as they were read") {
     }
 }
 
+TEST_CASE("an address is in the network of its prefix") {
+    CHECK(network_of({*parse_address("10.1.2.17"), 24}) == *parse_prefix("10.1.2.0/24"));
+    CHECK(network_of({*parse_address("10.1.2.17"), 32}) == *parse_prefix("10.1.2.17/32"));
+    CHECK(network_of({*parse_address("10.1.2.17"), 0}) == *parse_prefix("0.0.0.0/0"));
+}
+
 TEST_CASE("a subnet is chosen clear of everything that the host uses, and the same one for the "
           "same fleet") {
     const auto first = choose_subnet(7, {});

@@ -87,7 +87,7 @@ Result<Image> find_image(const std::filesystem::path& image_root, const std::str
     return Error{Code::no_image,
                  fmt::format("{} image of '{}' in {}", by_digest.empty() ? "no" : "more than one",
                              reference, image_root.string())}
-        .with_hint(fmt::format("`jackdaw image build {}`", reference));
+        .with_hint("`jackdaw image list` shows what is there");
 }
 
 Result<void> remove_image(const std::filesystem::path& image_root, const std::string& digest) {

@@ -28,8 +28,8 @@ struct Image {
 [[nodiscard]] Result<std::vector<Image>> list_images(const std::filesystem::path& image_root);
 
 /// The newest image for "mariadb", "mariadb:10.11" (also matches 10.11.14, never 10.110), or the
-/// one with this digest or a unique beginning of at least 8 characters of it. E-NO-IMAGE, with the
-/// build command as hint.
+/// one with this digest or a unique beginning of at least 8 characters of it. E-NO-IMAGE
+/// otherwise.
 [[nodiscard]] Result<Image> find_image(const std::filesystem::path& image_root,
                                        const std::string& reference);
 

@@ -11,6 +11,7 @@
 
 #include "coordinator/cloud/local/cut_rules.h"
 #include "coordinator/cloud/local/local_provider.h"
+#include "coordinator/cloud/local/loop_device.h"
 #include "coordinator/cloud/local/machine_power.h"
 #include "coordinator/cloud/local/network.h"
 #include "coordinator/cloud/local/records.h"
@@ -72,6 +73,7 @@ Result<std::vector<GcItem>> LocalProvider::collect_garbage(const GcRequest& requ
     JACKDAW_CHECK(gc_machines(request, items));
     JACKDAW_CHECK(gc_volumes(request, items));
     JACKDAW_CHECK(gc_kernel(request, items));
+    JACKDAW_CHECK(sweep_state_root(request.dry_run, items));
     return items;
 }
 
@@ -113,21 +115,22 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
     JACKDAW_TRY(const auto lock, lock_volumes());
     JACKDAW_TRY(const auto all, volume_records());
     JACKDAW_TRY(const auto machines, records());
+    // In a dry run the machines that would go are still there, and with them their hold on volumes.
+    const auto attached = [&](const std::string& id) {
+        return std::any_of(machines.begin(), machines.end(), [&](const auto& machine) {
+            const bool going = std::any_of(items.begin(), items.end(), [&](const GcItem& item) {
+                return item.kind == "machine" && item.name == machine.spec.name;
+            });
+            return machine.spec.volume_id == id && !going;
+        });
+    };
     std::set<std::string> left_alone;
     for (const auto& record : all) {
         const Path image = layout_.volume_image(record.id);
         std::error_code failure;
         const bool complete = std::filesystem::exists(image, failure);
-        // In a dry run the machines that would go are still there, and with them their hold on
-        // volumes.
-        const bool attached =
-            std::any_of(machines.begin(), machines.end(), [&](const auto& machine) {
-                const bool going = std::any_of(items.begin(), items.end(), [&](const GcItem& item) {
-                    return item.kind == "machine" && item.name == machine.spec.name;
-                });
-                return machine.spec.volume_id == record.id && !going;
-            });
-        if (attached || record.kept || (request.owned && request.owned(record.tags, complete))) {
+        if (attached(record.id) || record.kept || request.owned_volumes.contains(record.id) ||
+            (request.owned && request.owned(record.tags, complete))) {
             left_alone.insert(record.id);
             continue;
         }
@@ -144,7 +147,16 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
     }
     JACKDAW_TRY(const auto names, names_in(layout_.volumes()));
     for (const auto& name : names) { // halves of files, and images whose record is gone
-        if (!left_alone.contains(Path{name}.stem().string())) {
+        const auto id = Path{name}.stem().string();
+        if (left_alone.contains(id)) {
+            continue;
+        }
+        // A lost record does not make garbage of what a database writes to, or will again.
+        const Path file = layout_.volumes() / name;
+        JACKDAW_TRY(const auto device, find_loop(file));
+        if (attached(id) || device || is_locked(file)) {
+            items.push_back({"volume", name, "it is in use, and its record is missing", true});
+        } else {
             items.push_back({"volume", name, "it has no record"});
             if (!request.dry_run && ::unlink((layout_.volumes() / name).c_str()) != 0) {
                 return os_error("remove " + name, errno);
@@ -161,7 +173,9 @@ Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcIt
     JACKDAW_TRY(const auto links, list_links(netlink));
     const auto hosts = hosts_of(machines);
     std::error_code failure;
-    const bool has_network = std::filesystem::exists(layout_.network_file(), failure);
+    // A lost record of the network takes nothing from the machines in it.
+    const bool has_network =
+        !machines.empty() || std::filesystem::exists(layout_.network_file(), failure);
     for (const auto& link : links) {
         const auto host = layout_.host_of(link.name);
         const bool bridge = link.name == layout_.bridge();

@@ -172,6 +172,9 @@ Result<void> LocalProvider::delete_image(const std::string& reference) {
     JACKDAW_TRY(const Image image, find_image(settings_.image_root, reference));
     JACKDAW_TRY(const auto fleets, names_in(settings_.state_root));
     for (const auto& fleet : fleets) {
+        if (is_retired(fleet)) {
+            continue;
+        }
         LocalProvider other{{fleet, settings_.state_root, settings_.image_root}};
         JACKDAW_TRY(const auto machines, other.records());
         for (const auto& machine : machines) {

@@ -52,18 +52,24 @@ Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
     JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
     JACKDAW_TRY(auto netlink, Netlink::open());
     JACKDAW_TRY(const int bridge, link_index(netlink, layout_.bridge()));
-    JACKDAW_TRY(const auto used, used_prefixes(netlink, bridge));
     auto record = read_network(layout_.network_file());
     if (!record && record.error().code() != Errc::not_found) {
         return std::move(record).error();
     }
-    Prefix chosen;
+    std::optional<Prefix> own;
     if (record) {
-        JACKDAW_TRY(chosen, fleet_subnet(record->subnet));
-        if (!subnet.empty() && subnet != record->subnet) {
-            return Error{Code::fleet_exists, fmt::format("fleet {} has the network {}, not {}",
-                                                         settings_.fleet, record->subnet, subnet)};
-        }
+        JACKDAW_TRY(own, fleet_subnet(record->subnet));
+    } else {
+        JACKDAW_TRY(own, subnet_in_use(netlink, bridge));
+    }
+    if (own && !subnet.empty() && subnet != format_prefix(*own)) {
+        return Error{Code::fleet_exists, fmt::format("fleet {} has the network {}, not {}",
+                                                     settings_.fleet, format_prefix(*own), subnet)};
+    }
+    JACKDAW_TRY(const auto used, used_prefixes(netlink, bridge, own));
+    Prefix chosen;
+    if (own) {
+        chosen = *own;
     } else if (!subnet.empty()) {
         JACKDAW_TRY(chosen, fleet_subnet(subnet));
     } else {
@@ -87,6 +93,17 @@ Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
     return Network{format_prefix(chosen), format_address(chosen.address + gateway_host), true};
 }
 
+/// What a lost network.json said: the machines' records and the bridge know it, too.
+Result<std::optional<Prefix>> LocalProvider::subnet_in_use(Netlink& netlink, int bridge) const {
+    JACKDAW_TRY(const auto machines, records());
+    for (const auto& machine : machines) {
+        if (const auto address = parse_address(machine.spec.address)) {
+            return std::optional{network_of({*address, fleet_prefix_length})};
+        }
+    }
+    return bridge != 0 ? prefix_of(netlink, bridge) : std::optional<Prefix>{};
+}
+
 Result<std::optional<Network>> LocalProvider::describe_network() {
     auto record = read_network(layout_.network_file());
     if (!record) {
@@ -103,8 +120,7 @@ Result<std::optional<Network>> LocalProvider::describe_network() {
 }
 
 Result<void> LocalProvider::delete_network() {
-    JACKDAW_TRY(const auto network, describe_network());
-    if (!network) {
+    if (std::error_code failure; !std::filesystem::exists(layout_.fleet_folder(), failure)) {
         return ok();
     }
     JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
@@ -115,13 +131,41 @@ Result<void> LocalProvider::delete_network() {
                 "delete the instances first, or run `jackdaw fleet gc`");
         }
     }
-    JACKDAW_TRY(const Prefix subnet, fleet_subnet(network->subnet));
     JACKDAW_TRY(auto netlink, Netlink::open());
-    JACKDAW_CHECK(remove_bridge(netlink, layout_, subnet));
+    JACKDAW_TRY(const int bridge, link_index(netlink, layout_.bridge()));
+    auto record = read_network(layout_.network_file());
+    if (!record && record.error().code() != Errc::not_found) {
+        return std::move(record).error();
+    }
+    std::optional<Prefix> subnet;
+    if (record) {
+        JACKDAW_TRY(subnet, fleet_subnet(record->subnet));
+    } else if (bridge != 0) {
+        JACKDAW_TRY(subnet, prefix_of(netlink, bridge));
+    }
+    if (!subnet) {
+        return remove_link(netlink, layout_.bridge());
+    }
+    JACKDAW_CHECK(remove_bridge(netlink, layout_, *subnet));
     fault_point("bridge removed");
     std::error_code failure;
     std::filesystem::remove(layout_.network_file(), failure); // last: it is what finds the rest
     return failure ? Result<void>{os_error("remove the network's record", failure.value())} : ok();
+}
+
+/// The rest of fleets whose removal was cut short. They may be of any fleet: by then the folder's
+/// name no longer tells.
+Result<void> LocalProvider::sweep_state_root(bool dry_run, std::vector<GcItem>& items) const {
+    JACKDAW_TRY(const auto names, names_in(settings_.state_root));
+    for (const auto& name : names) {
+        if (is_retired(name)) {
+            items.push_back({"fleet", name, "its removal was cut short"});
+            if (!dry_run) {
+                JACKDAW_CHECK(remove_tree(settings_.state_root / name));
+            }
+        }
+    }
+    return ok();
 }
 
 Result<void> LocalProvider::destroy() {
@@ -133,7 +177,9 @@ Result<void> LocalProvider::destroy() {
     JACKDAW_CHECK(delete_network());
     JACKDAW_TRY(const auto mounts, find_cgroups());
     JACKDAW_CHECK(MachineCgroup(mounts, layout_.cgroup(), "").remove());
-    return retire_tree(layout_.fleet_folder());
+    JACKDAW_CHECK(retire_tree(layout_.fleet_folder()));
+    std::vector<GcItem> rest;
+    return sweep_state_root(false, rest);
 }
 
 Result<MachinePower> LocalProvider::power_of(const std::string& name) const {
@@ -163,6 +209,9 @@ Result<std::vector<MachineRecord>> LocalProvider::records() const {
     JACKDAW_TRY(const auto names, names_in(layout_.machines()));
     std::vector<MachineRecord> all;
     for (const auto& name : names) {
+        if (is_retired(name)) {
+            continue; // half-removed: no machine any more, whatever its record says
+        }
         auto record = read_machine(layout_.machine_file(name));
         if (record) {
             all.push_back(std::move(*record));

@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@
 namespace jackdaw::cloud::local {
 
 class MachinePower;
+class Netlink;
+struct Prefix;
 struct MachineRecord;
 struct VolumeRecord;
 
@@ -109,6 +112,7 @@ public:
     [[nodiscard]] Result<void> delete_image(const std::string& reference);
 
 private:
+    [[nodiscard]] Result<std::optional<Prefix>> subnet_in_use(Netlink& netlink, int bridge) const;
     [[nodiscard]] Result<MachinePower> power_of(const std::string& name) const;
     /// The record, of a machine whose folder the caller has locked.
     [[nodiscard]] Result<MachineRecord> record_of(const std::string& name) const;
@@ -132,6 +136,7 @@ private:
     [[nodiscard]] Result<void> remove_locked(const std::string& name,
                                              const MachineRecord& record) const;
     [[nodiscard]] Result<void> end_cut(const std::string& name, const MachineRecord& record) const;
+    [[nodiscard]] Result<void> sweep_state_root(bool dry_run, std::vector<GcItem>& items) const;
     [[nodiscard]] Result<void> gc_machines(const GcRequest& request,
                                            std::vector<GcItem>& items) const;
     [[nodiscard]] Result<void> gc_volumes(const GcRequest& request,

@@ -79,6 +79,12 @@ NetlinkMessage unreachable_route(std::uint16_t type, std::uint16_t flags, const 
     return message;
 }
 
+Result<std::vector<NetlinkObject>> list_addresses(Netlink& netlink) {
+    ifaddrmsg any{};
+    any.ifa_family = AF_INET;
+    return netlink.dump(NetlinkMessage{RTM_GETADDR, NLM_F_DUMP, any}, "list addresses");
+}
+
 } // namespace
 
 Result<std::vector<Link>> list_links(Netlink& netlink) {
@@ -86,8 +92,10 @@ Result<std::vector<Link>> list_links(Netlink& netlink) {
                 netlink.dump(NetlinkMessage{RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}}, "list links"));
     std::vector<Link> links;
     for (const auto& object : objects) {
-        links.push_back({object.head<ifinfomsg>().ifi_index,
-                         text_of(object.attribute(sizeof(ifinfomsg), IFLA_IFNAME))});
+        links.push_back(
+            {object.head<ifinfomsg>().ifi_index,
+             text_of(object.attribute(sizeof(ifinfomsg), IFLA_IFNAME)),
+             static_cast<int>(number_of(object.attribute(sizeof(ifinfomsg), IFLA_MASTER)))});
     }
     return links;
 }
@@ -102,13 +110,22 @@ Result<int> link_index(Netlink& netlink, std::string_view name) {
     return 0;
 }
 
-Result<std::vector<Prefix>> used_prefixes(Netlink& netlink, int except_link) {
+Result<std::optional<Prefix>> prefix_of(Netlink& netlink, int link) {
+    JACKDAW_TRY(const auto addresses, list_addresses(netlink));
+    for (const auto& object : addresses) {
+        const auto head = object.head<ifaddrmsg>();
+        if (static_cast<int>(head.ifa_index) == link) {
+            const auto address = ntohl(number_of(object.attribute(sizeof(ifaddrmsg), IFA_ADDRESS)));
+            return std::optional{network_of({address, head.ifa_prefixlen})};
+        }
+    }
+    return std::optional<Prefix>{};
+}
+
+Result<std::vector<Prefix>> used_prefixes(Netlink& netlink, int except_link,
+                                          const std::optional<Prefix>& own) {
     std::vector<Prefix> used;
-    ifaddrmsg any_address{};
-    any_address.ifa_family = AF_INET;
-    JACKDAW_TRY(
-        const auto addresses,
-        netlink.dump(NetlinkMessage{RTM_GETADDR, NLM_F_DUMP, any_address}, "list addresses"));
+    JACKDAW_TRY(const auto addresses, list_addresses(netlink));
     for (const auto& object : addresses) {
         const auto head = object.head<ifaddrmsg>();
         if (static_cast<int>(head.ifa_index) != except_link) {
@@ -124,12 +141,13 @@ Result<std::vector<Prefix>> used_prefixes(Netlink& netlink, int except_link) {
         const auto head = object.head<rtmsg>();
         const auto link = number_of(object.attribute(sizeof(rtmsg), RTA_OIF));
         const auto metric = number_of(object.attribute(sizeof(rtmsg), RTA_PRIORITY));
-        const bool own = link != 0 && static_cast<int>(link) == except_link;
-        const bool backstop =
-            head.rtm_type == RTN_UNREACHABLE && metric == worst_metric && except_link != 0;
-        if (!own && !backstop && head.rtm_type != RTN_BROADCAST) {
-            used.push_back(
-                {ntohl(number_of(object.attribute(sizeof(rtmsg), RTA_DST))), head.rtm_dst_len});
+        const Prefix to{ntohl(number_of(object.attribute(sizeof(rtmsg), RTA_DST))),
+                        head.rtm_dst_len};
+        const bool of_link = link != 0 && static_cast<int>(link) == except_link;
+        const bool backstop = head.rtm_type == RTN_UNREACHABLE && metric == worst_metric &&
+                              (except_link != 0 || own == to);
+        if (!of_link && !backstop && head.rtm_type != RTN_BROADCAST) {
+            used.push_back(to);
         }
     }
     return used;
@@ -151,6 +169,14 @@ Result<void> ensure_bridge(Netlink& netlink, const Layout& layout, const Prefix&
                                           "add the unreachable route"),
                           EEXIST));
     fault_point("route made");
+    JACKDAW_TRY(const auto links, list_links(netlink));
+    for (const auto& link : links) {
+        if (layout.host_of(link.name) && link.master != index) {
+            JACKDAW_CHECK(forgive(netlink.request(link_up(link.index, index),
+                                                  "put " + link.name + " into the bridge"),
+                                  ENODEV)); // its machine has just ended
+        }
+    }
     if (!in_host_network() && ::access(bridge_filter, W_OK) == 0) {
         JACKDAW_CHECK(write_kernel_file(bridge_filter, "0"));
     }

@@ -4,6 +4,7 @@
 // it once.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,17 +18,23 @@ namespace jackdaw::cloud::local {
 struct Link {
     int index = 0;
     std::string name;
+    int master = 0; ///< index of the bridge that it is a port of
 };
 
 [[nodiscard]] Result<std::vector<Link>> list_links(Netlink& netlink);
 /// 0 when there is none of that name.
 [[nodiscard]] Result<int> link_index(Netlink& netlink, std::string_view name);
+/// The network of the link's first IPv4 address.
+[[nodiscard]] Result<std::optional<Prefix>> prefix_of(Netlink& netlink, int link);
 /// Every prefix that this network namespace has an address in or a route to, without those of the
-/// link `except`.
-[[nodiscard]] Result<std::vector<Prefix>> used_prefixes(Netlink& netlink, int except_link);
+/// link `except` and without the unreachable route of a fleet's network `own`, which stays when its
+/// bridge goes.
+[[nodiscard]] Result<std::vector<Prefix>> used_prefixes(Netlink& netlink, int except_link,
+                                                        const std::optional<Prefix>& own);
 
-/// Bridge up with the gateway's address, the route in place. Where this network namespace is not
-/// the host's own, bridged frames are kept from its iptables (a fresh one has
+/// Bridge up with the gateway's address, the route in place, and every veth of the fleet that is
+/// here a port of it: they outlive a bridge that somebody removed. Where this network namespace is
+/// not the host's own, bridged frames are kept from its iptables (a fresh one has
 /// bridge-nf-call-iptables=1).
 [[nodiscard]] Result<void> ensure_bridge(Netlink& netlink, const Layout& layout,
                                          const Prefix& subnet);

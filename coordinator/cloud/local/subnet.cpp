@@ -70,6 +70,10 @@ std::string format_prefix(const Prefix& prefix) {
     return fmt::format("{}/{}", format_address(prefix.address), prefix.length);
 }
 
+Prefix network_of(const Prefix& address) noexcept {
+    return {.address = address.address & mask_of(address.length), .length = address.length};
+}
+
 bool overlap(const Prefix& a, const Prefix& b) noexcept {
     const std::uint32_t mask = mask_of(std::min(a.length, b.length));
     return (a.address & mask) == (b.address & mask);

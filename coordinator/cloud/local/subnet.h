@@ -31,6 +31,8 @@ inline constexpr std::uint32_t last_machine_host = 254;
 [[nodiscard]] std::string format_address(std::uint32_t address);
 [[nodiscard]] std::string format_prefix(const Prefix& prefix);
 
+/// The network that an address with its prefix length is in.
+[[nodiscard]] Prefix network_of(const Prefix& address) noexcept;
 [[nodiscard]] bool overlap(const Prefix& a, const Prefix& b) noexcept;
 
 /// A /24 within 10.64.0.0/10 that meets none of `used`, begun at a place that `seed` picks (so that
