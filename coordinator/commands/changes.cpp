@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/commands/command_table.h"
+#include "coordinator/commands/reach.h"
 #include "coordinator/render/error_text.h"
 #include "coordinator/render/output.h"
 #include "coordinator/render/progress.h"
@@ -106,6 +107,7 @@ Result<proto::Operation> follow(Session& session, const Invocation& invocation,
     const auto shown = [&](const proto::Operation& one) { return decorate ? decorate(one) : one; };
     const auto show = [&] { session.terminal.err(view.update(shown(operation))); };
     auto heard = session.clock.now();
+    bool quiet = false;          ///< the last stream ended without an event
     std::optional<Error> broken; ///< an event that made no sense
     const auto sink = [&](std::string_view event, const Json& data) {
         if (event != "operation") {
@@ -130,6 +132,9 @@ Result<proto::Operation> follow(Session& session, const Invocation& invocation,
                 .with_hint(fmt::format("`jackdaw op watch {}` follows it", operation.id));
         }
         auto client = redial();
+        if (client && quiet && get(**client, "/v1/version", session.in(answer_limit))) {
+            heard = session.clock.now(); // a long step has no news, but somebody is there
+        }
         auto streamed =
             client ? (*client)->stream(fmt::format("/v1/operations/{}/events", operation.id), sink,
                                        std::min(deadline, now + stream_slice))
@@ -142,11 +147,15 @@ Result<proto::Operation> follow(Session& session, const Invocation& invocation,
             const auto code = streamed.error().code();
             const bool passing =
                 code == Errc::unavailable || code == Errc::deadline || code == Errc::busy;
-            const bool silent =
-                session.clock.now() - heard > silence_limit && code != Errc::deadline;
+            const bool silent = session.clock.now() - heard > silence_limit;
+            quiet = code == Errc::deadline;
             if (!passing || silent || streamed.error().id() == Code::machine_down) {
                 session.terminal.err(view.clear());
-                return std::move(streamed).error().while_doing("follow operation " + operation.id);
+                auto error =
+                    std::move(streamed).error().while_doing("follow operation " + operation.id);
+                return silent ? std::move(error).with_hint(fmt::format(
+                                    "`jackdaw op watch {}` follows it again", operation.id))
+                              : std::move(error);
             }
         }
         if (!has_ended(operation)) {

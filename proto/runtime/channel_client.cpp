@@ -62,6 +62,19 @@ noise::KeyPair fresh_ephemeral() {
     return pair;
 }
 
+namespace {
+
+/// While nothing has been asked for, a deadline is an agent that cannot be reached: nobody needs to
+/// wonder what became of a request.
+Result<void> unreached(Result<void> result) {
+    if (!result && result.error().code() == Errc::deadline) {
+        return Error{Errc::unavailable, result.error().message()};
+    }
+    return result;
+}
+
+} // namespace
+
 Result<std::unique_ptr<ChannelClient>> ChannelClient::connect(const std::string& address,
                                                               std::uint16_t port,
                                                               const ChannelKeys& keys,
@@ -90,7 +103,7 @@ Result<std::unique_ptr<ChannelClient>> ChannelClient::connect(const std::string&
         if (errno != EINPROGRESS) {
             return Error{Errc::unavailable, "connect", last_error()}.while_doing(where());
         }
-        JACKDAW_CHECK(wait_ready(socket.get(), POLLOUT, deadline).while_doing(where()));
+        JACKDAW_CHECK(unreached(wait_ready(socket.get(), POLLOUT, deadline)).while_doing(where()));
         int error = 0;
         socklen_t error_size = sizeof error;
         ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &error_size);
@@ -103,7 +116,7 @@ Result<std::unique_ptr<ChannelClient>> ChannelClient::connect(const std::string&
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     std::unique_ptr<ChannelClient> client{new ChannelClient{std::move(socket)}};
-    JACKDAW_CHECK(client->handshake(keys, deadline).while_doing(where()));
+    JACKDAW_CHECK(unreached(client->handshake(keys, deadline)).while_doing(where()));
     return client;
 }
 

@@ -41,7 +41,7 @@ public:
         std::string idempotency_key;
     };
 
-    /// `unavailable` when nobody answers there, `deadline` in time, E-BAD-PEER when the peer is not
+    /// `unavailable` when nobody answers there in time, E-BAD-PEER when the peer is not
     /// one of ours. `address` is IPv4 or IPv6 in digits: names are not looked up.
     [[nodiscard]] static Result<std::unique_ptr<ChannelClient>> connect(const std::string& address,
                                                                         std::uint16_t port,

@@ -242,6 +242,19 @@ TEST_CASE_METHOD(Scene, "with several instances the one that is meant must be na
     CHECK(world.jackdaw({"user", "create", "db1", "app", "--instance", "db2"}) == 2);
 }
 
+TEST_CASE_METHOD(Scene, "a long step without news is waited for, an agent that is silent is not") {
+    make_fleet({"db1"});
+    world.agents["db1"].quiet_streams = 40;
+    const auto began = world.clock.now();
+    CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 0);
+    CHECK(world.clock.now() - began > std::chrono::minutes{2});
+    world.agents["db1"].stopped = true;
+    const auto stopped = world.clock.now();
+    CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 7);
+    CHECK(err().find("op watch") != std::string::npos);
+    CHECK(world.clock.now() - stopped < std::chrono::minutes{3});
+}
+
 TEST_CASE_METHOD(Scene,
                  "operations of the coordinator and of agents are one list, the newest first") {
     make_fleet({"db1"});

@@ -28,8 +28,11 @@ class FakeClient final : public ApiClient {
 public:
     FakeClient(World& world, std::string machine) : world_{world}, machine_{std::move(machine)} {}
 
-    Result<ApiResponse> call(const ApiRequest& request, Deadline) override {
+    Result<ApiResponse> call(const ApiRequest& request, Deadline deadline) override {
         auto& agent = world_.agents[machine_];
+        if (agent.stopped && request.method == "GET") {
+            return silence_until(deadline);
+        }
         if (request.method != "GET") {
             world_.moment(request.method + " " + request.path.substr(0, request.path.find('?')));
         }
@@ -41,9 +44,13 @@ public:
         return response;
     }
 
-    Result<void> stream(const std::string& path, const EventSink& sink, Deadline) override {
+    Result<void> stream(const std::string& path, const EventSink& sink,
+                        Deadline deadline) override {
         world_.moment("stream");
         auto& agent = world_.agents[machine_];
+        if (agent.stopped || agent.quiet_streams-- > 0) {
+            return silence_until(deadline);
+        }
         const auto id = path.substr(15, 36); // "/v1/operations/ID/events"
         const auto at = agent.operations.find(id);
         if (at == agent.operations.end()) {
@@ -67,6 +74,11 @@ public:
     }
 
 private:
+    Error silence_until(Deadline deadline) {
+        world_.clock.sleep(
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - world_.clock.now()));
+        return Error{Errc::deadline, "no answer in time"};
+    }
     ApiResponse refused(const Error& error) {
         return {400, Json{{"error", proto::to_json(proto::shape_of(error))}}};
     }

@@ -92,6 +92,8 @@ struct Agent {
     bool owned = false;
     std::string ends_as = "done";             ///< how its next operation ends
     std::optional<proto::ErrorShape> refuses; ///< the next PUT
+    int quiet_streams = 0;                    ///< that many end by their deadline without news
+    bool stopped = false;                     ///< takes connections, and answers no question
 };
 
 struct World {
