@@ -1,6 +1,7 @@
 // jackdaw fleet up | gc | destroy
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -79,15 +80,24 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     const auto journal = reach.journal();
     std::vector<std::string> orphans; // operations whose things go
+    // By instance name, until all is removed: a create that is run again meanwhile waits its turn.
+    std::map<std::string, UniqueFd> locks;
     cloud::GcRequest request;
     request.dry_run = invocation.dry_run;
     request.owned = [&](const cloud::Tags& tags, bool complete) {
-        const auto record = journal.find(tags.operation);
+        auto record = journal.find(tags.operation);
         if (!record) {
             return complete; // another operator's, or an old one: what is whole is somebody's
         }
-        const bool lives = !journal.lock(record->request.name);
-        if (!is_orphan(*record, lives)) {
+        const auto name = record->request.name;
+        auto held = locks.find(name);
+        if (held == locks.end()) {
+            if (auto lock = journal.lock(name)) {
+                held = locks.emplace(name, *std::move(lock)).first;
+                record = journal.find(tags.operation); // who had it may just have ended
+            }
+        }
+        if (!record || !is_orphan(*record, held == locks.end())) {
             return true;
         }
         orphans.push_back(tags.operation);
