@@ -33,6 +33,12 @@ public:
         if (auto newer =
                 journal_.find(record_.operation.id)) { // another one worked on it meanwhile
             record_ = *std::move(newer);
+            if (record_.operation.status == "undone") { // `fleet gc` took it back: begin anew
+                record_ = begin_create(std::move(record_.request), std::move(record_.fleet),
+                                       new_uuid(session_.clock, session_.entropy),
+                                       new_uuid(session_.clock, session_.entropy),
+                                       session_.now_text(), record_.operation.caller);
+            }
         }
         if (record_.deletion) {
             return being_deleted(name());
