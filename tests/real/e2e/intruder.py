@@ -156,10 +156,17 @@ def pages_of(path):
     return b"".join(kept)
 
 
+def is_mount(path):
+    """By devices: os.path.ismount() resolves the path of the folder above, and loses its way behind /proc/PID/root."""
+    with contextlib.suppress(OSError):
+        return os.lstat(path).st_dev != os.lstat(os.path.join(path, "..")).st_dev
+    return False
+
+
 def files_below(folder):
     """Regular files, nothing of another kind opened; what goes away meanwhile is gone."""
     for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not os.path.ismount(os.path.join(place, name)) or name == "volume"]
+        folders[:] = [name for name in folders if not is_mount(os.path.join(place, name)) or name == "volume"]
         for name in names:
             path = os.path.join(place, name)
             if os.path.isfile(path) and not os.path.islink(path):

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -202,11 +203,14 @@ def strangers_on_the_host():
         own = os.path.join(home, "of-nobody")
         os.mkdir(own)
         os.chown(own, NOBODY, NOBODY)
-        stage = os.environ["JACKDAW_STAGE"]
-        need(os.access(stage, os.X_OK), "the stage cannot be read")
+        # A copy: the tree may lie where only its owner reads.
+        program = shutil.copy(os.path.join(os.environ["JACKDAW_STAGE"], "jackdaw"), home)
+        libraries = os.path.join(os.environ["JACKDAW_STAGE"], "lib")
+        if os.path.isdir(libraries):
+            shutil.copytree(libraries, os.path.join(home, "lib"))
 
         def as_nobody(*words):
-            return subprocess.run([os.path.join(stage, "jackdaw"), *words], stdin=subprocess.DEVNULL, text=True,
+            return subprocess.run([program, *words], stdin=subprocess.DEVNULL, text=True,
                                   capture_output=True, timeout=60, user=NOBODY, group=NOBODY, extra_groups=[],
                                   env={"HOME": own, "PATH": "/usr/bin:/bin"}, cwd="/")
 

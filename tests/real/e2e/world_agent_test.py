@@ -110,6 +110,8 @@ def wall_clock():
         # Three rounds of probes with the clocks an hour or two apart.
         for name, shift in zip(names, (3600, -3600, 0), strict=True):
             fleet.set_faults(name, f"wall {shift}")
+        for name in names:  # one that was killed last has just joined again
+            wait_for(f"{name} knows all", lambda n=name: standings(fleet, n) == dict.fromkeys(names, "alive"))
         rounds = {name: 0 for name in names}
 
         def observed():
