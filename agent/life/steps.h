@@ -122,8 +122,8 @@ struct JobEnd {
 /// Runs a job under the guard named after the operation. What an earlier agent started for the same
 /// step is taken over when it has ended with 0; otherwise it is killed, its outcome being unknown,
 /// and the work is done again. A job that exits with another status is an E-JOB-FAILED with the
-/// last lines of its output, unless `any_status`. Cancelled or out of time: the job is killed
-/// first, so nothing of it runs on.
+/// lines of its output that complain, unless `any_status`. Cancelled or out of time: the job is
+/// killed first, so nothing of it runs on.
 Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun& run,
                        bool any_status = false);
 /// Ends the database by its own stop budget (`kill`: at once) and waits; no process of it is left
