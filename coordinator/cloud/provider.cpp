@@ -8,6 +8,7 @@ std::string_view to_string(MachineState state) noexcept {
     case MachineState::off: return "off";
     case MachineState::on: return "on";
     case MachineState::frozen: return "frozen";
+    case MachineState::damaged: return "damaged";
     }
     return "unknown";
 }

@@ -77,7 +77,9 @@ struct MachineSpec {
     std::uint64_t root_disk_bytes = 0; ///< > 0: the root is an ext4 of its own and this size
 };
 
-enum class MachineState : std::uint8_t { making, off, on, frozen };
+/// `damaged`: what is written down of it cannot be read. Its name is known, nothing else; it can be
+/// deleted.
+enum class MachineState : std::uint8_t { making, off, on, frozen, damaged };
 [[nodiscard]] std::string_view to_string(MachineState state) noexcept;
 
 struct Machine {

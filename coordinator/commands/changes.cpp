@@ -19,6 +19,7 @@ constexpr milliseconds watch_limit{3'600'000}; ///< without --timeout
 constexpr milliseconds stream_slice{15'000};   ///< a dead peer is noticed by then
 constexpr milliseconds silence_limit{60'000};  ///< nobody answered for so long
 constexpr milliseconds between_dials{100};
+constexpr milliseconds between_locks{200};
 
 bool has_ended(const proto::Operation& operation) {
     return operation.status == "done" || operation.status == "failed" ||
@@ -230,6 +231,25 @@ Result<int> at_once(Session& session, const Invocation& invocation, std::string 
     end.operation.steps.push_back(std::move(step));
     end.waited = true;
     return conclude(session, invocation, end);
+}
+
+Result<NameLock> take_name(Session& session, const OpJournal& journal, const std::string& name,
+                           milliseconds limit) {
+    const auto until = session.in(limit);
+    for (bool waited = false;; waited = true) { // until it is free, or the limit
+        auto lock = journal.lock(name);
+        if (lock) {
+            return NameLock{*std::move(lock), waited};
+        }
+        if (lock.error().id() != Code::operation_running || session.clock.now() >= until) {
+            return std::move(lock).error();
+        }
+        if (!waited) {
+            session.terminal.err(
+                fmt::format("another jackdaw is at work on '{}'; waiting for its end\n", name));
+        }
+        session.clock.sleep(between_locks);
+    }
 }
 
 int would(Session& session, const Invocation& invocation, const std::vector<std::string>& lines) {

@@ -1,11 +1,13 @@
 #pragma once
 // What all changes have in common: say the operation's id first, follow it, and say how it ended.
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "coordinator/commands/session.h"
+#include "coordinator/profile/op_journal.h"
 #include "coordinator/render/progress.h"
 #include "proto/messages/shapes.h"
 
@@ -61,6 +63,15 @@ struct Conclusion {
 [[nodiscard]] Result<int> at_once(Session& session, const Invocation& invocation,
                                   std::string action, std::string target, std::string said,
                                   const std::function<Result<void>()>& change);
+
+struct NameLock {
+    UniqueFd fd;
+    bool waited = false; ///< another one had it: what was read before may be old
+};
+/// The journal's lock of this instance name; waits a while for another one that works on it.
+/// E-OPERATION-RUNNING when that does not end within `limit`.
+[[nodiscard]] Result<NameLock> take_name(Session& session, const OpJournal& journal,
+                                         const std::string& name, std::chrono::milliseconds limit);
 
 /// --dry-run.
 [[nodiscard]] int would(Session& session, const Invocation& invocation,

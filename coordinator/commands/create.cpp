@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds identity_limit{30'000}; ///< from boot to the agent's first keys
 constexpr milliseconds submit_limit{60'000};   ///< until the agent answers on its channel
 constexpr milliseconds between_tries{20};
+constexpr milliseconds name_limit{10'000}; ///< for `fleet gc`, or another create of the same name
 constexpr int turns_max = 64; ///< of the plan: it has seven steps and goes back at most once
 
 class CreateRun {
@@ -29,7 +30,10 @@ public:
           credentials_{std::move(credentials)} {}
 
     Result<int> run() {
-        JACKDAW_TRY(const auto lock, journal_.lock(record_.request.name));
+        JACKDAW_TRY(const auto lock,
+                    take_name(session_, journal_, record_.request.name, name_limit));
+        JACKDAW_TRY(const auto profile, load_profile(session_.folders, record_.fleet));
+        JACKDAW_CHECK(check_stays(profile)); // a `fleet destroy` may have begun meanwhile
         if (auto newer =
                 journal_.find(record_.operation.id)) { // another one worked on it meanwhile
             record_ = *std::move(newer);
@@ -455,7 +459,7 @@ Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
 Result<int> abort_create(Session& session, const Invocation& invocation, Reach& reach,
                          CreateRecord record) {
     const auto name = record.request.name;
-    JACKDAW_TRY(const auto lock, reach.journal().lock(name));
+    JACKDAW_TRY(const auto lock, take_name(session, reach.journal(), name, name_limit));
     if (auto newer = reach.journal().find(record.operation.id)) { // it went on meanwhile
         record = *std::move(newer);
     }

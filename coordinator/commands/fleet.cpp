@@ -97,6 +97,7 @@ Result<int> fleet_init(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto profile, wanted_profile(invocation));
     const auto there = load_profile(session.folders, profile.name);
     if (there) {
+        JACKDAW_CHECK(check_stays(*there));
         const bool same = there->provider == profile.provider &&
                           (profile.subnet.empty() || profile.subnet == there->subnet);
         if (!same) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,8 @@
 
 namespace jackdaw::cli {
 namespace {
+
+constexpr std::chrono::milliseconds names_limit{10'000}; ///< for another one at work on an instance
 
 Result<Reach> named_fleet(Session& session, const Invocation& invocation) {
     auto named = invocation;
@@ -26,6 +29,37 @@ Result<LocalMachines*> local_machines(Reach& reach) {
         return Error{Errc::unsupported, "only a local fleet has this"};
     }
     return cloud->local();
+}
+
+/// Nobody works on any instance of the fleet while these are held.
+Result<std::vector<NameLock>> take_all_names(Session& session, const OpJournal& journal,
+                                             const std::vector<cloud::Machine>& machines) {
+    std::set<std::string> names;
+    for (const auto& record : journal.load_all()) {
+        names.insert(record.request.name);
+    }
+    for (const auto& machine : machines) {
+        names.insert(machine.name);
+    }
+    std::vector<NameLock> locks;
+    for (const auto& name : names) {
+        JACKDAW_TRY(auto lock, take_name(session, journal, name, names_limit));
+        locks.push_back(std::move(lock));
+    }
+    return locks;
+}
+
+/// `conflict` when the fleet has other machines or volumes than it had.
+Result<void> same_things(Cloud& cloud, const std::vector<cloud::Machine>& machines,
+                         const std::vector<cloud::Volume>& volumes) {
+    JACKDAW_TRY(const auto machines_now, cloud.provider().machines());
+    JACKDAW_TRY(const auto volumes_now, cloud.provider().volumes());
+    if (!std::ranges::equal(machines, machines_now, {}, &cloud::Machine::id, &cloud::Machine::id) ||
+        !std::ranges::equal(volumes, volumes_now, {}, &cloud::Volume::id, &cloud::Volume::id)) {
+        return Error{Errc::conflict, "the fleet changed while it was looked at"}.with_hint(
+            "the same command again");
+    }
+    return ok();
 }
 
 /// A machine's agent may forbid the destruction of what it has.
@@ -145,6 +179,10 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
 }
 
 Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
+    if (invocation.yes && !invocation.has("NAME") && invocation.fleet.empty()) {
+        return Error{Code::unconfirmed, "--yes destroys only a fleet that is named"}.with_hint(
+            "`jackdaw fleet destroy NAME --yes`");
+    }
     JACKDAW_TRY(auto reach, named_fleet(session, invocation));
     const auto name = reach.profile().name;
     JACKDAW_TRY(auto* const cloud, reach.cloud());
@@ -181,6 +219,19 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
                                       fmt::join(names, ", "), volumes.size())));
     return at_once(session, invocation, "fleet.destroy", name,
                    fmt::format("fleet '{}' is gone", name), [&]() -> Result<void> {
+                       auto profile = reach.profile();
+                       profile.destroying = true; // no create begins from here on
+                       JACKDAW_CHECK(save_profile(session.folders, profile));
+                       const auto locks = take_all_names(session, reach.journal(), machines);
+                       // What was looked at, and confirmed, is what goes: a create may have ended
+                       // meanwhile.
+                       auto same =
+                           locks ? same_things(*cloud, machines, volumes) : Result<void>{ok()};
+                       if (!locks || !same) {
+                           profile.destroying = reach.profile().destroying;
+                           JACKDAW_CHECK(save_profile(session.folders, profile));
+                           return locks ? std::move(same).error() : locks.error().clone();
+                       }
                        for (const auto& machine : machines) {
                            JACKDAW_CHECK(provider.delete_machine(machine.name));
                        }

@@ -235,6 +235,7 @@ Result<int> ask_agent(Session& session, const Invocation& invocation, Reach& rea
 
 Result<int> instance_create(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    JACKDAW_CHECK(check_stays(reach.profile()));
     JACKDAW_TRY(auto request, take_request(invocation, reach.profile()));
     JACKDAW_TRY(auto credentials, take_users(session, invocation, request.users));
     JACKDAW_CHECK(check_accounts(request));

@@ -238,6 +238,12 @@ Result<int> delete_locally(Session& session, const Invocation& invocation, Reach
 Result<Target> look(Reach& reach, const std::string& name, bool asked_to_keep) {
     Target target;
     JACKDAW_TRY(target.machine, reach.machine(name));
+    if (target.machine.state == cloud::MachineState::damaged) { // the journal knows what it was
+        if (const auto known = reach.journal().newest_of(name)) {
+            target.machine.id = known->instance_id;
+            target.machine.volume_id = known->volume_id;
+        }
+    }
     target.record = reach.journal().of_instance(target.machine.id);
     const auto& record = target.record;
     // A volume that was attached and never became this instance's: what it holds is somebody's.
@@ -262,30 +268,6 @@ Result<void> check_unprotected(const Target& target) {
     return ok();
 }
 
-struct NameLock {
-    UniqueFd fd;
-    bool waited = false;
-};
-
-/// Waits a while for another one that works on this name.
-Result<NameLock> take_name(Session& session, const Reach& reach, const std::string& name) {
-    const auto until = session.in(name_limit);
-    for (bool waited = false;; waited = true) { // until it is free, or the limit
-        auto lock = reach.journal().lock(name);
-        if (lock) {
-            return NameLock{*std::move(lock), waited};
-        }
-        if (lock.error().id() != Code::operation_running || session.clock.now() >= until) {
-            return std::move(lock).error();
-        }
-        if (!waited) {
-            session.terminal.err(
-                fmt::format("another jackdaw is at work on '{}'; waiting for its end\n", name));
-        }
-        session.clock.sleep(between_tries);
-    }
-}
-
 /// What an earlier delete left when it was cut off after the machine.
 Result<int> go_on_without_machine(Session& session, const Invocation& invocation, Reach& reach,
                                   const Error& no_such) {
@@ -295,7 +277,7 @@ Result<int> go_on_without_machine(Session& session, const Invocation& invocation
                      {fmt::format("remove what an earlier delete of '{}' left", name)});
     }
     JACKDAW_CHECK(confirm(session, invocation, name, "removes what an earlier delete left"));
-    JACKDAW_TRY(const auto lock, take_name(session, reach, name));
+    JACKDAW_TRY(const auto lock, take_name(session, reach.journal(), name, name_limit));
     const auto record = reach.journal().newest_of(name);
     if (!record || !is_being_deleted(*record)) {
         return no_such.clone(); // the other one has ended it
@@ -367,7 +349,7 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
     JACKDAW_CHECK(confirm(session, invocation, name,
                           seen->keep ? "removes the machine and keeps its volume"
                                      : "destroys the instance and all its data"));
-    JACKDAW_TRY(const auto lock, take_name(session, reach, name));
+    JACKDAW_TRY(const auto lock, take_name(session, reach.journal(), name, name_limit));
     JACKDAW_TRY(auto target, look(reach, name, asked_to_keep)); // another one may have been at it
     if (target.machine.id != seen->machine.id) {
         return Error{Errc::conflict, fmt::format("'{}' is another instance by now", name)};

@@ -33,7 +33,7 @@ Result<GivenPassword> take_password(Session& session, const Invocation& invocati
         }
     } else if (invocation.has("--password-file")) {
         JACKDAW_TRY(auto text,
-                    read_small_file(invocation.text("--password-file"), password_bytes_max + 2));
+                    read_given_file(invocation.text("--password-file"), password_bytes_max + 2));
         text.erase(std::min(text.find('\n'), text.size()));
         if (text.ends_with('\r')) {
             text.pop_back();
@@ -67,7 +67,7 @@ Result<std::vector<Credential>> take_users(Session& session, const Invocation& i
     }
     if (invocation.has("--user-file")) {
         const auto path = invocation.text("--user-file");
-        JACKDAW_TRY(auto text, read_small_file(path, user_file_bytes_max));
+        JACKDAW_TRY(auto text, read_given_file(path, user_file_bytes_max));
         auto lines = parse_user_file(text);
         wipe(text);
         if (!lines) {

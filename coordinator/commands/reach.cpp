@@ -108,6 +108,13 @@ Result<cloud::Machine> Reach::machine(const std::string& name) {
 
 Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
     if (machine.state != cloud::MachineState::on) {
+        if (machine.state == cloud::MachineState::damaged) {
+            return Error{Errc::corrupt,
+                         fmt::format("what is written down of the machine of '{}' cannot be read",
+                                     machine.name)}
+                .with_hint(fmt::format("`jackdaw doctor`; `jackdaw instance delete {}` removes it",
+                                       machine.name));
+        }
         const auto state = cloud::to_string(machine.state);
         auto down = Error{Code::machine_down,
                           fmt::format("the machine of '{}' is {}", machine.name, state)};

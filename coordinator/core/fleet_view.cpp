@@ -27,7 +27,9 @@ FleetView fleet_view(std::vector<proto::Instance> told, const std::vector<Machin
         });
     }
     for (const auto& machine : machines) {
-        auto at = std::ranges::find(told, machine.id, &proto::Instance::id);
+        auto at = machine.id.empty() // its record is damaged
+                      ? std::ranges::find(told, machine.name, &proto::Instance::name)
+                      : std::ranges::find(told, machine.id, &proto::Instance::id);
         const bool known = at != told.end();
         if (!known) {
             told.push_back(untold(machine));
@@ -35,7 +37,9 @@ FleetView fleet_view(std::vector<proto::Instance> told, const std::vector<Machin
         }
         at->machine_id = machine.id;
         at->machine_state = machine.state;
-        if (machine.state != "on") {
+        if (machine.id.empty() && known) {
+            at->reason = "what is written down of its machine cannot be read";
+        } else if (machine.state != "on") {
             at->status = "unreachable";
             at->reason = "its machine is " + machine.state;
         } else if (!known) {

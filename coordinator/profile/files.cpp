@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "proto/base/secret.h"
+
 namespace jackdaw::cli {
 namespace {
 
@@ -37,36 +39,77 @@ Result<void> write_all(int fd, std::string_view bytes, const std::string& name) 
     return ok();
 }
 
-} // namespace
-
-Result<std::string> read_small_file(const std::filesystem::path& path, std::size_t bytes_max) {
-    const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
-    struct stat about{};
-    if (!fd || ::fstat(fd.get(), &about) != 0) {
-        return failed("read " + path.string());
-    }
-    if (!S_ISREG(about.st_mode)) {
-        return Error{Errc::invalid, path.string() + " is no regular file"};
-    }
+Result<std::string> read_all(int fd, const std::string& name, std::size_t bytes_max) {
     std::string all;
     std::array<char, 16 * 1024> buffer{};
     for (;;) { // ends with the file or the bound
-        const auto size = ::read(fd.get(), buffer.data(), buffer.size());
+        const auto size = ::read(fd, buffer.data(), buffer.size());
         if (size < 0 && errno == EINTR) {
             continue;
         }
         if (size < 0) {
-            return failed("read " + path.string());
+            return failed("read " + name);
         }
         if (size == 0) {
             return all;
         }
         all.append(buffer.data(), static_cast<std::size_t>(size));
         if (all.size() > bytes_max) {
-            return Error{Errc::invalid,
-                         fmt::format("{} is over {} bytes", path.string(), bytes_max)};
+            wipe(all);
+            return Error{Errc::invalid, fmt::format("{} is over {} bytes", name, bytes_max)};
         }
     }
+}
+
+struct OpenFile {
+    UniqueFd fd;
+    struct stat about{};
+};
+
+Result<OpenFile> open_regular(const std::filesystem::path& path) {
+    OpenFile file;
+    file.fd = UniqueFd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    if (!file.fd || ::fstat(file.fd.get(), &file.about) != 0) {
+        return failed("read " + path.string());
+    }
+    if (!S_ISREG(file.about.st_mode)) {
+        return Error{Errc::invalid, path.string() + " is no regular file"};
+    }
+    return file;
+}
+
+} // namespace
+
+Result<std::string> read_small_file(const std::filesystem::path& path, std::size_t bytes_max) {
+    JACKDAW_TRY(const auto file, open_regular(path));
+    return read_all(file.fd.get(), path.string(), bytes_max);
+}
+
+Result<std::string> read_secret_file(const std::filesystem::path& path, std::size_t bytes_max) {
+    JACKDAW_TRY(const auto file, open_regular(path));
+    const auto own = ::geteuid();
+    if ((file.about.st_uid != own && file.about.st_uid != 0) || (file.about.st_mode & 077) != 0) {
+        return Error{Errc::not_allowed,
+                     fmt::format("{} is a secret, and other users can reach it (mode {:04o}, "
+                                 "owner {})",
+                                 path.string(), file.about.st_mode & 07777, file.about.st_uid)}
+            .with_hint(fmt::format("chown {} {} and chmod 600 it, if nobody has read it; "
+                                   "otherwise make a new fleet",
+                                   own, path.string()));
+    }
+    return read_all(file.fd.get(), path.string(), bytes_max);
+}
+
+Result<std::string> read_given_file(const std::filesystem::path& path, std::size_t bytes_max) {
+    const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    struct stat about{};
+    if (!fd || ::fstat(fd.get(), &about) != 0) {
+        return failed("read " + path.string());
+    }
+    if (S_ISDIR(about.st_mode) || S_ISBLK(about.st_mode)) {
+        return Error{Errc::invalid, path.string() + " is no file"};
+    }
+    return read_all(fd.get(), path.string(), bytes_max);
 }
 
 Result<void> write_durably(const std::filesystem::path& path, std::string_view bytes, mode_t mode) {

@@ -25,6 +25,16 @@ namespace jackdaw::cli {
 /// Makes a folder and those above it; the last one with this mode. There already is no error.
 [[nodiscard]] Result<void> make_folders(const std::filesystem::path& path, mode_t mode = 0700);
 
+/// A file that holds a secret: as read_small_file(), and E-NOT-ALLOWED when another user owns it or
+/// may read or write it.
+[[nodiscard]] Result<std::string> read_secret_file(const std::filesystem::path& path,
+                                                   std::size_t bytes_max);
+
+/// What an operator names on the command line: also through links and out of a pipe or a terminal
+/// (`<(command)`, /dev/stdin), until its end.
+[[nodiscard]] Result<std::string> read_given_file(const std::filesystem::path& path,
+                                                  std::size_t bytes_max);
+
 /// An exclusive lock on a file, held until the descriptor closes. E-OPERATION-RUNNING if another
 /// process has it.
 [[nodiscard]] Result<UniqueFd> lock_file(const std::filesystem::path& path);

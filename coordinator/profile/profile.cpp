@@ -90,6 +90,7 @@ Result<Profile> parse_profile(std::string_view text) {
     JACKDAW_TRY(profile.subnet, proto::string_at(json, "subnet", "", 64));
     JACKDAW_TRY(profile.operator_key, proto::string_at(json, "operator_key", "", 64));
     JACKDAW_TRY(profile.created_at, proto::string_at(json, "created_at", "", 64));
+    JACKDAW_TRY(profile.destroying, proto::bool_at(json, "destroying", false));
     if (const auto flavors = json.find("flavors"); flavors != json.end() && flavors->is_object()) {
         for (const auto& [flavor, words] : flavors->items()) {
             JACKDAW_TRY(const auto spelled, proto::string_at(*flavors, flavor, ""));
@@ -121,7 +122,7 @@ Result<Profile> load_profile(const Folders& folders, const std::string& name) {
 }
 
 Result<OperatorKeys> load_keys(const Folders& folders, const std::string& name) {
-    JACKDAW_TRY(auto text, read_small_file(folders.fleet(name) / "operator.key", 4096));
+    JACKDAW_TRY(auto text, read_secret_file(folders.fleet(name) / "operator.key", 4096));
     auto keys = parse_keys(text);
     wipe(text);
     return keys;
@@ -177,7 +178,7 @@ Result<OperatorKeys> ensure_keys(const Folders& folders, const std::string& name
 }
 
 Result<Secret> load_gossip_ring(const Folders& folders, const std::string& name) {
-    JACKDAW_TRY(auto text, read_small_file(folders.fleet(name) / "gossip.ring", 4096));
+    JACKDAW_TRY(auto text, read_secret_file(folders.fleet(name) / "gossip.ring", 4096));
     return Secret{std::move(text)};
 }
 
@@ -187,29 +188,50 @@ Result<void> save_profile(const Folders& folders, const Profile& profile) {
         flavors[name] =
             fmt::format("cpu={:.3f},mem={}", flavor.cpu_millis / 1000.0, flavor.memory_bytes);
     }
-    const Json json{{"apiVersion", proto::api_version},
-                    {"kind", "Fleet"},
-                    {"name", profile.name},
-                    {"provider", profile.provider},
-                    {"subnet", profile.subnet},
-                    {"operator_key", profile.operator_key},
-                    {"created_at", profile.created_at},
-                    {"flavors", std::move(flavors)}};
+    Json json{{"apiVersion", proto::api_version},
+              {"kind", "Fleet"},
+              {"name", profile.name},
+              {"provider", profile.provider},
+              {"subnet", profile.subnet},
+              {"operator_key", profile.operator_key},
+              {"created_at", profile.created_at},
+              {"flavors", std::move(flavors)}};
+    if (profile.destroying) {
+        json["destroying"] = true;
+    }
     return write_durably(folders.fleet(profile.name) / "fleet.json", json.dump(2) + "\n", 0644);
 }
 
 Result<void> remove_profile(const Folders& folders, const std::string& name) {
     const auto folder = folders.fleet(name);
     std::error_code failure;
-    fs::remove(folder / "fleet.json", failure);
+    if (default_fleet(folders) == name) {
+        fs::remove(folders.config / "default", failure);
+    }
+    if (!fs::exists(folder, failure)) {
+        return ok();
+    }
+    std::vector<fs::path> others;
+    for (fs::directory_iterator entry{folder, failure}, end; !failure && entry != end;
+         entry.increment(failure)) {
+        if (entry->path().filename() != "fleet.json") {
+            others.push_back(entry->path());
+        }
+    }
+    for (auto other = others.begin(); !failure && other != others.end(); ++other) {
+        fs::remove_all(*other, failure);
+    }
     if (!failure) {
         fs::remove_all(folder, failure);
     }
-    if (failure) {
-        return Error{Errc::internal, "remove " + folder.string(), failure};
-    }
-    if (default_fleet(folders) == name) {
-        fs::remove(folders.config / "default", failure);
+    return failure ? Result<void>{Error{Errc::internal, "remove " + folder.string(), failure}}
+                   : ok();
+}
+
+Result<void> check_stays(const Profile& profile) {
+    if (profile.destroying) {
+        return Error{Errc::conflict, fmt::format("fleet '{}' is being destroyed", profile.name)}
+            .with_hint(fmt::format("`jackdaw fleet destroy {}` ends that", profile.name));
     }
     return ok();
 }

@@ -1,9 +1,10 @@
 #pragma once
 // What an operator has of a fleet, and where everything lies.
 //
-//   $XDG_CONFIG_HOME/jackdaw/default                 name of the fleet that is used when none is
-//   named $XDG_CONFIG_HOME/jackdaw/fleets/NAME/fleet.json  written last: without it there is no
-//   such fleet
+//   $XDG_CONFIG_HOME/jackdaw/default     name of the fleet that is used when none is named
+//   $XDG_CONFIG_HOME/jackdaw/fleets/NAME/fleet.json  written last and removed last: without it
+//   there
+//                                        is no such fleet
 //                                        operator.key   0600: both secret keys
 //                                        operator.pub   both public keys
 //                                        gossip.ring    0600: the fleet's first gossip key
@@ -61,6 +62,7 @@ struct Profile {
     std::string operator_key; ///< Ed25519 public key, hex
     std::string created_at;
     std::map<std::string, FlavorWords> flavors;
+    bool destroying = false; ///< `fleet destroy` has begun: nothing new is made in it
 };
 
 [[nodiscard]] Result<OperatorKeys> make_operator_keys();
@@ -81,7 +83,9 @@ struct Profile {
 [[nodiscard]] Result<void> save_profile(const Folders& folders, const Profile& profile);
 [[nodiscard]] Result<OperatorKeys> load_keys(const Folders& folders, const std::string& name);
 [[nodiscard]] Result<Secret> load_gossip_ring(const Folders& folders, const std::string& name);
-/// fleet.json goes first, so that half a removal is no fleet.
+/// `conflict` when its removal has begun.
+[[nodiscard]] Result<void> check_stays(const Profile& profile);
+/// fleet.json goes last, so that a removal that was cut short is done again by the same command.
 [[nodiscard]] Result<void> remove_profile(const Folders& folders, const std::string& name);
 [[nodiscard]] std::vector<std::string> profile_names(const Folders& folders);
 

@@ -100,7 +100,12 @@ Error error_of(unsigned number, std::string_view text, ServerText show) {
     if (show == ServerText::yes && !text.empty()) {
         message += ": " + clean(text);
     }
-    return Error{code_of(number, text), std::move(message)};
+    Error error{code_of(number, text), std::move(message)};
+    if (number == ER_LOCK_WAIT_TIMEOUT) {
+        return std::move(error).with_hint("a client holds it in an open transaction; end that one, "
+                                          "then the same command again");
+    }
+    return error;
 }
 
 bool is_lost_session(unsigned number) noexcept {

@@ -26,7 +26,7 @@ constexpr int limit_attempts = 10; ///< at the connection limit, one slice apart
 // what they mean without ANSI.
 constexpr std::string_view modes =
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
-    "SESSION lock_wait_timeout = 30, SESSION max_statement_time = 0, "
+    "SESSION lock_wait_timeout = 20, SESSION max_statement_time = 0, "
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
     "SESSION sql_quote_show_create = ON, SESSION autocommit = ON";
 

@@ -252,6 +252,43 @@ TEST_CASE("a name is one machine's; the same create again is the same machine") 
     CHECK(world.provider().delete_image(machine.image_digest).error().id() == Code::image_used);
 }
 
+TEST_CASE(
+    "a machine whose record is damaged hides no other, is not collected, and can be deleted") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    auto& provider = world.provider();
+    const Machine damaged = world.make("a");
+    const Machine whole = world.make("b");
+    const auto file = world.state() / world.fleet() / "machines" / "a" / "machine.json";
+    REQUIRE(std::filesystem::exists(file));
+    std::ofstream{file} << "{";
+
+    const auto all = provider.machines();
+    REQUIRE_OK(provider.machines());
+    REQUIRE(all->size() == 2);
+    CHECK(all->front().state == MachineState::damaged);
+    CHECK(all->back().state == MachineState::on);
+    REQUIRE_OK(provider.power_off("b", budget));
+    REQUIRE_OK(provider.power_on("b"));
+    REQUIRE_OK(provider.fleet_up());
+    CHECK(provider.power_on("a").error().code() == Errc::corrupt);
+    // Its address and its volume must not be given away a second time.
+    CHECK(provider.create_machine(world.spec("c"), MachineWorld::tags("m")).error().code() ==
+          Errc::corrupt);
+    CHECK(provider.delete_volume(damaged.volume_id).error().code() == Errc::busy);
+    GcRequest request;
+    request.owned = [](const Tags&, bool) { return false; }; // the records alone speak for it
+    request.owned_volumes.insert(whole.volume_id);
+    const auto items = provider.collect_garbage(request);
+    REQUIRE(items);
+    CHECK(greets(damaged.address, patience_ms)); // untouched all the time
+
+    REQUIRE_OK(provider.delete_machine("a"));
+    REQUIRE_OK(provider.delete_volume(damaged.volume_id));
+    CHECK_FALSE(greets(damaged.address, silence_ms));
+    REQUIRE_OK(world.provider().create_machine(world.spec("c"), MachineWorld::tags("m")));
+}
+
 TEST_CASE("limits hold, or are said to be missing") {
     SKIP_WITHOUT_MACHINES();
     MachineWorld world;

@@ -153,7 +153,9 @@ TEST_CASE_METHOD(Scene, "hints name the list that fits") {
 TEST_CASE_METHOD(Scene, "a fleet's destruction asks about each instance, before the first goes") {
     make_fleet({"db1", "db2"});
     REQUIRE(world.jackdaw({"instance", "protect", "db2", "--wait"}) == 0);
-    CHECK(world.jackdaw({"fleet", "destroy", "--yes"}) == 6);
+    CHECK(world.jackdaw({"fleet", "destroy", "--yes"}) == 2); // of a fleet that was not named
+    CHECK(err().find("`jackdaw fleet destroy NAME --yes`") != std::string::npos);
+    CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 6);
     CHECK(world.machines.size() == 2);
     REQUIRE(world.jackdaw({"instance", "unprotect", "db2", "--wait"}) == 0);
     CHECK(world.jackdaw({"fleet", "destroy"}) == 2);

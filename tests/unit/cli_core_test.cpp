@@ -265,6 +265,21 @@ TEST_CASE("machines that are off, and those of which nobody tells, are listed as
     CHECK(view.unreachable == std::vector<std::string>{"db0", "db2"});
 }
 
+TEST_CASE("a machine whose record is damaged is shown with what its agent tells") {
+    proto::Instance told;
+    told.name = "db1";
+    told.id = "id-1";
+    told.status = "running";
+    const auto view = fleet_view(
+        {told}, {{"db1", "", "damaged", "", "", ""}, {"db2", "", "damaged", "", "", ""}});
+    REQUIRE(view.instances.size() == 2);
+    CHECK(view.instances[0].status == "running");
+    CHECK(view.instances[0].machine_state == "damaged");
+    CHECK_FALSE(view.instances[0].reason.empty());
+    CHECK(view.instances[1].status == "unreachable");
+    CHECK(view.instances[1].reason == "its machine is damaged");
+}
+
 TEST_CASE("two instances of one name are told apart by their ids") {
     proto::Instance a, b;
     a.name = b.name = "db1";

@@ -380,7 +380,7 @@ TEST_CASE_METHOD(
     REQUIRE(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--attach-volume",
                            serial, "--wait"}) == 0);
     CHECK_FALSE(world.volumes.front().kept);
-    CHECK(world.jackdaw({"fleet", "destroy", "--yes"}) == 0);
+    CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 0);
     CHECK(world.volumes.empty());
 }
 
@@ -392,8 +392,8 @@ TEST_CASE_METHOD(Scene, "delete works without the agent, and keeps a volume when
     CHECK(world.machines.empty());
     REQUIRE(world.volumes.size() == 1);
     CHECK(world.volumes.front().kept);
-    CHECK(world.jackdaw({"fleet", "destroy", "--yes"}) == 6); // an operator said: keep
-    CHECK(world.jackdaw({"fleet", "destroy", "--yes", "--kept-volumes"}) == 0);
+    CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 6); // an operator said: keep
+    CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes", "--kept-volumes"}) == 0);
     CHECK(world.jackdaw({"instance", "list"}) == 4);
 }
 
@@ -472,6 +472,69 @@ TEST_CASE_METHOD(Scene, "a delete waits for another one that works on the same n
     CHECK(err().find("E-OPERATION-RUNNING") != std::string::npos);
     CHECK(world.machines.size() == 1);
     CHECK(std::ranges::find(world.calls, "DELETE /v1/instance") == world.calls.end());
+}
+
+TEST_CASE_METHOD(Scene, "a create waits for another one that works on the same name") {
+    const auto lock = OpJournal{world.folders.ops("f1")}.lock("db1");
+    REQUIRE(lock);
+    CHECK(world.jackdaw(create_words) == 6); // it never ends
+    CHECK(err().find("waiting") != std::string::npos);
+    CHECK(err().find("E-OPERATION-RUNNING") != std::string::npos);
+    CHECK(world.machines.empty());
+}
+
+TEST_CASE_METHOD(Scene, "a fleet is not destroyed under a create that runs") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    {
+        const auto lock = OpJournal{world.folders.ops("f1")}.lock("db1");
+        REQUIRE(lock);
+        CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 6);
+        CHECK(err().find("E-OPERATION-RUNNING") != std::string::npos);
+    }
+    CHECK(world.machines.size() == 1);
+    CHECK(world.jackdaw(create_words) == 0); // the fleet is as it was
+    CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 0);
+}
+
+TEST_CASE_METHOD(Scene,
+                 "nothing is made in a fleet whose destruction has begun, and it can be ended") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    auto profile = *load_profile(world.folders, "f1");
+    profile.destroying = true;
+    REQUIRE(save_profile(world.folders, profile));
+    CHECK(world.jackdaw(
+              {"instance", "create", "db2", "--datastore", "mariadb", "--volume", "1G"}) == 6);
+    CHECK(err().find("`jackdaw fleet destroy f1`") != std::string::npos);
+    CHECK(world.jackdaw({"fleet", "init", "f1"}) == 6);
+    CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 0);
+    CHECK(world.machines.empty());
+    CHECK(world.volumes.empty());
+    CHECK(world.jackdaw({"fleet", "init", "f1"}) == 0);
+}
+
+TEST_CASE_METHOD(Scene, "killed at any moment of a fleet's destruction, the same command ends it") {
+    std::size_t kills = 0;
+    for (std::size_t at = 0; at < 50; ++at) {
+        INFO("killed at moment " << at);
+        test::TemporaryFolder own;
+        fakes::World other{own.path()};
+        REQUIRE(other.jackdaw({"fleet", "init", "f1"}) == 0);
+        REQUIRE(other.jackdaw(create_words) == 0);
+        other.kill_at = at;
+        const std::vector<std::string> words{"fleet", "destroy", "f1", "--yes"};
+        const bool ended = other.jackdaw(words).has_value();
+        other.kill_at.reset();
+        if (ended) {
+            break;
+        }
+        ++kills;
+        CHECK(other.jackdaw(words) == 0);
+        CHECK(other.machines.empty());
+        CHECK(other.volumes.empty());
+        CHECK(profile_names(other.folders).empty());
+        CHECK_FALSE(default_fleet(other.folders));
+    }
+    CHECK(kills >= 4);
 }
 
 TEST_CASE_METHOD(Scene, "an agent that has just ended an earlier delete is no reason to stop") {

@@ -1,7 +1,10 @@
 // The operator's files: where they lie, who may read them, what half of them is worth.
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <fstream>
 
 #include <catch2/catch.hpp>
@@ -81,9 +84,35 @@ TEST_CASE("a profile is read as it was saved, and goes whole") {
     CHECK(read->flavors.at("small").cpu_millis == 500);
     CHECK(read->flavors.at("small").memory_bytes == 1ULL << 29U);
     CHECK(default_fleet(folders) == "f1");
+    CHECK(check_stays(*read));
+    profile.destroying = true;
+    REQUIRE(save_profile(folders, profile));
+    CHECK(check_stays(*load_profile(folders, "f1")).error().code() == Errc::conflict);
+    // Whatever a removal that was cut short left: fleet.json is there until the rest is gone.
+    std::filesystem::remove(folders.fleet("f1") / "operator.key");
+    CHECK(profile_names(folders).size() == 1);
     REQUIRE(remove_profile(folders, "f1"));
     CHECK_FALSE(default_fleet(folders));
     CHECK_FALSE(std::filesystem::exists(folders.fleet("f1")));
+    REQUIRE(remove_profile(folders, "f1")); // absent is no error
+}
+
+TEST_CASE("a key that others can reach is refused, and told how to be mended") {
+    const test::TemporaryFolder folder;
+    const auto folders = folders_in(folder.path());
+    REQUIRE(ensure_keys(folders, "f1"));
+    for (const char* name : {"operator.key", "gossip.ring"}) {
+        const auto path = folders.fleet("f1") / name;
+        for (const mode_t mode : {0666U, 0640U, 0604U, 0602U}) {
+            REQUIRE(::chmod(path.c_str(), mode) == 0);
+            const auto refused = ensure_keys(folders, "f1");
+            REQUIRE_FALSE(refused);
+            CHECK(refused.error().code() == Errc::not_allowed);
+            CHECK(refused.error().hint().find("chmod") != std::string::npos);
+        }
+        REQUIRE(::chmod(path.c_str(), 0600) == 0);
+        CHECK(ensure_keys(folders, "f1"));
+    }
 }
 
 TEST_CASE("a damaged profile or key is an error, never a new one") {
@@ -121,6 +150,17 @@ TEST_CASE("small files are bounded and never followed through a link") {
     CHECK_FALSE(read_small_file(folder.path() / "link"));
     CHECK_FALSE(read_small_file(folder.path()));
     CHECK(read_small_file(folder.path() / "none").error().code() == Errc::not_found);
+
+    // What an operator names may be a link or a pipe: `--password-file <(command)`.
+    CHECK(read_given_file(folder.path() / "link", 5).value_or("") == "12345");
+    CHECK_FALSE(read_given_file(folder.path() / "link", 4));
+    CHECK_FALSE(read_given_file(folder.path(), 100));
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    REQUIRE(::write(ends[1], "secret\n", 7) == 7);
+    ::close(ends[1]);
+    CHECK(read_given_file("/dev/fd/" + std::to_string(ends[0]), 100).value_or("") == "secret\n");
+    ::close(ends[0]);
 }
 
 TEST_CASE("the journal keeps records newest first, passes over what is damaged, and one process "

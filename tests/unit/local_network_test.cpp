@@ -30,6 +30,17 @@ TEST_CASE("an address is in the network of its prefix") {
     CHECK(network_of({*parse_address("10.1.2.17"), 0}) == *parse_prefix("0.0.0.0/0"));
 }
 
+TEST_CASE("machines get no address out of a network that is for no host") {
+    for (const char* text : {"10.1.2.0/24", "192.168.7.0/24", "172.16.0.0/24", "203.0.113.0/24"}) {
+        CHECK(is_for_hosts(*parse_prefix(text)));
+    }
+    for (const char* text : {"0.0.0.0/24", "127.0.0.0/24", "169.254.7.0/24", "224.0.0.0/24",
+                             "239.1.2.0/24", "240.0.0.0/24", "255.255.255.0/24", "0.0.0.0/0"}) {
+        INFO(text);
+        CHECK_FALSE(is_for_hosts(*parse_prefix(text)));
+    }
+}
+
 TEST_CASE("a subnet is chosen clear of everything that the host uses, and the same one for the "
           "same fleet") {
     const auto first = choose_subnet(7, {});

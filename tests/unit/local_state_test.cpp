@@ -119,6 +119,12 @@ TEST_CASE("a damaged record is corrupt and never a machine") {
     CHECK(read_machine(file).error().code() == Errc::corrupt);
     put(file, std::string(state_file_bytes_max + 1, ' '));
     CHECK(read_machine(file).error().code() == Errc::exhausted);
+    std::filesystem::remove(file);
+    REQUIRE(::mkfifo(file.c_str(), 0600) == 0); // nobody will ever write to it
+    CHECK(read_machine(file).error().code() == Errc::corrupt);
+    std::filesystem::remove(file);
+    std::filesystem::create_directory(file);
+    CHECK(read_machine(file).error().code() == Errc::corrupt);
 }
 
 TEST_CASE("specs differ in what a machine is, not in where it came from") {

@@ -71,9 +71,13 @@ Error os_error(std::string what, int number) {
 }
 
 Result<std::string> read_file(const Path& file, std::size_t bytes_max) {
-    const UniqueFd fd{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!fd) {
+    const UniqueFd fd{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    struct stat about{};
+    if (!fd || ::fstat(fd.get(), &about) != 0) {
         return os_error("open " + file.string(), errno);
+    }
+    if (!S_ISREG(about.st_mode)) { // a FIFO would wait for ever, a device may do anything
+        return Error{Errc::corrupt, file.string() + " is no regular file"};
     }
     std::string text;
     std::array<char, 16384> buffer{};

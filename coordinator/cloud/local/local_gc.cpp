@@ -36,6 +36,12 @@ std::set<std::uint32_t> hosts_of(const std::vector<MachineRecord>& records) {
     return hosts;
 }
 
+/// Which volume such a machine has cannot be read: one of its name may be it.
+bool is_damaged(const std::vector<MachineRecord>& machines, const std::string& name) {
+    return std::ranges::any_of(
+        machines, [&](const auto& one) { return one.damaged && one.spec.name == name; });
+}
+
 /// "table netdev NAME" lines; none when nft is missing.
 std::vector<std::string> rule_tables() {
     const std::string nft = find_program("nft");
@@ -92,9 +98,10 @@ Result<void> LocalProvider::gc_machines(const GcRequest& request,
             }
             continue;
         }
-        auto record = read_machine(layout_.machine_file(name));
-        if (!record && record.error().code() != Errc::not_found) {
-            return std::move(record).error(); // a damaged record is no reason to remove a machine
+        const auto record = record_of(name);
+        if (!record && record.error().code() != Errc::not_found) { // no reason to remove a machine
+            items.push_back({"machine", name, "its record is damaged", true});
+            continue;
         }
         const bool complete = record && record->made;
         const bool owned =
@@ -130,6 +137,7 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
         std::error_code failure;
         const bool complete = std::filesystem::exists(image, failure);
         if (attached(record.id) || record.kept || request.owned_volumes.contains(record.id) ||
+            is_damaged(machines, record.name) ||
             (request.owned && request.owned(record.tags, complete))) {
             left_alone.insert(record.id);
             continue;
@@ -172,6 +180,7 @@ Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcIt
     JACKDAW_TRY(auto netlink, Netlink::open());
     JACKDAW_TRY(const auto links, list_links(netlink));
     const auto hosts = hosts_of(machines);
+    const bool all_known = std::ranges::none_of(machines, &MachineRecord::damaged);
     std::error_code failure;
     // A lost record of the network takes nothing from the machines in it.
     const bool has_network =
@@ -179,7 +188,7 @@ Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcIt
     for (const auto& link : links) {
         const auto host = layout_.host_of(link.name);
         const bool bridge = link.name == layout_.bridge();
-        if ((host && !hosts.contains(*host)) || (bridge && !has_network)) {
+        if ((host && all_known && !hosts.contains(*host)) || (bridge && !has_network)) {
             items.push_back(
                 {bridge ? "bridge" : "veth", link.name, "no record of this fleet has it"});
             if (!request.dry_run) {
@@ -200,7 +209,7 @@ Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcIt
     }
     for (const auto& table : rule_tables()) {
         const auto host = layout_.host_of(table);
-        if (host && !hosts.contains(*host)) {
+        if (host && all_known && !hosts.contains(*host)) {
             items.push_back({"rules", table, "there is no such machine"});
             if (!request.dry_run) {
                 JACKDAW_CHECK(without_value(

@@ -178,6 +178,11 @@ Result<void> LocalProvider::delete_image(const std::string& reference) {
         LocalProvider other{{fleet, settings_.state_root, settings_.image_root}};
         JACKDAW_TRY(const auto machines, other.records());
         for (const auto& machine : machines) {
+            if (machine.damaged) {
+                return Error{Code::image_used,
+                             fmt::format("which image machine {} of fleet {} has cannot be read",
+                                         machine.spec.name, fleet)};
+            }
             if (machine.image_digest == image.digest) {
                 return Error{Code::image_used,
                              fmt::format("machine {} of fleet {} has the image {}",

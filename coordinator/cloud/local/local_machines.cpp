@@ -56,6 +56,14 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
     JACKDAW_TRY(const auto others, records());
     std::vector<std::uint32_t> taken;
     for (const auto& other : others) {
+        if (other.damaged) { // its address and its volume would be given away a second time
+            return Error{Errc::corrupt,
+                         fmt::format("{} cannot be read: which address and volume that machine "
+                                     "has is unknown",
+                                     layout_.machine_file(other.spec.name).string())}
+                .with_hint(fmt::format("restore that file, or `jackdaw instance delete {}`",
+                                       other.spec.name));
+        }
         if (!spec.volume_id.empty() && other.spec.volume_id == spec.volume_id) {
             return Error{Errc::busy, fmt::format("volume {} belongs to machine {}", spec.volume_id,
                                                  other.spec.name)};
@@ -200,7 +208,8 @@ Result<void> LocalProvider::end_cut(const std::string& name, const MachineRecord
     const Path marker = layout_.machine(name) / "cut";
     std::error_code failure;
     const std::string nft = find_program("nft");
-    if (!std::filesystem::exists(marker, failure) || nft.empty()) {
+    // Without an address the record is lost: `fleet gc` finds the rules.
+    if (!std::filesystem::exists(marker, failure) || nft.empty() || record.spec.address.empty()) {
         return ok();
     }
     JACKDAW_TRY(const std::uint32_t address, parse_address(record.spec.address));
@@ -229,10 +238,7 @@ Result<void> LocalProvider::delete_machine(const std::string& name) {
         }
         return std::move(lock).error();
     }
-    auto record = record_of(name);
-    if (!record && record.error().code() != Errc::not_found) {
-        return std::move(record).error();
-    }
+    const auto record = record_of(name); // a damaged one is deleted, too
     return remove_locked(name, record ? *record : MachineRecord{})
         .while_doing("delete machine " + name);
 }

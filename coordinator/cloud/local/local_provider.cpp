@@ -24,7 +24,18 @@ Result<Prefix> fleet_subnet(const std::string& text) {
     if (subnet.length != fleet_prefix_length) {
         return Error{Errc::invalid, "'" + text + "' is no /24, and a fleet's network is one"};
     }
+    if (!is_for_hosts(subnet)) {
+        return Error{Errc::invalid, "'" + text + "' has no addresses that a machine can have"}
+            .with_hint("a private network, such as 10.117.3.0/24");
+    }
     return subnet;
+}
+
+MachineRecord damaged_machine(const std::string& name) {
+    MachineRecord record;
+    record.spec.name = name;
+    record.damaged = true;
+    return record;
 }
 
 Error no_such_machine(const std::string& name) {
@@ -193,6 +204,10 @@ Result<MachineRecord> LocalProvider::record_of(const std::string& name) const {
     if (!record && record.error().code() == Errc::not_found) {
         return no_such_machine(name);
     }
+    if (record && record->spec.name != name) {
+        return Error{Errc::corrupt, fmt::format("{} tells of another machine",
+                                                layout_.machine_file(name).string())};
+    }
     return record;
 }
 
@@ -212,11 +227,12 @@ Result<std::vector<MachineRecord>> LocalProvider::records() const {
         if (is_retired(name)) {
             continue; // half-removed: no machine any more, whatever its record says
         }
-        auto record = read_machine(layout_.machine_file(name));
+        auto record = record_of(name);
         if (record) {
             all.push_back(std::move(*record));
-        } else if (record.error().code() != Errc::not_found) {
-            return std::move(record).error();
+        } else if (record.error().code() !=
+                   Errc::not_found) { // one is no reason to lose the others
+            all.push_back(damaged_machine(name));
         }
     }
     return all;
@@ -227,7 +243,9 @@ Result<Machine> LocalProvider::seen(const MachineRecord& record) const {
     Machine machine;
     machine.name = record.spec.name;
     machine.id = record.spec.id;
-    machine.state = record.made ? power.state() : MachineState::making;
+    machine.state = record.damaged ? MachineState::damaged
+                    : record.made  ? power.state()
+                                   : MachineState::making;
     machine.wanted_on = record.wanted;
     machine.address = record.spec.address;
     machine.image_digest = record.image_digest;
@@ -252,8 +270,12 @@ Result<std::vector<Machine>> LocalProvider::machines() {
 }
 
 Result<Machine> LocalProvider::describe_machine(const std::string& name) {
-    JACKDAW_TRY(const auto record, record_of(name));
-    return seen(record);
+    JACKDAW_CHECK(check_label(name, "machine"));
+    const auto record = record_of(name);
+    if (!record && record.error().code() != Errc::not_found) {
+        return seen(damaged_machine(name));
+    }
+    return record ? seen(*record) : Result<Machine>{record.error().clone()};
 }
 
 } // namespace jackdaw::cloud::local

@@ -135,7 +135,8 @@ Result<Volume> LocalProvider::seen(const VolumeRecord& record) const {
     volume.tags = record.tags;
     volume.created_at = record.created_at;
     for (const auto& machine : all) {
-        if (machine.spec.volume_id == record.id) {
+        if (machine.spec.volume_id == record.id ||
+            (machine.damaged && machine.spec.name == record.name)) {
             volume.machine = machine.spec.name;
         }
     }

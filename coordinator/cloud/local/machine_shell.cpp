@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -78,7 +80,10 @@ struct Entry {
         ::_exit(not_entered);
     }
     ::execvpe(entry.argv[0], entry.argv.data(), entry.environment.data());
-    ::_exit(errno == ENOENT ? no_such_command : not_entered);
+    const int failure = errno;
+    ::dprintf(STDERR_FILENO, "error: the machine cannot run '%.200s': %s\n", entry.argv[0],
+              ::strerrordesc_np(failure));
+    ::_exit(failure == ENOENT ? no_such_command : not_entered);
 }
 
 /// The caller ignores the terminal's signals while the command has the terminal.

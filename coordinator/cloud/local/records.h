@@ -25,6 +25,7 @@ struct MachineRecord {
     bool wanted = false; ///< on, also after the host's reboot
     std::string created_at;
     std::vector<std::string> warnings; ///< of the last start
+    bool damaged = false;              ///< its file cannot be read: all that is known is the name
 };
 
 struct VolumeRecord {

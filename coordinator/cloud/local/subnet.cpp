@@ -1,6 +1,7 @@
 #include "coordinator/cloud/local/subnet.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -77,6 +78,13 @@ Prefix network_of(const Prefix& address) noexcept {
 bool overlap(const Prefix& a, const Prefix& b) noexcept {
     const std::uint32_t mask = mask_of(std::min(a.length, b.length));
     return (a.address & mask) == (b.address & mask);
+}
+
+bool is_for_hosts(const Prefix& network) noexcept {
+    constexpr std::array<Prefix, 4> others{Prefix{0x00000000, 8}, Prefix{0x7f000000, 8},
+                                           Prefix{0xa9fe0000, 16}, Prefix{0xe0000000, 3}};
+    return std::ranges::none_of(others,
+                                [&](const Prefix& other) { return overlap(network, other); });
 }
 
 Result<Prefix> choose_subnet(std::uint64_t seed, std::span<const Prefix> used) {

@@ -35,6 +35,10 @@ inline constexpr std::uint32_t last_machine_host = 254;
 [[nodiscard]] Prefix network_of(const Prefix& address) noexcept;
 [[nodiscard]] bool overlap(const Prefix& a, const Prefix& b) noexcept;
 
+/// False for what no host may have as its address: "this network", loopback, link-local, multicast
+/// and reserved (RFC 6890, table 1 to 16; RFC 5771).
+[[nodiscard]] bool is_for_hosts(const Prefix& network) noexcept;
+
 /// A /24 within 10.64.0.0/10 that meets none of `used`, begun at a place that `seed` picks (so that
 /// two fleets seldom try the same one first). Prefixes of length 0 do not count. E-NO-SUBNET when
 /// all 16,384 are taken.
