@@ -90,6 +90,19 @@ std::string complaint_of(std::string_view output) {
     return tail_of(errors.empty() ? output : std::string_view{errors});
 }
 
+bool tells_of_a_kill(std::string_view output) {
+    for (std::size_t from = 0; from < output.size();) {
+        const auto end = std::min(output.find('\n', from), output.size());
+        const auto line = output.substr(from, end - from);
+        if (line == "Killed" || (line.find(": line ") != std::string_view::npos &&
+                                 line.find(" Killed ") != std::string_view::npos)) {
+            return true;
+        }
+        from = end + 1;
+    }
+    return false;
+}
+
 Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun& run,
                        bool any_status) {
     const auto guard = context.job_guard();
@@ -132,8 +145,9 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
                      fmt::format("signal {} ended it: {}", end->signal, complaint_of(output))};
     }
     if (*exit_status != 0 && !any_status) {
-        return Error{Code::job_failed, fmt::format("it ended with status {}: {}", *exit_status,
-                                                   complaint_of(output))};
+        return Error{
+            tells_of_a_kill(output) ? Code::killed : Code::job_failed,
+            fmt::format("it ended with status {}: {}", *exit_status, complaint_of(output))};
     }
     return JobEnd{*exit_status, std::move(output)};
 }

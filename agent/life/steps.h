@@ -134,6 +134,9 @@ std::string tail_of(std::string_view output, std::size_t lines_max = 8);
 /// Of a program that failed: the last lines that speak of an error, since many end with general
 /// advice; the last lines when none does.
 std::string complaint_of(std::string_view output);
+/// A tool that is a shell script ends with a status of its own when what it runs is killed, and its
+/// shell says so in a line: "Killed" (dash), "NAME: line N: PID Killed COMMAND" (bash).
+bool tells_of_a_kill(std::string_view output);
 
 using StepFunction = Result<void> (*)(StepContext&);
 

@@ -2,6 +2,7 @@
 // life of an instance).
 #include <catch2/catch.hpp>
 
+#include "agent/life/steps.h"
 #include "tests/unit/life_world.h"
 #include "tests/unit/present.h"
 
@@ -27,6 +28,17 @@ void make_and_change(LifeWorld& world) {
 }
 
 } // namespace
+
+TEST_CASE("a tool's output tells of a killed child, and of what else went wrong") {
+    using jackdaw::agent::complaint_of;
+    using jackdaw::agent::tells_of_a_kill;
+    CHECK(tells_of_a_kill("Installing\nKilled\n\nInstallation of system tables failed!\n"));
+    CHECK(tells_of_a_kill("tool: line 123:    45 Killed                  mariadbd --bootstrap"));
+    CHECK_FALSE(tells_of_a_kill(""));
+    CHECK_FALSE(tells_of_a_kill("ERROR: the table Killed is damaged\nKilled by nobody\n"));
+    CHECK(complaint_of("a\n[ERROR] no room\nadvice 1\nadvice 2\n") == "[ERROR] no room");
+    CHECK(complaint_of("only advice\n") == "only advice");
+}
 
 TEST_CASE("a start that fails on a new configuration goes back to the last good one, and says so") {
     LifeWorld world;
