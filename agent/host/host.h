@@ -132,6 +132,7 @@ inline constexpr std::string_view database_guard = "database";
 /// Where the instance lives, for Place; the same on every machine.
 inline constexpr std::string_view volume_folder = "/var/lib/jackdaw/volume";
 inline constexpr std::string_view data_folder = "/var/lib/jackdaw/volume/data";
+inline constexpr std::string_view log_folder = "/var/lib/jackdaw/volume/log";
 inline constexpr std::string_view config_folder = "/etc/jackdaw/database";
 inline constexpr std::string_view database_run_folder = "/run/jackdaw/database";
 

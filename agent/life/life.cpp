@@ -559,10 +559,15 @@ Result<void> Life::load_driver() {
         const std::lock_guard speech{slot_.speech};
         slot_.place.instance_id = spec->id;
         slot_.place.data_folder = data_folder;
+        slot_.place.log_folder = log_folder;
         slot_.place.config_folder = config_folder;
         slot_.place.run_folder = database_run_folder;
         slot_.place.port = spec->port != 0 ? spec->port : slot_.driver->default_port();
         slot_.place.machine = std::move(facts);
+    }
+    if (slot_.place.parameters != spec->parameters) {
+        const std::lock_guard speech{slot_.speech};
+        slot_.place.parameters = spec->parameters;
     }
     return ok();
 }

@@ -26,6 +26,7 @@ std::chrono::milliseconds within(std::chrono::seconds limit, Life::Deadline dead
 Json wish_of(const proto::InstanceSpec& spec) {
     auto wish = spec;
     wish.created_at.clear();
+    wish.parameters.clear(); // set since
     for (auto& user : wish.users) {
         user.verifier.clear();
     }
@@ -44,6 +45,10 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
         return Error{Errc::invalid,
                      fmt::format("'{}' is not a file system for volumes; xfs and ext4 are",
                                  spec.filesystem.substr(0, 20))};
+    }
+    if (!spec.parameters.empty()) { // nothing knows them before a server runs
+        return Error{Errc::invalid, "parameters are set once the instance is there"}.with_hint(
+            "`jackdaw config set INSTANCE NAME=VALUE`");
     }
     if (spec.databases.size() > accounts_max || spec.users.size() > accounts_max) {
         return Error{Errc::invalid,
@@ -96,6 +101,7 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
         if (last != nullptr && last->shape.status != "undone") {
             // A resumed create brings new passwords: their verifiers replace the old ones, and are
             // set again.
+            spec.parameters = present->parameters;
             JACKDAW_CHECK(state_.set_spec(std::move(spec)));
             JACKDAW_CHECK(
                 operations_.resume(now(), last->shape.id, settings_.operation_limit.count()));

@@ -30,6 +30,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/api/facets.h"
 #include "plugins/api/host.h"
 #include "proto/base/error.h"
 #include "proto/base/secret.h"
@@ -124,6 +125,12 @@ public:
     // ---- facets ----
     [[nodiscard]] virtual Databases* databases() noexcept { return nullptr; }
     [[nodiscard]] virtual Users* users() noexcept { return nullptr; }
+    [[nodiscard]] virtual Grants* grants() noexcept { return nullptr; }
+    [[nodiscard]] virtual Root* root() noexcept { return nullptr; }
+    [[nodiscard]] virtual Sessions* sessions() noexcept { return nullptr; }
+    [[nodiscard]] virtual Parameters* parameters() noexcept { return nullptr; }
+    [[nodiscard]] virtual Logs* logs() noexcept { return nullptr; }
+    [[nodiscard]] virtual Metrics* metrics() noexcept { return nullptr; }
 };
 
 } // namespace jackdaw::plugins

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,8 @@ struct Place {
     std::string bind_address = "0.0.0.0";
     std::uint16_t port = 0;
     MachineFacts machine;
+    std::string log_folder;                        ///< on the volume, owned by the database's user
+    std::map<std::string, std::string> parameters; ///< the instance's own settings
 };
 
 } // namespace jackdaw::plugins

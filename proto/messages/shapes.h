@@ -5,6 +5,7 @@
 // bytes.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,7 @@ struct InstanceSpec {
     std::vector<std::string> allow; ///< CIDRs; empty: the fleet's subnet
     std::vector<DatabaseSpec> databases;
     std::vector<UserSpec> users;
+    std::map<std::string, std::string> parameters; ///< the instance's own settings of its engine
     bool protect = false;
     std::string created_at;
     friend bool operator==(const InstanceSpec&, const InstanceSpec&) = default;

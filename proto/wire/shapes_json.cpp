@@ -7,6 +7,8 @@
 namespace jackdaw::proto {
 namespace {
 
+constexpr std::size_t value_bytes_max = 64 * 1024; ///< of a parameter's value
+
 Error wrong(std::string_view key, std::string_view wanted) {
     return Error{Errc::invalid, fmt::format("'{}' must be {}", key, wanted)};
 }
@@ -51,6 +53,9 @@ public:
         if (find(object_, key) != nullptr) {
             read(key, out.emplace());
         }
+    }
+    void read(std::string_view key, std::map<std::string, std::string>& out) {
+        take(texts_at(object_, key), out);
     }
     void read(std::string_view key, std::optional<ErrorShape>& out) {
         if (const auto* at = find(object_, key)) {
@@ -256,6 +261,25 @@ Result<std::vector<std::string>> strings_at(const Json& object, std::string_view
     return all;
 }
 
+Result<std::map<std::string, std::string>> texts_at(const Json& object, std::string_view key,
+                                                    std::size_t items_max) {
+    std::map<std::string, std::string> texts;
+    const auto* at = find(object, key);
+    if (at == nullptr) {
+        return texts;
+    }
+    if (!at->is_object() || at->size() > items_max) {
+        return wrong(key, fmt::format("an object of at most {} texts", items_max));
+    }
+    for (const auto& [name, value] : at->items()) {
+        if (!value.is_string() || value.get_ref<const std::string&>().size() > value_bytes_max) {
+            return wrong(key, "an object of texts of at most 64 KiB");
+        }
+        texts[name] = value.get<std::string>();
+    }
+    return texts;
+}
+
 Json to_json(const ErrorShape& value) {
     return Json{{"code", value.code},
                 {"message", value.message},
@@ -293,6 +317,7 @@ Json to_json(const InstanceSpec& value) {
                 {"allow", value.allow},
                 {"databases", std::move(databases)},
                 {"users", std::move(users)},
+                {"parameters", value.parameters},
                 {"protect", value.protect},
                 {"created_at", value.created_at}};
 }
@@ -416,6 +441,7 @@ Result<InstanceSpec> instance_spec_from(const Json& json) {
     in.read("allow", value.allow);
     in.read_list("databases", value.databases, database_from);
     in.read_list("users", value.users, user_from);
+    in.read("parameters", value.parameters);
     in.read("protect", value.protect);
     in.read("created_at", value.created_at, 64);
     return in.finish(std::move(value));

@@ -2,6 +2,7 @@
 // The shapes of proto/messages/shapes.h as JSON and back. Reading trusts nothing: a wrong type, an
 // unknown enumerator or a list over its bound is `invalid` with the key's name.
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -46,5 +47,9 @@ inline constexpr std::size_t list_items_max = 10'000;
 [[nodiscard]] Result<bool> bool_at(const Json& object, std::string_view key, bool fallback);
 [[nodiscard]] Result<std::vector<std::string>> strings_at(const Json& object, std::string_view key,
                                                           std::size_t items_max = 256);
+
+/// An object of texts, at most `items_max` of them. Empty when absent or null.
+[[nodiscard]] Result<std::map<std::string, std::string>>
+texts_at(const Json& object, std::string_view key, std::size_t items_max = 1000);
 
 } // namespace jackdaw::proto
