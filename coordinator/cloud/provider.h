@@ -60,6 +60,7 @@ struct Volume {
     std::uint64_t allocated_bytes = 0; ///< of a sparse file; else the size
     std::string machine;               ///< name of the machine it is attached to; empty: none
     bool kept = false;                 ///< an operator said --keep-volume: no orphan
+    bool damaged = false; ///< what is written down of it cannot be read: name and size are unknown
     Tags tags;
     std::string created_at;
 };

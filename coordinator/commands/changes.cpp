@@ -182,7 +182,14 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
         }
     }
     session.terminal.out(render_object(operation_json(end, good), text, invocation.format, "id"));
-    return good ? 0 : report(session, invocation.format, error_of(end));
+    if (good && invocation.format == Format::name) { // that has no place for them
+        session.terminal.err(credentials_text(end.credentials, finished));
+    }
+    if (good) {
+        return 0;
+    }
+    const int status = report(session, invocation.format, error_of(end));
+    return status == row_of(Code::deadline).exit_status ? 1 : status; // it has ended
 }
 
 Result<int> see_through(Session& session, const Invocation& invocation, const Redial& redial,

@@ -30,10 +30,10 @@ public:
           credentials_{std::move(credentials)} {}
 
     Result<int> run() {
+        JACKDAW_CHECK(check_fleet());
         JACKDAW_TRY(const auto lock,
                     take_name(session_, journal_, record_.request.name, name_limit));
-        JACKDAW_TRY(const auto profile, load_profile(session_.folders, record_.fleet));
-        JACKDAW_CHECK(check_stays(profile)); // a `fleet destroy` may have begun meanwhile
+        JACKDAW_CHECK(check_fleet()); // a `fleet destroy` may have begun while we waited
         if (auto newer =
                 journal_.find(record_.operation.id)) { // another one worked on it meanwhile
             record_ = *std::move(newer);
@@ -66,6 +66,10 @@ private:
     const std::string& name() const { return record_.request.name; }
     cloud::Tags tags(std::string_view step) const {
         return {record_.fleet, record_.operation.id, std::string{step}};
+    }
+
+    Result<void> check_fleet() {
+        return load_profile(session_.folders, record_.fleet).and_then(check_stays);
     }
 
     /// A resumed create: is what the journal tells of still there?
@@ -361,6 +365,7 @@ private:
         auto end = conclusion(*std::move(followed));
         end.waited = true;
         record_.operation.status = end.operation.status;
+        record_.operation.progress = end.operation.progress;
         record_.operation.error = end.operation.error;
         record_.operation.ended_at = end.operation.ended_at;
         if (end.operation.status == "undone") {

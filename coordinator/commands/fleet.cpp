@@ -14,6 +14,24 @@
 namespace jackdaw::cli {
 namespace {
 
+std::string flavor_text(const Profile& profile) {
+    std::string text;
+    for (const auto& [name, flavor] : profile.flavors) {
+        text += fmt::format("{}{} (cpu={:g}, mem={})", text.empty() ? "" : ", ", name,
+                            flavor.cpu_millis / 1000.0, format_size(flavor.memory_bytes));
+    }
+    return text;
+}
+
+Json flavors_json(const Profile& profile) {
+    Json flavors = Json::object();
+    for (const auto& [name, flavor] : profile.flavors) {
+        flavors[name] =
+            Json{{"cpu_millis", flavor.cpu_millis}, {"memory_bytes", flavor.memory_bytes}};
+    }
+    return flavors;
+}
+
 Json profile_json(const Profile& profile, bool usual) {
     return Json{{"apiVersion", proto::api_version},
                 {"kind", "Fleet"},
@@ -21,6 +39,7 @@ Json profile_json(const Profile& profile, bool usual) {
                 {"provider", profile.provider},
                 {"subnet", profile.subnet},
                 {"default", usual},
+                {"flavors", flavors_json(profile)},
                 {"operator_key", profile.operator_key},
                 {"created_at", profile.created_at}};
 }
@@ -35,16 +54,20 @@ KeptVolumes kept_volumes(const OpJournal& journal, const std::vector<cloud::Volu
     KeptVolumes kept;
     std::vector<CreateRecord> records;
     for (const auto& one : volumes) {
+        if (one.damaged) {
+            kept.text +=
+                fmt::format("damaged record of volume {}, {}: restore it, or `jackdaw fleet "
+                            "destroy --kept-volumes`\n",
+                            one.id, format_size(one.size_bytes));
+            continue;
+        }
         if (!one.kept) {
             continue;
         }
         if (records.empty()) {
             records = journal.load_all();
         }
-        const auto record = std::ranges::find_if(records, [&](const CreateRecord& r) {
-            return r.volume_id == one.id && r.deletion;
-        }); // the newest that had it: its stamp is on the volume
-        const auto instance = record != records.end() ? record->instance_id : "";
+        const auto instance = stamped_for(records, one.id);
         kept.list.push_back(Json{{"id", one.id},
                                  {"serial", one.serial},
                                  {"name", one.name},
@@ -70,6 +93,12 @@ Result<Profile> wanted_profile(const Invocation& invocation) {
     for (const auto& text : invocation.all("--flavor")) {
         const auto equals = text.find('=');
         const auto name = text.substr(0, equals);
+        if (equals == std::string::npos) {
+            return Error{Errc::invalid,
+                         fmt::format("--flavor '{}' is not NAME=cpu=N,mem=SIZE, e.g. "
+                                     "small=cpu=1,mem=512M",
+                                     printable(text.substr(0, 60)))};
+        }
         JACKDAW_CHECK(check_label(name, "flavor"));
         JACKDAW_TRY(profile.flavors[name],
                     parse_flavor(equals == std::string::npos
@@ -77,6 +106,23 @@ Result<Profile> wanted_profile(const Invocation& invocation) {
                                      : std::string_view{text}.substr(equals + 1)));
     }
     return profile;
+}
+
+/// A fleet whose keys are lost can be looked at, and nothing more.
+Result<void> check_keys(const Folders& folders, const Profile& profile) {
+    const auto keys = load_keys(folders, profile.name);
+    const auto ring = load_gossip_ring(folders, profile.name);
+    if (keys && ring) {
+        return ok();
+    }
+    auto error = keys ? ring.error().clone() : keys.error().clone();
+    if (error.code() != Errc::not_found) {
+        return error;
+    }
+    return Error{Errc::corrupt, fmt::format("a secret key of fleet '{}' is gone", profile.name)}
+        .with_hint(fmt::format("put {} back from a copy; without it nobody can command its agents, "
+                               "and `jackdaw fleet destroy {}` is what is left",
+                               folders.fleet(profile.name).string(), profile.name));
 }
 
 Result<void> make_fleet(Session& session, Profile& profile, bool first) {
@@ -98,6 +144,7 @@ Result<int> fleet_init(Session& session, const Invocation& invocation) {
     const auto there = load_profile(session.folders, profile.name);
     if (there) {
         JACKDAW_CHECK(check_stays(*there));
+        JACKDAW_CHECK(check_keys(session.folders, *there));
         const bool same = there->provider == profile.provider &&
                           (profile.subnet.empty() || profile.subnet == there->subnet);
         if (!same) {
@@ -105,18 +152,32 @@ Result<int> fleet_init(Session& session, const Invocation& invocation) {
                                                          there->provider, there->subnet)}
                 .while_doing(fmt::format("make fleet '{}'", profile.name));
         }
+        auto flavors = there->flavors;
+        for (const auto& [flavor, words] : profile.flavors) {
+            flavors[flavor] = words;
+        }
+        const bool changed = flavors != there->flavors;
         if (invocation.dry_run) {
-            return would(session, invocation, {"change nothing: the fleet is there"});
+            return would(session, invocation,
+                         {changed ? "change the flavors: the fleet is there"
+                                  : "change nothing: the fleet is there"});
         }
         // The network too: after a reboot of the host it is only written down.
         return at_once(
             session, invocation, "fleet.init", profile.name,
-            fmt::format("fleet '{}' exists with the same settings; nothing to do", profile.name),
+            changed ? fmt::format("fleet '{}' exists; its flavors are changed", profile.name)
+                    : fmt::format("fleet '{}' exists with the same settings; nothing to do",
+                                  profile.name),
             [&]() -> Result<void> {
                 JACKDAW_TRY(const auto cloud, session.open_cloud(there->provider, there->name));
                 JACKDAW_TRY([[maybe_unused]] const auto network,
                             cloud->provider().ensure_network(there->subnet));
-                return ok();
+                if (!changed) {
+                    return ok();
+                }
+                auto next = *there;
+                next.flavors = flavors;
+                return save_profile(session.folders, next);
             });
     }
     if (there.error().id() != Code::no_profile) {
@@ -132,7 +193,10 @@ Result<int> fleet_init(Session& session, const Invocation& invocation) {
     const bool first = !default_fleet(session.folders);
     return at_once(
         session, invocation, "fleet.init", profile.name,
-        fmt::format("fleet '{}' is there{}", profile.name, first ? " and the default" : ""),
+        first ? fmt::format("fleet '{}' is there and the default", profile.name)
+              : fmt::format("fleet '{0}' is there; it is not the default: --fleet {0}, or `jackdaw "
+                            "fleet use {0}`",
+                            profile.name),
         [&] { return make_fleet(session, profile, first); });
 }
 
@@ -146,8 +210,16 @@ Result<int> fleet_list(Session& session, const Invocation& invocation) {
                  {"OPERATOR KEY", true}},
                 {}};
     Json items = Json::array();
+    JACKDAW_CHECK(check_readable(session.folders));
     for (const auto& name : profile_names(session.folders)) {
-        JACKDAW_TRY(const auto profile, load_profile(session.folders, name));
+        const auto read = load_profile(session.folders, name);
+        if (!read) { // no reason to hide the others
+            session.terminal.err(fmt::format("warning: {}\n", printable(read.error().to_string())));
+        }
+        Profile unread;
+        unread.name = name;
+        unread.provider = "unreadable";
+        const auto& profile = read ? *read : unread;
         const bool is_usual = usual == name;
         table.rows.push_back({{name},
                               {profile.provider},
@@ -191,6 +263,7 @@ Result<int> fleet_show(Session& session, const Invocation& invocation) {
          {"Network",
           {network && network->present ? "" : "not on this host now: `jackdaw fleet up`",
            Style::warning}},
+         {"Flavors", {flavor_text(profile)}},
          {"Machines", {std::to_string(machines.size())}},
          {"Volumes", {std::to_string(volumes.size())}},
          {"Operator key", {profile.operator_key}},

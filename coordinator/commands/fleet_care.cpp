@@ -65,8 +65,9 @@ Result<void> same_things(Cloud& cloud, const std::vector<cloud::Machine>& machin
 /// A machine's agent may forbid the destruction of what it has.
 Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Machine& machine) {
     bool guarded = false;
+    // Of a damaged record only the name is known.
     if (const auto record = reach.journal().newest_of(machine.name);
-        record && record->instance_id == machine.id) {
+        record && (machine.id.empty() || record->instance_id == machine.id)) {
         guarded = record->request.protect;
     }
     if (auto client = reach.of_machine(machine)) {
@@ -192,10 +193,16 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
     for (const auto& machine : machines) {
         JACKDAW_CHECK(check_unprotected(session, reach, machine));
     }
-    const auto kept = std::ranges::find_if(volumes, &cloud::Volume::kept);
+    const auto kept = std::ranges::find_if(volumes, [](const cloud::Volume& one) {
+        return one.kept || (one.damaged && one.machine.empty());
+    });
     if (kept != volumes.end() && !invocation.has("--kept-volumes")) {
         return Error{Errc::conflict,
-                     fmt::format("volume {} ('{}') was kept by an operator", kept->id, kept->name)}
+                     kept->kept ? fmt::format("volume {} ('{}') was kept by an operator", kept->id,
+                                              kept->name)
+                                : fmt::format("what is written down of volume {} cannot be read: "
+                                              "it may be one that an operator kept",
+                                              kept->id)}
             .with_hint("--kept-volumes destroys those, too");
     }
     if (invocation.dry_run) {
@@ -217,33 +224,38 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
                           fmt::format("destroys fleet '{}' with {}{}, {} volumes and its keys",
                                       name, names.empty() ? "no instance" : "all data of ",
                                       fmt::join(names, ", "), volumes.size())));
-    return at_once(session, invocation, "fleet.destroy", name,
-                   fmt::format("fleet '{}' is gone", name), [&]() -> Result<void> {
-                       auto profile = reach.profile();
-                       profile.destroying = true; // no create begins from here on
-                       JACKDAW_CHECK(save_profile(session.folders, profile));
-                       const auto locks = take_all_names(session, reach.journal(), machines);
-                       // What was looked at, and confirmed, is what goes: a create may have ended
-                       // meanwhile.
-                       auto same =
-                           locks ? same_things(*cloud, machines, volumes) : Result<void>{ok()};
-                       if (!locks || !same) {
-                           profile.destroying = reach.profile().destroying;
-                           JACKDAW_CHECK(save_profile(session.folders, profile));
-                           return locks ? std::move(same).error() : locks.error().clone();
-                       }
-                       for (const auto& machine : machines) {
-                           JACKDAW_CHECK(provider.delete_machine(machine.name));
-                       }
-                       for (const auto& volume : volumes) {
-                           JACKDAW_CHECK(provider.delete_volume(volume.id));
-                       }
-                       JACKDAW_CHECK(provider.delete_network());
-                       if (cloud->local() != nullptr) {
-                           JACKDAW_CHECK(cloud->local()->destroy());
-                       }
-                       return remove_profile(session.folders, name);
-                   });
+    return at_once(
+        session, invocation, "fleet.destroy", name, fmt::format("fleet '{}' is gone", name),
+        [&]() -> Result<void> {
+            JACKDAW_TRY(const auto fleet_lock, lock_fleet(session.folders, name));
+            JACKDAW_TRY(auto profile, load_profile(session.folders, name));
+            const bool was_begun = profile.destroying;
+            profile.destroying = true; // no create begins from here on
+            JACKDAW_CHECK(save_profile(session.folders, profile));
+            const auto locks = take_all_names(session, reach.journal(), machines);
+            // What was looked at, and confirmed, is what goes: a create may have ended
+            // meanwhile.
+            auto same = locks ? same_things(*cloud, machines, volumes) : locks.error().clone();
+            for (auto one = machines.begin(); same && one != machines.end(); ++one) {
+                same = check_unprotected(session, reach, *one); // since the question was answered
+            }
+            if (!same) {
+                profile.destroying = was_begun;
+                JACKDAW_CHECK(save_profile(session.folders, profile));
+                return same;
+            }
+            for (const auto& machine : machines) {
+                JACKDAW_CHECK(provider.delete_machine(machine.name));
+            }
+            for (const auto& volume : volumes) {
+                JACKDAW_CHECK(provider.delete_volume(volume.id));
+            }
+            JACKDAW_CHECK(provider.delete_network());
+            if (cloud->local() != nullptr) {
+                JACKDAW_CHECK(cloud->local()->destroy());
+            }
+            return remove_profile(session.folders, name);
+        });
 }
 
 } // namespace jackdaw::cli

@@ -172,6 +172,11 @@ std::vector<std::string> plan_text(const CreateRequest& request) {
 }
 
 Error taken(const CreateRequest& request, std::string_view what, std::string_view other) {
+    if (other == "--protect") {
+        return Error{Code::name_taken,
+                     fmt::format("'{}' {}, and is not protected", request.name, what)}
+            .with_hint(fmt::format("`jackdaw instance protect {}`", request.name));
+    }
     return Error{Code::name_taken,
                  fmt::format("'{}' {} with another {}", request.name, what, other)};
 }

@@ -66,7 +66,11 @@ public:
     Result<int> run(const Target& target) {
         const auto& machine = target.machine;
         keep_ = target.keep;
+        auto record = target.record.value_or(record_of_a_stranger(machine));
         if (target.agent.instance) {
+            if (target.record) { // a journal that cannot be written stops it while all is whole
+                JACKDAW_CHECK(reach_.journal().save(record));
+            }
             JACKDAW_CHECK(by_agent(machine.name));
             if (!operation_.id.empty() && operation_.status != "done") {
                 Conclusion end;
@@ -93,9 +97,16 @@ public:
             }
         }
         // From here on the journal tells that what is left is nobody's.
-        auto record = target.record.value_or(record_of_a_stranger(machine));
+        if (!target.record) {
+            record = record_of_a_stranger(machine); // with the operation's id
+        }
         record.volume_id = machine.volume_id;
         record.deletion = operation_;
+        if (target.agent.instance && target.agent.instance->status != "building" &&
+            target.agent.instance->status != "failed" && record.operation.status != "undone") {
+            record.operation.status = "done"; // nobody waited for its end, but there it was
+            record.operation.progress = 1;
+        }
         JACKDAW_CHECK(reach_.journal().save(record));
         JACKDAW_CHECK(
             step("machine.delete", [&] { return provider.delete_machine(machine.name); }));
@@ -117,12 +128,13 @@ public:
         end.waited = true;
         end.said = fmt::format("instance '{}' is gone", machine.name);
         if (keep_) {
-            end.said +=
-                fmt::format("; its volume {} is kept. An instance gets it, with what is on "
-                            "it, by\n  jackdaw instance create NAME --datastore {} "
-                            "--attach-volume {} --take-over {}",
-                            machine.volume_id, machine.datastore.empty() ? "DS" : machine.datastore,
-                            volume_serial(machine.volume_id), machine.id);
+            const auto stamp = stamped_for(reach_.journal().load_all(), machine.volume_id);
+            end.said += fmt::format(
+                "; its volume {} is kept. An instance gets it, with what is on "
+                "it, by\n  jackdaw instance create NAME --datastore {} "
+                "--attach-volume {}{}{}",
+                machine.volume_id, machine.datastore.empty() ? "DS" : machine.datastore,
+                volume_serial(machine.volume_id), stamp.empty() ? "" : " --take-over ", stamp);
         }
         return conclude(session_, invocation_, end);
     }

@@ -32,17 +32,26 @@ Result<int> ask_agent(Session& session, const Invocation& invocation, std::strin
 
 Result<int> set_protection(Session& session, const Invocation& invocation, bool protect) {
     const auto name = invocation.text("NAME");
+    // The journal's copy is for the day when its agent cannot be asked: protected first, free last.
+    const auto write_down = [&]() -> Result<void> {
+        JACKDAW_TRY(const auto reach, Reach::find(session, invocation));
+        auto record =
+            reach.local() || invocation.dry_run ? std::nullopt : reach.journal().newest_of(name);
+        if (!record) {
+            return ok();
+        }
+        record->request.protect = protect;
+        return reach.journal().save(*record);
+    };
+    if (protect) {
+        JACKDAW_CHECK(write_down());
+    }
     JACKDAW_TRY(const int status,
                 ask_agent(session, invocation, protect ? "protect" : "unprotect",
                           fmt::format("instance '{}' is {}", name,
                                       protect ? "protected" : "no longer protected")));
-    JACKDAW_TRY(const auto reach, Reach::find(session, invocation));
-    if (status == 0 && !invocation.dry_run && !reach.local()) {
-        // For the day when its agent cannot be asked.
-        if (auto record = reach.journal().newest_of(name)) {
-            record->request.protect = protect;
-            JACKDAW_CHECK(reach.journal().save(*record));
-        }
+    if (status == 0 && !protect) {
+        JACKDAW_CHECK(write_down());
     }
     return status;
 }
@@ -77,6 +86,7 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto size, parse_size(invocation.text("--volume")));
     JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
     JACKDAW_TRY(const auto machine, reach.machine(name));
+    JACKDAW_CHECK(check_whole(machine));
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     JACKDAW_TRY(const auto volume, cloud->provider().describe_volume(machine.volume_id));
     if (size < volume.size_bytes) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/commands/account_lists.h"
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/instance_text.h"
 #include "coordinator/commands/reach.h"
@@ -18,27 +19,50 @@ struct Told {
     std::string as_of;
 };
 
-Result<Told> ask(Session& session, Reach& reach) {
-    auto client = reach.any();
-    if (!client) {
-        if (reach.local()) {
-            return std::move(client).error();
-        }
-        return Told{{}, session.now_text()};
-    }
-    JACKDAW_TRY(const auto json, get(**client, "/v1/instances", session.in(answer_limit)));
-    Told told;
+Result<void> add_from(Session& session, ApiClient& client, Told& told) {
+    JACKDAW_TRY(const auto json, get(client, "/v1/instances", session.in(answer_limit)));
     JACKDAW_TRY(told.as_of, proto::string_at(json, "as_of", session.now_text()));
-    const auto items = json.find("items");
-    if (items == json.end() || !items->is_array() || items->size() > proto::list_items_max) {
-        return Error{Code::protocol, "the list of instances has no 'items'"};
-    }
-    for (const auto& item : *items) {
+    JACKDAW_TRY(const auto items, items_of(json));
+    for (const auto& item : items) {
         JACKDAW_TRY(auto one, proto::instance_from(item));
-        told.instances.push_back(std::move(one));
+        const auto known = std::ranges::find(told.instances, one.id, &proto::Instance::id);
+        if (known == told.instances.end()) {
+            told.instances.push_back(std::move(one));
+        } else if (known->status == "unreachable") { // who has just started has heard nothing yet
+            *known = std::move(one);
+        }
+    }
+    return ok();
+}
+
+/// Until every machine that is on has been told of: an agent that has just started knows of itself
+/// alone for a second or two.
+Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machine>& machines) {
+    Told told{{}, session.now_text()};
+    if (reach.local()) {
+        JACKDAW_TRY(auto client, reach.any());
+        JACKDAW_CHECK(add_from(session, *client, told));
+        return told;
+    }
+    const auto is_told = [&](const cloud::Machine& machine) {
+        const auto at = std::ranges::find(told.instances, machine.id, &proto::Instance::id);
+        return at != told.instances.end() && at->status != "unreachable";
+    };
+    bool answered = false;
+    for (const auto& machine : machines) {
+        if (machine.state != cloud::MachineState::on || (answered && is_told(machine))) {
+            continue;
+        }
+        if (auto client = reach.of_machine(machine)) {
+            JACKDAW_CHECK(add_from(session, **client, told));
+            answered = true;
+        }
     }
     return told;
 }
+
+constexpr std::chrono::milliseconds restart_limit{3'000}; ///< an agent that died is back by then
+constexpr std::chrono::milliseconds between_looks{100};
 
 /// What nobody told is null, not zero: gossip has no sizes and no processes.
 Json as_told(const proto::Instance& instance) {
@@ -48,6 +72,10 @@ Json as_told(const proto::Instance& instance) {
             json[object][key] = nullptr;
         }
     };
+    if (instance.status == "unreachable" || instance.created_at.empty()) {
+        json["protect"] = nullptr;
+        json["port"] = instance.port == 0 ? Json{} : Json(instance.port);
+    }
     if (instance.volume_size_bytes == 0) {
         forget("volume", {"size_bytes", "used_bytes"});
     }
@@ -60,29 +88,24 @@ Json as_told(const proto::Instance& instance) {
     return json;
 }
 
-Result<std::vector<MachineView>> known_machines(Reach& reach) {
-    std::vector<MachineView> views;
-    if (reach.local()) {
-        return views;
-    }
-    JACKDAW_TRY(const auto machines, reach.machines());
-    for (const auto& machine : machines) {
-        views.push_back(view_of(machine));
-    }
-    return views;
-}
-
 } // namespace
 
 Result<int> instance_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto told, ask(session, reach));
-    JACKDAW_TRY(const auto machines, known_machines(reach));
+    std::vector<cloud::Machine> machines;
+    if (!reach.local()) {
+        JACKDAW_TRY(machines, reach.machines());
+    }
+    JACKDAW_TRY(auto told, ask(session, reach, machines));
+    std::vector<MachineView> views;
+    for (const auto& machine : machines) {
+        views.push_back(view_of(machine));
+    }
     const auto is_ghost = [&](const std::string& id) {
         const auto record = reach.local() ? std::nullopt : reach.journal().of_instance(id);
         return record && (is_gone(*record) || is_being_deleted(*record));
     };
-    const auto view = fleet_view(std::move(told.instances), machines, is_ghost);
+    const auto view = fleet_view(std::move(told.instances), views, is_ghost);
     Json items = Json::array();
     for (const auto& one : view.instances) {
         items.push_back(as_told(one));
@@ -100,11 +123,19 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
     if (!reach.local()) {
         JACKDAW_TRY(machine, reach.machine(name));
     }
-    auto client = machine ? reach.of_machine(*machine) : reach.of(name);
     proto::Instance instance;
     Json shown;
-    auto json = client ? get(**client, "/v1/instance", session.in(answer_limit))
-                       : Result<Json>{std::move(client).error()};
+    const auto look = [&]() -> Result<Json> {
+        auto client = machine ? reach.of_machine(*machine) : reach.of(name);
+        return client ? get(**client, "/v1/instance", session.in(answer_limit))
+                      : Result<Json>{std::move(client).error()};
+    };
+    auto json = look();
+    const auto until = session.in(restart_limit);
+    while (!json && json.error().id() == Code::unavailable && session.clock.now() < until) {
+        session.clock.sleep(between_looks);
+        json = look();
+    }
     if (json) {
         JACKDAW_TRY(instance, proto::instance_from(*json));
         if (machine) {
@@ -115,6 +146,7 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
     } else if (machine) { // what the provider knows is better than nothing
         auto view = fleet_view({}, {view_of(*machine)});
         instance = std::move(view.instances.front());
+        instance.fleet = reach.profile().name;
         if (machine->state == cloud::MachineState::on) {
             instance.reason = json.error().to_string();
         }

@@ -14,6 +14,7 @@ namespace jackdaw::cli {
 namespace {
 
 constexpr std::chrono::milliseconds power_off_budget{600'000};
+constexpr std::chrono::milliseconds protection_limit{2'000}; ///< for the agent's word before it
 
 Result<LocalMachines*> local_machines(Reach& reach) {
     JACKDAW_TRY(auto* const cloud, reach.cloud());
@@ -36,6 +37,29 @@ Result<int> act(Session& session, const Invocation& invocation, std::string_view
     }
     return at_once(session, invocation, fmt::format("machine.{}", verb), name,
                    fmt::format("machine '{}' {}", name, past), [&] { return what(reach, name); });
+}
+
+/// While it is off nobody can ask its agent. Of one that does not answer the journal's word stays.
+void remember_protection(Session& session, Reach& reach, const std::string& name) {
+    const auto machine = reach.machine(name);
+    auto record = reach.journal().newest_of(name);
+    if (!machine || machine->state != cloud::MachineState::on || !record ||
+        record->instance_id != machine->id) {
+        return;
+    }
+    auto client = reach.of_machine(*machine);
+    const auto json = client ? get(**client, "/v1/instance", session.in(protection_limit))
+                             : Result<Json>{std::move(client).error()};
+    const auto protect = json ? proto::bool_at(*json, "protect", record->request.protect)
+                              : Result<bool>{json.error().clone()};
+    if (protect && *protect != record->request.protect) {
+        record->request.protect = *protect;
+        if (const auto saved = reach.journal().save(*record); !saved) {
+            session.terminal.err(fmt::format("warning: whether '{}' is protected could not be "
+                                             "written down: {}\n",
+                                             name, printable(saved.error().to_string())));
+        }
+    }
 }
 
 Result<unsigned> percent_of(std::string text) {
@@ -107,19 +131,25 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
 }
 
 Result<int> machine_power_on(Session& session, const Invocation& invocation) {
-    return act(session, invocation, "power-on", "is on",
-               [](Reach& reach, const std::string& name) -> Result<void> {
-                   JACKDAW_TRY(auto* const cloud, reach.cloud());
-                   JACKDAW_TRY([[maybe_unused]] const auto machine,
-                               cloud->provider().power_on(name));
-                   return ok();
-               });
+    return act(
+        session, invocation, "power-on", "is on",
+        [](Reach& reach, const std::string& name) -> Result<void> {
+            JACKDAW_TRY(auto* const cloud, reach.cloud());
+            JACKDAW_TRY(const auto before, reach.machine(name));
+            if (before.state == cloud::MachineState::frozen) {
+                return Error{Errc::conflict, fmt::format("machine '{}' is frozen", name)}.with_hint(
+                    fmt::format("`jackdaw machine thaw {}`", name));
+            }
+            JACKDAW_TRY([[maybe_unused]] const auto machine, cloud->provider().power_on(name));
+            return ok();
+        });
 }
 
 Result<int> machine_power_off(Session& session, const Invocation& invocation) {
     const bool crash = invocation.has("--crash");
     return act(session, invocation, "power-off", crash ? "lost its power" : "is off",
                [&](Reach& reach, const std::string& name) -> Result<void> {
+                   remember_protection(session, reach, name);
                    if (crash) {
                        JACKDAW_TRY(auto* const local, local_machines(reach));
                        return local->power_off_crash(name);

@@ -34,7 +34,13 @@ Result<GivenPassword> take_password(Session& session, const Invocation& invocati
     } else if (invocation.has("--password-file")) {
         JACKDAW_TRY(auto text,
                     read_given_file(invocation.text("--password-file"), password_bytes_max + 2));
-        text.erase(std::min(text.find('\n'), text.size()));
+        const auto end = std::min(text.find('\n'), text.size());
+        if (text.find_first_not_of("\r\n", end) != std::string::npos) {
+            wipe(text);
+            return Error{Code::bad_password, "--password-file: one line, but a second follows"}
+                .with_hint("`--user-file FILE` takes several users");
+        }
+        text.erase(end);
         if (text.ends_with('\r')) {
             text.pop_back();
         }

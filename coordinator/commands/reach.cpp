@@ -9,6 +9,9 @@
 namespace jackdaw::cli {
 namespace {
 
+constexpr std::chrono::milliseconds restart_limit{3'000};
+constexpr std::chrono::milliseconds between_dials{100};
+
 std::optional<std::string> named_fleet(const Session& session, const Invocation& invocation) {
     if (!invocation.fleet.empty()) {
         return invocation.fleet;
@@ -33,9 +36,17 @@ bool is_socket(const std::string& path) {
     return ::stat(path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode);
 }
 
-Error no_context() {
+Error no_context(const Folders& folders) {
+    const auto names = profile_names(folders);
+    if (names.empty()) {
+        return Error{Code::no_profile,
+                     "there is no fleet profile of this user and no agent on this machine"};
+    }
     return Error{Code::no_profile,
-                 "there is no fleet profile of this user and no agent on this machine"};
+                 fmt::format("no fleet is named, and none is the default; there {}: "
+                             "{}",
+                             names.size() == 1 ? "is" : "are", fmt::join(names, ", "))}
+        .with_hint(fmt::format("--fleet {0}, or `jackdaw fleet use {0}`", names.front()));
 }
 
 } // namespace
@@ -66,14 +77,14 @@ Result<Reach> Reach::find(Session& session, const Invocation& invocation) {
     if (is_socket(session.folders.admin_socket)) {
         return reach;
     }
-    return no_context();
+    return no_context(session.folders);
 }
 
 Result<Reach> Reach::find_fleet(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, find(session, invocation));
     if (reach.local()) {
-        return no_context().with_hint(
-            "this command works on a fleet: `jackdaw fleet init NAME` makes one");
+        return Error{Code::no_profile, "this command works on a fleet, and none is named"}
+            .with_hint("`jackdaw fleet list` shows them, `jackdaw fleet init NAME` makes one");
     }
     return reach;
 }
@@ -106,15 +117,22 @@ Result<cloud::Machine> Reach::machine(const std::string& name) {
     return found;
 }
 
+Result<void> check_whole(const cloud::Machine& machine) {
+    if (machine.state != cloud::MachineState::damaged) {
+        return ok();
+    }
+    return Error{
+        Errc::corrupt,
+        fmt::format("what is written down of the machine of '{}' cannot be read or is gone",
+                    machine.name)}
+        .with_hint(fmt::format("restore its machine.json from a copy; `jackdaw instance delete {}` "
+                               "removes it with all its data",
+                               machine.name));
+}
+
 Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
+    JACKDAW_CHECK(check_whole(machine));
     if (machine.state != cloud::MachineState::on) {
-        if (machine.state == cloud::MachineState::damaged) {
-            return Error{Errc::corrupt,
-                         fmt::format("what is written down of the machine of '{}' cannot be read",
-                                     machine.name)}
-                .with_hint(fmt::format("`jackdaw doctor`; `jackdaw instance delete {}` removes it",
-                                       machine.name));
-        }
         const auto state = cloud::to_string(machine.state);
         auto down = Error{Code::machine_down,
                           fmt::format("the machine of '{}' is {}", machine.name, state)};
@@ -179,7 +197,14 @@ Result<ClientPtr> Reach::of(const std::string& name) {
     JACKDAW_CHECK(check_label(name, "instance"));
     if (!local()) {
         JACKDAW_TRY(const auto found, machine(name));
-        return of_machine(found);
+        auto client = of_machine(found);
+        const auto until = session_->in(restart_limit); // an agent that died is back by then
+        while (!client && client.error().id() == Code::unavailable &&
+               session_->clock.now() < until) {
+            session_->clock.sleep(between_dials);
+            client = of_machine(found);
+        }
+        return client;
     }
     auto client = session_->connector.socket(session_->folders.admin_socket);
     JACKDAW_TRY(const auto json, get(*client, "/v1/instance", session_->in(answer_limit)));

@@ -52,6 +52,8 @@ private:
     std::unique_ptr<Cloud> cloud_;
 };
 
+/// `corrupt` when what is written down of it cannot be read.
+[[nodiscard]] Result<void> check_whole(const cloud::Machine& machine);
 [[nodiscard]] MachineView view_of(const cloud::Machine& machine);
 
 } // namespace jackdaw::cli

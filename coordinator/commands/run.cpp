@@ -1,5 +1,7 @@
 #include "coordinator/commands/run.h"
 
+#include <fmt/format.h>
+
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/command_table.h"
 
@@ -32,8 +34,16 @@ int run(Session& session, const std::vector<std::string>& words) {
         return told(session, *invocation, 0);
     }
     auto status = invocation->command->handler(session, *invocation);
-    return status ? told(session, *invocation, *status)
-                  : report(session, invocation->format, status.error());
+    if (status) {
+        return told(session, *invocation, *status);
+    }
+    auto shape = proto::shape_of(status.error());
+    if (shape.hint == row_of(Code::invalid).hint) {
+        const auto& row = *invocation->command;
+        shape.hint =
+            fmt::format("`jackdaw {}{}{} --help`", row.noun, row.verb.empty() ? "" : " ", row.verb);
+    }
+    return report(session, invocation->format, shape);
 }
 
 } // namespace jackdaw::cli

@@ -178,6 +178,14 @@ bool is_orphan(const CreateRecord& record, bool coordinator_lives) noexcept {
     return !record.agent_has_it && record.operation.status != "done" && !coordinator_lives;
 }
 
+std::string stamped_for(const std::vector<CreateRecord>& records, std::string_view volume_id) {
+    const auto at = std::ranges::find_if(records, [&](const CreateRecord& record) {
+        return record.volume_id == volume_id &&
+               (record.request.attach_serial.empty() || record.operation.status == "done");
+    });
+    return at == records.end() ? std::string{} : at->instance_id;
+}
+
 std::string difference(const CreateRequest& wanted, const CreateRequest& record) {
     const auto same_accounts = [](const proto::UserSpec& a, const proto::UserSpec& b) {
         return a.name == b.name && a.host == b.host && a.databases == b.databases;
@@ -209,6 +217,15 @@ std::string difference(const CreateRequest& wanted, const CreateRequest& record)
     }
     if (wanted.agent_folder != record.agent_folder) {
         return "--agent";
+    }
+    if (wanted.take_over_id != record.take_over_id) {
+        return "--take-over";
+    }
+    if (wanted.format_serial != record.format_serial) {
+        return "--format";
+    }
+    if (wanted.protect && !record.protect) { // it would be taken for protected
+        return "--protect";
     }
     return {};
 }

@@ -105,6 +105,11 @@ void undone(CreateRecord& record, std::string now, const proto::ErrorShape& erro
 /// that never.
 [[nodiscard]] bool is_orphan(const CreateRecord& record, bool coordinator_lives) noexcept;
 
+/// Whose stamp is on the volume, as far as the journal (newest first) tells: of the newest instance
+/// that made it, or that took it over. Empty: none that is known here.
+[[nodiscard]] std::string stamped_for(const std::vector<CreateRecord>& records,
+                                      std::string_view volume_id);
+
 /// What stands in the way of doing `wanted` when `record` is what was journalled under this name:
 /// empty if it is the same, else the first difference, for people.
 [[nodiscard]] std::string difference(const CreateRequest& wanted, const CreateRequest& record);

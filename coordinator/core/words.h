@@ -30,6 +30,7 @@ namespace jackdaw::cli {
 [[nodiscard]] Result<void> check_password(std::string_view clear);
 
 struct FlavorWords {
+    friend bool operator==(const FlavorWords&, const FlavorWords&) = default;
     std::uint32_t cpu_millis = 0;
     std::uint64_t memory_bytes = 0;
 };

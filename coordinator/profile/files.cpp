@@ -16,12 +16,18 @@
 namespace jackdaw::cli {
 namespace {
 
+bool is_no_file(int number) {
+    return number == ENXIO || number == ENODEV || number == ELOOP || number == ENOTDIR ||
+           number == EISDIR || number == ENAMETOOLONG;
+}
+
 Error failed(const std::string& doing) {
     const std::error_code cause{errno, std::system_category()};
     const auto code = cause.value() == ENOENT ? Errc::not_found
                       : cause.value() == EACCES || cause.value() == EPERM || cause.value() == EROFS
                           ? Errc::not_allowed
                       : cause.value() == ENOSPC || cause.value() == EDQUOT ? Errc::exhausted
+                      : is_no_file(cause.value())                          ? Errc::invalid
                                                                            : Errc::internal;
     auto error = Error{code, doing, cause};
     return code == Errc::exhausted ? std::move(error).with_id(Code::disk_full) : std::move(error);

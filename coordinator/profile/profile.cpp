@@ -118,7 +118,15 @@ Result<Profile> load_profile(const Folders& folders, const std::string& name) {
         }
         return profile;
     };
-    return read().while_doing(fmt::format("read the profile of fleet '{}'", name));
+    auto profile = read().while_doing(fmt::format("read the profile of fleet '{}'", name));
+    if (!profile &&
+        text->find(proto::api_version) == std::string::npos) { // cut short, or another's
+        return std::move(profile).error().with_hint(fmt::format(
+            "restore {0} from a copy; or remove it, and `jackdaw fleet init {1}` makes it "
+            "again with the keys that are there",
+            (folders.fleet(name) / "fleet.json").string(), name));
+    }
+    return profile;
 }
 
 Result<OperatorKeys> load_keys(const Folders& folders, const std::string& name) {
@@ -228,10 +236,24 @@ Result<void> remove_profile(const Folders& folders, const std::string& name) {
                    : ok();
 }
 
+Result<UniqueFd> lock_fleet(const Folders& folders, const std::string& name) {
+    JACKDAW_CHECK(load_profile(folders, name)); // no folder is made of one that is gone
+    return lock_file(folders.fleet(name) / "lock");
+}
+
 Result<void> check_stays(const Profile& profile) {
     if (profile.destroying) {
         return Error{Errc::conflict, fmt::format("fleet '{}' is being destroyed", profile.name)}
             .with_hint(fmt::format("`jackdaw fleet destroy {}` ends that", profile.name));
+    }
+    return ok();
+}
+
+Result<void> check_readable(const Folders& folders) {
+    std::error_code failure;
+    const fs::directory_iterator entries{folders.config / "fleets", failure};
+    if (failure && failure != std::errc::no_such_file_or_directory) {
+        return Error{Errc::not_allowed, "list " + (folders.config / "fleets").string(), failure};
     }
     return ok();
 }

@@ -22,6 +22,7 @@
 #include "coordinator/core/words.h"
 #include "proto/base/error.h"
 #include "proto/base/secret.h"
+#include "proto/base/unique_fd.h"
 
 namespace jackdaw::cli {
 
@@ -83,10 +84,14 @@ struct Profile {
 [[nodiscard]] Result<void> save_profile(const Folders& folders, const Profile& profile);
 [[nodiscard]] Result<OperatorKeys> load_keys(const Folders& folders, const std::string& name);
 [[nodiscard]] Result<Secret> load_gossip_ring(const Folders& folders, const std::string& name);
+/// One process at a time destroys it. E-OPERATION-RUNNING; E-NO-PROFILE when it is gone.
+[[nodiscard]] Result<UniqueFd> lock_fleet(const Folders& folders, const std::string& name);
 /// `conflict` when its removal has begun.
 [[nodiscard]] Result<void> check_stays(const Profile& profile);
 /// fleet.json goes last, so that a removal that was cut short is done again by the same command.
 [[nodiscard]] Result<void> remove_profile(const Folders& folders, const std::string& name);
+/// `not_allowed` when the folder of the profiles cannot be listed; none is no error.
+[[nodiscard]] Result<void> check_readable(const Folders& folders);
 [[nodiscard]] std::vector<std::string> profile_names(const Folders& folders);
 
 [[nodiscard]] std::optional<std::string> default_fleet(const Folders& folders);

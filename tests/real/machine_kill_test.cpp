@@ -99,15 +99,18 @@ TEST_CASE("a lost bridge and a lost record of the network cost a machine that is
     CHECK(other.error().id() == Code::fleet_exists);
 }
 
-TEST_CASE("gc leaves an image that a machine has, although its record is lost") {
+TEST_CASE("gc leaves a volume whose record is lost, whoever had it, and nothing is lost with it") {
     SKIP_WITHOUT_MACHINES();
     MachineWorld world;
     auto& provider = world.provider();
     const Machine a = world.make("a");
     const local::Layout layout{world.state(), world.fleet()};
     const local::Path kept = layout.volume_image(a.volume_id);
-    const local::Path loose = layout.volumes() / "01900000-0000-7000-8000-00000000dead.img";
-    std::ofstream{loose} << "half";
+    // No kill leaves an image without its record: the record comes first and goes last. So this is
+    // somebody's, perhaps one that an operator kept.
+    const std::string loose = "01900000-0000-7000-8000-00000000dead";
+    std::ofstream{layout.volume_image(loose)} << "rows";
+    std::ofstream{layout.volume_file(loose).string() + ".new-1"} << "{"; // what a kill does leave
     std::filesystem::remove(layout.volume_file(a.volume_id));
     const auto in_use = [](const GcItem& item) { return item.stays; };
     for (const bool on : {true, false}) { // by its lock, and by the machine's record
@@ -116,9 +119,42 @@ TEST_CASE("gc leaves an image that a machine has, although its record is lost") 
         }
         const auto items = provider.collect_garbage({});
         REQUIRE(items);
-        CHECK(std::ranges::count_if(*items, in_use) == 1);
+        CHECK(std::ranges::count_if(*items, in_use) == 2);
         CHECK(std::filesystem::exists(kept));
-        CHECK_FALSE(std::filesystem::exists(loose));
+        CHECK(std::filesystem::exists(layout.volume_image(loose)));
+        CHECK_FALSE(std::filesystem::exists(layout.volume_file(loose).string() + ".new-1"));
+    }
+    const auto volumes = provider.volumes();
+    REQUIRE(volumes);
+    REQUIRE(volumes->size() == 2);
+    CHECK(std::ranges::all_of(*volumes, &Volume::damaged));
+    CHECK(provider.delete_volume(a.volume_id).error().code() == Errc::busy); // its machine has it
+    REQUIRE_OK(provider.delete_volume(loose)); // by its id, as `fleet destroy --kept-volumes` does
+    CHECK_FALSE(std::filesystem::exists(layout.volume_image(loose)));
+}
+
+TEST_CASE("gc leaves a machine whose record is lost or says too little, and it is seen") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    auto& provider = world.provider();
+    const Machine a = world.make("a");
+    const local::Layout layout{world.state(), world.fleet()};
+    for (const char* text : {"", "{\"format\":1,\"name\":\"a\",\"tags\":{}}"}) {
+        std::filesystem::remove(layout.machine_file("a"));
+        if (*text != '\0') {
+            std::ofstream{layout.machine_file("a")} << text;
+        }
+        const auto items = provider.collect_garbage({});
+        REQUIRE(items);
+        REQUIRE(items->size() == 1);
+        CHECK(items->front().stays);
+        CHECK(greets(a.address, patience_ms));
+        const auto machines = provider.machines();
+        REQUIRE(machines);
+        REQUIRE(machines->size() == 1);
+        CHECK(machines->front().state == MachineState::damaged);
+        CHECK(provider.delete_image(a.image_digest).error().id() == Code::image_used);
+        CHECK(provider.delete_volume(a.volume_id).error().code() == Errc::busy); // in use
     }
 }
 

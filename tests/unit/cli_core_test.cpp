@@ -178,12 +178,14 @@ TEST_CASE("a damaged record is refused, one without a step gets it as due") {
     CHECK(next_step(*back) == CreateStep::network);
 }
 
-TEST_CASE("each thing that makes another instance is a difference, protection is none") {
+TEST_CASE("each thing that makes another instance is a difference, and so is a protection that it "
+          "lacks") {
     const auto base = some_record().request;
     CHECK(difference(base, base).empty());
     auto other = base;
     other.protect = true;
-    CHECK(difference(other, base).empty());
+    CHECK(difference(other, base) == "--protect"); // it would be taken for protected
+    CHECK(difference(base, other).empty());
     const auto differs = [&](auto change) {
         auto changed = base;
         change(changed);
@@ -198,6 +200,24 @@ TEST_CASE("each thing that makes another instance is a difference, protection is
     CHECK(differs([](auto& r) { r.allow.clear(); }) == "--allow");
     CHECK(differs([](auto& r) { r.root_disk_bytes = 1; }) == "--root-disk");
     CHECK(differs([](auto& r) { r.agent_folder = "/x"; }) == "--agent");
+    CHECK(differs([](auto& r) { r.take_over_id = "x"; }) == "--take-over");
+    CHECK(differs([](auto& r) { r.format_serial = "x"; }) == "--format");
+}
+
+TEST_CASE("a volume's stamp is of who made it or took it over, not of who failed to") {
+    auto maker = some_record();
+    maker.instance_id = "maker";
+    maker.volume_id = "v";
+    auto failed = maker;
+    failed.instance_id = "failed";
+    failed.request.attach_serial = "s";
+    failed.operation.status = "failed";
+    auto taker = failed;
+    taker.instance_id = "taker";
+    taker.operation.status = "done";
+    CHECK(stamped_for({failed, maker}, "v") == "maker");
+    CHECK(stamped_for({failed, taker, maker}, "v") == "taker");
+    CHECK(stamped_for({failed, maker}, "w").empty());
 }
 
 TEST_CASE("what an agent may have seen is never taken back for a passing failure") {

@@ -11,7 +11,6 @@
 
 #include "coordinator/cloud/local/cut_rules.h"
 #include "coordinator/cloud/local/local_provider.h"
-#include "coordinator/cloud/local/loop_device.h"
 #include "coordinator/cloud/local/machine_power.h"
 #include "coordinator/cloud/local/network.h"
 #include "coordinator/cloud/local/records.h"
@@ -34,12 +33,6 @@ std::set<std::uint32_t> hosts_of(const std::vector<MachineRecord>& records) {
         }
     }
     return hosts;
-}
-
-/// Which volume such a machine has cannot be read: one of its name may be it.
-bool is_damaged(const std::vector<MachineRecord>& machines, const std::string& name) {
-    return std::ranges::any_of(
-        machines, [&](const auto& one) { return one.damaged && one.spec.name == name; });
 }
 
 /// "table netdev NAME" lines; none when nft is missing.
@@ -100,7 +93,7 @@ Result<void> LocalProvider::gc_machines(const GcRequest& request,
         }
         const auto record = record_of(name);
         if (!record && record.error().code() != Errc::not_found) { // no reason to remove a machine
-            items.push_back({"machine", name, "its record is damaged", true});
+            items.push_back({"machine", name, "its record is damaged or missing", true});
             continue;
         }
         const bool complete = record && record->made;
@@ -131,14 +124,20 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
             return machine.spec.volume_id == id && !going;
         });
     };
+    // Which volume a damaged machine has cannot be read: it may be any.
+    const bool all_known = std::ranges::none_of(machines, &MachineRecord::damaged);
     std::set<std::string> left_alone;
     for (const auto& record : all) {
         const Path image = layout_.volume_image(record.id);
         std::error_code failure;
         const bool complete = std::filesystem::exists(image, failure);
+        if (record.damaged) { // what it holds, or whose it is, nobody can tell
+            items.push_back({"volume", record.id, "its record is damaged or missing", true});
+            left_alone.insert(record.id);
+            continue;
+        }
         if (attached(record.id) || record.kept || request.owned_volumes.contains(record.id) ||
-            is_damaged(machines, record.name) ||
-            (request.owned && request.owned(record.tags, complete))) {
+            !all_known || (request.owned && request.owned(record.tags, complete))) {
             left_alone.insert(record.id);
             continue;
         }
@@ -154,21 +153,13 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
         }
     }
     JACKDAW_TRY(const auto names, names_in(layout_.volumes()));
-    for (const auto& name : names) { // halves of files, and images whose record is gone
-        const auto id = Path{name}.stem().string();
-        if (left_alone.contains(id)) {
+    for (const auto& name : names) { // halves of files
+        if (left_alone.contains(Path{name}.stem().string()) || name.ends_with(".img")) {
             continue;
         }
-        // A lost record does not make garbage of what a database writes to, or will again.
-        const Path file = layout_.volumes() / name;
-        JACKDAW_TRY(const auto device, find_loop(file));
-        if (attached(id) || device || is_locked(file)) {
-            items.push_back({"volume", name, "it is in use, and its record is missing", true});
-        } else {
-            items.push_back({"volume", name, "it has no record"});
-            if (!request.dry_run && ::unlink((layout_.volumes() / name).c_str()) != 0) {
-                return os_error("remove " + name, errno);
-            }
+        items.push_back({"volume", name, "it was never finished"});
+        if (!request.dry_run && ::unlink((layout_.volumes() / name).c_str()) != 0) {
+            return os_error("remove " + name, errno);
         }
     }
     return ok();

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 
 #include <fmt/format.h>
@@ -59,17 +60,28 @@ Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
         return Error{Errc::not_allowed, "only root makes networks and machines on this host"}
             .with_hint("run it as root");
     }
+    if (!subnet.empty()) {
+        JACKDAW_CHECK(without_value(fleet_subnet(subnet))); // before a folder is left of it
+    }
+    std::error_code failure;
+    const bool fresh = !std::filesystem::exists(layout_.fleet_folder(), failure);
+    auto network = ensure_network_in(subnet);
+    if (!network && fresh) { // refused: the folder goes again unless somebody uses it
+        (void)::rmdir(layout_.fleet_folder().c_str());
+    }
+    return network;
+}
+
+Result<Network> LocalProvider::ensure_network_in(const std::string& subnet) const {
     JACKDAW_CHECK(make_folders(layout_.fleet_folder()));
     JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
     JACKDAW_TRY(auto netlink, Netlink::open());
     JACKDAW_TRY(const int bridge, link_index(netlink, layout_.bridge()));
-    auto record = read_network(layout_.network_file());
-    if (!record && record.error().code() != Errc::not_found) {
-        return std::move(record).error();
-    }
+    // A damaged record counts as a lost one: what runs knows better.
+    const auto record = read_network(layout_.network_file());
     std::optional<Prefix> own;
-    if (record) {
-        JACKDAW_TRY(own, fleet_subnet(record->subnet));
+    if (const auto written = record ? fleet_subnet(record->subnet) : record.error().clone()) {
+        own = *written;
     } else {
         JACKDAW_TRY(own, subnet_in_use(netlink, bridge));
     }
@@ -95,7 +107,9 @@ Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
             }
         }
     }
-    if (!record) {
+    if (!record || record->subnet != format_prefix(chosen)) {
+        std::error_code failure; // a folder in its place could not be renamed over
+        std::filesystem::remove_all(layout_.network_file(), failure);
         JACKDAW_CHECK(write_record(layout_.network_file(),
                                    NetworkRecord{format_prefix(chosen), rfc3339(unix_ms())}));
         fault_point("network written down");
@@ -116,12 +130,9 @@ Result<std::optional<Prefix>> LocalProvider::subnet_in_use(Netlink& netlink, int
 }
 
 Result<std::optional<Network>> LocalProvider::describe_network() {
-    auto record = read_network(layout_.network_file());
-    if (!record) {
-        if (record.error().code() == Errc::not_found) {
-            return std::optional<Network>{};
-        }
-        return std::move(record).error();
+    const auto record = read_network(layout_.network_file());
+    if (!record) { // lost or damaged: ensure_network() finds out again
+        return std::optional<Network>{};
     }
     JACKDAW_TRY(const Prefix subnet, fleet_subnet(record->subnet));
     JACKDAW_TRY(auto netlink, Netlink::open());
@@ -144,23 +155,21 @@ Result<void> LocalProvider::delete_network() {
     }
     JACKDAW_TRY(auto netlink, Netlink::open());
     JACKDAW_TRY(const int bridge, link_index(netlink, layout_.bridge()));
-    auto record = read_network(layout_.network_file());
-    if (!record && record.error().code() != Errc::not_found) {
-        return std::move(record).error();
-    }
+    const auto record = read_network(layout_.network_file());
     std::optional<Prefix> subnet;
-    if (record) {
-        JACKDAW_TRY(subnet, fleet_subnet(record->subnet));
+    if (const auto written = record ? fleet_subnet(record->subnet) : record.error().clone()) {
+        subnet = *written;
     } else if (bridge != 0) {
         JACKDAW_TRY(subnet, prefix_of(netlink, bridge));
     }
-    if (!subnet) {
-        return remove_link(netlink, layout_.bridge());
+    if (subnet) {
+        JACKDAW_CHECK(remove_bridge(netlink, layout_, *subnet));
+    } else {
+        JACKDAW_CHECK(remove_link(netlink, layout_.bridge()));
     }
-    JACKDAW_CHECK(remove_bridge(netlink, layout_, *subnet));
     fault_point("bridge removed");
     std::error_code failure;
-    std::filesystem::remove(layout_.network_file(), failure); // last: it is what finds the rest
+    std::filesystem::remove_all(layout_.network_file(), failure); // last: it finds the rest
     return failure ? Result<void>{os_error("remove the network's record", failure.value())} : ok();
 }
 
@@ -202,7 +211,11 @@ Result<MachineRecord> LocalProvider::record_of(const std::string& name) const {
     JACKDAW_CHECK(check_label(name, "machine"));
     auto record = read_machine(layout_.machine_file(name));
     if (!record && record.error().code() == Errc::not_found) {
-        return no_such_machine(name);
+        if (is_empty_machine(name)) {
+            return no_such_machine(name);
+        }
+        return Error{Errc::corrupt,
+                     fmt::format("{} is missing", layout_.machine_file(name).string())};
     }
     if (record && record->spec.name != name) {
         return Error{Errc::corrupt, fmt::format("{} tells of another machine",
@@ -220,6 +233,13 @@ Result<FileLock> LocalProvider::lock_machine(const std::string& name) const {
     return lock;
 }
 
+bool LocalProvider::is_empty_machine(const std::string& name) const {
+    const auto names = names_in(layout_.machine(name));
+    return names && std::ranges::all_of(*names, [](const std::string& entry) {
+               return entry.starts_with("machine.json.new-");
+           });
+}
+
 Result<std::vector<MachineRecord>> LocalProvider::records() const {
     JACKDAW_TRY(const auto names, names_in(layout_.machines()));
     std::vector<MachineRecord> all;
@@ -230,9 +250,8 @@ Result<std::vector<MachineRecord>> LocalProvider::records() const {
         auto record = record_of(name);
         if (record) {
             all.push_back(std::move(*record));
-        } else if (record.error().code() !=
-                   Errc::not_found) { // one is no reason to lose the others
-            all.push_back(damaged_machine(name));
+        } else if (record.error().code() != Errc::not_found) {
+            all.push_back(damaged_machine(name)); // no reason to lose sight of the others
         }
     }
     return all;

@@ -112,12 +112,15 @@ public:
     [[nodiscard]] Result<void> delete_image(const std::string& reference);
 
 private:
+    [[nodiscard]] Result<Network> ensure_network_in(const std::string& subnet) const;
     [[nodiscard]] Result<std::optional<Prefix>> subnet_in_use(Netlink& netlink, int bridge) const;
     [[nodiscard]] Result<MachinePower> power_of(const std::string& name) const;
     /// The record, of a machine whose folder the caller has locked.
     [[nodiscard]] Result<MachineRecord> record_of(const std::string& name) const;
     [[nodiscard]] Result<FileLock> lock_machine(const std::string& name) const;
-    /// All that can be read; a folder without a record (half-made, or going) is passed over.
+    /// Nothing but the rest of a record that was never finished: half-made, or going.
+    [[nodiscard]] bool is_empty_machine(const std::string& name) const;
+    /// All; `damaged` those that cannot be read, or are gone from a machine's folder.
     [[nodiscard]] Result<std::vector<MachineRecord>> records() const;
     [[nodiscard]] Result<Machine> seen(const MachineRecord& record) const;
     [[nodiscard]] Result<Volume> seen(const VolumeRecord& record) const;

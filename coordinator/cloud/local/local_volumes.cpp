@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -85,16 +86,24 @@ Result<FileLock> LocalProvider::lock_volumes() const {
 
 Result<std::vector<VolumeRecord>> LocalProvider::volume_records() const {
     JACKDAW_TRY(const auto names, names_in(layout_.volumes()));
-    std::vector<VolumeRecord> all;
+    std::set<std::string> ids; // its record is written first, and removed last
     for (const auto& name : names) {
-        if (!name.ends_with(".json")) {
-            continue;
+        const Path file{name};
+        if ((file.extension() == ".json" || file.extension() == ".img") &&
+            is_uuid(file.stem().string())) {
+            ids.insert(file.stem().string());
         }
-        auto record = read_volume(layout_.volumes() / name);
-        if (record) {
+    }
+    std::vector<VolumeRecord> all;
+    for (const auto& id : ids) {
+        auto record = read_volume(layout_.volume_file(id));
+        if (record && record->id == id) {
             all.push_back(std::move(*record));
-        } else if (record.error().code() != Errc::not_found) {
-            return std::move(record).error();
+        } else { // no reason to lose sight of the others
+            VolumeRecord damaged;
+            damaged.id = id;
+            damaged.damaged = true;
+            all.push_back(std::move(damaged));
         }
     }
     return all;
@@ -132,6 +141,10 @@ Result<Volume> LocalProvider::seen(const VolumeRecord& record) const {
     volume.size_bytes = record.size_bytes;
     volume.allocated_bytes = extent.allocated;
     volume.kept = record.kept;
+    volume.damaged = record.damaged;
+    if (record.damaged) {
+        volume.size_bytes = extent.size;
+    }
     volume.tags = record.tags;
     volume.created_at = record.created_at;
     for (const auto& machine : all) {
@@ -229,13 +242,17 @@ Result<void> LocalProvider::keep_volume(const std::string& id, bool kept) {
 
 Result<void> LocalProvider::delete_volume(const std::string& id) {
     JACKDAW_TRY(const auto lock, lock_volumes());
-    const auto volume = describe_volume(id);
-    if (!volume) {
-        return volume.error().code() == Errc::not_found ? ok()
-                                                        : Result<void>{volume.error().clone()};
+    JACKDAW_TRY(const auto all, volumes());
+    const auto volume = std::ranges::find(all, id, &Volume::id);
+    if (volume == all.end()) {
+        return ok();
     }
-    if (!volume->machine.empty() || is_locked(layout_.volume_image(id))) {
+    if (!volume->machine.empty()) {
         return Error{Errc::busy, "volume " + id + " is attached to machine " + volume->machine};
+    }
+    if (is_locked(layout_.volume_image(id))) {
+        return Error{Errc::busy, "volume " + id + " is in use by a machine that runs"}.with_hint(
+            "`jackdaw machine list`");
     }
     fault_point("before the volume's file goes");
     JACKDAW_CHECK(unlink_file(layout_.volume_image(id)));

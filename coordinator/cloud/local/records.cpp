@@ -1,5 +1,6 @@
 #include "coordinator/cloud/local/records.h"
 
+#include <initializer_list>
 #include <limits>
 
 #include <fmt/format.h>
@@ -63,8 +64,22 @@ Result<MachineSpec> spec_from(const Json& json) {
     return spec;
 }
 
+/// A record that lacks what every one of ours has is none of ours, or half of one: taken at its
+/// word it would make garbage of a machine that runs.
+Result<void> require_keys(const Json& json, std::initializer_list<const char*> keys) {
+    for (const char* key : keys) {
+        const auto at = json.find(key);
+        if (at == json.end() || at->is_null() ||
+            (at->is_string() && at->get_ref<const std::string&>().empty())) {
+            return Error{Errc::corrupt, fmt::format("it has no {}", key)};
+        }
+    }
+    return ok();
+}
+
 Result<MachineRecord> machine_from(const Json& json) {
     MachineRecord record;
+    JACKDAW_CHECK(require_keys(json, {"name", "id", "address", "image_digest", "made", "wanted"}));
     JACKDAW_TRY(record.spec, spec_from(json));
     JACKDAW_TRY(record.tags, tags_from(json));
     JACKDAW_TRY(record.image_digest, proto::string_at(json, "image_digest", ""));
@@ -79,6 +94,7 @@ Result<MachineRecord> machine_from(const Json& json) {
 
 Result<VolumeRecord> volume_from(const Json& json) {
     VolumeRecord record;
+    JACKDAW_CHECK(require_keys(json, {"id", "name", "size_bytes"}));
     JACKDAW_TRY(record.id, proto::string_at(json, "id", ""));
     JACKDAW_TRY(record.name, proto::string_at(json, "name", ""));
     JACKDAW_TRY(record.size_bytes, proto::number_at(json, "size_bytes", 0, any_number));
@@ -90,6 +106,7 @@ Result<VolumeRecord> volume_from(const Json& json) {
 
 Result<NetworkRecord> network_from(const Json& json) {
     NetworkRecord record;
+    JACKDAW_CHECK(require_keys(json, {"subnet"}));
     JACKDAW_TRY(record.subnet, proto::string_at(json, "subnet", ""));
     JACKDAW_TRY(record.created_at, proto::string_at(json, "created_at", ""));
     return record;

@@ -35,6 +35,7 @@ struct VolumeRecord {
     bool kept = false;
     Tags tags;
     std::string created_at;
+    bool damaged = false; ///< its file cannot be read, or is gone: all that is known is the id
 };
 
 /// not_found when there is no such file.
