@@ -116,14 +116,47 @@ void mount_root_disk(const Reporter& report, const ChildPlan& plan) noexcept {
     ::close(loop.fd); // from here on the mount holds the device
 }
 
-void change_root(const Reporter& report, const ChildPlan& plan) noexcept {
+/// In a plain chroot "/" is no mount, so it can neither be made private nor be left by
+/// pivot_root(2). Entering the own mount namespace anew leads to its root, which is one (setns(2)).
+bool go_to_namespace_root() noexcept {
+    const int here = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    const bool gone = here >= 0 && ::setns(here, CLONE_NEWNS) == 0;
+    const int failure = errno;
+    ::close(here);
+    errno = failure;
+    return gone;
+}
+
+/// Nothing that is mounted from here on is seen outside. Answers whether "/" is a plain chroot's.
+bool make_mounts_private(const Reporter& report) noexcept {
+    if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) {
+        return false;
+    }
+    report.need(ChildStep::private_mounts, errno == EINVAL);
+    const int root = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    report.need(ChildStep::private_mounts,
+                root >= 0 && go_to_namespace_root() &&
+                    ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                    ::fchdir(root) == 0 &&
+                    ::chroot(".") == 0); // the plan's paths are seen from here
+    ::close(root);
+    return true;
+}
+
+/// Answers a descriptor of the old root, which lies over the new one until it is unmounted.
+int change_root(const Reporter& report, const ChildPlan& plan, bool in_chroot) noexcept {
     report.need(ChildStep::overlay, folder(plan.upper.c_str(), 0755) &&
                                         folder(plan.work.c_str(), 0700) &&
                                         ::mount("overlay", plan.merged.c_str(), "overlay", 0,
                                                 plan.overlay_options.c_str()) == 0);
-    report.need(ChildStep::pivot, ::chdir(plan.merged.c_str()) == 0);
-    // pivot_root(2): with "." twice the old root lies over the new one until it is unmounted.
-    report.need(ChildStep::pivot, ::syscall(SYS_pivot_root, ".", ".") == 0);
+    const int merged = ::open(plan.merged.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    report.need(ChildStep::pivot, merged >= 0 && (!in_chroot || go_to_namespace_root()));
+    const int old_root = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    // pivot_root(2), notes: "." twice.
+    report.need(ChildStep::pivot,
+                old_root >= 0 && ::fchdir(merged) == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0);
+    ::close(merged);
+    return old_root;
 }
 
 void mount_kernel_trees(const Reporter& report) noexcept {
@@ -297,15 +330,13 @@ void become_machine(const ChildPlan& plan) noexcept {
     ::umask(0);
     // Not in clone3's flags: there it would take the coordinator's own group for the root.
     report.need(ChildStep::cgroup_namespace, ::unshare(CLONE_NEWCGROUP) == 0);
-    report.need(ChildStep::private_mounts,
-                ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+    const bool in_chroot = make_mounts_private(report);
     const auto open_folder = [&](const std::string& path, ChildStep step) {
         const int fd = path.empty() ? -1 : ::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
         report.need(step, path.empty() || fd >= 0);
         return fd;
     };
     mount_root_disk(report, plan);
-    const int old_root = open_folder("/", ChildStep::pivot);
     const int agent = open_folder(plan.agent_folder, ChildStep::agent);
     const int disk = open_folder(plan.disk, ChildStep::root_disk);
     LoopAttached loop;
@@ -315,7 +346,7 @@ void become_machine(const ChildPlan& plan) noexcept {
             report.fail(ChildStep::loop, loop.error);
         }
     }
-    change_root(report, plan);
+    const int old_root = change_root(report, plan, in_chroot);
     mount_kernel_trees(report);
     if (loop.fd >= 0) {
         make_volume_node(report, plan, loop);
