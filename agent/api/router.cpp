@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/api/openapi.h"
+#include "agent/api/router_parts.h"
 #include "proto/base/ids.h"
 
 namespace jackdaw::agent {
@@ -13,19 +15,10 @@ namespace {
 using proto::Json;
 
 constexpr std::size_t segments_max = 8;
+constexpr std::uint64_t pause_seconds_max = 30 * 86'400; ///< nobody looks after it meanwhile
 constexpr std::size_t parameters_max = 16;
-constexpr std::size_t shown_bytes_max = 80; ///< of what a caller named, in an error
 constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
-
-std::string dump(const Json& json) {
-    // Names come from outside: bytes that are no UTF-8 are shown as U+FFFD, not thrown about.
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-ApiResponse answer(const Json& json, int status = 200) {
-    return ApiResponse{status, dump(json)};
-}
 
 Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     std::string out;
@@ -65,64 +58,6 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments)
         }
         pattern.remove_prefix(slash + 1);
     }
-}
-
-Result<Json> body_of(const ApiRequest& request) {
-    if (request.body.empty()) {
-        return Json::object();
-    }
-    JACKDAW_TRY(auto json, proto::parse_json(request.body));
-    if (!json.is_object()) {
-        return Error{Errc::invalid, "the body must be a JSON object"};
-    }
-    return json;
-}
-
-/// Takes "password" out of a body, so that nothing that goes on carries it.
-Result<Secret> take_password(Json& object) {
-    JACKDAW_TRY(auto clear, proto::string_at(object, "password", "", 4096));
-    if (auto at = object.find("password"); at != object.end()) {
-        if (at->is_string()) {
-            wipe(at->get_ref<std::string&>());
-        }
-        object.erase("password");
-    }
-    return Secret{std::move(clear)};
-}
-
-/// What the driver has of that kind; `unsupported` when its datastore knows no such thing.
-template <class Facet>
-Result<Facet*> facet_of(plugins::Datastore& driver, Facet* (plugins::Datastore::*facet)() noexcept,
-                        std::string_view what) {
-    auto* const found = (driver.*facet)();
-    if (found == nullptr) {
-        return Error{Errc::unsupported, fmt::format("{} has no {}", driver.name(), what)};
-    }
-    return found;
-}
-
-Json row_of(const proto::DatabaseSpec& one) {
-    return {{"name", one.name}, {"charset", one.charset}, {"collation", one.collation}};
-}
-Json row_of(const proto::UserSpec& one) {
-    return {{"name", one.name}, {"host", one.host}, {"databases", one.databases}};
-}
-
-/// Every one of a kind, as the server knows them now.
-template <class Facet>
-Result<Json> ask_all(Life& life, const ApiRequest& request,
-                     Facet* (plugins::Datastore::*facet)() noexcept, std::string_view what) {
-    return life.query(
-        [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
-            JACKDAW_TRY(auto* const found, facet_of(driver, facet, what));
-            JACKDAW_TRY(const auto all, found->list(call));
-            Json list = Json::array();
-            for (const auto& one : all) {
-                list.push_back(row_of(one));
-            }
-            return list;
-        },
-        request.deadline);
 }
 
 } // namespace
@@ -213,42 +148,10 @@ ApiResponse Router::handle(const ApiRequest& request) const {
 }
 
 Router::Outcome Router::route(const ApiRequest& request, const Target& target) const {
-    struct Route {
-        std::string_view method, pattern; ///< below /v1
-        Outcome (Router::*handler)(const ApiRequest&, const Target&) const;
-    };
-    static constexpr Route routes[] = {
-        {"GET", "version", &Router::version},
-        {"GET", "instance", &Router::instance},
-        {"PUT", "instance", &Router::create},
-        {"DELETE", "instance", &Router::remove},
-        {"POST", "instance/start", &Router::power},
-        {"POST", "instance/stop", &Router::power},
-        {"POST", "instance/restart", &Router::power},
-        {"POST", "instance/grow", &Router::grow},
-        {"POST", "instance/protect", &Router::protect},
-        {"POST", "instance/unprotect", &Router::protect},
-        {"GET", "instances", &Router::instances},
-        {"GET", "members", &Router::members},
-        {"GET", "members/*", &Router::member},
-        {"GET", "databases", &Router::databases},
-        {"POST", "databases", &Router::change_database},
-        {"DELETE", "databases/*", &Router::change_database},
-        {"GET", "users", &Router::users},
-        {"POST", "users", &Router::change_user},
-        {"DELETE", "users/*", &Router::change_user},
-        {"POST", "users/*/password", &Router::change_user},
-        {"GET", "operations", &Router::operations},
-        {"GET", "operations/*", &Router::operation},
-        {"POST", "operations/*/abort", &Router::abort},
-        {"POST", "operations/*/resume", &Router::resume},
-        // A stream, which the transports serve; what comes here has no operation.
-        {"GET", "operations/*/events", &Router::operation},
-    };
     const auto& segments = target.segments;
     const auto what = request.target.substr(0, 200);
     std::string allow; // RFC 9110, section 10.2.1
-    for (const auto& one : routes) {
+    for (const auto& one : rows()) {
         if (segments.empty() || segments[0] != "v1" || !matches(one.pattern, segments)) {
             continue;
         }
@@ -272,6 +175,10 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
 Router::Outcome Router::version(const ApiRequest& /*request*/, const Target& /*target*/) const {
     return answer(
         Json{{"apiVersion", proto::api_version}, {"kind", "Version"}, {"version", parts_.version}});
+}
+
+Router::Outcome Router::openapi(const ApiRequest& /*request*/, const Target& /*target*/) const {
+    return answer(openapi_document(parts_.version));
 }
 
 Router::Outcome Router::instances(const ApiRequest& /*request*/, const Target& /*target*/) const {
@@ -327,6 +234,19 @@ Router::Outcome Router::protect(const ApiRequest& request, const Target& target)
                   Json{{"protect", target.segments[2] == "protect"}});
 }
 
+Router::Outcome Router::pause(const ApiRequest& request, const Target& target) const {
+    if (target.segments[2] == "resume") {
+        return submit(request, "instance.resume", "", Json{{"request", Json::object()}});
+    }
+    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto seconds, proto::number_at(body, "seconds", 3600, pause_seconds_max));
+    if (seconds == 0) {
+        return Error{Errc::invalid, "'seconds' is 1 or more"};
+    }
+    const auto until = parts_.clock.wall_ms() + static_cast<std::int64_t>(seconds) * 1000;
+    return submit(request, "instance.pause", "", Json{{"request", Json{{"until_ms", until}}}});
+}
+
 Router::Outcome Router::grow(const ApiRequest& request, const Target& /*target*/) const {
     JACKDAW_TRY(const auto body, body_of(request));
     JACKDAW_TRY(const auto size, proto::number_at(body, "size_bytes", 0, 1ULL << 60U));
@@ -357,72 +277,6 @@ Router::Outcome Router::create(const ApiRequest& request, const Target& /*target
     JACKDAW_TRY(const auto submitted,
                 parts_.life.create(std::move(spec), std::move(passwords), submitting));
     return accepted(submitted);
-}
-
-Router::Outcome Router::databases(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(auto items,
-                ask_all(parts_.life, request, &plugins::Datastore::databases, "databases"));
-    return answer(proto::list_json("Database", std::move(items), as_of()));
-}
-
-Router::Outcome Router::change_database(const ApiRequest& request, const Target& target) const {
-    const bool making = request.method == "POST";
-    proto::DatabaseSpec spec;
-    if (making) {
-        JACKDAW_TRY(const auto body, body_of(request));
-        JACKDAW_TRY(spec.name, proto::string_at(body, "name", "", 1U << 20U));
-        JACKDAW_TRY(spec.charset, proto::string_at(body, "charset", ""));
-        JACKDAW_TRY(spec.collation, proto::string_at(body, "collation", ""));
-    } else {
-        spec.name = target.segments[2];
-    }
-    JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
-    JACKDAW_TRY(auto* const facet, facet_of(*driver, &plugins::Datastore::databases, "databases"));
-    JACKDAW_CHECK(facet->check(spec));
-    return submit(request, making ? "database.create" : "database.delete", spec.name,
-                  Json{{"request", row_of(spec)}});
-}
-
-Router::Outcome Router::users(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(auto items, ask_all(parts_.life, request, &plugins::Datastore::users, "users"));
-    return answer(proto::list_json("User", std::move(items), as_of()));
-}
-
-Router::Outcome Router::change_user(const ApiRequest& request, const Target& target) const {
-    JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
-    JACKDAW_TRY(auto* const facet, facet_of(*driver, &plugins::Datastore::users, "users"));
-    proto::UserSpec spec;
-    Secret password;
-    const bool making = target.segments.size() == 2;
-    const bool removing = request.method == "DELETE";
-    const auto host = target.query.find("host");
-    if (host != target.query.end()) {
-        spec.host = host->second;
-    }
-    JACKDAW_TRY(auto body, body_of(request));
-    if (!removing) {
-        JACKDAW_TRY(password, take_password(body));
-    }
-    if (making) {
-        JACKDAW_TRY(spec.name, proto::string_at(body, "name", "", 1U << 20U));
-        JACKDAW_TRY(spec.host, proto::string_at(body, "host", spec.host));
-        JACKDAW_TRY(spec.databases, proto::strings_at(body, "databases"));
-    } else {
-        spec.name = target.segments[2];
-    }
-    JACKDAW_CHECK(facet->check(spec));
-    for (const auto& database : spec.databases) {
-        if (driver->databases() != nullptr) {
-            JACKDAW_CHECK(driver->databases()->check(proto::DatabaseSpec{database, {}, {}}));
-        }
-    }
-    Json arguments{{"request", row_of(spec)}};
-    if (!removing) {
-        JACKDAW_TRY(auto verifier, facet->make_verifier(password));
-        arguments["verifier"] = std::move(verifier);
-    }
-    const auto* const action = making ? "user.create" : removing ? "user.delete" : "user.password";
-    return submit(request, action, spec.name + "@" + spec.host, std::move(arguments));
 }
 
 Router::Outcome Router::operations(const ApiRequest& /*request*/, const Target& target) const {

@@ -3,15 +3,9 @@
 // admin socket and the channel; neither knows what it carries. Blocking: called on the worker pool,
 // never on the loop.
 //
-//   GET    /v1/version
-//   GET    /v1/instance                       PUT: create (InstanceSpec, users with "password")
-//   DELETE ?keep_volume=1 POST   /v1/instance/{start|stop|restart|grow|protect|unprotect} GET
-//   /v1/instances   /v1/members   /v1/members/NAME GET    /v1/databases                      POST
-//   {name, charset, collation}    DELETE /v1/databases/NAME GET    /v1/users POST {name, host,
-//   databases, password} DELETE /v1/users/NAME?host=H              POST
-//   /v1/users/NAME/password?host=H {password} GET    /v1/operations?limit=N /v1/operations/ID POST
-//   …/{abort|resume} GET    /v1/operations/ID/events           (a stream; the transports serve it
-//   from EventHub)
+// Every route stands in one table, Router::rows() (routes.cpp): method, path, what it is, what goes
+// in and comes out. The OpenAPI document (openapi.h) is made of it. Streams (server-sent events)
+// stand in it, too, and are served by the transports: see stream_of().
 //
 // Another path is 404, another method of a path 405.
 
@@ -81,28 +75,65 @@ public:
     /// Thread-safe. Never throws; every failure is a response.
     [[nodiscard]] ApiResponse handle(const ApiRequest& request) const;
 
-private:
     using Outcome = Result<ApiResponse>;
+    using Handler = Outcome (Router::*)(const ApiRequest&, const Target&) const;
+    struct Parameter { ///< of the query
+        std::string_view name;
+        std::string_view type; ///< of JSON Schema: "string", "integer", "boolean"
+        std::string_view text;
+        bool required = false;
+    };
+    struct Row {
+        std::string_view method;
+        std::string_view pattern; ///< below /v1; '*' is one segment
+        Handler handler;
+        std::string_view text;   ///< what it does, a line
+        std::string_view answer; ///< a schema of openapi.cpp, or "List of SCHEMA"
+        int status = 200;        ///< of success
+        std::string_view body{}; ///< a schema of openapi.cpp; empty: none
+        std::vector<Parameter> query{};
+    };
+    [[nodiscard]] static const std::vector<Row>& rows();
+
+private:
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
-    // One for each row of the table in route().
-    [[nodiscard]] Outcome version(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome instance(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome create(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome remove(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome power(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome grow(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome protect(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome instances(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome members(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome member(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome databases(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome change_database(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome users(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome change_user(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome operations(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome operation(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome abort(const ApiRequest& request, const Target& target) const;
-    [[nodiscard]] Outcome resume(const ApiRequest& request, const Target& target) const;
+    // One for each row of the table, by subject: router.cpp, router_accounts.cpp,
+    // router_config.cpp.
+#define JACKDAW_HANDLER(name)                                                                      \
+    [[nodiscard]] Outcome name(const ApiRequest& request, const Target& target) const
+    JACKDAW_HANDLER(version);
+    JACKDAW_HANDLER(openapi);
+    JACKDAW_HANDLER(instance);
+    JACKDAW_HANDLER(create);
+    JACKDAW_HANDLER(remove);
+    JACKDAW_HANDLER(power);
+    JACKDAW_HANDLER(grow);
+    JACKDAW_HANDLER(protect);
+    JACKDAW_HANDLER(pause);
+    JACKDAW_HANDLER(instances);
+    JACKDAW_HANDLER(members);
+    JACKDAW_HANDLER(member);
+    JACKDAW_HANDLER(databases);
+    JACKDAW_HANDLER(change_database);
+    JACKDAW_HANDLER(users);
+    JACKDAW_HANDLER(user);
+    JACKDAW_HANDLER(change_user);
+    JACKDAW_HANDLER(change_grant);
+    JACKDAW_HANDLER(update_user);
+    JACKDAW_HANDLER(root);
+    JACKDAW_HANDLER(enable_root);
+    JACKDAW_HANDLER(disable_root);
+    JACKDAW_HANDLER(sessions);
+    JACKDAW_HANDLER(kill_session);
+    JACKDAW_HANDLER(datastore);
+    JACKDAW_HANDLER(parameters);
+    JACKDAW_HANDLER(parameter);
+    JACKDAW_HANDLER(set_parameters);
+    JACKDAW_HANDLER(operations);
+    JACKDAW_HANDLER(operation);
+    JACKDAW_HANDLER(abort);
+    JACKDAW_HANDLER(resume);
+#undef JACKDAW_HANDLER
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,
                                  proto::Json arguments) const;
     [[nodiscard]] Outcome accepted(const Life::Submitted& submitted) const;

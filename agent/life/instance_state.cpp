@@ -18,7 +18,10 @@ std::string to_text(const InstanceFacts& facts) {
                 {"installed_version", facts.installed_version},
                 {"wanted_running", facts.wanted_running},
                 {"created", facts.created},
-                {"restarts", facts.restarts}}
+                {"restarts", facts.restarts},
+                {"pending_restart", facts.pending_restart},
+                {"maintenance_until_ms", facts.maintenance_until_ms},
+                {"maintenance_by", facts.maintenance_by}}
         .dump();
 }
 
@@ -34,6 +37,11 @@ Result<InstanceFacts> facts_from(std::string_view text) {
     JACKDAW_TRY(facts.created, proto::bool_at(json, "created", false));
     JACKDAW_TRY(const auto restarts, proto::number_at(json, "restarts", 0, UINT32_MAX));
     facts.restarts = static_cast<std::uint32_t>(restarts);
+    JACKDAW_TRY(facts.pending_restart, proto::strings_at(json, "pending_restart", 1000));
+    JACKDAW_TRY(const auto until,
+                proto::number_at(json, "maintenance_until_ms", 0, std::uint64_t{1} << 52U));
+    facts.maintenance_until_ms = static_cast<std::int64_t>(until);
+    JACKDAW_TRY(facts.maintenance_by, proto::string_at(json, "maintenance_by", ""));
     return facts;
 }
 
@@ -77,6 +85,7 @@ Result<void> InstanceState::load() {
         JACKDAW_TRY(const auto json, proto::parse_json(*configuration));
         JACKDAW_TRY(configuration_.good, files_from(json, "good"));
         JACKDAW_TRY(configuration_.refused, files_from(json, "refused"));
+        JACKDAW_TRY(configuration_.parameters, proto::texts_at(json, "parameters"));
     }
     return ok();
 }
@@ -113,7 +122,8 @@ Result<void> InstanceState::set_facts(InstanceFacts facts) {
 Result<void> InstanceState::set_configuration(ConfigHistory configuration) {
     const std::lock_guard lock{mutex_};
     const Json json{{"good", to_json(configuration.good)},
-                    {"refused", to_json(configuration.refused)}};
+                    {"refused", to_json(configuration.refused)},
+                    {"parameters", configuration.parameters}};
     JACKDAW_CHECK(store_->commit({Change{Table::instance, "configuration", json.dump()}}));
     configuration_ = std::move(configuration);
     return ok();

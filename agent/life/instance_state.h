@@ -3,6 +3,7 @@
 // the way.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,14 +23,18 @@ struct InstanceFacts {
     bool filesystem_made = false;    ///< and its mkfs has come to its end
     std::string installed_version;   ///< as the database's own program says
     bool wanted_running = false;
-    bool created = false;       ///< the create has come to its end once
-    std::uint32_t restarts = 0; ///< by the supervisor, since the create
+    bool created = false;                     ///< the create has come to its end once
+    std::uint32_t restarts = 0;               ///< by the supervisor, since the create
+    std::vector<std::string> pending_restart; ///< parameters that wait for the next start
+    std::int64_t maintenance_until_ms = 0;    ///< wall clock; 0: the agent looks after it
+    std::string maintenance_by;
 };
 
 /// Which rendered configuration a database has started on, and which not.
 struct ConfigHistory {
-    std::vector<plugins::RenderedFile> good;    ///< the last that a healthy one ran on; or none
-    std::vector<plugins::RenderedFile> refused; ///< that none started on; or none
+    std::vector<plugins::RenderedFile> good;       ///< the last that a healthy one ran on; or none
+    std::vector<plugins::RenderedFile> refused;    ///< that none started on; or none
+    std::map<std::string, std::string> parameters; ///< the instance's own, of `good`
 };
 
 /// The pair as it stands in the store. Thread-safe; the life thread alone changes facts.

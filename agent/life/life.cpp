@@ -263,7 +263,7 @@ void Life::run_step(const Operations::Next& next) {
     fault(action, name, undo ? "undo" : "begin");
 
     StepContext context{parts_.host, state_, slot_, database_, stop_, parts_.clock,
-                        &copy,       {},     {},    {},        0};
+                        &copy,       {},     {},    {},        {},    0};
     context.set_argument = [&](const std::string& key, Json value) -> Result<void> {
         const std::lock_guard lock{core_mutex_};
         copy.arguments[key] = value;
@@ -276,6 +276,11 @@ void Life::run_step(const Operations::Next& next) {
             operations_.step_progress(next.id, next.step, progress);
         }
         parts_.on_change(next.id);
+    };
+    context.warn = [&](std::string text) {
+        spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name, text);
+        const std::lock_guard lock{core_mutex_};
+        operations_.warn(next.id, std::move(text));
     };
     context.need_driver = [this] { return load_driver(); };
 
@@ -383,7 +388,8 @@ void Life::watch() {
             publish();
         }
     } else if (state_.spec() && state_.facts().created && state_.facts().wanted_running &&
-               supervisor_.next_wakeup() == never && !supervisor_.gave_up() && !last_failure_) {
+               !hands_off() && supervisor_.next_wakeup() == never && !supervisor_.gave_up() &&
+               !last_failure_) {
         SubmitRequest request; // nothing runs and nothing is due: the machine has been powered on
         request.action = "instance.start";
         request.target = state_.spec()->name;
@@ -396,7 +402,9 @@ void Life::watch() {
         }
         return;
     }
-    if (supervisor_.start_due(at)) {
+    if (hands_off()) {
+        supervisor_.forgive(); // what dies meanwhile counts for nothing
+    } else if (supervisor_.start_due(at)) {
         supervisor_.start_taken();
         SubmitRequest request;
         request.action = "instance.start";
@@ -422,6 +430,28 @@ void Life::watch() {
         next_usage_ = at + settings_.usage_period;
         read_usage();
     }
+}
+
+bool Life::hands_off() {
+    const auto until = state_.facts().maintenance_until_ms;
+    if (until == 0) {
+        return false;
+    }
+    if (parts_.clock.wall_ms() < until) {
+        return true;
+    }
+    SubmitRequest request;
+    request.action = "instance.resume";
+    request.target = state_.spec() ? state_.spec()->name : "";
+    request.cause = "timer";
+    request.caller = "agent";
+    const std::lock_guard lock{core_mutex_};
+    if (operations_.unfinished("instance.resume") == nullptr) {
+        if (auto submitted = submit_locked(std::move(request)); !submitted) {
+            spdlog::error("life: end the maintenance: {}", submitted.error().to_string());
+        }
+    }
+    return true; // until the operation has ended it
 }
 
 void Life::database_ended() {
@@ -615,6 +645,11 @@ proto::Instance Life::compose() const {
     view.database_since = database_.link != nullptr ? database_.since : "";
     view.database_restarts = facts.restarts;
     view.protect = spec.protect;
+    view.pending_restart = facts.pending_restart;
+    if (facts.maintenance_until_ms != 0) {
+        view.maintenance_until = rfc3339(facts.maintenance_until_ms);
+        view.maintenance_by = facts.maintenance_by;
+    }
     view.created_at = spec.created_at;
     if (slot_.driver != nullptr) {
         view.connection_uri = slot_.driver->connection_uri(spec.address, view.port);
@@ -622,9 +657,9 @@ proto::Instance Life::compose() const {
     }
     const auto* const running = operations_.running();
     const Record* last_create = nullptr;
-    for (const auto& [id, record] : operations_.all()) {
-        if (record.shape.action == "instance.create") {
-            last_create = &record;
+    if (!facts.created) { // with it there may be 10,000
+        for (const auto& [id, record] : operations_.all()) {
+            last_create = record.shape.action == "instance.create" ? &record : last_create;
         }
     }
     const auto failed = [&](const proto::ErrorShape& error) {

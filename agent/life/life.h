@@ -105,6 +105,11 @@ public:
     [[nodiscard]] Result<Json>
     query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say,
           Deadline deadline = Deadline::max());
+    /// The same, with where the instance lives and its own parameters.
+    [[nodiscard]] Result<Json> query_place(
+        const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&,
+                                         const plugins::Place&)>& say,
+        Deadline deadline = Deadline::max());
     /// The driver without speech: for checks. `not_found` before there is an instance.
     [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>>
     driver(Deadline deadline = Deadline::max());
@@ -127,6 +132,8 @@ private:
     bool work();
     void run_step(const Operations::Next& next);
     void watch();
+    /// Maintenance: nothing is started by itself. Ends it when its time is over.
+    bool hands_off();
     void probe();
     void read_usage();
     void database_ended();

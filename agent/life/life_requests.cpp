@@ -210,6 +210,15 @@ Result<proto::Operation> Life::resume(const std::string& id) {
 Result<Json>
 Life::query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say,
             Deadline deadline) {
+    return query_place([&](plugins::Datastore& driver, const plugins::Call& call,
+                           const plugins::Place&) { return say(driver, call); },
+                       deadline);
+}
+
+Result<Json>
+Life::query_place(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&,
+                                                   const plugins::Place&)>& say,
+                  Deadline deadline) {
     std::unique_lock speech{slot_.speech, within(speech_wait, deadline)};
     if (!speech) {
         return Error{Errc::busy, "the database's session is taken by an operation"};
@@ -221,7 +230,7 @@ Life::query(const std::function<Result<Json>(plugins::Datastore&, const plugins:
     const plugins::Call call{std::chrono::steady_clock::now() + within(query_limit, deadline),
                              nullptr};
     JACKDAW_CHECK(slot_.driver->adopt(call, slot_.place));
-    return say(*slot_.driver, call);
+    return say(*slot_.driver, call, slot_.place);
 }
 
 Result<std::shared_ptr<plugins::Datastore>> Life::driver(Deadline deadline) {

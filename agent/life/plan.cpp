@@ -64,6 +64,19 @@ const std::vector<ActionPlan>& plans() {
         {"user.create", {{"user.create", create_user, undo_create_user}}},
         {"user.delete", {{"user.drop", drop_user, cannot_bring_back}}},
         {"user.password", {{"user.password", set_password, cannot_bring_back}}},
+        {"user.grant", {{"user.grant", grant_user, undo_grant_user}}},
+        {"user.revoke", {{"user.revoke", revoke_user, undo_revoke_user}}},
+        {"user.update", {{"user.update", update_user, undo_update_user}}},
+        {"root.enable", {{"root.enable", enable_root, undo_enable_root}}},
+        {"root.disable", {{"root.disable", disable_root, cannot_bring_back}}},
+        {"session.kill", {{"session.kill", kill_session, nothing}}},
+        {"config.set",
+         {{"config.check", check_parameters, nothing},
+          {"config.render", render_parameters, undo_render_parameters},
+          {"config.keep", keep_parameters, undo_keep_parameters},
+          {"config.apply", apply_parameters, undo_apply_parameters}}},
+        {"instance.pause", {{"maintenance.begin", begin_maintenance, end_maintenance}}},
+        {"instance.resume", {{"maintenance.end", end_maintenance, nothing}}},
     };
     return all;
 }

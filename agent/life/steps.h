@@ -94,6 +94,8 @@ struct StepContext {
     /// Journals an argument of the operation; durable when it returns.
     std::function<Result<void>(const std::string& key, Json value)> set_argument;
     std::function<void(double)> progress;
+    /// Something that the caller should know although the step is done; journalled with its end.
+    std::function<void(std::string)> warn;
     /// Loads the driver for the spec and fills the slot.
     std::function<Result<void>()> need_driver;
     std::int64_t engine_us = 0; ///< adds up what the engine's own processes took
@@ -200,6 +202,25 @@ Result<void> undo_create_user(StepContext&);
 Result<void> drop_user(StepContext&);
 Result<void> set_password(StepContext&);
 Result<void> cannot_bring_back(StepContext&);
+Result<void> grant_user(StepContext&);
+Result<void> undo_grant_user(StepContext&);
+Result<void> revoke_user(StepContext&);
+Result<void> undo_revoke_user(StepContext&);
+Result<void> update_user(StepContext&);
+Result<void> undo_update_user(StepContext&);
+Result<void> enable_root(StepContext&);
+Result<void> undo_enable_root(StepContext&);
+Result<void> disable_root(StepContext&);
+Result<void> kill_session(StepContext&);
+Result<void> check_parameters(StepContext&);
+Result<void> render_parameters(StepContext&);
+Result<void> undo_render_parameters(StepContext&);
+Result<void> keep_parameters(StepContext&);
+Result<void> undo_keep_parameters(StepContext&);
+Result<void> apply_parameters(StepContext&);
+Result<void> undo_apply_parameters(StepContext&);
+Result<void> begin_maintenance(StepContext&);
+Result<void> end_maintenance(StepContext&);
 } // namespace steps
 
 } // namespace jackdaw::agent

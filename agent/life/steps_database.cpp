@@ -107,6 +107,10 @@ Result<void> spawn_and_wait(StepContext& context) {
         JACKDAW_CHECK(context.set_argument("spawned", true));
     }
     database.since = rfc3339(context.clock.wall_ms());
+    if (auto facts = context.state.facts(); !facts.pending_restart.empty()) {
+        facts.pending_restart.clear(); // it has read its file
+        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+    }
     JACKDAW_CHECK(wait_for_answer(context, launch.ready_within));
     const auto from = std::max(began, database.status.started_boottime_ns);
     context.engine_us += (runtime::Clock::boottime_ns() - from) / 1000;
@@ -129,6 +133,21 @@ Result<void> start_on_last_good(StepContext& context, Error error) {
         JACKDAW_CHECK(context.host.write_config(files)); // it was not the configuration
         return error;
     }
+    // Of the instance's own parameters those are in force that it ran well on.
+    auto spec = context.spec();
+    const auto dropped = spec.parameters != known.parameters;
+    if (dropped) {
+        context.warn(
+            fmt::format("the database did not start with its new parameters, and runs on the "
+                        "last good ones: {}",
+                        error.message()));
+        spec.parameters = known.parameters;
+        JACKDAW_CHECK(context.state.set_spec(std::move(spec)));
+        return context.need_driver(); // the place follows the spec
+    }
+    context.warn(fmt::format("the database did not start on the new configuration, and runs on the "
+                             "last good one: {}",
+                             error.message()));
     known.refused = std::move(files);
     return context.state.set_configuration(std::move(known));
 }
@@ -145,6 +164,7 @@ Result<void> keep_good_configuration(StepContext& context) {
     }
     known.good = std::move(files);
     known.refused.clear();
+    known.parameters = context.spec().parameters;
     return context.state.set_configuration(std::move(known));
 }
 

@@ -84,6 +84,8 @@ struct Instance {
     std::string database_since;
     std::uint32_t database_restarts = 0;
     std::vector<std::string> pending_restart;
+    std::string maintenance_until; ///< empty: the agent looks after it
+    std::string maintenance_by;
     bool protect = false;
     std::string connection_uri;
     std::string connection_note; ///< "client connections are not encrypted yet"
@@ -113,6 +115,7 @@ struct Operation {
     std::string cause = "request";
     std::string created_at, ended_at;
     bool abort_requested = false;
+    std::vector<std::string> warnings; ///< what its caller should know although it is done
     std::optional<ErrorShape> error;
 };
 

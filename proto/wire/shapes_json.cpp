@@ -324,37 +324,39 @@ Json to_json(const InstanceSpec& value) {
 
 Json to_json(const Instance& value) {
     auto json = headed("Instance");
-    json.update(
-        Json{{"name", value.name},
-             {"id", value.id},
-             {"fleet", value.fleet},
-             {"status", value.status},
-             {"reason", or_null(value.reason)},
-             {"datastore", value.datastore},
-             {"version", value.version},
-             {"role", value.role},
-             {"cluster", or_null(value.cluster)},
-             {"machine", {{"id", value.machine_id}, {"state", value.machine_state}}},
-             {"address", value.address},
-             {"port", value.port},
-             {"volume",
-              {{"size_bytes", value.volume_size_bytes}, {"used_bytes", value.volume_used_bytes}}},
-             {"agent",
-              {{"version", value.agent_version},
-               {"pid", value.agent_pid},
-               {"since", or_null(value.agent_since)}}},
-             {"database_process",
-              {{"pid", value.database_pid},
-               {"since", or_null(value.database_since)},
-               {"restarts", value.database_restarts}}},
-             {"pending_restart", value.pending_restart},
-             {"maintenance", nullptr},
-             {"protect", value.protect},
-             {"connection",
-              {{"uri", or_null(value.connection_uri)},
-               {"ca", nullptr},
-               {"note", or_null(value.connection_note)}}},
-             {"created_at", or_null(value.created_at)}});
+    json.update(Json{
+        {"name", value.name},
+        {"id", value.id},
+        {"fleet", value.fleet},
+        {"status", value.status},
+        {"reason", or_null(value.reason)},
+        {"datastore", value.datastore},
+        {"version", value.version},
+        {"role", value.role},
+        {"cluster", or_null(value.cluster)},
+        {"machine", {{"id", value.machine_id}, {"state", value.machine_state}}},
+        {"address", value.address},
+        {"port", value.port},
+        {"volume",
+         {{"size_bytes", value.volume_size_bytes}, {"used_bytes", value.volume_used_bytes}}},
+        {"agent",
+         {{"version", value.agent_version},
+          {"pid", value.agent_pid},
+          {"since", or_null(value.agent_since)}}},
+        {"database_process",
+         {{"pid", value.database_pid},
+          {"since", or_null(value.database_since)},
+          {"restarts", value.database_restarts}}},
+        {"pending_restart", value.pending_restart},
+        {"maintenance", value.maintenance_until.empty() ? Json(nullptr)
+                                                        : Json{{"until", value.maintenance_until},
+                                                               {"by", value.maintenance_by}}},
+        {"protect", value.protect},
+        {"connection",
+         {{"uri", or_null(value.connection_uri)},
+          {"ca", nullptr},
+          {"note", or_null(value.connection_note)}}},
+        {"created_at", or_null(value.created_at)}});
     return json;
 }
 
@@ -385,6 +387,7 @@ Json to_json(const Operation& value) {
              {"created_at", or_null(value.created_at)},
              {"ended_at", or_null(value.ended_at)},
              {"abort_requested", value.abort_requested},
+             {"warnings", value.warnings},
              {"error", value.error ? to_json(*value.error) : Json(nullptr)}});
     return json;
 }
@@ -480,6 +483,12 @@ Result<Instance> instance_from(const Json& json) {
     process.read("restarts", value.database_restarts);
     in.also(std::move(process));
     in.read("pending_restart", value.pending_restart);
+    if (const auto* maintenance = find(json, "maintenance")) {
+        Reader of{*maintenance};
+        of.read("until", value.maintenance_until, 64);
+        of.read("by", value.maintenance_by, 256);
+        JACKDAW_TRY([[maybe_unused]] const bool read, of.finish(true));
+    }
     in.read("protect", value.protect);
     auto connection = in.inside("connection");
     connection.read("uri", value.connection_uri);
@@ -505,6 +514,7 @@ Result<Operation> operation_from(const Json& json) {
     in.read("created_at", value.created_at);
     in.read("ended_at", value.ended_at);
     in.read("abort_requested", value.abort_requested);
+    in.read("warnings", value.warnings);
     in.read("error", value.error);
     return in.finish(std::move(value));
 }

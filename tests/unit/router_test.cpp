@@ -269,7 +269,7 @@ TEST_CASE("a method that a path does not have is refused with those that it has"
                                                  {"PUT", "/v1/databases", "GET, POST"},
                                                  {"GET", "/v1/databases/app", "DELETE"},
                                                  {"PUT", "/v1/users", "GET, POST"},
-                                                 {"GET", "/v1/users/app", "DELETE"},
+                                                 {"PUT", "/v1/users/app", "GET, PATCH, DELETE"},
                                                  {"PUT", "/v1/users/app/password", "POST"},
                                                  {"DELETE", "/v1/operations", "GET"},
                                                  {"POST", "/v1/operations/none/events", "GET"},

@@ -1,0 +1,221 @@
+#include "agent/api/openapi.h"
+
+#include <fmt/format.h>
+
+#include "agent/api/router.h"
+
+namespace jackdaw::agent {
+namespace {
+
+using proto::Json;
+
+/// The schemas, as JSON Schema 2020-12. A test holds them to real answers: a key that an answer has
+/// and its schema lacks fails it, and so does one that is required and missing.
+constexpr std::string_view schemas_text = R"JSON({
+"Object": {"type": "object"},
+"Stream": {"type": "string", "description": "text/event-stream: `event: operation`, `data:` an Operation"},
+"Error": {"type": "object", "required": ["code", "message", "cause", "hint"], "additionalProperties": false, "properties": {
+  "code": {"type": "string"}, "message": {"type": "string"}, "cause": {"type": "string"},
+  "hint": {"type": "string"}, "operation": {"type": ["string", "null"]},
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}}},
+"Failure": {"type": "object", "required": ["error"], "properties": {"error": {"$ref": "#/components/schemas/Error"}}},
+"Version": {"type": "object", "required": ["version"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "version": {"type": "string"}}},
+"Instance": {"type": "object", "required": ["name", "id", "status", "datastore", "version"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
+  "fleet": {"type": "string"},
+  "status": {"enum": ["building", "running", "stopped", "degraded", "failed", "unreachable", "deleting"]},
+  "reason": {"type": "string"}, "datastore": {"type": "string"}, "version": {"type": "string"},
+  "role": {"enum": ["standalone", "primary", "replica", "member"]}, "cluster": {"type": ["string", "null"]},
+  "machine": {"type": "object", "properties": {"id": {"type": "string"}, "state": {"type": "string"}}},
+  "address": {"type": "string"}, "port": {"type": "integer"},
+  "volume": {"type": "object", "properties": {"size_bytes": {"type": "integer"}, "used_bytes": {"type": "integer"}}},
+  "agent": {"type": "object", "properties": {"version": {"type": "string"}, "pid": {"type": "integer"}, "since": {"type": ["string", "null"]}}},
+  "database_process": {"type": "object", "properties": {"pid": {"type": "integer"}, "since": {"type": ["string", "null"]}, "restarts": {"type": "integer"}}},
+  "pending_restart": {"type": "array", "items": {"type": "string"}},
+  "maintenance": {"type": ["object", "null"], "properties": {"until": {"type": "string"}, "by": {"type": "string"}}},
+  "protect": {"type": "boolean"},
+  "connection": {"type": "object", "properties": {"uri": {"type": "string"}, "ca": {"type": ["string", "null"]}, "note": {"type": "string"}}},
+  "created_at": {"type": ["string", "null"]}}},
+"InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "properties": {
+  "name": {"type": "string"}, "id": {"type": "string", "format": "uuid"}, "fleet": {"type": "string"},
+  "datastore": {"type": "string"}, "version": {"type": "string"}, "volume_size_bytes": {"type": "integer"},
+  "volume_serial": {"type": "string"}, "filesystem": {"enum": ["xfs", "ext4"]}, "format_serial": {"type": "string"},
+  "take_over_id": {"type": "string"}, "address": {"type": "string"}, "port": {"type": "integer"},
+  "allow": {"type": "array", "items": {"type": "string"}},
+  "databases": {"type": "array", "items": {"$ref": "#/components/schemas/Database"}},
+  "users": {"type": "array", "items": {"$ref": "#/components/schemas/NewUser"}},
+  "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"}}},
+"Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
+"Size": {"type": "object", "required": ["size_bytes"], "properties": {"size_bytes": {"type": "integer"}}},
+"Pause": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1, "description": "how long (default: 3600)"}}},
+"Step": {"type": "object", "required": ["name", "status"], "additionalProperties": false, "properties": {
+  "name": {"type": "string"}, "status": {"enum": ["pending", "running", "done", "failed", "undone", "skipped"]},
+  "progress": {"type": "number"}, "started_at": {"type": ["string", "null"]}, "ended_at": {"type": ["string", "null"]},
+  "duration_us": {"type": "integer"}, "engine_us": {"type": "integer"},
+  "error": {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]}}},
+"Operation": {"type": "object", "required": ["id", "action", "target", "status", "steps"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "id": {"type": "string", "format": "uuid"},
+  "action": {"type": "string"}, "target": {"type": "string"},
+  "status": {"enum": ["queued", "running", "done", "failed", "undone"]},
+  "steps": {"type": "array", "items": {"$ref": "#/components/schemas/Step"}}, "progress": {"type": "number"},
+  "seconds_left": {"type": ["number", "null"]}, "deadline": {"type": ["string", "null"]}, "caller": {"type": "string"},
+  "cause": {"type": "string"}, "created_at": {"type": ["string", "null"]}, "ended_at": {"type": ["string", "null"]},
+  "abort_requested": {"type": "boolean"}, "warnings": {"type": "array", "items": {"type": "string"}},
+  "no_op": {"type": "boolean"},
+  "error": {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]}}},
+"Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
+  "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},
+  "rtt_ms": {"type": ["number", "null"]}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]}}},
+"Database": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
+  "name": {"type": "string"}, "charset": {"type": "string"}, "collation": {"type": "string"}}},
+"UserSpec": {"type": "object", "required": ["name", "host", "databases"], "additionalProperties": false, "properties": {
+  "name": {"type": "string"}, "host": {"type": "string"}, "databases": {"type": "array", "items": {"type": "string"}}}},
+"NewUser": {"type": "object", "required": ["name", "password"], "properties": {
+  "name": {"type": "string"}, "host": {"type": "string"}, "databases": {"type": "array", "items": {"type": "string"}},
+  "password": {"type": "string", "writeOnly": true}}},
+"Password": {"type": "object", "required": ["password"], "properties": {"password": {"type": "string", "writeOnly": true}}},
+"UserAttributes": {"type": "object", "additionalProperties": false, "properties": {
+  "name": {"type": ["string", "null"]}, "host": {"type": ["string", "null"]}, "locked": {"type": ["boolean", "null"]},
+  "connections_max": {"type": ["integer", "null"], "description": "at a time; 0: no limit of its own"}}},
+"Grant": {"type": "object", "required": ["privileges"], "additionalProperties": false, "properties": {
+  "privileges": {"type": "array", "items": {"type": "string"}}, "database": {"type": "string", "description": "empty: everything"},
+  "table": {"type": "string", "description": "empty: all of the database"}, "with_grant_option": {"type": "boolean"}}},
+"User": {"type": "object", "required": ["name", "host", "grants", "statements"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "host": {"type": "string"},
+  "attributes": {"$ref": "#/components/schemas/UserAttributes"},
+  "grants": {"type": "array", "items": {"$ref": "#/components/schemas/Grant"}},
+  "statements": {"type": "array", "items": {"type": "string"}}}},
+"Root": {"type": "object", "required": ["level", "history"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "level": {"enum": ["off", "standard", "superuser"]},
+  "name": {"type": "string"}, "host": {"type": "string"}, "gives": {"type": "string"},
+  "history": {"type": "array", "items": {"type": "object", "properties": {"at": {"type": "string"}, "action": {"type": "string"},
+    "status": {"type": "string"}, "caller": {"type": "string"}, "operation": {"type": "string"}}}}}},
+"RootRequest": {"type": "object", "required": ["password"], "properties": {
+  "level": {"enum": ["standard", "superuser"]}, "password": {"type": "string", "writeOnly": true}}},
+"Session": {"type": "object", "required": ["id", "user"], "additionalProperties": false, "properties": {
+  "id": {"type": "integer"}, "user": {"type": "string"}, "host": {"type": "string"}, "database": {"type": "string"},
+  "command": {"type": "string"}, "state": {"type": "string"}, "query": {"type": "string"}, "seconds": {"type": "number"}, "own": {"type": "boolean"}}},
+"Datastore": {"type": "object", "required": ["name", "capabilities"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "version": {"type": "string"},
+  "default_port": {"type": "integer"}, "volume_bytes_min": {"type": "integer"}, "memory_bytes_min": {"type": "integer"},
+  "capabilities": {"type": "object", "additionalProperties": {"type": "boolean"}}}},
+"Parameter": {"type": "object", "required": ["name", "type", "current"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"},
+  "type": {"enum": ["boolean", "integer", "real", "enumeration", "set", "string"]}, "unit": {"type": "string"},
+  "min": {"type": ["string", "null"]}, "max": {"type": ["string", "null"]}, "step": {"type": ["string", "null"]},
+  "allowed": {"type": "array", "items": {"type": "string"}}, "restart": {"type": "boolean"}, "settable": {"type": "boolean"},
+  "current": {"type": "string"}, "default": {"type": "string"}, "configured": {"type": ["string", "null"]},
+  "pending": {"type": "boolean"}, "source": {"type": "string"}, "from": {"type": "string"}, "text": {"type": "string"}}},
+"ParameterChange": {"type": "object", "additionalProperties": false, "properties": {
+  "set": {"type": "object", "additionalProperties": {"type": "string"}},
+  "unset": {"type": "array", "items": {"type": "string"}}}}
+})JSON";
+
+Json reference(std::string_view schema) {
+    return {{"$ref", fmt::format("#/components/schemas/{}", schema)}};
+}
+
+/// "Instance", or "List of Instance": an object with its items.
+Json answer_schema(std::string_view answer) {
+    constexpr std::string_view list = "List of ";
+    if (!answer.starts_with(list)) {
+        return reference(answer);
+    }
+    const Json text{{"type", "string"}};
+    return {{"type", "object"},
+            {"required", {"items", "as_of"}},
+            {"properties",
+             {{"apiVersion", text},
+              {"kind", text},
+              {"items", {{"type", "array"}, {"items", reference(answer.substr(list.size()))}}},
+              {"as_of", text},
+              {"unreachable", {{"type", "array"}, {"items", text}}}}}};
+}
+
+/// "users/*/grants" → "/v1/users/{user}/grants": each '*' is named after what it is one of.
+std::string path_of(std::string_view pattern, std::vector<std::string>& names) {
+    std::string path = "/v1";
+    std::string before;
+    while (!pattern.empty()) { // a part less each time
+        const auto slash = pattern.find('/');
+        const auto part = pattern.substr(0, slash);
+        if (part == "*") {
+            names.push_back(before.substr(0, before.size() - 1)); // "users" → "user"
+            path += "/{" + names.back() + "}";
+        } else {
+            path += fmt::format("/{}", part);
+            before = part;
+        }
+        pattern.remove_prefix(slash == std::string_view::npos ? pattern.size() : slash + 1);
+    }
+    return path;
+}
+
+std::string lower(std::string_view text) {
+    std::string out{text};
+    for (auto& c : out) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return out;
+}
+
+Json operation_of(const Router::Row& row, const std::vector<std::string>& path_names) {
+    Json parameters = Json::array();
+    for (const auto& name : path_names) {
+        parameters.push_back(Json{
+            {"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+    }
+    for (const auto& one : row.query) {
+        parameters.push_back(Json{{"name", one.name},
+                                  {"in", "query"},
+                                  {"required", one.required},
+                                  {"description", one.text},
+                                  {"schema", {{"type", one.type}}}});
+    }
+    if (row.method != "GET") {
+        parameters.push_back(
+            Json{{"name", "Idempotency-Key"},
+                 {"in", "header"},
+                 {"required", false},
+                 {"description", "the same key again answers with the operation that it made"},
+                 {"schema", {{"type", "string"}, {"maxLength", 128}}}});
+    }
+    const auto media = row.answer == "Stream" ? "text/event-stream" : "application/json";
+    Json responses;
+    responses[std::to_string(row.status)] = Json{
+        {"description", row.text}, {"content", {{media, {{"schema", answer_schema(row.answer)}}}}}};
+    responses["default"] =
+        Json{{"description", "It failed; nothing else was changed than what `error` says"},
+             {"content", {{"application/json", {{"schema", reference("Failure")}}}}}};
+    Json operation{{"summary", row.text}, {"parameters", std::move(parameters)}};
+    if (!row.body.empty()) {
+        operation["requestBody"] =
+            Json{{"content", {{"application/json", {{"schema", reference(row.body)}}}}}};
+    }
+    operation["responses"] = std::move(responses);
+    return operation;
+}
+
+} // namespace
+
+Json openapi_document(std::string_view version) {
+    Json paths = Json::object();
+    for (const auto& row : Router::rows()) {
+        std::vector<std::string> names;
+        const auto path = path_of(row.pattern, names);
+        paths[path][lower(row.method)] = operation_of(row, names);
+    }
+    return {{"openapi", "3.1.0"},
+            {"info",
+             {{"title", "Jackdaw agent"},
+              {"version", version},
+              {"description",
+               "The agent of one database machine, on its UNIX sockets. Changes answer 202 with an "
+               "Operation that goes on by itself."}}},
+            {"paths", std::move(paths)},
+            {"components", {{"schemas", Json::parse(schemas_text)}}}};
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,124 @@
+// The datastore's parameters, and what its driver can.
+#include <algorithm>
+
+#include "agent/api/router_parts.h"
+#include "proto/wire/datastore_json.h"
+
+namespace jackdaw::agent {
+namespace {
+
+constexpr std::size_t changes_max = 1000;
+
+Result<std::vector<proto::Parameter>> known_parameters(Life& life, const ApiRequest& request) {
+    std::vector<proto::Parameter> known;
+    JACKDAW_TRY([[maybe_unused]] const auto none,
+                life.query_place(
+                    [&](plugins::Datastore& driver, const plugins::Call& call,
+                        const plugins::Place& place) -> Result<Json> {
+                        JACKDAW_TRY(
+                            auto* const facet,
+                            facet_of(driver, &plugins::Datastore::parameters, "parameters"));
+                        JACKDAW_TRY(known, facet->list(call, place));
+                        return Json{};
+                    },
+                    request.deadline));
+    return known;
+}
+
+} // namespace
+
+Router::Outcome Router::datastore(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
+    const auto view = parts_.life.instance();
+    return answer(Json{{"apiVersion", proto::api_version},
+                       {"kind", "Datastore"},
+                       {"name", driver->name()},
+                       {"version", view ? view->version : ""},
+                       {"default_port", driver->default_port()},
+                       {"volume_bytes_min", driver->volume_bytes_min()},
+                       {"memory_bytes_min", driver->memory_bytes_min()},
+                       {"capabilities",
+                        {{"databases", driver->databases() != nullptr},
+                         {"users", driver->users() != nullptr},
+                         {"privileges", driver->grants() != nullptr},
+                         {"root", driver->root() != nullptr},
+                         {"sessions", driver->sessions() != nullptr},
+                         {"parameters", driver->parameters() != nullptr},
+                         {"logs", driver->logs() != nullptr},
+                         {"metrics", driver->metrics() != nullptr}}}});
+}
+
+Router::Outcome Router::parameters(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const auto known, known_parameters(parts_.life, request));
+    const auto own = target.query.find("own");
+    const bool own_only =
+        own != target.query.end() && (own->second == "1" || own->second == "true");
+    Json items = Json::array();
+    for (const auto& one : known) {
+        if (!own_only || one.is_configured) {
+            items.push_back(proto::to_json(one));
+        }
+    }
+    return answer(proto::list_json("Parameter", std::move(items), as_of()));
+}
+
+Router::Outcome Router::parameter(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const auto known, known_parameters(parts_.life, request));
+    const auto& wanted = target.segments[2];
+    const auto at = std::ranges::find(known, wanted, &proto::Parameter::name);
+    if (at == known.end()) {
+        return Error{Errc::not_found,
+                     fmt::format("no parameter '{}'", wanted.substr(0, shown_bytes_max))}
+            .with_hint("`jackdaw config parameters` shows what there is");
+    }
+    auto json = proto::to_json(*at);
+    json["apiVersion"] = proto::api_version;
+    json["kind"] = "Parameter";
+    return answer(json);
+}
+
+Router::Outcome Router::set_parameters(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto set, proto::texts_at(body, "set", changes_max));
+    JACKDAW_TRY(const auto unset, proto::strings_at(body, "unset", changes_max));
+    if (set.empty() && unset.empty()) {
+        return Error{Errc::invalid, "nothing is to be set or unset"};
+    }
+    for (const auto& name : unset) {
+        if (set.contains(name)) {
+            return Error{Errc::invalid, fmt::format("'{}' is both set and unset",
+                                                    name.substr(0, shown_bytes_max))};
+        }
+    }
+    // What can be refused is refused before there is an operation.
+    JACKDAW_TRY(
+        [[maybe_unused]] const auto none,
+        parts_.life.query_place(
+            [&](plugins::Datastore& driver, const plugins::Call& call,
+                const plugins::Place& present) -> Result<Json> {
+                auto place = present;
+                JACKDAW_TRY(auto* const facet,
+                            facet_of(driver, &plugins::Datastore::parameters, "parameters"));
+                JACKDAW_TRY(const auto known, facet->list(call, place));
+                for (const auto& [name, value] : set) {
+                    JACKDAW_TRY(auto canonical, facet->check(known, name, value));
+                    place.parameters.insert_or_assign(std::move(canonical.first),
+                                                      std::move(canonical.second));
+                }
+                for (const auto& name : unset) {
+                    if (place.parameters.erase(name) == 0) {
+                        return Error{Errc::not_found,
+                                     fmt::format("'{}' is not set on this instance",
+                                                 name.substr(0, shown_bytes_max))}
+                            .with_hint("`jackdaw config show --instance NAME` shows what is");
+                    }
+                }
+                JACKDAW_CHECK(facet->check_together(known, place));
+                return Json{};
+            },
+            request.deadline));
+    return submit(request, "config.set", "",
+                  Json{{"request", Json{{"set", set}, {"unset", unset}}}});
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,87 @@
+#pragma once
+// What the handlers of the Router have in common. For the files router*.cpp alone.
+
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "agent/api/router.h"
+#include "proto/wire/shapes_json.h"
+
+namespace jackdaw::agent {
+
+using proto::Json;
+
+inline constexpr std::size_t shown_bytes_max = 80; ///< of what a caller named, in an error
+inline constexpr std::size_t name_bytes_max = std::size_t{1}
+                                              << 20U; ///< the driver says what is too long
+
+inline std::string dump(const Json& json) {
+    // Names come from outside: bytes that are no UTF-8 are shown as U+FFFD, not thrown about.
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+inline ApiResponse answer(const Json& json, int status = 200) {
+    return ApiResponse{status, dump(json)};
+}
+
+inline Result<Json> body_of(const ApiRequest& request) {
+    if (request.body.empty()) {
+        return Json::object();
+    }
+    JACKDAW_TRY(auto json, proto::parse_json(request.body));
+    if (!json.is_object()) {
+        return Error{Errc::invalid, "the body must be a JSON object"};
+    }
+    return json;
+}
+
+/// Takes "password" out of a body, so that nothing that goes on carries it.
+inline Result<Secret> take_password(Json& object) {
+    JACKDAW_TRY(auto clear, proto::string_at(object, "password", "", 4096));
+    if (auto at = object.find("password"); at != object.end()) {
+        if (at->is_string()) {
+            wipe(at->get_ref<std::string&>());
+        }
+        object.erase("password");
+    }
+    return Secret{std::move(clear)};
+}
+
+/// What the driver has of that kind; `unsupported` when its datastore knows no such thing.
+template <class Facet>
+Result<Facet*> facet_of(plugins::Datastore& driver, Facet* (plugins::Datastore::*facet)() noexcept,
+                        std::string_view what) {
+    auto* const found = (driver.*facet)();
+    if (found == nullptr) {
+        return Error{Errc::unsupported, fmt::format("{} has no {}", driver.name(), what)};
+    }
+    return found;
+}
+
+inline Json row_of(const proto::DatabaseSpec& one) {
+    return {{"name", one.name}, {"charset", one.charset}, {"collation", one.collation}};
+}
+inline Json row_of(const proto::UserSpec& one) {
+    return {{"name", one.name}, {"host", one.host}, {"databases", one.databases}};
+}
+
+/// Every one of a kind, as the server knows them now.
+template <class Facet>
+Result<Json> ask_all(Life& life, const ApiRequest& request,
+                     Facet* (plugins::Datastore::*facet)() noexcept, std::string_view what) {
+    return life.query(
+        [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
+            JACKDAW_TRY(auto* const found, facet_of(driver, facet, what));
+            JACKDAW_TRY(const auto all, found->list(call));
+            Json list = Json::array();
+            for (const auto& one : all) {
+                list.push_back(row_of(one));
+            }
+            return list;
+        },
+        request.deadline);
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,209 @@
+// Steps about the instance's own parameters: check, render, keep, apply; and about maintenance.
+//
+// What the server would not take as it is must be refused before anything is changed: names and
+// values against the list of the running server, then a scratch parse of the whole file. What is
+// kept is in the spec; files follow it at every start.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "agent/life/facet_speech.h"
+#include "proto/base/ids.h"
+
+namespace jackdaw::agent::steps {
+namespace {
+
+constexpr std::chrono::seconds check_limit{60};
+constexpr std::size_t parameters_max = 1000; ///< of the instance's own
+
+using Values = std::map<std::string, std::string>;
+
+/// A text argument map that an earlier step journalled; `corrupt` when it is not there.
+Result<Values> values_argument(const StepContext& context, const char* key) {
+    if (!context.arguments().contains(key)) {
+        return Error{Errc::corrupt, fmt::format("the operation has lost its '{}'", key)};
+    }
+    return proto::texts_at(context.arguments(), key, parameters_max);
+}
+
+std::vector<std::string> changed_between(const Values& before, const Values& wanted) {
+    std::vector<std::string> changed;
+    const auto differs = [](const Values& all, const auto& entry) {
+        const auto at = all.find(entry.first);
+        return at == all.end() || at->second != entry.second;
+    };
+    for (const auto& entry : wanted) {
+        if (differs(before, entry)) {
+            changed.push_back(entry.first);
+        }
+    }
+    for (const auto& entry : before) {
+        if (!wanted.contains(entry.first)) {
+            changed.push_back(entry.first);
+        }
+    }
+    std::ranges::sort(changed);
+    return changed;
+}
+
+plugins::Place place_with(const StepContext& context, Values parameters) {
+    auto place = context.slot.place;
+    place.parameters = std::move(parameters);
+    return place;
+}
+
+Result<void> write_files(StepContext& context, const Values& parameters) {
+    JACKDAW_CHECK(context.need_driver());
+    JACKDAW_TRY(auto files, context.slot.driver->render(place_with(context, parameters)));
+    std::ranges::sort(files, {}, &plugins::RenderedFile::name);
+    return context.host.write_config(files);
+}
+
+/// Gives the running server the values of `wanted`; keeps the names that wait for a restart.
+Result<void> apply(StepContext& context, const Values& before, const Values& wanted) {
+    return with_facet(
+        context, &plugins::Datastore::parameters,
+        [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
+            const auto place = place_with(context, wanted);
+            JACKDAW_CHECK(parameters.apply(call, place, changed_between(before, wanted)));
+            JACKDAW_TRY(const auto known, parameters.list(call, place));
+            auto facts = context.state.facts();
+            facts.pending_restart.clear();
+            for (const auto& one : known) {
+                if (one.pending) {
+                    facts.pending_restart.push_back(one.name);
+                }
+            }
+            return context.state.set_facts(std::move(facts));
+        });
+}
+
+Result<void> keep(StepContext& context, Values parameters) {
+    auto spec = context.spec();
+    spec.parameters = parameters;
+    JACKDAW_CHECK(context.state.set_spec(std::move(spec)));
+    const std::lock_guard speech{context.slot.speech};
+    context.slot.place.parameters = std::move(parameters);
+    return ok();
+}
+
+} // namespace
+
+Result<void> check_parameters(StepContext& context) {
+    const auto request = context.arguments().find("request");
+    if (request == context.arguments().end()) {
+        return Error{Errc::corrupt, "the operation has lost what was asked for"};
+    }
+    JACKDAW_TRY(const auto set, proto::texts_at(*request, "set", parameters_max));
+    JACKDAW_TRY(const auto unset, proto::strings_at(*request, "unset", parameters_max));
+    const auto before = context.spec().parameters;
+    auto wanted = before;
+    JACKDAW_CHECK(with_facet(
+        context, &plugins::Datastore::parameters,
+        [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
+            JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
+            for (const auto& [name, value] : set) {
+                JACKDAW_TRY(auto canonical, parameters.check(known, name, value));
+                wanted.insert_or_assign(std::move(canonical.first), std::move(canonical.second));
+            }
+            for (const auto& name : unset) {
+                if (wanted.erase(name) == 0) {
+                    return Error{Errc::not_found,
+                                 fmt::format("'{}' is not set on this instance", name)}
+                        .with_hint("`jackdaw config show --instance NAME` shows what is");
+                }
+            }
+            if (wanted.size() > parameters_max) {
+                return Error{Errc::exhausted,
+                             fmt::format("more than {} parameters", parameters_max)};
+            }
+            return parameters.check_together(known, place_with(context, wanted));
+        }));
+    JACKDAW_CHECK(context.set_argument("before", before));
+    return context.set_argument("wanted", wanted);
+}
+
+Result<void> render_parameters(StepContext& context) {
+    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_CHECK(write_files(context, wanted));
+    const auto check = context.slot.driver->check_config_job(place_with(context, wanted));
+    if (!check) {
+        return ok();
+    }
+    JobRun run;
+    run.limit = check_limit;
+    run.engine = true;
+    run.spawn = [&] {
+        return context.host.spawn_job(context.job_guard(), context.spec().datastore, *check);
+    };
+    auto end = run_job(context, "config.render", run, true);
+    auto judged = end ? context.slot.driver->judge_config(end->exit_status, end->output)
+                      : Result<void>{end.error().clone()};
+    if (!judged) { // nobody resumes it with other values: the file is as it was
+        JACKDAW_TRY(const auto before, values_argument(context, "before"));
+        JACKDAW_CHECK(write_files(context, before));
+    }
+    return judged;
+}
+
+Result<void> undo_render_parameters(StepContext& context) {
+    if (!context.arguments().contains("before")) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto before, values_argument(context, "before"));
+    return write_files(context, before);
+}
+
+Result<void> keep_parameters(StepContext& context) {
+    JACKDAW_TRY(auto wanted, values_argument(context, "wanted"));
+    return keep(context, std::move(wanted));
+}
+
+Result<void> undo_keep_parameters(StepContext& context) {
+    JACKDAW_TRY(auto before, values_argument(context, "before"));
+    return keep(context, std::move(before));
+}
+
+Result<void> apply_parameters(StepContext& context) {
+    JACKDAW_TRY(const auto before, values_argument(context, "before"));
+    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    auto applied = apply(context, before, wanted);
+    if (applied || applied.error().id() == Code::database_down ||
+        context.stop.raised()) { // it waits for the next start, or goes on with the next agent
+        return applied;
+    }
+    // The server took some and refused others: all as it was, in the server, the spec and the file.
+    const auto error = std::move(applied).error();
+    JACKDAW_CHECK(apply(context, wanted, before).while_doing("take back what was applied"));
+    JACKDAW_CHECK(keep(context, before));
+    JACKDAW_CHECK(write_files(context, before));
+    return error.clone();
+}
+
+Result<void> undo_apply_parameters(StepContext& context) {
+    JACKDAW_TRY(const auto before, values_argument(context, "before"));
+    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    return apply(context, wanted, before);
+}
+
+Result<void> begin_maintenance(StepContext& context) {
+    const auto request = context.arguments().find("request");
+    if (request == context.arguments().end()) {
+        return Error{Errc::corrupt, "the operation has lost what was asked for"};
+    }
+    JACKDAW_TRY(const auto until,
+                proto::number_at(*request, "until_ms", 0, std::uint64_t{1} << 52U));
+    auto facts = context.state.facts();
+    facts.maintenance_until_ms = static_cast<std::int64_t>(until);
+    facts.maintenance_by = context.record->shape.caller;
+    return context.state.set_facts(std::move(facts));
+}
+
+Result<void> end_maintenance(StepContext& context) {
+    auto facts = context.state.facts();
+    facts.maintenance_until_ms = 0;
+    facts.maintenance_by.clear();
+    return context.state.set_facts(std::move(facts));
+}
+
+} // namespace jackdaw::agent::steps

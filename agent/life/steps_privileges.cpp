@@ -1,0 +1,225 @@
+// Steps about what accounts may do, the all-powerful one, and who is connected.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "agent/life/facet_speech.h"
+#include "proto/wire/datastore_json.h"
+
+namespace jackdaw::agent::steps {
+namespace {
+
+constexpr std::size_t name_bytes_max = std::size_t{1} << 20U; ///< the driver says what is too long
+
+struct Account {
+    std::string name, host;
+};
+
+Result<Json> request_of(const StepContext& context) {
+    const auto at = context.arguments().find("request");
+    if (at == context.arguments().end() || !at->is_object()) {
+        return Error{Errc::corrupt, "the operation has lost what was asked for"};
+    }
+    return *at;
+}
+
+Result<Account> account_of(const Json& request) {
+    Account account;
+    JACKDAW_TRY(account.name, proto::string_at(request, "name", "", name_bytes_max));
+    JACKDAW_TRY(account.host, proto::string_at(request, "host", "%", name_bytes_max));
+    return account;
+}
+
+Result<proto::Grant> grant_of(const Json& request) {
+    const auto at = request.find("grant");
+    return at == request.end() ? Error{Errc::corrupt, "the operation has lost its grant"}
+                               : proto::grant_from(*at);
+}
+
+/// What the account has of `grant` now: an undo leaves or gives back exactly that.
+proto::Grant present_part(const proto::UserDetails& user, const proto::Grant& grant) {
+    proto::Grant part = grant;
+    part.privileges.clear();
+    part.with_grant_option = false;
+    for (const auto& one : user.grants) {
+        if (one.database != grant.database || one.table != grant.table) {
+            continue;
+        }
+        part.with_grant_option = part.with_grant_option || one.with_grant_option;
+        const bool has_all = std::ranges::find(one.privileges, "ALL") != one.privileges.end();
+        for (const auto& privilege : grant.privileges) {
+            if (has_all || std::ranges::find(one.privileges, privilege) != one.privileges.end()) {
+                part.privileges.push_back(privilege);
+            }
+        }
+    }
+    return part;
+}
+
+/// Journals, once, what the account has of the grant before it is changed.
+Result<void> keep_before(StepContext& context, plugins::Grants& grants, const plugins::Call& call,
+                         const Account& account, const proto::Grant& grant) {
+    if (context.arguments().contains("before")) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto user, grants.show(call, account.name, account.host));
+    return context.set_argument("before", proto::to_json(present_part(user, grant)));
+}
+
+Result<std::optional<proto::Grant>> before_of(const StepContext& context) {
+    const auto at = context.arguments().find("before");
+    if (at == context.arguments().end()) {
+        return std::optional<proto::Grant>{};
+    }
+    JACKDAW_TRY(auto grant, proto::grant_from(*at));
+    return std::optional{std::move(grant)};
+}
+
+} // namespace
+
+Result<void> grant_user(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto account, account_of(request));
+    JACKDAW_TRY(const auto grant, grant_of(request));
+    return with_facet(context, &plugins::Datastore::grants,
+                      [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
+                          JACKDAW_CHECK(keep_before(context, grants, call, account, grant));
+                          return grants.grant(call, account.name, account.host, grant);
+                      });
+}
+
+Result<void> undo_grant_user(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto account, account_of(request));
+    JACKDAW_TRY(const auto grant, grant_of(request));
+    JACKDAW_TRY(const auto before, before_of(context));
+    if (!before) {
+        return ok();
+    }
+    return with_facet(context, &plugins::Datastore::grants,
+                      [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
+                          auto taken = grants.revoke(call, account.name, account.host, grant);
+                          JACKDAW_CHECK(gone_is_ok(std::move(taken)));
+                          return before->privileges.empty() && !before->with_grant_option
+                                     ? ok()
+                                     : gone_is_ok(
+                                           grants.grant(call, account.name, account.host, *before));
+                      });
+}
+
+Result<void> revoke_user(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto account, account_of(request));
+    JACKDAW_TRY(const auto grant, grant_of(request));
+    return with_facet(context, &plugins::Datastore::grants,
+                      [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
+                          JACKDAW_CHECK(keep_before(context, grants, call, account, grant));
+                          return grants.revoke(call, account.name, account.host, grant);
+                      });
+}
+
+Result<void> undo_revoke_user(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto account, account_of(request));
+    JACKDAW_TRY(const auto before, before_of(context));
+    if (!before || (before->privileges.empty() && !before->with_grant_option)) {
+        return ok();
+    }
+    return with_facet(context, &plugins::Datastore::grants,
+                      [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
+                          return gone_is_ok(
+                              grants.grant(call, account.name, account.host, *before));
+                      });
+}
+
+Result<void> update_user(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto account, account_of(request));
+    const auto at = request.find("attributes");
+    if (at == request.end()) {
+        return Error{Errc::corrupt, "the operation has lost its attributes"};
+    }
+    JACKDAW_TRY(const auto attributes, proto::user_attributes_from(*at));
+    return with_facet(
+        context, &plugins::Datastore::grants,
+        [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
+            if (!context.arguments().contains("before")) {
+                JACKDAW_TRY(const auto user, grants.show(call, account.name, account.host));
+                auto before = user.attributes;
+                before.name = attributes.name ? std::optional{account.name} : std::nullopt;
+                before.host = attributes.host ? std::optional{account.host} : std::nullopt;
+                JACKDAW_CHECK(context.set_argument("before", proto::to_json(before)));
+            }
+            return grants.alter(call, account.name, account.host, attributes);
+        });
+}
+
+Result<void> undo_update_user(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto account, account_of(request));
+    const auto before = context.arguments().find("before");
+    const auto asked = request.find("attributes");
+    if (before == context.arguments().end() || asked == request.end()) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto attributes, proto::user_attributes_from(*asked));
+    JACKDAW_TRY(const auto old, proto::user_attributes_from(*before));
+    return with_facet(context, &plugins::Datastore::grants,
+                      [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
+                          const auto name = attributes.name.value_or(account.name);
+                          const auto host = attributes.host.value_or(account.host);
+                          // It may have been cut off before it began: then the old name is there.
+                          const bool moved = grants.show(call, name, host).has_value();
+                          return gone_is_ok(grants.alter(call, moved ? name : account.name,
+                                                         moved ? host : account.host, old));
+                      });
+}
+
+Result<void> enable_root(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto level, proto::string_at(request, "level", "standard"));
+    JACKDAW_TRY(const auto verifier, proto::string_at(context.arguments(), "verifier", ""));
+    return with_facet(context, &plugins::Datastore::root,
+                      [&](plugins::Root& root, const plugins::Call& call) -> Result<void> {
+                          if (!context.arguments().contains("before")) {
+                              JACKDAW_TRY(const auto status, root.status(call));
+                              JACKDAW_CHECK(context.set_argument("before", status.level));
+                          }
+                          return root.enable(call, level, verifier);
+                      });
+}
+
+Result<void> undo_enable_root(StepContext& context) {
+    const auto before = context.arguments().find("before");
+    if (before == context.arguments().end() || *before != "off") {
+        return ok(); // it was enabled before; its old verifier nobody has
+    }
+    return with_facet(context, &plugins::Datastore::root,
+                      [](plugins::Root& root, const plugins::Call& call) -> Result<void> {
+                          return root.disable(call);
+                      });
+}
+
+Result<void> disable_root(StepContext& context) {
+    return with_facet(context, &plugins::Datastore::root,
+                      [](plugins::Root& root, const plugins::Call& call) -> Result<void> {
+                          return root.disable(call);
+                      });
+}
+
+Result<void> kill_session(StepContext& context) {
+    JACKDAW_TRY(const auto request, request_of(context));
+    JACKDAW_TRY(const auto id, proto::number_at(request, "id", 0, UINT64_MAX));
+    JACKDAW_TRY(const bool query_only, proto::bool_at(request, "query_only", false));
+    return with_facet(context, &plugins::Datastore::sessions,
+                      [&](plugins::Sessions& sessions, const plugins::Call& call) -> Result<void> {
+                          JACKDAW_CHECK(mark_begun(context, [&]() -> Result<bool> {
+                              JACKDAW_TRY(const auto all, sessions.list(call));
+                              return std::ranges::any_of(
+                                  all, [&](const auto& one) { return one.id == id; });
+                          }));
+                          return gone_is_ok(sessions.kill(call, id, query_only));
+                      });
+}
+
+} // namespace jackdaw::agent::steps
