@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include "coordinator/commands/command_table.h"
-#include "coordinator/commands/reach.h"
 #include "coordinator/render/error_text.h"
 #include "coordinator/render/output.h"
 #include "coordinator/render/progress.h"
+#include "coordinator/render/table.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -37,7 +37,7 @@ Json operation_json(const Conclusion& end, bool tell) {
     if (end.no_op) {
         json["no_op"] = true;
     }
-    if (end.instance.is_null() && end.credentials.empty()) {
+    if (end.instance.is_null() && end.credentials.empty() && end.more.is_null()) {
         return json;
     }
     Json credentials = Json::array();
@@ -49,6 +49,9 @@ Json operation_json(const Conclusion& end, bool tell) {
         }
     }
     json["result"] = Json{{"instance", end.instance}, {"credentials", std::move(credentials)}};
+    if (!end.more.is_null()) {
+        json["result"].update(end.more);
+    }
     return json;
 }
 
@@ -182,6 +185,16 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
         }
     }
     session.terminal.out(render_object(operation_json(end, good), text, invocation.format, "id"));
+    if (!is_structured(invocation.format)) {
+        for (const auto& warning : end.operation.warnings) {
+            session.terminal.err(fmt::format(
+                "{} {}\n", styled("warning:", Style::warning, session.terminal.colour_err()),
+                printable(warning)));
+        }
+    }
+    if (finished && !end.next.empty() && session.terminal.err_is_terminal()) {
+        session.terminal.err(fmt::format("next: `{}`\n", printable(end.next)));
+    }
     if (good && invocation.format == Format::name) { // that has no place for them
         session.terminal.err(credentials_text(end.credentials, finished));
     }
@@ -209,7 +222,19 @@ Result<int> see_through(Session& session, const Invocation& invocation, const Re
         conclusion.operation = *std::move(followed);
         conclusion.waited = true;
     }
+    if (conclusion.when_done && conclusion.operation.status == "done") {
+        conclusion.when_done(conclusion);
+    }
     return conclude(session, invocation, conclusion);
+}
+
+Result<int> change_instance(Session& session, const Invocation& invocation, InstanceAccess& at,
+                            ApiRequest request, Conclusion end) {
+    request.idempotency_key = new_uuid(session.clock, session.entropy);
+    JACKDAW_TRY(const auto accepted,
+                change(*at.client, std::move(request), session.in(answer_limit)));
+    return see_through(
+        session, invocation, [&] { return at.reach.of(at.name); }, accepted, std::move(end));
 }
 
 Result<int> at_once(Session& session, const Invocation& invocation, std::string action,

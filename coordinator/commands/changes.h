@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/commands/reach.h"
 #include "coordinator/commands/session.h"
 #include "coordinator/profile/op_journal.h"
 #include "coordinator/render/progress.h"
@@ -48,6 +49,10 @@ struct Conclusion {
     std::string what_there_is; ///< the hint when it fails because something is not there
     Json instance;             ///< null: none
     std::vector<Credential> credentials;
+    Json more;        ///< further keys of "result"; null: none
+    std::string next; ///< the next useful command, for a person who looks on
+    /// Called once it is done, to look what came of it.
+    std::function<void(Conclusion& end)> when_done;
 };
 /// Prints the end in the wanted format; the exit status. Passwords are shown only of what was not
 /// refused.
@@ -57,6 +62,11 @@ struct Conclusion {
 [[nodiscard]] Result<int> see_through(Session& session, const Invocation& invocation,
                                       const Redial& redial, const Json& accepted,
                                       Conclusion conclusion);
+
+/// --dry-run's line, or the change sent to the instance's agent and seen through. The request gets
+/// a key of its own.
+[[nodiscard]] Result<int> change_instance(Session& session, const Invocation& invocation,
+                                          InstanceAccess& at, ApiRequest request, Conclusion end);
 
 /// A change that ends within the call: an operation of one step that is told, not journalled. So
 /// its id is not announced: nothing could be asked about it.

@@ -1,37 +1,19 @@
 #include "coordinator/commands/command_table.h"
 
+#include "coordinator/commands/command_rows.h"
 #include "coordinator/commands/handlers.h"
 
 namespace jackdaw::cli {
-namespace {
-
-constexpr Nature looks{};
-constexpr Nature changes{.change = true};
-constexpr Nature changes_and_waits{.change = true, .waits = true};
-constexpr Nature destroys{.change = true, .destroys = true};
-constexpr Nature destroys_and_waits{.change = true, .waits = true, .destroys = true};
-// Their end is what tells whether an account or its password is good.
-constexpr Nature account_change{.change = true, .waits = true, .is_short = true};
-constexpr Nature account_deletion{
-    .change = true, .waits = true, .destroys = true, .is_short = true};
-
-constexpr ArgumentRow instance_name{"NAME", "the instance"};
-constexpr ArgumentRow machine_name{"NAME", "the machine, named as its instance"};
-constexpr ArgumentRow which_instance{"INSTANCE", "may be left out when there is only one", false};
-constexpr OptionRow of_instance{"--instance", "NAME", "the same as INSTANCE"};
-constexpr OptionRow host_option{"--host", "HOST",
-                                "from where the user connects (default: %, everywhere)"};
-constexpr OptionRow password_stdin{"--password-stdin", "", "take the password from standard input"};
-constexpr OptionRow password_file{"--password-file", "FILE", "take the password from a file"};
-
-} // namespace
-
 const std::vector<NounRow>& noun_table() {
     static const std::vector<NounRow> nouns{
         {"fleet", "fleets: their keys, their network, their care"},
         {"instance", "database instances, each on a machine of its own"},
         {"database", "the databases of an instance"},
         {"user", "the users of an instance"},
+        {"root", "the all-powerful account of an instance"},
+        {"session", "who is connected to an instance, and what it runs"},
+        {"config", "the parameters of an instance"},
+        {"datastore", "databases that can be made here, and what they can"},
         {"op", "operations: what was changed, is being changed, and how it went"},
         {"member", "the agents of the fleet, as they see each other"},
         {"machine", "local machines: power, faults, a shell"},
@@ -43,8 +25,10 @@ const std::vector<NounRow>& noun_table() {
     return nouns;
 }
 
-const std::vector<CommandRow>& command_table() {
-    static const std::vector<CommandRow> rows{
+namespace {
+
+std::vector<CommandRow> rows_of_fleets() {
+    return {
         {"fleet",
          "init",
          "make a fleet: keys here, a network on this host",
@@ -131,14 +115,14 @@ const std::vector<CommandRow>& command_table() {
          "stop",
          "stop the database cleanly; it stays stopped",
          {instance_name},
-         {},
+         {{"--force", "", "do not wait for a clean end; the next start recovers"}},
          changes_and_waits,
          instance_stop},
         {"instance",
          "restart",
          "stop and start the database",
          {instance_name},
-         {},
+         {{"--force", "", "do not wait for a clean end; the next start recovers"}},
          changes_and_waits,
          instance_restart},
         {"instance",
@@ -148,6 +132,20 @@ const std::vector<CommandRow>& command_table() {
          {{"--volume", "SIZE", "the new size, above the present one", false, true}},
          changes_and_waits,
          instance_resize},
+        {"instance",
+         "pause",
+         "maintenance: the agent starts and restarts nothing by itself",
+         {instance_name},
+         {{"--for", "TIME", "until it ends by itself, e.g. 90m (default: 1h)"}},
+         changes_and_waits,
+         instance_pause},
+        {"instance",
+         "resume",
+         "end the maintenance",
+         {instance_name},
+         {},
+         changes_and_waits,
+         instance_resume},
         {"instance",
          "protect",
          "refuse its deletion",
@@ -163,63 +161,11 @@ const std::vector<CommandRow>& command_table() {
          changes_and_waits,
          instance_unprotect},
 
-        {"database",
-         "create",
-         "make a database",
-         {which_instance, {"NAME", "NAME[:CHARSET[:COLLATION]]"}},
-         {of_instance,
-          {"--charset", "C", "default: utf8mb4"},
-          {"--collation", "C", "default: the charset's"}},
-         account_change,
-         database_create},
-        {"database",
-         "list",
-         "the databases of an instance",
-         {which_instance},
-         {of_instance},
-         looks,
-         database_list},
-        {"database",
-         "delete",
-         "delete a database with all that is in it",
-         {which_instance, {"NAME", "the database"}},
-         {of_instance},
-         account_deletion,
-         database_delete},
+    };
+}
 
-        {"user",
-         "create",
-         "make a user; a generated password is shown once",
-         {which_instance, {"NAME", "NAME[@HOST][/DB[,DB]]"}},
-         {of_instance,
-          host_option,
-          {"--database", "DB", "all rights on it", true},
-          password_stdin,
-          password_file},
-         account_change,
-         user_create},
-        {"user",
-         "list",
-         "the users of an instance",
-         {which_instance},
-         {of_instance},
-         looks,
-         user_list},
-        {"user",
-         "delete",
-         "delete a user",
-         {which_instance, {"NAME", "NAME[@HOST]"}},
-         {of_instance, host_option},
-         account_deletion,
-         user_delete},
-        {"user",
-         "password",
-         "set a new password; a generated one is shown once",
-         {which_instance, {"NAME", "NAME[@HOST]"}},
-         {of_instance, host_option, password_stdin, password_file},
-         account_change,
-         user_password},
-
+std::vector<CommandRow> rows_of_care() {
+    return {
         {"op",
          "list",
          "operations, the newest first",
@@ -323,6 +269,18 @@ const std::vector<CommandRow>& command_table() {
          explain},
         {"version", "", "of this program and of the agent", {}, {}, looks, version},
     };
+}
+
+} // namespace
+
+const std::vector<CommandRow>& command_table() {
+    static const auto rows = [] {
+        auto all = rows_of_fleets();
+        for (auto& more : {rows_of_content(), rows_of_settings(), rows_of_care()}) {
+            all.insert(all.end(), more.begin(), more.end());
+        }
+        return all;
+    }();
     return rows;
 }
 

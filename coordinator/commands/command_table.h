@@ -24,7 +24,8 @@ struct ArgumentRow {
     std::string_view name; ///< "NAME"
     std::string_view text;
     bool required = true;
-    bool rest = false; ///< takes all that follow
+    bool rest = false; ///< takes all that follow, best behind "--"
+    bool many = false; ///< takes as many as there are
 };
 
 /// What a command is, which decides the options that it shares with others.

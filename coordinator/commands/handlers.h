@@ -37,6 +37,8 @@ JACKDAW_HANDLER(instance_start);
 JACKDAW_HANDLER(instance_stop);
 JACKDAW_HANDLER(instance_restart);
 JACKDAW_HANDLER(instance_resize);
+JACKDAW_HANDLER(instance_pause);
+JACKDAW_HANDLER(instance_resume);
 JACKDAW_HANDLER(instance_protect);
 JACKDAW_HANDLER(instance_unprotect);
 
@@ -48,6 +50,26 @@ JACKDAW_HANDLER(user_create);
 JACKDAW_HANDLER(user_list);
 JACKDAW_HANDLER(user_delete);
 JACKDAW_HANDLER(user_password);
+JACKDAW_HANDLER(user_show);
+JACKDAW_HANDLER(user_grant);
+JACKDAW_HANDLER(user_revoke);
+JACKDAW_HANDLER(user_update);
+
+JACKDAW_HANDLER(root_enable);
+JACKDAW_HANDLER(root_disable);
+JACKDAW_HANDLER(root_show);
+
+JACKDAW_HANDLER(session_list);
+JACKDAW_HANDLER(session_kill);
+
+JACKDAW_HANDLER(config_parameters);
+JACKDAW_HANDLER(config_show);
+JACKDAW_HANDLER(config_set);
+JACKDAW_HANDLER(config_unset);
+
+JACKDAW_HANDLER(datastore_list);
+JACKDAW_HANDLER(datastore_versions);
+JACKDAW_HANDLER(datastore_capabilities);
 
 JACKDAW_HANDLER(op_list);
 JACKDAW_HANDLER(op_show);

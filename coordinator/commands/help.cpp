@@ -75,8 +75,8 @@ std::string command_help(const CommandRow& row) {
         fmt::format("Usage: jackdaw {}{}{}", row.noun, row.verb.empty() ? "" : " ", row.verb);
     Lines arguments;
     for (const auto& one : row.arguments) {
-        const std::string shown =
-            one.rest ? fmt::format("-- {}…", one.name) : std::string{one.name};
+        const auto shown =
+            fmt::format("{}{}{}", one.rest ? "-- " : "", one.name, one.rest || one.many ? "…" : "");
         usage += one.required ? " " + shown : " [" + shown + "]";
         arguments.emplace_back(one.name, one.text);
     }

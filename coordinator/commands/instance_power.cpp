@@ -1,5 +1,5 @@
-// jackdaw instance start | stop | restart | protect | unprotect | resize: what an agent does by
-// itself, or nearly.
+// jackdaw instance start | stop | restart | protect | unprotect | resize | pause |
+// resume: what an agent does by itself, or nearly.
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@ namespace jackdaw::cli {
 namespace {
 
 Result<int> ask_agent(Session& session, const Invocation& invocation, std::string_view verb,
-                      std::string said, Json body = nullptr) {
+                      std::string said, Json body = nullptr, std::string next = {}) {
     const auto name = invocation.text("NAME");
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto client, reach.of(name));
@@ -26,6 +26,7 @@ Result<int> ask_agent(Session& session, const Invocation& invocation, std::strin
                        session.in(answer_limit)));
     Conclusion end;
     end.said = std::move(said);
+    end.next = std::move(next);
     return see_through(
         session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
 }
@@ -59,18 +60,45 @@ Result<int> set_protection(Session& session, const Invocation& invocation, bool 
 } // namespace
 
 Result<int> instance_start(Session& session, const Invocation& invocation) {
-    return ask_agent(session, invocation, "start",
-                     fmt::format("instance '{}' runs", invocation.text("NAME")));
+    const auto name = invocation.text("NAME");
+    return ask_agent(session, invocation, "start", fmt::format("instance '{}' runs", name), nullptr,
+                     "jackdaw instance show " + name);
 }
 
 Result<int> instance_stop(Session& session, const Invocation& invocation) {
-    return ask_agent(session, invocation, "stop",
-                     fmt::format("instance '{}' is stopped", invocation.text("NAME")));
+    const auto name = invocation.text("NAME");
+    return ask_agent(session, invocation, "stop", fmt::format("instance '{}' is stopped", name),
+                     Json{{"force", invocation.has("--force")}}, "jackdaw instance start " + name);
 }
 
 Result<int> instance_restart(Session& session, const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
     return ask_agent(session, invocation, "restart",
-                     fmt::format("instance '{}' was restarted", invocation.text("NAME")));
+                     fmt::format("instance '{}' was restarted", name),
+                     Json{{"force", invocation.has("--force")}}, "jackdaw instance show " + name);
+}
+
+Result<int> instance_pause(Session& session, const Invocation& invocation) {
+    using std::chrono::seconds;
+    const auto name = invocation.text("NAME");
+    JACKDAW_TRY(const auto span,
+                parse_duration(invocation.text("--for", "1h")).while_doing("read --for"));
+    if (span < seconds{1}) {
+        return Error{Errc::invalid, "--for: a second or more"};
+    }
+    return ask_agent(
+        session, invocation, "pause",
+        fmt::format("instance '{}' is in maintenance: nothing is started or restarted by itself",
+                    name),
+        Json{{"seconds", std::chrono::ceil<seconds>(span).count()}},
+        "jackdaw instance resume " + name);
+}
+
+Result<int> instance_resume(Session& session, const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
+    return ask_agent(session, invocation, "resume",
+                     fmt::format("the maintenance of instance '{}' has ended", name), nullptr,
+                     "jackdaw instance show " + name);
 }
 
 Result<int> instance_protect(Session& session, const Invocation& invocation) {

@@ -28,6 +28,19 @@ std::string process_of(std::int64_t pid, const std::string& since) {
     return pid == 0 ? "" : fmt::format("pid {}{}{}", pid, since.empty() ? "" : " since ", since);
 }
 
+/// What an operator should see of it in a list beside its status.
+Cell status_of(const proto::Instance& one) {
+    Cell cell{one.status, style_of_status(one.status)};
+    const bool waits = !one.pending_restart.empty();
+    if (!one.maintenance_until.empty() || waits) {
+        cell.text += fmt::format(" ({}{}{})", one.maintenance_until.empty() ? "" : "paused",
+                                 one.maintenance_until.empty() || !waits ? "" : ", ",
+                                 waits ? "needs restart" : "");
+        cell.style = cell.style == Style::good ? Style::warning : cell.style;
+    }
+    return cell;
+}
+
 } // namespace
 
 Style style_of_status(std::string_view status) {
@@ -56,7 +69,7 @@ Table instance_table(const std::vector<proto::Instance>& instances) {
                 {}};
     for (const auto& one : instances) {
         table.rows.push_back({{one.name},
-                              {one.status, style_of_status(one.status)},
+                              status_of(one),
                               {datastore_of(one)},
                               {one.role},
                               {endpoint_of(one)},
@@ -93,6 +106,11 @@ std::string instance_text(const proto::Instance& one, bool colour) {
          {"Database",
           {database.empty() ? ""
                             : fmt::format("{}, {} restarts", database, one.database_restarts)}},
+         {"Maintenance",
+          {one.maintenance_until.empty()
+               ? ""
+               : fmt::format("until {}, by {}", one.maintenance_until, one.maintenance_by),
+           Style::warning}},
          {"Needs a restart", {pending, Style::warning}},
          {"Protected", {one.protect ? "yes" : ""}},
          {"Connect", {one.connection_uri}},

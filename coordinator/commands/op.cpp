@@ -110,6 +110,7 @@ Table operation_table(const std::vector<proto::Operation>& operations) {
 }
 
 std::string operation_text(const proto::Operation& one, bool colour) {
+    const auto warnings = fmt::format("{}", fmt::join(one.warnings, "; "));
     auto text = render_pairs(
         {{"Id", {one.id, Style::bold}},
          {"Action", {one.action}},
@@ -121,6 +122,7 @@ std::string operation_text(const proto::Operation& one, bool colour) {
          {"Created", {one.created_at}},
          {"Ended", {one.ended_at}},
          {"Deadline", {one.deadline}},
+         {"Warning", {warnings, Style::warning}},
          {"Abort", {one.abort_requested ? "asked for" : ""}},
          {"Error", {one.error ? one.error->code + ": " + one.error->message : "", Style::bad}},
          {"Cause of it", {one.error ? one.error->cause : ""}},

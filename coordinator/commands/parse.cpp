@@ -1,6 +1,5 @@
-// The only file that includes CLI11, which reports by throwing.
+// A command line by the table: options may stand anywhere, "--" ends them.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <deque>
 
@@ -98,85 +97,141 @@ Result<const CommandRow*> find_command(const std::string& noun, Words& words, st
     return unknown(noun + " verb", verb, verbs, help_command(noun, ""));
 }
 
-Error usage(const CommandRow& row, std::string text) {
-    return Error{Errc::invalid, printable(text.substr(0, 300))}.with_hint(
-        "see " + help_command(row.noun, row.verb));
+std::string named(const CommandRow& row) {
+    return fmt::format("{}{}{}", row.noun, row.verb.empty() ? "" : " ", row.verb);
 }
 
-/// CLI11 says only that something was not expected; the likeliest slip is named.
-Error extras(const CommandRow& row, const std::vector<std::string>& left) {
-    for (const auto& word : left) {
-        if (word.starts_with('-') && word.size() > 1) {
-            std::vector<std::string> known;
-            for (const auto& option : row.options) {
-                known.emplace_back(option.flag);
-            }
-            for (const auto& option : shared_options(row)) {
-                known.emplace_back(option.flag);
-            }
-            return unknown("option", word.substr(0, word.find('=')), known,
-                           help_command(row.noun, row.verb));
-        }
-    }
-    return usage(row, fmt::format("one argument too many: '{}'", left.empty() ? "" : left.front()));
+Error usage(const CommandRow& row, const std::string& text) {
+    return Error{Errc::invalid, printable(text)}.with_hint("see " +
+                                                           help_command(row.noun, row.verb));
 }
 
-/// An optional argument before a required one: "[INSTANCE] NAME". CLI11 has no such thing, so both
-/// are read as one.
-bool leads(const CommandRow& row, const ArgumentRow& argument) {
-    return !argument.required && &argument != &row.arguments.back() && (&argument + 1)->required;
-}
-
-void part_leading(const CommandRow& row, Invocation& to) {
-    for (const auto& argument : row.arguments) {
-        if (leads(row, argument)) {
-            auto& both = to.values[std::string{(&argument + 1)->name}];
-            if (both.size() > 1) {
-                to.values[std::string{argument.name}] = {both.front()};
-                both.erase(both.begin());
-            }
-        }
-    }
-}
-
-void declare(CLI::App& app, const CommandRow& row, Invocation& to, bool& help) {
-    // Held by name: CLI11 writes into these after every add.
-    std::size_t before = 0; // optional arguments that stand before a required one
-    for (const auto& argument : row.arguments) {
-        if (leads(row, argument)) {
-            ++before;
-            continue;
-        }
-        const std::string name{argument.name};
-        auto* option = app.add_option(name, to.values[name]);
-        option->required(argument.required);
-        option->allow_extra_args(argument.rest || before > 0);
-        if (argument.rest || before > 0) {
-            option->expected(argument.required ? 1 : 0, argument.rest
-                                                            ? static_cast<int>(words_max)
-                                                            : static_cast<int>(1 + before));
-        } else {
-            option->expected(1);
-        }
-        before = 0;
-    }
+std::vector<OptionRow> all_options(const CommandRow& row) {
     auto options = row.options;
     const auto shared = shared_options(row);
     options.insert(options.end(), shared.begin(), shared.end());
+    return options;
+}
+
+Error unknown_option(const CommandRow& row, const std::vector<OptionRow>& options,
+                     std::string_view flag) {
+    std::vector<std::string> known;
     for (const auto& option : options) {
-        const std::string name{option.flag};
-        const std::string spelled = name == "--output" ? "-o," + name : name;
-        if (option.value.empty()) {
-            app.add_flag_function(
-                spelled, [&to, name](std::int64_t) { to.values[name] = {"true"}; }, "");
+        known.emplace_back(option.flag);
+    }
+    return unknown("option", flag, known, help_command(row.noun, row.verb));
+}
+
+/// "--volume=1G" → {"--volume", "1G"}; "-ojson" → {"--output", "json"}.
+std::pair<std::string, std::optional<std::string>> parted(const std::string& word) {
+    if (word.starts_with("-o")) {
+        auto value = word.substr(2);
+        value.erase(0, value.starts_with('=') ? 1 : 0);
+        return {"--output", value.empty() ? std::nullopt : std::optional{std::move(value)}};
+    }
+    const auto equals = word.find('=');
+    return equals == std::string::npos
+               ? std::pair{word, std::optional<std::string>{}}
+               : std::pair{word.substr(0, equals), std::optional{word.substr(equals + 1)}};
+}
+
+/// Takes the options out of `words`; what is left stands in the order in which it was written.
+Result<std::vector<std::string>>
+take_options(const CommandRow& row, const std::vector<std::string>& words, Invocation& to) {
+    const auto options = all_options(row);
+    std::vector<std::string> plain;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i] == "--") { // what follows may be another program's command line
+            plain.insert(plain.end(), words.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                         words.end());
+            break;
+        }
+        if (words[i].size() < 2 || !words[i].starts_with('-')) {
+            plain.push_back(words[i]);
             continue;
         }
-        auto* added = app.add_option(spelled, to.values[name]);
-        added->required(option.required)->expected(1)->allow_extra_args(false);
-        added->multi_option_policy(option.many ? CLI::MultiOptionPolicy::TakeAll
-                                               : CLI::MultiOptionPolicy::TakeLast);
+        auto [flag, value] = parted(words[i]);
+        const auto option = std::ranges::find(options, flag, &OptionRow::flag);
+        if (option == options.end()) {
+            return unknown_option(row, options, flag);
+        }
+        auto& values = to.values[flag];
+        if (option->value.empty()) {
+            if (value) {
+                return usage(row, fmt::format("{} takes no value", flag));
+            }
+            values = {"true"};
+            continue;
+        }
+        if (!value && (i + 1 == words.size() || words[i + 1].starts_with("--"))) {
+            return usage(row, fmt::format("{0} needs a value: {0} {1}", flag, option->value));
+        }
+        if (!option->many) {
+            values.clear(); // the last one counts
+        }
+        values.push_back(value ? *std::move(value) : words[++i]);
     }
-    app.add_flag("-h,--help", help, "");
+    for (const auto& option : options) {
+        if (option.required && !to.has(option.flag)) {
+            return usage(row, fmt::format("`jackdaw {}` needs {} {}", named(row), option.flag,
+                                          option.value));
+        }
+    }
+    return plain;
+}
+
+/// "[INSTANCE] and NAME".
+std::string argument_words(const std::vector<ArgumentRow>& arguments) {
+    std::string text;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        text += i == 0 ? "" : i + 1 == arguments.size() ? " and " : ", ";
+        const auto& one = arguments[i];
+        text += fmt::format(fmt::runtime(one.required ? "{}" : "[{}]"), one.name);
+        text += one.many || one.rest ? "…" : "";
+    }
+    return text.empty() ? "no argument" : text;
+}
+
+bool takes_password(const CommandRow& row) {
+    return std::ranges::find(row.options, "--password-stdin", &OptionRow::flag) !=
+           row.options.end();
+}
+
+/// Gives each argument its words: the required ones come first, then the optional ones from the
+/// left. INSTANCE takes none when --instance says it.
+Result<void> take_arguments(const CommandRow& row, std::vector<std::string> plain, Invocation& to) {
+    auto arguments = row.arguments;
+    if (to.has("--instance")) {
+        std::erase_if(arguments, [](const ArgumentRow& one) { return one.name == "INSTANCE"; });
+    }
+    auto needed = static_cast<std::size_t>(
+        std::ranges::count_if(arguments, [](const ArgumentRow& one) { return one.required; }));
+    std::size_t at = 0;
+    for (const auto& one : arguments) {
+        const auto left = plain.size() - at;
+        needed -= one.required ? 1 : 0;
+        if (left <= needed && one.required) {
+            return usage(row,
+                         fmt::format("`jackdaw {}` needs {}: {}", named(row), one.name, one.text));
+        }
+        const auto free = left > needed ? left - needed : 0;
+        const auto taken = one.many || one.rest ? free : std::min<std::size_t>(free, 1);
+        if (taken > 0) {
+            const auto begin = plain.begin() + static_cast<std::ptrdiff_t>(at);
+            to.values[std::string{one.name}].assign(begin,
+                                                    begin + static_cast<std::ptrdiff_t>(taken));
+            at += taken;
+        }
+    }
+    if (at < plain.size()) {
+        // The word itself may be a password: it is not told then.
+        const auto what = takes_password(row)
+                              ? "a password is never given on the command line"
+                              : fmt::format("'{}' is too many", plain[at].substr(0, 60));
+        return usage(row, fmt::format("`jackdaw {}` takes at most {}; {}", named(row),
+                                      argument_words(arguments), what));
+    }
+    return ok();
 }
 
 Result<void> take_shared(Invocation& to) {
@@ -239,11 +294,6 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
     Invocation to;
     Words cursor{words};
     to.help_noun = cursor.next_word();
-    if (to.help_noun == "help") { // `jackdaw help instance create`
-        to.help_noun = cursor.next_word();
-        to.help_verb = cursor.next_word();
-        return to;
-    }
     if (to.help_noun.empty() && std::ranges::find(words, "--version") != words.end()) {
         auto asked = words; // as other programs have it
         *std::ranges::find(asked, "--version") = "version";
@@ -262,42 +312,14 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
     if (row == nullptr || cursor.help()) {
         return to;
     }
-    bool help = false;
-    try {
-        CLI::App app;
-        app.set_help_flag();
-        declare(app, *row, to, help);
-        app.allow_extras();
-        auto arguments = cursor.rest();
-        const bool asks = std::ranges::any_of(
-            arguments, [](const auto& word) { return word == "--help" || word == "-h"; });
-        const auto end = std::ranges::find(arguments, "--");
-        if (asks && std::find_if(arguments.begin(), end, [](const auto& word) {
-                        return word == "--help" || word == "-h";
-                    }) != end) {
-            return to;
-        }
-        // What stands behind "--" is another program's command line: not even CLI11 shall look into
-        // it.
-        if (end != arguments.end() && !row->arguments.empty() && row->arguments.back().rest) {
-            to.values[std::string{row->arguments.back().name}].assign(std::next(end),
-                                                                      arguments.end());
-            arguments.erase(end, arguments.end());
-        }
-        std::ranges::reverse(arguments); // as CLI11 wants it
-        app.parse(std::move(arguments));
-        auto left = app.remaining();
-        std::erase(left, "--");
-        if (!left.empty()) {
-            return extras(*row, left);
-        }
-    } catch (const CLI::ParseError& thrown) {
-        return usage(*row, thrown.what());
-    } catch (const CLI::Error& thrown) { // the table itself is wrong
-        return Error{Errc::internal, thrown.what()};
+    const auto left = cursor.rest();
+    const auto end = std::ranges::find(left, "--");
+    if (std::find_if(left.begin(), end,
+                     [](const auto& word) { return word == "--help" || word == "-h"; }) != end) {
+        return to;
     }
-    part_leading(*row, to);
-    std::erase_if(to.values, [](const auto& entry) { return entry.second.empty(); });
+    JACKDAW_TRY(auto plain, take_options(*row, left, to));
+    JACKDAW_CHECK(take_arguments(*row, std::move(plain), to));
     to.command = row;
     JACKDAW_CHECK(take_shared(to).while_doing(
         fmt::format("{}{}{}", row->noun, row->verb.empty() ? "" : " ", row->verb)));

@@ -53,6 +53,22 @@ Result<GivenPassword> take_password(Session& session, const Invocation& invocati
     return given;
 }
 
+Result<int> send_with_password(Session& session, const Invocation& invocation, InstanceAccess& at,
+                               const proto::UserSpec& user, ApiRequest request, Conclusion end) {
+    JACKDAW_TRY(auto given, take_password(session, invocation));
+    request.body["password"] = given.password.reveal();
+    request.idempotency_key = new_uuid(session.clock, session.entropy);
+    auto accepted = change(*at.client, request, session.in(answer_limit));
+    wipe(request.body["password"].get_ref<std::string&>());
+    if (!accepted) {
+        return std::move(accepted).error();
+    }
+    end.credentials.push_back(
+        Credential{user.name, user.host, std::move(given.password), given.generated});
+    return see_through(
+        session, invocation, [&] { return at.reach.of(at.name); }, *accepted, std::move(end));
+}
+
 Result<std::vector<Credential>> take_users(Session& session, const Invocation& invocation,
                                            std::vector<proto::UserSpec>& users) {
     std::vector<Credential> credentials;

@@ -18,6 +18,12 @@ struct GivenPassword {
 /// --password-stdin, --password-file F, or a new one. E-BAD-PASSWORD for one that cannot be used.
 [[nodiscard]] Result<GivenPassword> take_password(Session& session, const Invocation& invocation);
 
+/// Sends a change whose body gets the password of `user`, and tells it once. Nothing of it is left
+/// in the request's memory.
+[[nodiscard]] Result<int> send_with_password(Session& session, const Invocation& invocation,
+                                             InstanceAccess& at, const proto::UserSpec& user,
+                                             ApiRequest request, Conclusion end);
+
 /// The users of --user and --user-file with their passwords. A given password goes with exactly one
 /// --user.
 [[nodiscard]] Result<std::vector<Credential>>

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "proto/base/ids.h"
@@ -191,6 +193,23 @@ Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
     return Error{Errc::invalid,
                  all.empty() ? "the fleet has no instance" : "the fleet has several instances"}
         .with_hint("say which one: --instance NAME");
+}
+
+bool Reach::has_instance(const std::string& name) {
+    if (local()) {
+        auto client = session_->connector.socket(session_->folders.admin_socket);
+        const auto json = get(*client, "/v1/instance", session_->in(answer_limit));
+        return json && proto::string_at(*json, "name", "").value_or("") == name;
+    }
+    const auto all = machines();
+    return all && std::ranges::find(*all, name, &cloud::Machine::name) != all->end();
+}
+
+Result<InstanceAccess> access_instance(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    JACKDAW_TRY(auto name, reach.chosen_instance(invocation));
+    JACKDAW_TRY(auto client, reach.of(name));
+    return InstanceAccess{std::move(reach), std::move(name), std::move(client)};
 }
 
 Result<ClientPtr> Reach::of(const std::string& name) {

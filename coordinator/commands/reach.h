@@ -42,6 +42,8 @@ public:
     /// INSTANCE or --instance; without them the only one there is. `invalid` when there are
     /// several.
     [[nodiscard]] Result<std::string> chosen_instance(const Invocation& invocation);
+    /// Is there an instance of this name here? False when nobody can tell.
+    [[nodiscard]] bool has_instance(const std::string& name);
     /// The agent on this machine, whether it has an instance or not.
     [[nodiscard]] Result<ClientPtr> of_machine(const cloud::Machine& machine);
 
@@ -51,6 +53,16 @@ private:
     std::optional<Profile> profile_;
     std::unique_ptr<Cloud> cloud_;
 };
+
+/// The instance that a command is about, and its agent.
+struct InstanceAccess {
+    Reach reach;
+    std::string name;
+    ClientPtr client;
+};
+/// INSTANCE, --instance or the only one there is; errors as Reach::chosen_instance() and of().
+[[nodiscard]] Result<InstanceAccess> access_instance(Session& session,
+                                                     const Invocation& invocation);
 
 /// `corrupt` when what is written down of it cannot be read.
 [[nodiscard]] Result<void> check_whole(const cloud::Machine& machine);

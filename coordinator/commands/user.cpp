@@ -9,11 +9,9 @@
 #include "coordinator/commands/reach.h"
 
 namespace jackdaw::cli {
-namespace {
 
-/// NAME or NAME@HOST; --host wins.
 Result<proto::UserSpec> account_of(const Invocation& invocation) {
-    JACKDAW_TRY(auto user, parse_user(invocation.text("NAME")));
+    JACKDAW_TRY(auto user, parse_user(invocation.text("USER", invocation.text("NAME"))));
     user.host = invocation.text("--host", user.host);
     JACKDAW_CHECK(check_account_name(user.host, "host"));
     for (const auto& database : invocation.all("--database")) {
@@ -23,57 +21,48 @@ Result<proto::UserSpec> account_of(const Invocation& invocation) {
     return user;
 }
 
-std::string path_of(const proto::UserSpec& user, std::string_view below) {
+std::string user_path(const proto::UserSpec& user, std::string_view below) {
     return fmt::format("/v1/users/{}{}?host={}", percent_encoded(user.name), below,
                        percent_encoded(user.host));
 }
 
-/// Sends a change that carries a password, and tells it once.
+namespace {
+
 Result<int> send_password(Session& session, const Invocation& invocation,
-                          const proto::UserSpec& user, std::string path, Json body,
-                          std::string said) {
-    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto instance, reach.chosen_instance(invocation));
-    JACKDAW_TRY(auto client, reach.of(instance));
+                          const proto::UserSpec& user, ApiRequest request, Conclusion end) {
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
     if (invocation.dry_run) {
         return would(
             session, invocation,
-            {fmt::format("set user '{}@{}' of instance '{}'", user.name, user.host, instance)});
+            {fmt::format("set user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
     }
-    JACKDAW_TRY(auto given, take_password(session, invocation));
-    body["password"] = given.password.reveal();
-    ApiRequest request{"POST", std::move(path), std::move(body),
-                       new_uuid(session.clock, session.entropy)};
-    auto accepted = change(*client, request, session.in(answer_limit));
-    wipe(request.body["password"].get_ref<std::string&>());
-    if (!accepted) {
-        return std::move(accepted).error();
-    }
-    Conclusion end;
-    end.said = std::move(said);
     end.what_there_is = fmt::format(
-        "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is", instance);
-    end.credentials.push_back(
-        Credential{user.name, user.host, std::move(given.password), given.generated});
-    return see_through(
-        session, invocation, [&] { return reach.of(instance); }, *accepted, std::move(end));
+        "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is", at.name);
+    end.next = fmt::format("jackdaw connect {} --user {}", at.name, user.name);
+    return send_with_password(session, invocation, at, user, std::move(request), std::move(end));
 }
 
 } // namespace
 
 Result<int> user_create(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto user, account_of(invocation));
-    return send_password(
-        session, invocation, user, "/v1/users",
+    ApiRequest request{
+        "POST",
+        "/v1/users",
         Json{{"name", user.name}, {"host", user.host}, {"databases", user.databases}},
-        fmt::format("user '{}@{}' is there", printable(user.name), printable(user.host)));
+        {}};
+    Conclusion end;
+    end.said = fmt::format("user '{}@{}' is there", printable(user.name), printable(user.host));
+    return send_password(session, invocation, user, std::move(request), std::move(end));
 }
 
 Result<int> user_password(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto user, account_of(invocation));
-    return send_password(
-        session, invocation, user, path_of(user, "/password"), Json::object(),
-        fmt::format("user '{}@{}' has a new password", printable(user.name), printable(user.host)));
+    ApiRequest request{"POST", user_path(user, "/password"), Json::object(), {}};
+    Conclusion end;
+    end.said =
+        fmt::format("user '{}@{}' has a new password", printable(user.name), printable(user.host));
+    return send_password(session, invocation, user, std::move(request), std::move(end));
 }
 
 Result<int> user_list(Session& session, const Invocation& invocation) {
@@ -97,24 +86,18 @@ Result<int> user_list(Session& session, const Invocation& invocation) {
 
 Result<int> user_delete(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto user, account_of(invocation));
-    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto instance, reach.chosen_instance(invocation));
-    JACKDAW_TRY(auto client, reach.of(instance));
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
     if (invocation.dry_run) {
         return would(
             session, invocation,
-            {fmt::format("delete user '{}@{}' of instance '{}'", user.name, user.host, instance)});
+            {fmt::format("delete user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
     }
     JACKDAW_CHECK(confirm(session, invocation, user.name, "deletes the user"));
-    JACKDAW_TRY(const auto accepted, change(*client,
-                                            ApiRequest{"DELETE", path_of(user, ""), nullptr,
-                                                       new_uuid(session.clock, session.entropy)},
-                                            session.in(answer_limit)));
     Conclusion end;
     end.said = fmt::format("user '{}@{}' is gone", printable(user.name), printable(user.host));
-    end.what_there_is = fmt::format("`jackdaw user list {}` shows what there is", instance);
-    return see_through(
-        session, invocation, [&] { return reach.of(instance); }, accepted, std::move(end));
+    end.what_there_is = fmt::format("`jackdaw user list {}` shows what there is", at.name);
+    return change_instance(session, invocation, at,
+                           ApiRequest{"DELETE", user_path(user, ""), nullptr, {}}, std::move(end));
 }
 
 } // namespace jackdaw::cli
