@@ -15,6 +15,7 @@
 #include "coordinator/client/connector.h"
 #include "coordinator/commands/local_cloud.h"
 #include "coordinator/commands/run.h"
+#include "coordinator/commands/stock_client.h"
 
 namespace {
 
@@ -65,6 +66,7 @@ int main(int argc, char** argv) {
             }
             return cli::make_local_cloud(folders, fleet);
         },
-        cli::sign_statement};
+        cli::sign_statement,
+        cli::become_client};
     return cli::run(session, words);
 }

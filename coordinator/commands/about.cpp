@@ -36,7 +36,7 @@ Result<int> explain(Session& session, const Invocation& invocation) {
                                   {std::string{row.text}}});
             items.push_back(code_json(row));
         }
-        session.terminal.out(
+        session.terminal.page(
             render_list(proto::list_json("ErrorCode", std::move(items), session.now_text()), table,
                         invocation.format, session.terminal.colour_out()));
         return 0;

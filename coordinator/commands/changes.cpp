@@ -84,6 +84,21 @@ proto::ErrorShape error_of(const Conclusion& end) {
     return error;
 }
 
+/// What a person most likely wants to see after a change that names nothing better.
+std::string next_of(const Invocation& invocation) {
+    if (invocation.command == nullptr) {
+        return {};
+    }
+    const auto noun = invocation.command->noun;
+    if (noun == "fleet" && invocation.command->verb == "init") {
+        return "jackdaw instance create NAME --datastore mariadb --volume 1G";
+    }
+    const auto list = std::ranges::find_if(command_table(), [&](const CommandRow& row) {
+        return row.noun == noun && row.verb == "list";
+    });
+    return list == command_table().end() ? "" : fmt::format("jackdaw {} list", noun);
+}
+
 } // namespace
 
 bool wants_to_wait(const Session& session, const Invocation& invocation) {
@@ -192,8 +207,9 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
                 printable(warning)));
         }
     }
-    if (finished && !end.next.empty() && session.terminal.err_is_terminal()) {
-        session.terminal.err(fmt::format("next: `{}`\n", printable(end.next)));
+    const auto next = end.next.empty() ? next_of(invocation) : end.next;
+    if (finished && !next.empty() && session.terminal.err_is_terminal()) {
+        session.terminal.err(fmt::format("next: `{}`\n", printable(next)));
     }
     if (good && invocation.format == Format::name) { // that has no place for them
         session.terminal.err(credentials_text(end.credentials, finished));

@@ -200,9 +200,9 @@ Result<int> config_parameters(Session& session, const Invocation& invocation) {
         }
     }
     list["items"] = std::move(items);
-    session.terminal.out(render_list(list,
-                                     parameter_table(wanted, invocation.format == Format::wide),
-                                     invocation.format, session.terminal.colour_out()));
+    session.terminal.page(render_list(list,
+                                      parameter_table(wanted, invocation.format == Format::wide),
+                                      invocation.format, session.terminal.colour_out()));
     return 0;
 }
 
@@ -240,7 +240,7 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
                      {"settings", std::move(settings)},
                      {"parameters", list.at("items")},
                      {"pending_restart", waiting}};
-    session.terminal.out(render_object(shown, text, invocation.format));
+    session.terminal.page(render_object(shown, text, invocation.format));
     return 0;
 }
 

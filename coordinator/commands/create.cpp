@@ -326,6 +326,7 @@ private:
         end.operation = std::move(operation);
         end.credentials = std::move(credentials_);
         end.said = fmt::format("instance '{}' runs at {}", name(), record_.address);
+        end.next = fmt::format("jackdaw connect {}", name());
         return end;
     }
 

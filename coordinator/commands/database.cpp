@@ -38,6 +38,7 @@ Result<int> database_create(Session& session, const Invocation& invocation) {
                                             session.in(answer_limit)));
     Conclusion end;
     end.said = fmt::format("database '{}' is there", printable(spec.name));
+    end.next = fmt::format("jackdaw user create {} NAME --database {}", instance, spec.name);
     return see_through(
         session, invocation, [&] { return reach.of(instance); }, accepted, std::move(end));
 }
@@ -55,7 +56,7 @@ Result<int> database_list(Session& session, const Invocation& invocation) {
         JACKDAW_TRY(const auto collation, proto::string_at(item, "collation", ""));
         table.rows.push_back({{name}, {charset}, {collation}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));
     return 0;
 }
@@ -80,6 +81,7 @@ Result<int> database_delete(Session& session, const Invocation& invocation) {
                        session.in(answer_limit)));
     Conclusion end;
     end.said = fmt::format("database '{}' is gone", printable(name));
+    end.next = fmt::format("jackdaw database list {}", instance);
     end.what_there_is = fmt::format("`jackdaw database list {}` shows what there is", instance);
     return see_through(
         session, invocation, [&] { return reach.of(instance); }, accepted, std::move(end));

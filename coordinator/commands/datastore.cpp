@@ -40,7 +40,7 @@ Result<int> datastore_list(Session& session, const Invocation& invocation) {
         table.rows.push_back({{name}, {versions}});
         items.push_back(Json{{"name", name}, {"versions", versions_json(all)}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(proto::list_json("Datastore", std::move(items), session.now_text()), table,
                     invocation.format, session.terminal.colour_out()));
     return 0;
@@ -73,7 +73,7 @@ Result<int> datastore_versions(Session& session, const Invocation& invocation) {
             .with_hint(near.empty() ? "`jackdaw datastore list` shows what there is"
                                     : fmt::format("did you mean '{}'?", near));
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(proto::list_json("DatastoreVersion", std::move(items), session.now_text()),
                     table, invocation.format, session.terminal.colour_out()));
     return 0;

@@ -53,7 +53,7 @@ Result<int> doctor(Session& session, const Invocation& invocation) {
                              {"cause", one.cause},
                              {"mend", one.mend}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(proto::list_json("Finding", std::move(items), session.now_text()), table,
                     invocation.format, session.terminal.colour_out()));
     constexpr int degraded = 3; // CLI.md, exit status of health verbs

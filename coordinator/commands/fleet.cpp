@@ -229,7 +229,7 @@ Result<int> fleet_list(Session& session, const Invocation& invocation) {
                               {profile.operator_key}});
         items.push_back(profile_json(profile, is_usual));
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(proto::list_json("Fleet", std::move(items), session.now_text()), table,
                     invocation.format, session.terminal.colour_out()));
     return 0;

@@ -173,7 +173,7 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
                             {"why", item.why},
                             {"removed", !invocation.dry_run && !item.stays}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(proto::list_json("Garbage", std::move(list), session.now_text()), table,
                     invocation.format, session.terminal.colour_out()));
     return 0;

@@ -140,8 +140,8 @@ Result<int> user_show(Session& session, const Invocation& invocation) {
                        : std::move(error);
     }
     JACKDAW_TRY(const auto details, proto::user_details_from(*json));
-    session.terminal.out(render_object(*json, details_text(details, session.terminal.colour_out()),
-                                       invocation.format));
+    session.terminal.page(render_object(*json, details_text(details, session.terminal.colour_out()),
+                                        invocation.format));
     return 0;
 }
 

@@ -80,6 +80,11 @@ JACKDAW_HANDLER(op_resume);
 JACKDAW_HANDLER(member_list);
 JACKDAW_HANDLER(member_show);
 
+JACKDAW_HANDLER(connect_client);
+JACKDAW_HANDLER(completion_script);
+JACKDAW_HANDLER(manual);
+JACKDAW_HANDLER(help);
+
 JACKDAW_HANDLER(doctor);
 JACKDAW_HANDLER(explain);
 JACKDAW_HANDLER(version);

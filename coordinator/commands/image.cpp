@@ -51,7 +51,7 @@ Result<int> image_list(Session& session, const Invocation& invocation) {
                              {"size_bytes", one.size_bytes},
                              {"created_at", one.created_at}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(proto::list_json("Image", std::move(items), session.now_text()), table,
                     invocation.format, session.terminal.colour_out(), "digest"));
     return 0;

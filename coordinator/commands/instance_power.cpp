@@ -144,6 +144,7 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
     }
     Conclusion end;
     end.said = fmt::format("the volume of '{}' has {}", name, format_size(grown.size_bytes));
+    end.next = fmt::format("jackdaw instance show {}", name);
     return see_through(
         session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
 }

@@ -110,7 +110,7 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
     for (const auto& one : view.instances) {
         items.push_back(as_told(one));
     }
-    session.terminal.out(render_list(
+    session.terminal.page(render_list(
         proto::list_json("Instance", std::move(items), told.as_of, view.unreachable),
         instance_table(view.instances), invocation.format, session.terminal.colour_out()));
     return 0;
@@ -154,7 +154,7 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
     } else {
         return std::move(json).error();
     }
-    session.terminal.out(render_object(
+    session.terminal.page(render_object(
         shown, instance_text(instance, session.terminal.colour_out()), invocation.format));
     return 0;
 }

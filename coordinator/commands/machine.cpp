@@ -124,7 +124,7 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
             {"warnings", one.warnings},
             {"created_at", one.created_at}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(proto::list_json("Machine", std::move(items), session.now_text()), table,
                     invocation.format, session.terminal.colour_out()));
     return 0;

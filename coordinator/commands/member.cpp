@@ -43,7 +43,7 @@ Result<int> member_list(Session& session, const Invocation& invocation) {
                               {one.instance},
                               {one.id}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));
     return 0;
 }

@@ -260,7 +260,7 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
     for (const auto& one : all) {
         items.push_back(proto::to_json(one));
     }
-    session.terminal.out(render_list(
+    session.terminal.page(render_list(
         proto::list_json("Operation", std::move(items), session.now_text(), std::move(unreachable)),
         operation_table(all), invocation.format, session.terminal.colour_out(), "id"));
     return 0;
@@ -269,7 +269,7 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
 Result<int> op_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
-    session.terminal.out(render_object(
+    session.terminal.page(render_object(
         proto::to_json(found.operation),
         operation_text(found.operation, session.terminal.colour_out()), invocation.format, "id"));
     return 0;

@@ -204,17 +204,19 @@ Result<void> take_arguments(const CommandRow& row, std::vector<std::string> plai
     if (to.has("--instance")) {
         std::erase_if(arguments, [](const ArgumentRow& one) { return one.name == "INSTANCE"; });
     }
-    auto needed = static_cast<std::size_t>(
-        std::ranges::count_if(arguments, [](const ArgumentRow& one) { return one.required; }));
+    std::vector<ArgumentRow> must;
+    std::ranges::copy_if(arguments, std::back_inserter(must), &ArgumentRow::required);
+    if (plain.size() < must.size()) {
+        const auto& missing = must[plain.size()];
+        return usage(
+            row, fmt::format("`jackdaw {}` needs {}: {}", named(row), missing.name, missing.text));
+    }
+    auto needed = must.size();
     std::size_t at = 0;
     for (const auto& one : arguments) {
         const auto left = plain.size() - at;
         needed -= one.required ? 1 : 0;
-        if (left <= needed && one.required) {
-            return usage(row,
-                         fmt::format("`jackdaw {}` needs {}: {}", named(row), one.name, one.text));
-        }
-        const auto free = left > needed ? left - needed : 0;
+        const auto free = left - needed;
         const auto taken = one.many || one.rest ? free : std::min<std::size_t>(free, 1);
         if (taken > 0) {
             const auto begin = plain.begin() + static_cast<std::ptrdiff_t>(at);

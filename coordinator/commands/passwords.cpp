@@ -12,45 +12,82 @@ namespace {
 constexpr std::size_t password_bytes_max = 512;
 constexpr std::size_t user_file_bytes_max = 256 * 1024;
 
-} // namespace
-
-Result<GivenPassword> take_password(Session& session, const Invocation& invocation) {
+Result<void> one_source(const Invocation& invocation) {
     if (invocation.has("--password-stdin") && invocation.has("--password-file")) {
         return Error{Errc::invalid, "--password-stdin and --password-file exclude each other"};
     }
-    GivenPassword given;
-    if (invocation.has("--password-stdin")) {
-        if (session.terminal.in_is_terminal()) {
-            session.terminal.err("password (it is shown while you type): ");
-        }
-        JACKDAW_TRY(given.password, session.terminal.read_line(password_bytes_max));
-        if (!session.terminal.in_is_terminal() && session.terminal.in_ready()) {
-            JACKDAW_TRY(const auto more, session.terminal.read_line(password_bytes_max));
-            if (!more.empty()) {
-                return Error{Code::bad_password, "--password-stdin: one line, but a second follows"}
-                    .with_hint("`--user-file FILE` takes several users");
-            }
-        }
-    } else if (invocation.has("--password-file")) {
-        JACKDAW_TRY(auto text,
-                    read_given_file(invocation.text("--password-file"), password_bytes_max + 2));
-        const auto end = std::min(text.find('\n'), text.size());
-        if (text.find_first_not_of("\r\n", end) != std::string::npos) {
-            wipe(text);
-            return Error{Code::bad_password, "--password-file: one line, but a second follows"}
+    return ok();
+}
+
+Result<Secret> from_person(Session& session, const std::string& prompt) {
+    session.terminal.err(prompt);
+    return session.terminal.read_hidden_line(password_bytes_max);
+}
+
+Result<Secret> from_file(const std::string& path) {
+    JACKDAW_TRY(auto text, read_given_file(path, password_bytes_max + 2));
+    const auto end = std::min(text.find('\n'), text.size());
+    if (text.find_first_not_of("\r\n", end) != std::string::npos) {
+        wipe(text);
+        return Error{Code::bad_password, "--password-file: one line, but a second follows"}
+            .with_hint("`--user-file FILE` takes several users");
+    }
+    text.erase(end);
+    if (text.ends_with('\r')) {
+        text.pop_back();
+    }
+    return Secret{std::move(text)};
+}
+
+/// Nothing else is expected on standard input.
+Result<Secret> from_input(Session& session) {
+    if (session.terminal.in_is_terminal()) {
+        return from_person(session, "password (it is not shown): ");
+    }
+    JACKDAW_TRY(auto password, session.terminal.read_line(password_bytes_max));
+    if (session.terminal.in_ready()) {
+        JACKDAW_TRY(const auto more, session.terminal.read_line(password_bytes_max));
+        if (!more.empty()) {
+            return Error{Code::bad_password, "--password-stdin: one line, but a second follows"}
                 .with_hint("`--user-file FILE` takes several users");
         }
-        text.erase(end);
-        if (text.ends_with('\r')) {
-            text.pop_back();
-        }
-        given.password = Secret{std::move(text)};
+    }
+    return password;
+}
+
+} // namespace
+
+Result<GivenPassword> take_password(Session& session, const Invocation& invocation) {
+    JACKDAW_CHECK(one_source(invocation));
+    GivenPassword given;
+    if (invocation.has("--password-stdin")) {
+        JACKDAW_TRY(given.password, from_input(session));
+    } else if (invocation.has("--password-file")) {
+        JACKDAW_TRY(given.password, from_file(invocation.text("--password-file")));
     } else {
         given.password = new_password(session.entropy);
         given.generated = true;
     }
     JACKDAW_CHECK(check_password(given.password.reveal()));
     return given;
+}
+
+Result<Secret> ask_password(Session& session, const Invocation& invocation,
+                            const std::string& prompt) {
+    JACKDAW_CHECK(one_source(invocation));
+    Secret password;
+    if (invocation.has("--password-file")) {
+        JACKDAW_TRY(password, from_file(invocation.text("--password-file")));
+    } else if (session.terminal.in_is_terminal()) {
+        JACKDAW_TRY(password, from_person(session, prompt));
+    } else if (invocation.has("--password-stdin")) { // what follows the line is the client's
+        JACKDAW_TRY(password, session.terminal.read_line(password_bytes_max));
+    } else {
+        return Error{Errc::invalid, "nobody is there to type the password"}.with_hint(
+            "--password-stdin or --password-file FILE");
+    }
+    JACKDAW_CHECK(check_password(password.reveal()));
+    return password;
 }
 
 Result<int> send_with_password(Session& session, const Invocation& invocation, InstanceAccess& at,

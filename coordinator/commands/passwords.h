@@ -18,6 +18,11 @@ struct GivenPassword {
 /// --password-stdin, --password-file F, or a new one. E-BAD-PASSWORD for one that cannot be used.
 [[nodiscard]] Result<GivenPassword> take_password(Session& session, const Invocation& invocation);
 
+/// --password-stdin, --password-file F, or what the person types, unseen, behind `prompt`.
+/// `invalid` when there is neither an option nor a terminal.
+[[nodiscard]] Result<Secret> ask_password(Session& session, const Invocation& invocation,
+                                          const std::string& prompt);
+
 /// Sends a change whose body gets the password of `user`, and tells it once. Nothing of it is left
 /// in the request's memory.
 [[nodiscard]] Result<int> send_with_password(Session& session, const Invocation& invocation,

@@ -113,7 +113,7 @@ Result<int> root_show(Session& session, const Invocation& invocation) {
     if (!history.rows.empty()) {
         text += "\n" + render_table(history, invocation.format == Format::wide, colour);
     }
-    session.terminal.out(render_object(json, text, invocation.format, "level"));
+    session.terminal.page(render_object(json, text, invocation.format, "level"));
     return 0;
 }
 

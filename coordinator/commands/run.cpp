@@ -4,6 +4,7 @@
 
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/command_table.h"
+#include "coordinator/commands/completion.h"
 
 namespace jackdaw::cli {
 
@@ -18,6 +19,9 @@ int told(Session& session, const Invocation& invocation, int status) {
 } // namespace
 
 int run(Session& session, const std::vector<std::string>& words) {
+    if (!words.empty() && words.front() == "__complete") { // not for people: no help tells of it
+        return complete(session, {words.begin() + 1, words.end()});
+    }
     auto invocation = parse_command_line(words);
     if (!invocation) {
         return report(session, format_asked(words), invocation.error());
@@ -30,7 +34,7 @@ int run(Session& session, const std::vector<std::string>& words) {
         }
     }
     if (invocation->command == nullptr) {
-        session.terminal.out(help_text(invocation->help_noun, invocation->help_verb));
+        session.terminal.page(help_text(invocation->help_noun, invocation->help_verb));
         return told(session, *invocation, 0);
     }
     auto status = invocation->command->handler(session, *invocation);

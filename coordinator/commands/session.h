@@ -116,6 +116,8 @@ struct Session {
                                                  const std::string& fleet)>
         open_cloud;
     SignStatement sign;
+    /// become_client() of stock_client.h.
+    std::function<Result<int>(std::vector<std::string> words, const Secret& options)> become_client;
 
     [[nodiscard]] std::string now_text() const;
     /// In so much time from now.

@@ -67,7 +67,7 @@ Result<int> session_list(Session& session, const Invocation& invocation) {
         session.terminal.out(ids);
         return 0;
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out(), "id"));
     return 0;
 }
@@ -91,6 +91,7 @@ Result<int> session_kill(Session& session, const Invocation& invocation) {
     end.said = query_only ? fmt::format("what session {} ran was ended", id)
                           : fmt::format("session {} was ended", id);
     end.what_there_is = fmt::format("`jackdaw session list {}` shows who is connected", at.name);
+    end.next = fmt::format("jackdaw session list {}", at.name);
     return change_instance(
         session, invocation, at,
         ApiRequest{"DELETE",

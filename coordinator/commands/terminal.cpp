@@ -18,6 +18,8 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/commands/hidden_line.h"
+#include "coordinator/commands/pager.h"
 #include "proto/base/ids.h"
 
 namespace jackdaw::cli {
@@ -75,6 +77,15 @@ public:
             out_failure_ = write_all(STDOUT_FILENO, text);
         }
     }
+    void page(std::string_view text) override {
+        const auto* const named = std::getenv("PAGER");
+        const std::string pager = named != nullptr ? named : "less -FRX";
+        const bool wanted = out_is_terminal() && in_is_terminal() && out_failure_ == 0 &&
+                            !pager.empty() && pager != "cat" && is_longer_than_screen(text);
+        if (!wanted || !page_through(pager, text)) {
+            out(text);
+        }
+    }
     void err(std::string_view text) override { (void)write_all(STDERR_FILENO, text); }
     Result<void> out_arrived() const override {
         if (out_failure_ == 0) {
@@ -122,6 +133,9 @@ public:
             line.pop_back();
         }
         return Secret{std::move(line)};
+    }
+    Result<Secret> read_hidden_line(std::size_t bytes_max) override {
+        return read_hidden(STDIN_FILENO, bytes_max);
     }
     [[nodiscard]] bool in_ready() const override {
         pollfd in{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};

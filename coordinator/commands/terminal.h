@@ -26,6 +26,8 @@ public:
     virtual void out(std::string_view text) = 0; ///< data: stdout
     /// E-OUTPUT-LOST once anything given to out() could not be written; what was done stands.
     [[nodiscard]] virtual Result<void> out_arrived() const = 0;
+    /// out() for what may be long: through the person's pager when it does not fit their terminal.
+    virtual void page(std::string_view text) = 0;
     virtual void err(std::string_view text) = 0; ///< messages and progress: stderr
     [[nodiscard]] virtual bool in_is_terminal() const = 0;
     [[nodiscard]] virtual bool out_is_terminal() const = 0;
@@ -36,6 +38,9 @@ public:
     /// One line of stdin without its end; `invalid` when it is longer than `bytes_max`; empty at
     /// the end of input.
     [[nodiscard]] virtual Result<Secret> read_line(std::size_t bytes_max) = 0;
+    /// Likewise from a terminal that does not show it. Signals end the program as ever, with the
+    /// terminal as it was.
+    [[nodiscard]] virtual Result<Secret> read_hidden_line(std::size_t bytes_max) = 0;
     /// Is there more of stdin at this moment, or its end? Does not wait.
     [[nodiscard]] virtual bool in_ready() const = 0;
     /// What an interrupt (Ctrl-C) says before the program ends with 130; empty: nothing. See
@@ -82,10 +87,10 @@ private:
 };
 
 /// The real ones. An interrupt is taken from the first of them on: it restores nothing, since
-/// nothing here changes the terminal, and ends the process at once; everything that a command does
-/// can be cut off at any point. Standard streams that are closed are replaced by ones that refuse
-/// to be read or written: a file opened later would get their numbers, and what is meant for
-/// people.
+/// only read_hidden_line() changes the terminal, and ends the process at once; everything that a
+/// command does can be cut off at any point. Standard streams that are closed are replaced by ones
+/// that refuse to be read or written: a file opened later would get their numbers, and what is
+/// meant for people.
 [[nodiscard]] std::unique_ptr<Terminal> make_terminal();
 [[nodiscard]] std::unique_ptr<Clock> make_clock();
 [[nodiscard]] std::unique_ptr<Entropy> make_entropy();

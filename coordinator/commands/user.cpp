@@ -79,7 +79,7 @@ Result<int> user_list(Session& session, const Invocation& invocation) {
                     proto::strings_at(item, "databases", proto::list_items_max));
         table.rows.push_back({{name}, {host}, {fmt::format("{}", fmt::join(databases, ", "))}});
     }
-    session.terminal.out(
+    session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));
     return 0;
 }
@@ -96,6 +96,7 @@ Result<int> user_delete(Session& session, const Invocation& invocation) {
     Conclusion end;
     end.said = fmt::format("user '{}@{}' is gone", printable(user.name), printable(user.host));
     end.what_there_is = fmt::format("`jackdaw user list {}` shows what there is", at.name);
+    end.next = fmt::format("jackdaw user list {}", at.name);
     return change_instance(session, invocation, at,
                            ApiRequest{"DELETE", user_path(user, ""), nullptr, {}}, std::move(end));
 }

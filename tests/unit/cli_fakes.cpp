@@ -19,6 +19,15 @@ proto::Instance view_of(const Agent& agent) {
     view.port = 3306;
     view.volume_size_bytes = agent.spec->volume_size_bytes;
     view.protect = agent.protect;
+    if (!agent.paused_until.empty()) {
+        view.maintenance_until = agent.paused_until;
+        view.maintenance_by = "uid 0";
+    }
+    for (const auto& one : agent.parameters) {
+        if (one.pending) {
+            view.pending_restart.push_back(one.name);
+        }
+    }
     view.connection_note = "client connections are not encrypted yet";
     return view;
 }
@@ -35,6 +44,9 @@ public:
         }
         if (request.method != "GET") {
             world_.moment(request.method + " " + request.path.substr(0, request.path.find('?')));
+        }
+        if (request.method != "GET") {
+            agent.last_change = request;
         }
         auto response = answer(agent, request);
         if (request.method != "GET") {
@@ -90,6 +102,7 @@ private:
         operation.target = target;
         operation.status = "running";
         operation.steps.emplace_back().name = "work";
+        operation.warnings = agent.warnings;
         agent.operations[operation.id] = operation;
         return {202, proto::to_json(operation)};
     }
@@ -173,6 +186,11 @@ private:
         if (!agent.spec) {
             return {404, nullptr};
         }
+        if (auto inside = answer_inside(agent, request)) {
+            return inside->status == 202
+                       ? begin(agent, request.method + " " + path, "", agent.spec->name)
+                       : *inside;
+        }
         if (path.starts_with("/v1/instance")) {
             if (get) {
                 return {200, proto::to_json(view_of(agent))};
@@ -211,7 +229,9 @@ public:
         return std::make_unique<FakeClient>(world_, "local");
     }
     Result<ClientPtr> dial(const Profile&, const std::string& address, const std::string&,
-                           Deadline) override {
+                           Deadline deadline) override {
+        world_.dial_span =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - world_.clock.now());
         const auto at = std::ranges::find(world_.machines, address, &cloud::Machine::address);
         if (world_.unreachable || at == world_.machines.end() || !world_.agents[at->name].owned) {
             return Error{Errc::unavailable, "nobody answers at " + address};
@@ -432,6 +452,11 @@ std::optional<int> World::jackdaw(std::vector<std::string> words) {
         },
         [](const OperatorKeys&, const AgentIdentity& agent) -> Result<SignedFleetFiles> {
             return SignedFleetFiles{"statement of " + agent.instance_id, "key"};
+        },
+        [this](std::vector<std::string> client, const Secret& options) -> Result<int> {
+            client_words = std::move(client);
+            client_options = options.reveal();
+            return 0;
         }};
     try {
         return run(session, words);

@@ -13,6 +13,7 @@
 #include "coordinator/commands/run.h"
 #include "coordinator/commands/session.h"
 #include "proto/base/ids.h"
+#include "proto/wire/datastore_json.h"
 
 namespace jackdaw::cli::fakes {
 
@@ -36,6 +37,14 @@ public:
     [[nodiscard]] bool colour_out() const override { return false; }
     [[nodiscard]] bool colour_err() const override { return false; }
     [[nodiscard]] unsigned columns() const override { return 80; }
+    void page(std::string_view text) override {
+        paged = true;
+        out(text);
+    }
+    Result<Secret> read_hidden_line(std::size_t bytes_max) override {
+        ++hidden_lines;
+        return read_line(bytes_max);
+    }
     Result<Secret> read_line(std::size_t) override {
         std::string line;
         if (!typed.empty()) {
@@ -54,6 +63,8 @@ public:
     std::string stdout_text, stderr_text, last_note;
     std::deque<std::string> typed;
     bool interactive = false;
+    bool paged = false;
+    int hidden_lines = 0;
     bool broken = false; ///< stdout takes nothing
 };
 
@@ -94,6 +105,17 @@ struct Agent {
     std::optional<proto::ErrorShape> refuses; ///< the next PUT
     int quiet_streams = 0;                    ///< that many end by their deadline without news
     bool stopped = false;                     ///< takes connections, and answers no question
+
+    // What is inside its instance: cli_fake_inside.cpp.
+    std::map<std::string, proto::UserDetails> users; ///< by name@host
+    std::vector<std::string> databases;
+    proto::RootStatus root;
+    Json root_history = Json::array();
+    std::vector<proto::SessionShape> sessions;
+    std::vector<proto::Parameter> parameters;
+    std::string paused_until;
+    std::vector<std::string> warnings; ///< of its next operations
+    ApiRequest last_change;            ///< as it came
 };
 
 struct World {
@@ -120,6 +142,12 @@ struct World {
     bool unreachable = false;             ///< every dial fails
     bool deleted_meanwhile = false;       ///< an agent's instance goes right before the next DELETE
     std::vector<proto::Instance> rumours; ///< that gossip still tells of
+    std::vector<std::string> client_words; ///< of the stock client that was become
+    std::string client_options;
+    std::chrono::milliseconds dial_span{0}; ///< that the last dial had
 };
+
+/// GETs of what is inside; changes of it are made at once. nullopt: it is not about that.
+[[nodiscard]] std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request);
 
 } // namespace jackdaw::cli::fakes

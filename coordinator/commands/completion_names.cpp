@@ -1,0 +1,260 @@
+#include "coordinator/commands/completion_names.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/reach.h"
+
+namespace jackdaw::cli {
+namespace {
+
+constexpr std::size_t candidates_max = 1000;
+
+struct NamesRow {
+    std::string_view noun; ///< empty: any
+    std::string_view word;
+    Names names;
+};
+
+// The first row that fits.
+constexpr std::array rows{
+    NamesRow{"", "--output", Names::formats},
+    NamesRow{"", "--fleet", Names::fleets},
+    NamesRow{"", "--instance", Names::instances},
+    NamesRow{"", "--password-file", Names::files},
+    NamesRow{"", "--user-file", Names::files},
+    NamesRow{"", "--agent", Names::folders},
+    NamesRow{"", "--programs", Names::folders},
+    NamesRow{"", "--from", Names::machines},
+    NamesRow{"", "--fs", Names::filesystems},
+    NamesRow{"", "--cause", Names::causes},
+    NamesRow{"", "--provider", Names::providers},
+    NamesRow{"", "--datastore", Names::references},
+    NamesRow{"", "--on", Names::databases},
+    NamesRow{"user", "--database", Names::databases},
+    NamesRow{"connect", "--database", Names::databases},
+    NamesRow{"session", "--user", Names::users},
+    NamesRow{"connect", "--user", Names::users},
+    NamesRow{"", "INSTANCE", Names::instances},
+    NamesRow{"", "USER", Names::users},
+    NamesRow{"", "SHELL", Names::shells},
+    NamesRow{"", "CODE", Names::codes},
+    NamesRow{"", "NOUN", Names::nouns},
+    NamesRow{"", "VERB", Names::verbs},
+    NamesRow{"", "IMAGE", Names::images},
+    NamesRow{"datastore", "DATASTORE", Names::datastores},
+    NamesRow{"image", "DATASTORE", Names::references},
+    NamesRow{"help", "WORDS", Names::nouns},
+    NamesRow{"config", "WORDS", Names::parameters},
+    NamesRow{"config", "NAME=VALUE", Names::parameters},
+    NamesRow{"config", "NAME", Names::settings},
+    NamesRow{"session", "ID", Names::sessions},
+    NamesRow{"op", "ID", Names::operations},
+    NamesRow{"fleet", "NAME", Names::fleets},
+    NamesRow{"instance", "NAME", Names::instances},
+    NamesRow{"machine", "NAME", Names::machines},
+    NamesRow{"member", "NAME", Names::members},
+    NamesRow{"user", "NAME", Names::users},
+    NamesRow{"database", "NAME", Names::databases},
+};
+
+void add(std::vector<Candidate>& to, std::string word, std::string_view text) {
+    if (!word.empty() && word == printable(word) && to.size() < candidates_max) {
+        to.push_back({std::move(word), printable(text)});
+    }
+}
+
+std::vector<Candidate> of_images(Session& session, Names kind) {
+    std::vector<Candidate> names;
+    const auto images = session.images.list().value_or(std::vector<ImageView>{});
+    std::set<std::string> seen;
+    for (const auto& image : images) {
+        const auto name =
+            kind == Names::datastores ? image.datastore : image.datastore + ":" + image.version;
+        if (seen.insert(name).second) {
+            add(names, name, kind == Names::datastores ? "" : image.digest.substr(0, 12));
+        }
+    }
+    return names;
+}
+
+std::vector<Candidate> of_operations(const Reach& reach) {
+    std::vector<Candidate> names;
+    if (!reach.local()) {
+        for (const auto& record : reach.journal().load_all()) {
+            add(names, record.operation.id,
+                fmt::format("{} {}, {}", record.operation.action, record.request.name,
+                            record.operation.status));
+        }
+    }
+    return names;
+}
+
+std::vector<Candidate> of_machines(Reach& reach) {
+    std::vector<Candidate> names;
+    const auto machines = reach.machines().value_or(std::vector<cloud::Machine>{});
+    for (const auto& one : machines) {
+        add(names, one.name, fmt::format("{}, {}", one.datastore, cloud::to_string(one.state)));
+    }
+    return names;
+}
+
+/// The one agent that knows: of the named instance, of the only one, or of this machine.
+Result<ClientPtr> dial(Session& session, Reach& reach, const CompletionContext& context) {
+    if (reach.local()) {
+        return session.connector.socket(session.folders.admin_socket);
+    }
+    JACKDAW_TRY(const auto machines, reach.machines());
+    const auto wanted = context.invocation.text("INSTANCE", context.invocation.text("--instance"));
+    for (const auto& one : machines) {
+        const bool meant = wanted.empty() ? machines.size() == 1 : one.name == wanted;
+        if (meant && one.state == cloud::MachineState::on) {
+            return session.connector.dial(reach.profile(), one.address, one.id, context.until);
+        }
+    }
+    return Error{Errc::unavailable, "nobody to ask"};
+}
+
+std::string text_of(const Json& item, std::string_view key) {
+    const auto at = item.find(key);
+    if (at == item.end()) {
+        return {};
+    }
+    return at->is_string() ? at->get<std::string>() : at->is_number() ? at->dump() : "";
+}
+
+struct Question {
+    std::string_view path, name, text;
+};
+
+Question question_of(Names kind) {
+    switch (kind) {
+    case Names::users: return {"/v1/users", "name", "host"};
+    case Names::databases: return {"/v1/databases", "name", "charset"};
+    case Names::sessions: return {"/v1/sessions", "id", "user"};
+    case Names::parameters: return {"/v1/parameters", "name", "text"};
+    case Names::settings: return {"/v1/parameters?own=1", "name", "configured"};
+    case Names::members: return {"/v1/members", "name", "status"};
+    case Names::operations: return {"/v1/operations", "id", "action"};
+    case Names::instances: return {"/v1/instances", "name", "status"};
+    default: return {};
+    }
+}
+
+std::vector<Candidate> of_agent(Session& session, Reach& reach, Names kind,
+                                const CompletionContext& context) {
+    std::vector<Candidate> names;
+    const auto question = question_of(kind);
+    auto client = dial(session, reach, context);
+    if (question.path.empty() || !client) {
+        return names;
+    }
+    const auto list = get(**client, std::string{question.path}, context.until);
+    const auto items = list ? items_of(*list).value_or(Json::array()) : Json::array();
+    for (const auto& item : items) {
+        if (item.is_object()) {
+            add(names, text_of(item, question.name), text_of(item, question.text));
+        }
+    }
+    return names;
+}
+
+std::vector<Candidate> fixed(Names kind) {
+    const auto plain = [](std::initializer_list<const char*> words) {
+        std::vector<Candidate> all;
+        for (const auto* word : words) {
+            all.push_back({word, ""});
+        }
+        return all;
+    };
+    switch (kind) {
+    case Names::formats: return plain({"table", "wide", "json", "jsonl", "yaml", "name"});
+    case Names::filesystems: return plain({"xfs", "ext4"});
+    case Names::causes: return plain({"request", "boot", "supervisor"});
+    case Names::providers: return plain({"local"});
+    case Names::shells: return plain({"bash", "zsh", "fish"});
+    default: return {};
+    }
+}
+
+std::vector<Candidate> of_program(Names kind, const CompletionContext& context) {
+    std::vector<Candidate> all;
+    if (kind == Names::nouns) {
+        for (const auto& noun : noun_table()) {
+            add(all, std::string{noun.noun}, noun.text);
+        }
+    } else if (kind == Names::verbs) {
+        for (const auto& row : command_table()) {
+            if (row.noun == context.invocation.text("NOUN")) {
+                add(all, std::string{row.verb}, row.text);
+            }
+        }
+    } else if (kind == Names::codes) {
+        for (const auto& code : all_codes()) {
+            add(all, std::string{code.name}, code.text);
+        }
+    } else {
+        return fixed(kind);
+    }
+    return all;
+}
+
+} // namespace
+
+Names names_of(const CommandRow& row, std::string_view word) {
+    const bool is_new = row.verb == "create" || row.verb == "init"; // a name that there is not yet
+    if (is_new && word == "NAME") {
+        return Names::none;
+    }
+    for (const auto& one : rows) {
+        if (one.word == word && (one.noun.empty() || one.noun == row.noun)) {
+            return one.names;
+        }
+    }
+    return Names::none;
+}
+
+std::vector<Candidate> live_names(Session& session, Names kind, const CompletionContext& context) {
+    switch (kind) {
+    case Names::fleets: {
+        std::vector<Candidate> names;
+        for (const auto& name : profile_names(session.folders)) {
+            add(names, name, "");
+        }
+        return names;
+    }
+    case Names::images:
+    case Names::datastores:
+    case Names::references: return of_images(session, kind);
+    case Names::instances:
+    case Names::machines:
+    case Names::operations:
+    case Names::members:
+    case Names::users:
+    case Names::databases:
+    case Names::sessions:
+    case Names::parameters:
+    case Names::settings: break;
+    default: return of_program(kind, context);
+    }
+    auto reach = Reach::find(session, context.invocation);
+    if (!reach) {
+        return {};
+    }
+    if (!reach->local() && (kind == Names::instances || kind == Names::machines)) {
+        return of_machines(*reach);
+    }
+    auto names = kind == Names::operations ? of_operations(*reach) : std::vector<Candidate>{};
+    for (auto& more : of_agent(session, *reach, kind, context)) {
+        if (std::ranges::find(names, more.word, &Candidate::word) == names.end()) {
+            names.push_back(std::move(more));
+        }
+    }
+    return names;
+}
+
+} // namespace jackdaw::cli

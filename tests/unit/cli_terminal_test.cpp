@@ -1,0 +1,177 @@
+// The real terminal, on a pseudo-terminal: what is typed is not shown, the terminal comes back
+// whatever happens, and long texts go through the pager.
+
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/commands/terminal.h"
+#include "proto/base/unique_fd.h"
+
+using namespace jackdaw;
+using namespace jackdaw::cli;
+
+namespace {
+
+constexpr int patience_ms = 20'000; // against a hang, not a figure
+
+/// A child on a terminal of its own, which runs `body` and exits with what it returns.
+class OnTerminal {
+public:
+    explicit OnTerminal(int (*body)()) {
+        winsize size{.ws_row = 10, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+        int master = -1;
+        child_ = ::forkpty(&master, nullptr, nullptr, &size);
+        if (child_ == 0) {
+            ::alarm(60);
+            ::_exit(body());
+        }
+        master_.reset(master);
+    }
+    OnTerminal(const OnTerminal&) = delete;
+    OnTerminal& operator=(const OnTerminal&) = delete;
+    ~OnTerminal() {
+        if (child_ > 0) {
+            ::kill(child_, SIGKILL);
+            ::waitpid(child_, nullptr, 0);
+        }
+    }
+    void type(std::string_view text) {
+        REQUIRE(::write(master_.get(), text.data(), text.size()) ==
+                static_cast<ssize_t>(text.size()));
+    }
+    void signal(int which) { ::kill(child_, which); }
+    /// Reads until this has been shown, or the other end is gone.
+    bool shows(std::string_view text) {
+        while (shown.find(text) == std::string::npos) {
+            pollfd ready{.fd = master_.get(), .events = POLLIN, .revents = 0};
+            std::array<char, 4096> bytes{};
+            if (::poll(&ready, 1, patience_ms) != 1) {
+                return false;
+            }
+            const auto size = ::read(master_.get(), bytes.data(), bytes.size());
+            if (size <= 0) {
+                return shown.find(text) != std::string::npos;
+            }
+            shown.append(bytes.data(), static_cast<std::size_t>(size));
+        }
+        return true;
+    }
+    bool echoes() {
+        termios now{};
+        REQUIRE(::tcgetattr(master_.get(), &now) == 0);
+        return (now.c_lflag & ECHO) != 0;
+    }
+    bool stops() {
+        int status = 0;
+        return ::waitpid(child_, &status, WUNTRACED) == child_ && WIFSTOPPED(status);
+    }
+    int end() {
+        (void)shows("\x01 never shown");
+        int status = 0;
+        ::waitpid(child_, &status, 0);
+        child_ = -1;
+        return status;
+    }
+    std::string shown;
+
+private:
+    UniqueFd master_;
+    pid_t child_ = -1;
+};
+
+int ask() {
+    const auto terminal = make_terminal();
+    terminal->err("password: ");
+    const auto line = terminal->read_hidden_line(64);
+    terminal->out(line ? "got " + std::to_string(line->reveal().size()) + "\n" : "failed\n");
+    return line ? 0 : 1;
+}
+
+int page_ten() {
+    ::setenv("PAGER", "sed 's/^/paged /'", 1);
+    const auto terminal = make_terminal();
+    terminal->page("short\n");
+    std::string text;
+    for (int i = 0; i < 30; ++i) {
+        text += "line " + std::to_string(i) + "\n";
+    }
+    terminal->page(text);
+    ::setenv("PAGER", "/nonexistent/pager", 1);
+    terminal->page("last\n" + text);
+    ::setenv("PAGER", "true", 1); // leaves before the end
+    terminal->page(std::string(1U << 20U, '\n'));
+    return terminal->out_arrived() ? 0 : 1;
+}
+
+} // namespace
+
+TEST_CASE("what is typed is not shown, and the echo comes back") {
+    OnTerminal person{ask};
+    REQUIRE(person.shows("password: "));
+    for (int i = 0; person.echoes() && i < 2000; ++i) {
+        ::usleep(1000);
+    }
+    CHECK_FALSE(person.echoes());
+    person.type("hidden\n");
+    REQUIRE(person.shows("got 6"));
+    CHECK(WEXITSTATUS(person.end()) == 0);
+    CHECK(person.shown.find("hidden") == std::string::npos);
+}
+
+TEST_CASE("a signal ends the program as ever, with the terminal as it was") {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+        INFO(signal);
+        // The terminal outlives the child that is asked: a parent keeps it open.
+        OnTerminal person{[]() -> int {
+            const auto child = ::fork();
+            if (child == 0) {
+                (void)::setpgid(0, 0);
+                ::signal(SIGTTOU, SIG_IGN);
+                ::tcsetpgrp(STDIN_FILENO, ::getpid());
+                ::signal(SIGTTOU, SIG_DFL);
+                ::_exit(ask());
+            }
+            ::dprintf(STDOUT_FILENO, "child %d.", child);
+            int status = 0;
+            ::waitpid(child, &status, 0);
+            termios now{};
+            ::tcgetattr(STDIN_FILENO, &now);
+            ::signal(SIGTTOU, SIG_IGN);
+            ::dprintf(STDOUT_FILENO, "status %d echo %d.", status, (now.c_lflag & ECHO) != 0);
+            return 0;
+        }};
+        REQUIRE(person.shows("."));
+        const auto child = std::atoi(person.shown.c_str() + person.shown.find("child ") + 6);
+        REQUIRE(child > 1);
+        REQUIRE(person.shows("password: "));
+        for (int i = 0; person.echoes() && i < 2000; ++i) {
+            ::usleep(1000);
+        }
+        REQUIRE_FALSE(person.echoes());
+        ::kill(child, signal);
+        REQUIRE(person.shows("echo "));
+        (void)person.shows("echo 1.");
+        CHECK(person.shown.find("echo 1.") != std::string::npos);
+        const auto ended = signal == SIGINT ? 130 << 8 : signal; // an interrupt has its own line
+        const auto at = person.shown.find("status ");
+        CHECK((std::atoi(person.shown.c_str() + at + 7) & 0xff7f) == ended);
+    }
+}
+
+TEST_CASE("a long text goes through PAGER, a short one and one without a pager does not") {
+    OnTerminal person{page_ten};
+    CHECK(WEXITSTATUS(person.end()) == 0);
+    CHECK(person.shown.find("paged short") == std::string::npos);
+    CHECK(person.shown.find("short\r\n") != std::string::npos);
+    CHECK(person.shown.find("paged line 29\r\n") != std::string::npos);
+    CHECK(person.shown.find("\nlast\r\nline 0\r\n") != std::string::npos);
+}
