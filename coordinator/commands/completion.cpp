@@ -119,29 +119,35 @@ void offer_verbs(Session& session, const Typed& typed, std::string_view begun) {
     print(session, all, begun);
 }
 
-/// Which arguments the next word may be: two, when an optional INSTANCE may have been left out.
-std::vector<ArgumentRow> next_arguments(Session& session, Typed& typed) {
+/// The arguments in the order in which the next word may be one of them, and those before it by
+/// their names. Without INSTANCE when it is said already, or was left out.
+std::vector<ArgumentRow> take_arguments(Session& session, Typed& typed) {
     auto arguments = typed.row->arguments;
-    const bool said = typed.context.invocation.has("--instance");
-    const auto at = typed.plain.size();
-    if (!arguments.empty() && arguments.front().name == "INSTANCE" && said) {
+    const bool leads = !arguments.empty() && arguments.front().name == "INSTANCE";
+    if (leads && typed.context.invocation.has("--instance")) {
         arguments.erase(arguments.begin());
-    } else if (arguments.size() > 1 && arguments.front().name == "INSTANCE" &&
-               !arguments.front().required) {
-        if (at == 0) {
-            return {arguments[0], arguments[1]};
-        }
+    } else if (leads && arguments.size() > 1 && !arguments.front().required &&
+               !typed.plain.empty()) {
         const auto instances = live_names(session, Names::instances, typed.context);
         if (std::ranges::find(instances, typed.plain.front(), &Candidate::word) ==
             instances.end()) {
             arguments.erase(arguments.begin());
         }
     }
-    for (std::size_t i = 0; i < std::min(at, arguments.size()); ++i) {
+    for (std::size_t i = 0; i < std::min(typed.plain.size(), arguments.size()); ++i) {
         typed.context.invocation.values[std::string{arguments[i].name}] = {typed.plain[i]};
     }
+    return arguments;
+}
+
+/// Which of them the next word may be: two, when an optional INSTANCE may be left out.
+std::vector<ArgumentRow> next_arguments(Session& session, Typed& typed) {
+    const auto arguments = take_arguments(session, typed);
+    const auto at = typed.plain.size();
     if (at < arguments.size()) {
-        return {arguments[at]};
+        const bool or_next = at == 0 && arguments.size() > 1 &&
+                             arguments.front().name == "INSTANCE" && !arguments.front().required;
+        return or_next ? std::vector{arguments[0], arguments[1]} : std::vector{arguments[at]};
     }
     return !arguments.empty() && arguments.back().many ? std::vector{arguments.back()}
                                                        : std::vector<ArgumentRow>{};
@@ -177,6 +183,10 @@ int complete(Session& session, const std::vector<std::string>& words) {
     asked.fleet = asked.text("--fleet");
     asked.local = asked.has("--local");
     const std::string_view begun = words.back();
+    const bool is_value = typed.awaited != nullptr || begun.find('=') != std::string_view::npos;
+    if (typed.row != nullptr && is_value) {
+        (void)take_arguments(session, typed); // its names may be of the instance that was named
+    }
     if (typed.awaited != nullptr) {
         const auto kind = typed.row != nullptr ? names_of(*typed.row, typed.awaited->flag)
                                                : names_of(CommandRow{}, typed.awaited->flag);

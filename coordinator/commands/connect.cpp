@@ -61,8 +61,9 @@ Result<int> connect_client(Session& session, const Invocation& invocation) {
     if (!instance.connection_note.empty()) {
         session.terminal.err(fmt::format("note: {}\n", printable(instance.connection_note)));
     }
-    std::string options = fmt::format("[client]\nprotocol=tcp\nhost={}\nport={}\nuser={}\n",
-                                      option_value(instance.address), instance.port, option_value(user));
+    std::string options =
+        fmt::format("[client]\nprotocol=tcp\nhost={}\nport={}\nuser={}\n",
+                    option_value(instance.address), instance.port, option_value(user));
     options += "password=" + option_value(password.reveal()) + "\n";
     const Secret secret{std::move(options)};
     std::vector<std::string> words{"mariadb", fmt::format("--defaults-file={}", options_file_word)};

@@ -163,6 +163,18 @@ private:
             return {200,
                     proto::list_json("Instance", std::move(items), "2026-01-01T00:00:00.000Z")};
         }
+        if (get && path.starts_with("/v1/members")) {
+            Json items = Json::array();
+            for (const auto& one : world_.members) {
+                if (path == "/v1/members/" + one.name) {
+                    return {200, proto::to_json(one)};
+                }
+                items.push_back(proto::to_json(one));
+            }
+            return path == "/v1/members"
+                       ? ApiResponse{200, proto::list_json("Member", std::move(items), "t")}
+                       : ApiResponse{404, nullptr};
+        }
         if (get && path == "/v1/operations") {
             Json items = Json::array();
             for (const auto& [id, one] : agent.operations) {
@@ -256,19 +268,44 @@ public:
         }
         return Error{Code::no_image, "no image of " + reference};
     }
-    Result<void> build(const std::vector<std::string>&) override { return ok(); }
+    Result<void> build(const std::vector<std::string>& words) override {
+        world_.image_words = words;
+        return ok();
+    }
     Result<void> remove(const std::string&) override { return ok(); }
 
 private:
     World& world_;
 };
 
-class FakeProvider final : public cloud::Provider, public cloud::MachineFiles, public Cloud {
+class FakeProvider final : public cloud::Provider,
+                           public cloud::MachineFiles,
+                           public Cloud,
+                           public LocalMachines {
 public:
     explicit FakeProvider(World& world) : world_{world} {}
     cloud::Provider& provider() override { return *this; }
     cloud::MachineFiles* files() override { return this; }
-    LocalMachines* local() override { return nullptr; }
+    LocalMachines* local() override { return this; }
+    Result<std::vector<std::string>> fleet_up() override {
+        return std::vector<std::string>{note("up")};
+    }
+    Result<void> power_off_crash(const std::string& name) override {
+        return noted("crash " + name);
+    }
+    Result<void> freeze(const std::string& name) override { return noted("freeze " + name); }
+    Result<void> thaw(const std::string& name) override { return noted("thaw " + name); }
+    Result<void> cut(const std::string& name, const CutWords& words) override {
+        return noted("cut " + name + " from '" + words.from + "'" +
+                     (words.one_way ? " one way " : " ") + std::to_string(words.percent));
+    }
+    Result<void> heal(const std::string& name) override { return noted("heal " + name); }
+    Result<int> run_inside(const std::string& name,
+                           const std::vector<std::string>& command) override {
+        note("inside " + name + ": " + std::to_string(command.size()));
+        return 3;
+    }
+    Result<void> destroy() override { return noted("destroy"); }
 
     [[nodiscard]] std::string_view name() const noexcept override { return "fake"; }
     Result<std::vector<cloud::Finding>> doctor() override {
@@ -286,6 +323,7 @@ public:
     Result<void> delete_network() override { return ok(); }
     Result<cloud::Volume> create_volume(const cloud::VolumeSpec& spec,
                                         const cloud::Tags& tags) override {
+        world_.volume_specs.push_back(spec);
         world_.moment("create_volume");
         auto at = std::ranges::find(world_.volumes, tags, &cloud::Volume::tags);
         if (at == world_.volumes.end()) {
@@ -325,6 +363,7 @@ public:
     Result<void> attach_volume(const std::string&, const std::string&) override { return ok(); }
     Result<cloud::Machine> create_machine(const cloud::MachineSpec& spec,
                                           const cloud::Tags& tags) override {
+        world_.machine_specs.push_back(spec);
         world_.moment("create_machine");
         if (world_.machine_error) {
             return world_.machine_error->clone();
@@ -408,6 +447,14 @@ public:
     }
 
 private:
+    std::string note(std::string call) {
+        world_.local_calls.push_back(call);
+        return call;
+    }
+    Result<void> noted(std::string call) {
+        note(std::move(call));
+        return ok();
+    }
     World& world_;
 };
 

@@ -142,6 +142,11 @@ struct World {
     bool unreachable = false;             ///< every dial fails
     bool deleted_meanwhile = false;       ///< an agent's instance goes right before the next DELETE
     std::vector<proto::Instance> rumours; ///< that gossip still tells of
+    std::vector<std::string> local_calls; ///< what only local machines can do
+    std::vector<std::string> image_words; ///< of the last `image build`
+    std::vector<cloud::VolumeSpec> volume_specs; ///< as they were asked for
+    std::vector<cloud::MachineSpec> machine_specs;
+    std::vector<proto::MemberShape> members;
     std::vector<std::string> client_words; ///< of the stock client that was become
     std::string client_options;
     std::chrono::milliseconds dial_span{0}; ///< that the last dial had

@@ -115,10 +115,12 @@ TEST_CASE("every option of every command stands in at least one test of that com
     for (const auto& row : command_table()) {
         bool tested = false;
         for (const auto& statement : statements) {
-            tested = tested || (has_word(statement, row.noun) && has_word(statement, row.verb));
+            tested = tested || (has_word(statement, row.noun) &&
+                                (row.verb.empty() || has_word(statement, row.verb)));
         }
-        CHECKED_IF(!tested) {
-            FAIL_CHECK("no test of " << row.noun << " " << row.verb);
+        {
+            INFO(row.noun << " " << row.verb);
+            CHECK(tested);
         }
         for (const auto& option : row.options) {
             const bool stands = std::ranges::any_of(statements, [&](const std::string& statement) {

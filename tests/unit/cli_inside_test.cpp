@@ -215,6 +215,8 @@ TEST_CASE_METHOD(Inside, "maintenance is begun, shown everywhere and ended") {
     CHECK(db1().last_change.body.at("force") == true);
     REQUIRE(run({"instance", "stop", "db1", "--wait"}) == 0);
     CHECK(db1().last_change.body.at("force") == false);
+    REQUIRE(run({"instance", "stop", "db1", "--force", "--wait"}) == 0);
+    CHECK(db1().last_change.body.at("force") == true);
 }
 
 TEST_CASE_METHOD(Inside, "warnings of an operation are told, and stand in op show") {

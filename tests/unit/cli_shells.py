@@ -4,7 +4,7 @@
 usage: cli_shells.py STAGE     (the folder of the built programs)
 
 Shells that are not installed are named and left out, bash is required."""
-import json, os, pty, select, shutil, subprocess, sys, tempfile, time
+import json, os, pty, select, shutil, signal, subprocess, sys, tempfile, time
 
 PATIENCE = 30  # seconds; against a hang, not a figure
 stage = os.path.abspath(sys.argv[1])
@@ -47,19 +47,20 @@ class Shell:
         return found
 
     def end(self):
-        os.kill(self.pid, 9)
+        os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.fd)
 
 
 def completes(shell, typed, expected):
-    """After a tab the line reads `expected`; then the line is given up."""
+    """After a tab the line reads `expected`; then the line is taken back."""
     shell.type(typed + "\t")
     found = shell.shows(expected)
     check(found, f"'{typed}' and a tab: no '{expected}' in {shell.last!r}")
-    shell.type("\x03")
-    time.sleep(0.2)
-    shell.shows("$ ")
+    shell.type("\x15")  # Ctrl-U
+    time.sleep(0.3)
+    while select.select([shell.fd], [], [], 0)[0]:
+        os.read(shell.fd, 65536)
 
 
 def in_bash(home):
@@ -72,9 +73,9 @@ def in_bash(home):
     completes(shell, "jackdaw user gra", "jackdaw user grant ")
     completes(shell, "jackdaw fleet show sh", "jackdaw fleet show shop ")
     completes(shell, "jackdaw instance list --fleet=sh", "--fleet=shop ")
-    completes(shell, "jackdaw instance create x --data", "--datastore ")
-    completes(shell, "jackdaw user create x --password-file only-f", "only-file.txt ")
-    completes(shell, "jackdaw image build --programs only-", "only-folder/")
+    completes(shell, "jackdaw instance create x --datas", "--datastore ")
+    completes(shell, "jackdaw user create x --password-file only-fi", "only-file.txt ")
+    completes(shell, "jackdaw image build --programs only-fo", "only-folder/")
     shell.end()
     # Pieces as bash parts them at COMP_WORDBREAKS: what it has already is taken off the answers.
     program = r'''
@@ -98,8 +99,8 @@ def in_zsh(home):
     shell.type("source <(jackdaw completion zsh); echo rea''dy\n")
     check(shell.shows("ready\r\n"), "zsh takes the script")
     shell.shows("$ ")
-    completes(shell, "jackdaw instan", "ce")
-    completes(shell, "jackdaw fleet show sh", "op")
+    completes(shell, "jackdaw instan", "jackdaw instance ")
+    completes(shell, "jackdaw fleet show sh", "jackdaw fleet show shop ")
     shell.end()
 
 
@@ -123,7 +124,7 @@ def in_groff(home):
     check(len(pages) > 60, "a page for each command")
     for words in pages:
         page = subprocess.run([program, "manual"] + words, capture_output=True, check=True).stdout
-        read = subprocess.run(["groff", "-man", "-Tutf8", "-ww"], input=page, capture_output=True)
+        read = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-P-c", "-P-bou"], input=page, capture_output=True)
         check(read.returncode == 0 and not read.stderr, f"groff on {words}: {read.stderr.decode()[:300]}")
         check(b"NAME" in read.stdout and b"SYNOPSIS" in read.stdout, f"groff shows {words}")
 

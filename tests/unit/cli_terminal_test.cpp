@@ -13,6 +13,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/commands/stock_client.h"
 #include "coordinator/commands/terminal.h"
 #include "proto/base/unique_fd.h"
 
@@ -112,7 +113,28 @@ int page_ten() {
     return terminal->out_arrived() ? 0 : 1;
 }
 
+int client() {
+    const Secret options{std::string{"[client]\npassword=\"pass\"\n"}};
+    const auto ended = become_client(
+        {"sh", "-c", "f={options}; stat -L -c 'mode %a links %h' $f; cat $f; exit 3"}, options);
+    return ended ? 0 : 1; // not reached
+}
+
+int no_client() {
+    const auto ended = become_client({"no-such-client"}, Secret{std::string{"x"}});
+    return !ended && ended.error().id() == Code::install_missing ? 0 : 1;
+}
+
 } // namespace
+
+TEST_CASE("the stock client gets its options in a file 0600 that no folder has") {
+    OnTerminal person{client};
+    CHECK(WEXITSTATUS(person.end()) == 3);
+    CHECK(person.shown.find("mode 600 links 0\r\n") != std::string::npos);
+    CHECK(person.shown.find("password=\"pass\"") != std::string::npos);
+    OnTerminal nobody{no_client};
+    CHECK(WEXITSTATUS(nobody.end()) == 0);
+}
 
 TEST_CASE("what is typed is not shown, and the echo comes back") {
     OnTerminal person{ask};

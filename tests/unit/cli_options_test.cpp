@@ -1,0 +1,210 @@
+// What each option of a command changes, where no other test has it.
+
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/cli_scene.h"
+
+using namespace jackdaw;
+using namespace jackdaw::cli;
+using proto::Json;
+
+namespace {
+
+struct Options : Scene {
+    int run(std::vector<std::string> words) { return world.jackdaw(std::move(words)).value_or(-1); }
+    fakes::Agent& agent(const char* name) { return world.agents[name]; }
+    std::string file(const std::string& name, std::string_view text) {
+        const auto path = folder.path() / name;
+        std::ofstream{path} << text;
+        std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+        return path.string();
+    }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(Options, "--instance and --host say of whom, in every command on users") {
+    make_fleet({"db1", "db2"});
+    const std::string key = "app@10.%";
+    agent("db2").users[key] = {"app", "10.%", {}, {}, {}};
+    CHECK(run({"user", "show", "app", "--instance", "db2"}) == 5); // that is app@%
+    REQUIRE(run({"user", "show", "app", "--instance", "db2", "--host", "10.%"}) == 0);
+    REQUIRE(run({"user", "grant", "app", "SELECT", "--instance", "db2", "--host", "10.%"}) == 0);
+    CHECK(agent("db2").users[key].grants.size() == 1);
+    REQUIRE(run({"user", "revoke", "app", "SELECT", "--instance", "db2", "--host", "10.%"}) == 0);
+    CHECK(agent("db2").users[key].grants.empty());
+    REQUIRE(run({"user", "update", "app", "--lock", "--instance", "db2", "--host", "10.%"}) == 0);
+    CHECK(agent("db2").users[key].attributes.locked == true);
+    REQUIRE(run({"user", "password", "app", "--instance", "db2", "--host", "10.%"}) == 0);
+    CHECK(agent("db2").last_change.path == "/v1/users/app/password?host=10.%25");
+    REQUIRE(run({"user", "delete", "app", "--instance", "db2", "--host", "10.%", "--yes"}) == 0);
+    CHECK(agent("db2").last_change.path == "/v1/users/app?host=10.%25");
+    REQUIRE(run({"user", "create", "app", "--instance", "db2", "--host", "10.%", "--database",
+                 "shop", "--password-file", file("p", "from a file\n")}) == 0);
+    CHECK(agent("db2").passwords[key] == "from a file");
+    CHECK(agent("db2").last_change.body.at("databases") == Json::array({"shop"}));
+    CHECK(run({"user", "password", "app", "--instance", "db2", "--password-file",
+               file("two", "one\ntwo\n")}) == 2);
+    CHECK(err().find("a second follows") != std::string::npos);
+    REQUIRE(run({"user", "list", "--instance", "db2", "-o", "name"}) == 0);
+    CHECK(out() == "app\n");
+    CHECK(agent("db1").passwords.empty());
+}
+
+TEST_CASE_METHOD(Options, "--instance says where, in every other command on an instance's inside") {
+    make_fleet({"db1", "db2"});
+    auto& two = agent("db2");
+    two.sessions.resize(1);
+    two.sessions[0].id = 9;
+    two.parameters.resize(1);
+    two.parameters[0].name = "sort_buffer_size";
+    two.databases = {"shop"};
+    REQUIRE(run({"root", "enable", "--instance", "db2", "--password-file", file("p", "of root")}) ==
+            0);
+    CHECK(two.passwords["root@%"] == "of root");
+    REQUIRE(run({"root", "disable", "--instance", "db2"}) == 0);
+    CHECK(two.root.level == "off");
+    REQUIRE(run({"session", "list", "--instance", "db2", "-o", "name"}) == 0);
+    CHECK(out() == "9\n");
+    REQUIRE(run({"session", "kill", "9", "--instance", "db2"}) == 0);
+    CHECK(two.sessions.empty());
+    REQUIRE(run({"config", "set", "sort_buffer_size=4M", "--instance", "db2"}) == 0);
+    REQUIRE(run({"config", "parameters", "buffer", "--instance", "db2", "-o", "name"}) == 0);
+    CHECK(out() == "sort_buffer_size\n");
+    REQUIRE(run({"config", "unset", "sort_buffer_size", "--instance", "db2"}) == 0);
+    CHECK_FALSE(two.parameters[0].is_configured);
+    REQUIRE(run({"datastore", "capabilities", "--instance", "db2", "-o", "json"}) == 0);
+    CHECK(json().at("capabilities").at("users") == true);
+    REQUIRE(run({"database", "create", "orders", "--instance", "db2", "--charset", "latin1",
+                 "--collation", "latin1_bin"}) == 0);
+    CHECK(two.last_change.body ==
+          Json{{"name", "orders"}, {"charset", "latin1"}, {"collation", "latin1_bin"}});
+    REQUIRE(run({"database", "list", "--instance", "db2", "-o", "name"}) == 0);
+    CHECK(out() == "shop\n");
+    REQUIRE(run({"database", "delete", "shop", "--instance", "db2", "--yes"}) == 0);
+    CHECK(two.last_change.path == "/v1/databases/shop");
+    REQUIRE(run({"connect", "--instance", "db2", "--user", "app", "--password-file",
+                 file("c", "of a client\n")}) == 0);
+    CHECK(world.client_options.find("\"of a client\"") != std::string::npos);
+    CHECK(agent("db1").last_change.path == "/v1/instance"); // nothing after its create
+}
+
+TEST_CASE_METHOD(Options, "a create's options reach provider and agent") {
+    REQUIRE(run({"fleet", "init", "f1", "--flavor", "tiny=cpu=0.5,mem=512M"}) == 0);
+    world.terminal.typed = {"given"};
+    REQUIRE(run({"instance",
+                 "create",
+                 "db1",
+                 "--datastore",
+                 "mariadb",
+                 "--volume",
+                 "1G",
+                 "--volume-type",
+                 "ssd",
+                 "--overcommit",
+                 "--fs",
+                 "ext4",
+                 "--flavor",
+                 "tiny",
+                 "--root-disk",
+                 "600M",
+                 "--user",
+                 "app",
+                 "--password-stdin",
+                 "--allow",
+                 "10.1.0.0/16",
+                 "--protect",
+                 "--wait"}) == 0);
+    REQUIRE(world.volume_specs.size() == 1);
+    CHECK(world.volume_specs[0].type == "ssd");
+    CHECK(world.volume_specs[0].overcommit);
+    REQUIRE(world.machine_specs.size() == 1);
+    CHECK(world.machine_specs[0].flavor.cpu_millis == 500);
+    CHECK(world.machine_specs[0].flavor.memory_bytes == 512ULL << 20U);
+    CHECK(world.machine_specs[0].root_disk_bytes == 600ULL << 20U);
+    REQUIRE(agent("db1").spec);
+    CHECK(agent("db1").spec->filesystem == "ext4");
+    CHECK(agent("db1").spec->allow == std::vector<std::string>{"10.1.0.0/16"});
+    CHECK(agent("db1").protect);
+    CHECK(agent("db1").passwords["app@%"] == "given");
+    REQUIRE(run({"instance", "create", "db2", "--datastore", "mariadb", "--volume", "1G", "--user",
+                 "app", "--password-file", file("p", "of a file"), "--wait"}) == 0);
+    CHECK(agent("db2").passwords["app@%"] == "of a file");
+    REQUIRE(run({"instance", "create", "db3", "--datastore", "mariadb", "--volume", "1G",
+                 "--user-file", file("u", "ann one\nbob two\n"), "--wait"}) == 0);
+    CHECK(agent("db3").passwords["ann@%"] == "one");
+    CHECK(agent("db3").passwords["bob@%"] == "two");
+}
+
+TEST_CASE_METHOD(Options, "a volume that is there is taken over or formatted only as it is named") {
+    make_fleet({});
+    for (const auto* id : {"vol-7", "vol-8"}) {
+        cloud::Volume volume;
+        volume.id = volume.serial = id;
+        volume.size_bytes = 1ULL << 30U;
+        volume.kept = true;
+        world.volumes.push_back(volume);
+    }
+    const std::string old = "01890000-0000-7000-8000-000000000009";
+    REQUIRE(run({"instance", "create", "db1", "--datastore", "mariadb", "--attach-volume", "vol-7",
+                 "--take-over", old, "--wait"}) == 0);
+    CHECK(agent("db1").spec->take_over_id == old);
+    REQUIRE(run({"instance", "create", "db2", "--datastore", "mariadb", "--attach-volume", "vol-8",
+                 "--format", "vol-8", "--wait"}) == 0);
+    CHECK(agent("db2").spec->format_serial == "vol-8");
+    CHECK(run({"instance", "create", "db3", "--datastore", "mariadb", "--volume", "1G",
+               "--take-over", old}) == 2);
+}
+
+TEST_CASE_METHOD(Options, "machines are frozen, thawed, cut as it was said, and healed") {
+    make_fleet({"db1", "db2"});
+    REQUIRE(run({"machine", "freeze", "db1"}) == 0);
+    REQUIRE(run({"machine", "thaw", "db1"}) == 0);
+    REQUIRE(run({"machine", "cut", "db1", "--from", "db2", "--one-way", "--loss", "10%"}) == 0);
+    REQUIRE(run({"machine", "heal", "db1"}) == 0);
+    CHECK(run({"machine", "shell", "db1", "--", "ls", "-l"}) == 3);
+    REQUIRE(run({"machine", "power-off", "db1", "--crash"}) == 0);
+    CHECK(world.local_calls == std::vector<std::string>{"freeze db1", "thaw db1",
+                                                        "cut db1 from 'db2' one way 10", "heal db1",
+                                                        "inside db1: 2", "crash db1"});
+    REQUIRE(run({"machine", "power-off", "db2", "--timeout", "5s"}) == 0);
+    CHECK(run({"machine", "power-off", "db2", "--timeout", "soon"}) == 2);
+    CHECK(run({"machine", "cut", "db1", "--from", "none"}) == 5);
+    CHECK(run({"machine", "cut", "db1", "--loss", "0%"}) == 2);
+    REQUIRE(run({"fleet", "up"}) == 0);
+    CHECK(world.local_calls.back() == "up");
+}
+
+TEST_CASE_METHOD(Options, "an operation is followed as long as it was said") {
+    make_fleet({"db1"});
+    REQUIRE(run({"instance", "restart", "db1", "--no-wait", "-o", "name"}) == 0);
+    const auto id = out().substr(0, 36);
+    agent("db1").stopped = true;
+    const auto began = world.clock.now();
+    CHECK(run({"op", "watch", id, "--timeout", "20s"}) != 0);
+    agent("db1").stopped = false;
+    agent("db1").quiet_streams = 100;
+    CHECK(run({"op", "watch", id, "--timeout", "20s"}) == 7);
+    CHECK(world.clock.now() - began < std::chrono::seconds{60});
+}
+
+TEST_CASE_METHOD(Options, "images are baked again when it is said, and listed; a member is shown") {
+    REQUIRE(run({"image", "build", "mariadb:10.11", "--programs", "/stage", "--force"}) == 0);
+    CHECK(world.image_words == std::vector<std::string>{"mariadb:10.11", "--programs", "/stage",
+                                                        "--force", "--output",
+                                                        world.folders.images().string()});
+    REQUIRE(run({"image", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("version") == "10.11.14");
+    make_fleet({"db1"});
+    proto::MemberShape member;
+    member.name = "db1";
+    member.id = "0011223344556677";
+    member.address = "10.9.0.2:7000";
+    member.status = "alive";
+    world.members.push_back(member);
+    REQUIRE(run({"member", "show", "db1"}) == 0);
+    CHECK(out().find("alive") != std::string::npos);
+    CHECK(run({"member", "show", "none"}) == 5);
+}
