@@ -64,6 +64,9 @@ constexpr std::string_view schemas_text = R"JSON({
   "abort_requested": {"type": "boolean"}, "warnings": {"type": "array", "items": {"type": "string"}},
   "no_op": {"type": "boolean"},
   "error": {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]}}},
+"Event": {"type": "object", "required": ["sequence", "at", "kind", "weight"], "additionalProperties": false, "properties": {
+  "sequence": {"type": "integer"}, "at": {"type": "string"}, "kind": {"type": "string"}, "weight": {"enum": ["info", "warning", "error"]},
+  "subject": {"type": "string"}, "text": {"type": "string"}, "operation": {"type": ["string", "null"]}}},
 "Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},

@@ -112,6 +112,66 @@ void Life::fault(std::string_view action, std::string_view step, std::string_vie
     }
 }
 
+void Life::tell(std::string_view kind, std::string text, const std::string& operation) const {
+    if (parts_.tell) {
+        const auto spec = state_.spec();
+        parts_.tell(kind, spec ? spec->name : "", std::move(text), operation);
+    }
+}
+
+/// An operation has ended: that, and what it meant.
+void Life::tell_end(const Record& record) const {
+    const auto& shape = record.shape;
+    const auto what = shape.target.empty() || shape.action.starts_with("instance.")
+                          ? shape.action
+                          : fmt::format("{} {}", shape.action, shape.target);
+    if (shape.status == "failed" && shape.error) {
+        tell("operation.failed",
+             fmt::format("{}: {}: {}", what, shape.error->message, shape.error->cause), shape.id);
+        return;
+    }
+    tell(shape.status == "undone" ? "operation.undone" : "operation.done",
+         fmt::format("{} by {}", what, shape.caller), shape.id);
+    if (shape.status != "done") {
+        return;
+    }
+    if (shape.action == "config.set") {
+        std::string names;
+        const auto request = record.arguments.find("request");
+        for (const auto* key : {"set", "unset"}) {
+            const auto all = request != record.arguments.end() ? request->find(key) : request;
+            if (request == record.arguments.end() || all == request->end()) {
+                continue;
+            }
+            for (const auto& [name, value] : all->items()) {
+                names += names.empty() ? "" : ", ";
+                names += value.is_string() && all->is_array() ? value.get<std::string>() : name;
+            }
+        }
+        tell("config.changed", names, shape.id);
+    } else if (shape.action == "instance.pause") {
+        tell("maintenance.begun", "by " + shape.caller, shape.id);
+    } else if (shape.action == "instance.resume") {
+        tell("maintenance.ended", "by " + shape.caller, shape.id);
+    }
+}
+
+/// Each mark is told when it is passed upwards, and all again after the fill fell below the first.
+void Life::tell_usage(std::uint64_t used_bytes, std::uint64_t size_bytes) {
+    const auto percent = size_bytes == 0 ? 0 : static_cast<unsigned>(used_bytes * 100 / size_bytes);
+    unsigned passed = 0;
+    for (const unsigned mark : {80U, 90U, 95U}) {
+        passed = percent >= mark ? mark : passed;
+    }
+    if (passed > pressure_percent_) {
+        tell("volume.pressure", fmt::format("the volume is filled to {} %", percent));
+        pressure_percent_ = passed;
+    } else if (pressure_percent_ > 0 && percent < 75) {
+        tell("volume.relief", fmt::format("the volume is filled to {} %", percent));
+        pressure_percent_ = 0;
+    }
+}
+
 // ---- the thread -------------------------------------------------------------------------------
 
 void Life::run() {
@@ -162,6 +222,7 @@ Result<void> Life::adopt_database() {
                 runtime::Clock::boottime_ns() - database_.status.started_boottime_ns;
             database_.since = rfc3339(parts_.clock.wall_ms() - age_ns / 1'000'000);
             spdlog::info("life: adopted the database, pid {}", database_.status.child_pid);
+            tell("database.adopted", fmt::format("process {}", database_.status.child_pid));
         }
     }
     return ok();
@@ -262,8 +323,8 @@ void Life::run_step(const Operations::Next& next) {
     }
     fault(action, name, undo ? "undo" : "begin");
 
-    StepContext context{parts_.host, state_, slot_, database_, stop_, parts_.clock,
-                        &copy,       {},     {},    {},        {},    0};
+    StepContext context{parts_.host, state_, slot_, database_, stop_, parts_.clock, &copy, {},
+                        {},          {},     {},    {},        0};
     context.set_argument = [&](const std::string& key, Json value) -> Result<void> {
         const std::lock_guard lock{core_mutex_};
         copy.arguments[key] = value;
@@ -281,6 +342,9 @@ void Life::run_step(const Operations::Next& next) {
         spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name, text);
         const std::lock_guard lock{core_mutex_};
         operations_.warn(next.id, std::move(text));
+    };
+    context.tell = [&](std::string_view kind, std::string text) {
+        tell(kind, std::move(text), next.id);
     };
     context.need_driver = [this] { return load_driver(); };
 
@@ -315,6 +379,7 @@ void Life::run_step(const Operations::Next& next) {
     if (result && (name == "volume.record" || name == "health.probe")) {
         read_usage(); // who waits for the end of the operation sees the new size
     }
+    const bool started_database = result && !undo && name == "health.probe";
     fault(action, name, "effect");
     {
         const std::lock_guard lock{core_mutex_};
@@ -345,6 +410,13 @@ void Life::run_step(const Operations::Next& next) {
         if (const auto written = journal(); !written) {
             return fatal(written.error());
         }
+        if (const auto* const record = operations_.find(next.id);
+            record != nullptr && record->ended()) {
+            tell_end(*record);
+        }
+    }
+    if (started_database) {
+        tell("database.started", "version " + state_.facts().installed_version, next.id);
     }
     fault(action, name, "done");
 }
@@ -363,6 +435,7 @@ void Life::watch() {
             if (status.error().code() != Errc::deadline) { // a frozen machine is slow, not dead
                 spdlog::warn("life: the database's guard has died, and its database with it: {}",
                              status.error().to_string());
+                tell("database.ended", "its guard died, and the database with it");
                 database_ended();
             }
         } else {
@@ -374,6 +447,12 @@ void Life::watch() {
                                  ? fmt::format("status {}", *database_.status.exit_status)
                                  : fmt::format("signal {}", database_.status.signal),
                              output ? tail_of(*output, 4) : "?");
+                tell("database.ended",
+                     fmt::format("by itself, with {}; the end of its log: {}",
+                                 database_.status.exit_status
+                                     ? fmt::format("status {}", *database_.status.exit_status)
+                                     : fmt::format("signal {}", database_.status.signal),
+                                 output ? tail_of(*output, 4) : "?"));
                 (void)
                     database_.link->release(); // it is known now; a guard that died is gone anyway
                 database_ended();
@@ -470,6 +549,8 @@ void Life::database_ended() {
                 Error{Code::crash_loop,
                       fmt::format("it ended {} times within a short time", supervisor_.deaths())});
             spdlog::error("life: crash loop: the database is not started any more");
+            tell("database.crash_loop",
+                 fmt::format("it ended {} times within a short time", supervisor_.deaths()));
         }
     }
     publish();
@@ -497,6 +578,10 @@ void Life::probe() {
         database_.answers = true;
         database_.detail = seen->detail;
         database_.volume_full = seen->volume_full;
+        if (!before && silent_told_) {
+            silent_told_ = false;
+            tell("database.answers", database_.detail);
+        }
         if (!before || full_before != database_.volume_full) {
             last_failure_.reset();
             publish();
@@ -505,6 +590,8 @@ void Life::probe() {
         database_.answers = false;
         database_.detail = seen ? seen->detail : seen.error().to_string();
         spdlog::warn("life: the database does not answer: {}", database_.detail);
+        silent_told_ = true;
+        tell("database.silent", database_.detail);
         publish();
     }
 }
@@ -529,9 +616,14 @@ void Life::read_usage() {
     }
     if (volume_size_ != info->size_bytes || volume_used_ != info->used_bytes ||
         full != volume_full_) {
+        if (full && !volume_full_) {
+            tell("volume.full",
+                 fmt::format("{} of {} bytes are free", info->free_bytes, info->filesystem_bytes));
+        }
         volume_size_ = info->size_bytes;
         volume_used_ = info->used_bytes;
         volume_full_ = full;
+        tell_usage(info->used_bytes, info->filesystem_bytes);
         publish();
     }
 }
