@@ -15,6 +15,7 @@
 namespace jackdaw::mariadb {
 
 inline constexpr std::size_t database_name_chars_max = 64; ///< MariaDB: Identifier Names
+inline constexpr std::size_t table_name_chars_max = 64;    ///< MariaDB: Identifier Names
 inline constexpr std::size_t user_name_chars_max = 80;     ///< MariaDB: CREATE USER
 inline constexpr std::size_t host_bytes_max = 255;         ///< column mysql.global_priv.Host
 inline constexpr std::string_view default_charset = "utf8mb4";
@@ -24,6 +25,9 @@ inline constexpr std::string_view default_charset = "utf8mb4";
 /// removes).
 [[nodiscard]] Result<void> check_database_name(std::string_view name);
 [[nodiscard]] bool is_system_database(std::string_view name) noexcept;
+
+/// 1 to 64 characters, same rule as databases. E-BAD-NAME.
+[[nodiscard]] Result<void> check_table_name(std::string_view name);
 
 /// 1 to 80 characters, same rule. E-RESERVED-NAME for the accounts of the engine and of the agent
 /// (in any case of letters: mariadb's own tools and people confuse them).
