@@ -106,6 +106,7 @@ Result<void> Accounts::check(const proto::UserSpec& spec) const {
     }
     for (const auto& database : spec.databases) {
         JACKDAW_CHECK(check_database_name(database));
+        JACKDAW_CHECK(check_grant_pattern(database));
     }
     if (!spec.verifier.empty() && !is_native_verifier(spec.verifier)) {
         return Error{Code::bad_password, "not a verifier of mysql_native_password"};

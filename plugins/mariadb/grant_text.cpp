@@ -75,14 +75,22 @@ public:
         return end > 0;
     }
 
-    /// 'text' without a quote in it.
-    bool plain_string() noexcept {
-        const auto end = rest_.starts_with('\'') ? rest_.find('\'', 1) : std::string_view::npos;
-        if (end == std::string_view::npos) {
+    /// 'text', with doubled quotes.
+    bool string() noexcept {
+        if (!rest_.starts_with('\'')) {
             return false;
         }
-        rest_.remove_prefix(end + 1);
-        return true;
+        for (std::size_t i = 1; i < rest_.size(); ++i) {
+            if (rest_[i] != '\'') {
+                continue;
+            }
+            if (i + 1 == rest_.size() || rest_[i + 1] != '\'') {
+                rest_.remove_prefix(i + 1);
+                return true;
+            }
+            ++i;
+        }
+        return false;
     }
 
     /// 12, 1.5
@@ -119,8 +127,11 @@ bool are_options(std::string_view text, bool& grant_option) noexcept {
             any = true;
         }
     }
+    if (!any || !reader.at_end()) {
+        return false;
+    }
     grant_option = option;
-    return any && reader.at_end();
+    return true;
 }
 
 /// " IDENTIFIED BY PASSWORD '…'" or " IDENTIFIED VIA plugin USING '…' OR plugin", then perhaps what
@@ -128,12 +139,12 @@ bool are_options(std::string_view text, bool& grant_option) noexcept {
 std::optional<std::string_view> after_credentials(std::string_view text) noexcept {
     Reader reader{text};
     if (reader.take(" IDENTIFIED BY PASSWORD ")) {
-        if (!reader.plain_string()) {
+        if (!reader.string()) {
             return std::nullopt;
         }
     } else if (reader.take(" IDENTIFIED VIA ")) {
         do { // ends: each turn takes something
-            if (!reader.word() || (reader.take(" USING ") && !reader.plain_string())) {
+            if (!reader.word() || (reader.take(" USING ") && !reader.string())) {
                 return std::nullopt;
             }
         } while (reader.take(" OR "));
@@ -142,7 +153,7 @@ std::optional<std::string_view> after_credentials(std::string_view text) noexcep
     if (reader.take(" REQUIRE")) {
         if (!reader.take(" SSL") && !reader.take(" X509")) {
             for (const std::string_view part : {" ISSUER ", " SUBJECT ", " CIPHER "}) {
-                if (reader.take(part) && !reader.plain_string()) {
+                if (reader.take(part) && !reader.string()) {
                     return std::nullopt;
                 }
             }
@@ -153,8 +164,8 @@ std::optional<std::string_view> after_credentials(std::string_view text) noexcep
 
 /// The end of "GRANT … ON *.* TO …" without credentials.
 std::string clean_tail(std::string_view tail, bool& grant_option) {
-    // From the end: nothing before the options can be told for sure, since the server quotes none
-    // of it, but a text that was meant to look like options is followed by its own closing quote.
+    // From the end: what stands in a credential may look like anything, but is followed by its own
+    // closing quote.
     auto options = std::string_view{};
     for (auto at = tail.rfind(" WITH "); at != std::string_view::npos;
          at = at == 0 ? std::string_view::npos : tail.rfind(" WITH ", at - 1)) {

@@ -1,9 +1,9 @@
 #pragma once
 // What SHOW GRANTS prints, read strictly. Pure.
 //
-// The text is the server's, which belongs to the tenant: names in it may be anything, and what
-// follows IDENTIFIED is not even quoted by the server (sql_acl.cc, add_user_parameters), so that is
-// never read, only cut out.
+// The text is the server's, which belongs to the tenant: names in it may be anything. What follows
+// IDENTIFIED is a credential, is in the way of none of what is asked for, and is cut out; a tail
+// that does not read as it must is cut out whole.
 
 #include <optional>
 #include <string>

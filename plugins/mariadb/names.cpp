@@ -224,6 +224,23 @@ std::string grant_pattern(std::string_view database) {
     return pattern;
 }
 
+Result<void> check_grant_pattern(std::string_view database) {
+    const auto pattern = grant_pattern(database);
+    const auto chars = std::count_if(pattern.begin(), pattern.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; // the first byte of each
+    });
+    if (static_cast<std::size_t>(chars) > database_name_chars_max) {
+        return Error{
+            Code::bad_name,
+            fmt::format("database name: no user can be given rights on it, since in "
+                        "MariaDB's grants each _, % and \\ counts twice, and {} characters "
+                        "are the most",
+                        database_name_chars_max)}
+            .with_hint("a name with fewer underscores, or grants on each of its tables");
+    }
+    return ok();
+}
+
 std::string name_of_pattern(std::string_view pattern) {
     std::string name;
     for (std::size_t i = 0; i < pattern.size(); ++i) {

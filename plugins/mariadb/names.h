@@ -52,6 +52,9 @@ inline constexpr std::string_view default_charset = "utf8mb4";
 [[nodiscard]] std::string quote_account(std::string_view name, std::string_view host);
 /// A database name as a grant's pattern that means only itself: `_`, `%` and `\` are escaped.
 [[nodiscard]] std::string grant_pattern(std::string_view database);
+/// E-BAD-NAME when that pattern has more than 64 characters: MariaDB then has no grant for that
+/// database alone (column mysql.db.Db).
+[[nodiscard]] Result<void> check_grant_pattern(std::string_view database);
 /// The database that a grant's pattern means; an unescaped wildcard stays as it is.
 [[nodiscard]] std::string name_of_pattern(std::string_view pattern);
 

@@ -176,7 +176,8 @@ Result<void> check_form(const proto::Grant& grant) {
 Result<void> check_grant(const proto::Grant& grant) {
     JACKDAW_CHECK(check_form(grant));
     if (level_of(grant) != Level::global) {
-        return check_database_name(grant.database);
+        JACKDAW_CHECK(check_database_name(grant.database));
+        return grant.table.empty() ? check_grant_pattern(grant.database) : ok();
     }
     if (grant.with_grant_option) {
         return not_allowed("GRANT OPTION on everything",

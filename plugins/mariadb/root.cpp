@@ -170,7 +170,7 @@ Result<void> RootAccount::enable(const plugins::Call& call, std::string_view lev
     for (const auto& statement : grants_for(level, account)) {
         JACKDAW_CHECK(session_.run(call, statement).while_doing(doing));
     }
-    JACKDAW_CHECK(end_sessions_of(session_, call, root_name, Newcomers::spare).while_doing(doing));
+    JACKDAW_CHECK(end_sessions_of(session_, call, root_name).while_doing(doing));
     JACKDAW_CHECK(
         expect_verifier(session_, call, root_name, root_host, verifier).while_doing(doing));
     JACKDAW_TRY(const auto now, level_of_account(session_, call, root_host));
@@ -188,8 +188,7 @@ Result<void> RootAccount::disable(const plugins::Call& call) {
         JACKDAW_CHECK(session_.run(call, "DROP USER IF EXISTS " + quote_account(root_name, host))
                           .while_doing(std::string{doing}));
     }
-    JACKDAW_CHECK(
-        end_sessions_of(session_, call, root_name, Newcomers::end).while_doing(std::string{doing}));
+    JACKDAW_CHECK(end_sessions_of(session_, call, root_name).while_doing(std::string{doing}));
     JACKDAW_TRY(const auto left, hosts_of_account(session_, call, root_name));
     if (!left.empty()) {
         return Error{Errc::conflict, "root is there again after it was dropped: somebody makes it"}

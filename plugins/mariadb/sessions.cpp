@@ -181,8 +181,7 @@ Result<void> ServerSessions::kill(const plugins::Call& call, std::uint64_t id, b
     }
 }
 
-Result<void> end_sessions_of(Session& session, const plugins::Call& call, std::string_view user,
-                             Newcomers newcomers) {
+Result<void> end_sessions_of(Session& session, const plugins::Call& call, std::string_view user) {
     const auto select = fmt::format("SELECT ID FROM {} WHERE BINARY USER = {} AND ID <> "
                                     "CONNECTION_ID() AND COMMAND <> 'Daemon' LIMIT {}",
                                     processlist, quote_value(user), sessions_listed_max);
@@ -195,19 +194,14 @@ Result<void> end_sessions_of(Session& session, const plugins::Call& call, std::s
             if (row.size() != 1 || !read_number(row[0], id)) {
                 return other_shape();
             }
-            if (told.contains(id)) {
-                any = true;
-                continue;
+            if (first) {
+                auto killed = session.run(call, fmt::format("KILL SOFT CONNECTION {}", id));
+                if (!killed && !is_no_such_session(session.last_error())) {
+                    return killed;
+                }
+                told.insert(id);
             }
-            if (!first && newcomers == Newcomers::spare) {
-                continue;
-            }
-            told.insert(id);
-            any = true;
-            auto killed = session.run(call, fmt::format("KILL SOFT CONNECTION {}", id));
-            if (!killed && !is_no_such_session(session.last_error())) {
-                return killed;
-            }
+            any = any || told.contains(id);
         }
         if (!any) {
             return ok();

@@ -30,13 +30,11 @@ private:
     const std::string& admin_; ///< the driver's, set by adopt()
 };
 
-/// Sessions that come while the present ones are ended: of an account that goes there are only
-/// those that were just logging in.
-enum class Newcomers : bool { spare, end };
-
-/// Ends every session of that login name but our own, and waits until they are gone; `busy` as in
-/// kill().
+/// Ends every present session of that login name but our own, and waits until they are gone; `busy`
+/// as in kill(). Those that come meanwhile are left alone, or somebody who only tries to log in
+/// under that name would hold this up; the server shows the name before it looks at the account, so
+/// one that got in before an account went is among the present ones.
 [[nodiscard]] Result<void> end_sessions_of(Session& session, const plugins::Call& call,
-                                           std::string_view user, Newcomers newcomers);
+                                           std::string_view user);
 
 } // namespace jackdaw::mariadb

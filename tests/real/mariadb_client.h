@@ -3,12 +3,13 @@
 
 #include <mysql.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
-#include "tests/real/datastore_contract.h"
+#include "tests/real/datastore_contract_checks.h"
 
 namespace jackdaw::test {
 
@@ -80,4 +81,55 @@ private:
     bool in_ = false;
 };
 
+inline std::string doubled(const std::string& text, char quote) {
+    std::string quoted{quote};
+    for (const char c : text) {
+        quoted.append(c == quote ? 2 : 1, c);
+    }
+    return quoted + quote;
+}
+
+/// Everything that MariaDB knows of accounts and their rights, but times, by account.
+inline std::multimap<std::string, std::string> catalogue(Client& client) {
+    std::multimap<std::string, std::string> known;
+    const std::vector<std::string> selects{
+        "SELECT CONCAT(User, '@', Host), 'global', JSON_REMOVE(Priv, '$.password_last_changed', "
+        "'$.version_id') FROM mysql.global_priv",
+        "SELECT CONCAT(User, '@', Host), 'db', d.* FROM mysql.db d",
+        "SELECT CONCAT(User, '@', Host), 'table', Db, Table_name, Table_priv, Column_priv FROM "
+        "mysql.tables_priv",
+        "SELECT CONCAT(User, '@', Host), 'column', Db, Table_name, Column_name, Column_priv FROM "
+        "mysql.columns_priv",
+        "SELECT CONCAT(User, '@', Host), 'routine', Db, Routine_name, Proc_priv FROM "
+        "mysql.procs_priv",
+        "SELECT CONCAT(User, '@', Host), 'role', Role, Admin_option FROM mysql.roles_mapping",
+        "SELECT CONCAT(User, '@', Host), 'proxy', Proxied_user, With_grant FROM mysql.proxies_priv",
+    };
+    for (const auto& select : selects) {
+        for (const auto& row : client.rows(select)) {
+            const auto bar = row.find('|');
+            known.emplace(row.substr(0, bar), row.substr(bar + 1));
+        }
+    }
+    return known;
+}
+
+inline std::multimap<std::string, std::string>
+without(std::multimap<std::string, std::string> known, const std::vector<std::string>& accounts) {
+    for (const auto& account : accounts) {
+        known.erase(account);
+    }
+    return known;
+}
+
 } // namespace jackdaw::test
+
+/// The case's server, or the end of the case (server_of() has printed why).
+#define MARIADB(server, store)                                                                     \
+    Server* const server_pointer = server_of("mariadb");                                           \
+    if (server_pointer == nullptr) {                                                               \
+        return;                                                                                    \
+    }                                                                                              \
+    Server& server = *server_pointer;                                                              \
+    plugins::Datastore& store = server.store();                                                    \
+    const AsAgent agent
