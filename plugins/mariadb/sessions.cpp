@@ -58,15 +58,15 @@ Result<proto::SessionShape> shape_of(const Row& row, std::string_view admin) {
         !read_number(row[8], own_id)) {
         return other_shape();
     }
-    const auto text = [&](std::size_t column, std::size_t bytes_max = text_bytes_max) {
-        return printable(row[column].value_or(""), bytes_max);
+    const auto text = [&](std::size_t column) {
+        return printable(row[column].value_or(""), text_bytes_max);
     };
     shape.user = text(1);
     shape.host = text(2);
     shape.database = text(3);
     shape.command = text(4);
     shape.state = text(5);
-    shape.query = text(6, session_query_bytes_max);
+    shape.query = statement_without_secrets(row[6].value_or(""), session_query_bytes_max);
     shape.seconds = std::max(time_ms, 0.0) / 1000;
     shape.own = is_own(shape, own_id, admin);
     return shape;

@@ -1,5 +1,6 @@
 #include "plugins/mariadb/text.h"
 
+#include <algorithm>
 #include <array>
 
 namespace jackdaw::mariadb {
@@ -9,6 +10,42 @@ bool is_control(std::uint32_t point) noexcept {
     return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 ||
            point == 0x200e || point == 0x200f || (point >= 0x202a && point <= 0x202e) ||
            (point >= 0x2066 && point <= 0x2069);
+}
+
+constexpr std::string_view cut_mark = " ... (cut: a password may follow)";
+
+bool is_letter(char c) noexcept {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+bool starts_with_word(std::string_view text, std::string_view capitals) noexcept {
+    return text.size() >= capitals.size() &&
+           std::equal(capitals.begin(), capitals.end(), text.begin(), [](char wanted, char c) {
+               return c == wanted || (c >= 'a' && c <= 'z' && c - 'a' + 'A' == wanted);
+           });
+}
+
+/// Behind the word, where a password may begin; npos: nowhere.
+std::size_t find_secret(std::string_view statement) noexcept {
+    constexpr std::string_view identified = "IDENTIFIED";
+    constexpr std::string_view password = "PASSWORD";
+    for (std::size_t at = 0; at < statement.size(); ++at) {
+        const auto rest = statement.substr(at);
+        if (starts_with_word(rest, identified) && (at == 0 || !is_letter(statement[at - 1])) &&
+            (rest.size() == identified.size() || !is_letter(rest[identified.size()]))) {
+            return at + identified.size();
+        }
+        if (starts_with_word(rest, password)) {
+            // A closing backtick and spaces may stand between.
+            const auto next = rest.find_first_not_of(" \t\r\n`", password.size());
+            if (next != std::string_view::npos &&
+                (std::string_view{"(=:'\""}.find(rest[next]) != std::string_view::npos ||
+                 starts_with_word(rest.substr(next), "FOR "))) {
+                return at + password.size();
+            }
+        }
+    }
+    return std::string_view::npos;
 }
 
 } // namespace
@@ -54,6 +91,16 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
         text.remove_prefix(bytes);
     }
     return clean;
+}
+
+std::string statement_without_secrets(std::string_view statement, std::size_t bytes_max) {
+    const auto secret = find_secret(statement);
+    if (secret == std::string_view::npos) {
+        return printable(statement, bytes_max);
+    }
+    const auto room = bytes_max > cut_mark.size() ? bytes_max - cut_mark.size() : 0;
+    return printable(statement.substr(0, secret), room) +
+           std::string{cut_mark.substr(0, bytes_max)};
 }
 
 } // namespace jackdaw::mariadb
