@@ -26,7 +26,7 @@ constexpr std::array<Privilege, 39> table{{
     {"ALTER ROUTINE", true, false, {}},
     {"BINLOG ADMIN", false, false, of_server},
     {"BINLOG MONITOR", false, false, of_others},
-    {"BINLOG REPLAY", false, false, of_definer},
+    {"BINLOG REPLAY", false, false, "it writes rows of any table, MariaDB's own among them"},
     {"CONNECTION ADMIN", false, false,
      "it takes the connection that is kept for the agent, and ends the agent's session"},
     {"CREATE", true, true, {}},
