@@ -462,3 +462,22 @@ TEST_CASE("grants, root and sessions keep to the deadline and a cancellation too
         REQUIRE(std::chrono::steady_clock::now() - began < 5s);
     }
 }
+
+TEST_CASE("a driver that was never adopted says so of accounts and sessions, too") {
+    for (const auto& datastore : datastores) {
+        INFO(datastore);
+        const auto words = words_of(datastore);
+        const auto store = load_staged(datastore).make();
+        const auto grant = grant_of("house", {words.read});
+        require_code(store->grants()->show(plenty(), "keeper", "%"), Code::unavailable);
+        require_code(store->grants()->grant(plenty(), "keeper", "%", grant), Code::unavailable);
+        require_code(store->grants()->revoke(plenty(), "keeper", "%", grant), Code::unavailable);
+        require_code(store->grants()->alter(plenty(), "keeper", "%", {}), Code::unavailable);
+        require_code(store->root()->status(plenty()), Code::unavailable);
+        require_code(store->root()->enable(plenty(), "standard", verifier(*store, "w")),
+                     Code::unavailable);
+        require_code(store->root()->disable(plenty()), Code::unavailable);
+        require_code(store->sessions()->list(plenty()), Code::unavailable);
+        require_code(store->sessions()->kill(plenty(), 1, false), Code::unavailable);
+    }
+}

@@ -1,10 +1,12 @@
 // What only MariaDB has to promise of privileges, compared with the server's own catalogue.
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -326,6 +328,37 @@ TEST_CASE("a table is granted when it is there, or may come") {
     REQUIRE(client.error_of("CREATE TABLE shop.u (a INT)") != 0);
     REQUIRE_OK(store.users()->drop(plenty(), "clerk", "%"));
     REQUIRE_OK(store.databases()->drop(plenty(), "shop"));
+}
+
+TEST_CASE("a grant to an account that goes meanwhile makes none without a password") {
+    MARIADB(server, store);
+    REQUIRE_OK(store.databases()->create(plenty(), {"races", "", ""}));
+    Client client{server, "jackdawd"};
+    std::atomic<bool> over{false};
+    int made_by_grant = 0;
+    std::atomic<int> rounds{0};
+    std::thread tenant{[&] {
+        while (!over) { // the other one ends it
+            ++rounds;
+            client.error_of("DROP USER IF EXISTS racer@'%'");
+            // 1396: it is there again, and nobody but a GRANT can have made it.
+            made_by_grant += client.error_of("CREATE USER racer@'%' IDENTIFIED BY 'w'") != 0;
+        }
+    }};
+    int granted = 0;
+    int gone = 0;
+    for (int i = 0; i < 20'000 && rounds < 200; ++i) {
+        const auto done =
+            store.grants()->grant(plenty(), "racer", "%", {{"SELECT"}, "races", "", false});
+        done ? ++granted : ++gone;
+    }
+    over = true;
+    tenant.join();
+    CHECK(made_by_grant == 0);
+    CHECK(gone > 0); // else nothing raced
+    CHECK(rounds > 100);
+    client.ask("DROP USER racer@'%'");
+    REQUIRE_OK(store.databases()->drop(plenty(), "races"));
 }
 
 TEST_CASE("whatever a tenant has made of an account, it is shown without its secrets") {

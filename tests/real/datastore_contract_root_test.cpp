@@ -39,32 +39,40 @@ TEST_CASE("a standard root has the tenant's data and accounts, and nothing of Ma
         INFO(fine);
         CHECK(root.error_of(fine) == 0);
     }
-    for (const char* refused :
-         {"SELECT * FROM mysql.global_priv",
-          "SELECT * FROM mysql.user",
-          "DROP DATABASE mysql",
-          "UPDATE mysql.global_priv SET Priv = '{}'",
-          "DELETE FROM mysql.db",
-          "CREATE TABLE mysql.mine (a INT)",
-          "DROP TABLE mysql.plugin",
-          "DROP DATABASE sys",
-          "CREATE TRIGGER mysql.r BEFORE INSERT ON mysql.plugin FOR EACH ROW SET @a = 1",
-          "CREATE PROCEDURE mysql.p() SELECT 1",
-          "GRANT SELECT ON mysql.* TO `friend`@'%'",
-          "GRANT ALL ON mysql.* TO root@'%'",
-          "GRANT SUPER ON *.* TO `friend`@'%'",
-          "GRANT SELECT ON *.* TO `friend`@'%'",
-          "GRANT FILE ON *.* TO root@'%'",
-          "SET PASSWORD FOR jackdawd@localhost = PASSWORD('mine')",
-          "SELECT 1 INTO OUTFILE '/tmp/x'",
-          "LOAD DATA INFILE '/etc/passwd' INTO TABLE made.t",
-          "SHUTDOWN",
-          "SET GLOBAL max_connections = 10",
-          "INSTALL SONAME 'auth_ed25519'",
-          "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (HOST '127.0.0.1')",
-          "CREATE DEFINER = jackdawd@localhost PROCEDURE tenants.p() SELECT 1"}) {
-        INFO(refused);
-        CHECK(root.error_of(refused) != 0);
+    // And when the server has read its tables of grants anew, as at a start.
+    for (const bool again : {false, true}) {
+        if (again) {
+            own.ask("FLUSH PRIVILEGES");
+        }
+        Client root_now{server, "root", "root-word"};
+        REQUIRE(root_now.is_in());
+        for (const char* refused :
+             {"SELECT * FROM mysql.global_priv",
+              "SELECT * FROM mysql.user",
+              "DROP DATABASE mysql",
+              "UPDATE mysql.global_priv SET Priv = '{}'",
+              "DELETE FROM mysql.db",
+              "CREATE TABLE mysql.mine (a INT)",
+              "DROP TABLE mysql.plugin",
+              "DROP DATABASE sys",
+              "CREATE TRIGGER mysql.r BEFORE INSERT ON mysql.plugin FOR EACH ROW SET @a = 1",
+              "CREATE PROCEDURE mysql.p() SELECT 1",
+              "GRANT SELECT ON mysql.* TO `friend`@'%'",
+              "GRANT ALL ON mysql.* TO root@'%'",
+              "GRANT SUPER ON *.* TO `friend`@'%'",
+              "GRANT SELECT ON *.* TO `friend`@'%'",
+              "GRANT FILE ON *.* TO root@'%'",
+              "SET PASSWORD FOR jackdawd@localhost = PASSWORD('mine')",
+              "SELECT 1 INTO OUTFILE '/tmp/x'",
+              "LOAD DATA INFILE '/etc/passwd' INTO TABLE made.t",
+              "SHUTDOWN",
+              "SET GLOBAL max_connections = 10",
+              "INSTALL SONAME 'auth_ed25519'",
+              "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (HOST '127.0.0.1')",
+              "CREATE DEFINER = jackdawd@localhost PROCEDURE tenants.p() SELECT 1"}) {
+            INFO(refused);
+            CHECK(root_now.error_of(refused) != 0);
+        }
     }
     CHECK(root.error_of("SELECT LOAD_FILE('/etc/passwd')") == 0); // NULL: no FILE
     CHECK(root.rows("SELECT LOAD_FILE('/etc/passwd')") == std::vector<std::string>{"NULL"});
