@@ -81,7 +81,7 @@ public:
         sigemptyset(&ends);
         sigaddset(&ends, SIGTERM);
         sigaddset(&ends, SIGINT);
-        sigprocmask(SIG_BLOCK, &ends, nullptr);
+        pthread_sigmask(SIG_BLOCK, &ends, nullptr);
         std::signal(SIGPIPE, SIG_IGN);
         signals_ = ::signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
         if (!listen_unix() || !listen_tcp()) {

@@ -136,8 +136,9 @@ Result<std::vector<std::string>> scopes_to_revoke(Session& session, const plugin
     JACKDAW_TRY(const auto rows,
                 session.query(call, "SELECT Db FROM mysql.db WHERE " + where_account(name, host)));
     for (const auto& row : rows) {
-        if (!row.empty() && row.front() && name_of_pattern(*row.front()) == grant.database) {
-            scopes.push_back(quote_identifier(*row.front()) + ".*");
+        const auto pattern = row.empty() ? std::string{} : row.front().value_or("");
+        if (name_of_pattern(pattern) == grant.database) {
+            scopes.push_back(quote_identifier(pattern) + ".*");
         }
     }
     return scopes;
@@ -165,10 +166,10 @@ Result<KnownGrants> grants_of(Session& session, const plugins::Call& call, std::
     }
     KnownGrants known;
     for (const auto& row : *rows) {
-        if (row.size() != 1 || !row.front()) {
+        if (row.size() != 1) {
             return Error{Errc::corrupt, "MariaDB's list of grants has another shape"};
         }
-        JACKDAW_TRY(auto line, parse_grant_line(*row.front(), name, host));
+        JACKDAW_TRY(auto line, parse_grant_line(row.front().value_or(""), name, host));
         known.statements.push_back(std::move(line.statement));
         if (line.grant) {
             known.grants.push_back(std::move(*line.grant));
@@ -186,12 +187,9 @@ Result<proto::UserDetails> AccountGrants::show(const plugins::Call& call, std::s
     JACKDAW_CHECK(check_account(name, host));
     const auto lower_host = host_of(host);
     const auto doing = [&] { return fmt::format("show user \"{}\"", name); };
-    auto account = find_account(session_, call, name, lower_host);
+    JACKDAW_TRY(const auto account, find_account(session_, call, name, lower_host));
     if (!account) {
-        return std::move(account).error().while_doing(doing());
-    }
-    if (!*account) {
-        return no_such_user(name, lower_host);
+        return no_such_user(name, lower_host).while_doing(doing());
     }
     auto known = grants_of(session_, call, name, lower_host);
     if (!known) {
@@ -200,8 +198,8 @@ Result<proto::UserDetails> AccountGrants::show(const plugins::Call& call, std::s
     proto::UserDetails details;
     details.name = name;
     details.host = lower_host;
-    details.attributes.locked = (*account)->locked;
-    details.attributes.connections_max = (*account)->connections_max;
+    details.attributes.locked = account->locked;
+    details.attributes.connections_max = account->connections_max;
     details.grants = std::move(known->grants);
     details.statements = std::move(known->statements);
     return details;

@@ -34,10 +34,10 @@ void read_as_grant(std::string_view text) {
     require(again.has_value());
     require(again->statement == read->statement);
     require(again->grant == read->grant);
-    if (read->grant) {
-        require(!read->grant->privileges.empty());
-        require(is_printable(read->grant->database) && is_printable(read->grant->table));
-        require(read->grant->table.empty() || !read->grant->database.empty() ||
+    if (const auto& grant = read->grant) {
+        require(!grant->privileges.empty());
+        require(is_printable(grant->database) && is_printable(grant->table));
+        require(grant->table.empty() || !grant->database.empty() ||
                 text.find("``.") != std::string_view::npos);
     }
 }

@@ -9,9 +9,11 @@
 #include <catch2/catch.hpp>
 
 #include "tests/real/datastore_contract_checks.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
 using namespace jackdaw::test;
+using jackdaw::testing::present;
 using namespace std::chrono_literals;
 
 namespace {
@@ -105,7 +107,8 @@ TEST_CASE("what is granted is shown, what is revoked is not, and each may be rep
         REQUIRE_FALSE(granted(store, "keeper", "%", "house").has_value());
         for (int round = 0; round < 2; ++round) {
             REQUIRE_OK(grants.grant(plenty(), "keeper", "%", grant_of("house", {words.read})));
-            REQUIRE(*granted(store, "keeper", "%", "house") == grant_of("house", {words.read}));
+            REQUIRE(present(granted(store, "keeper", "%", "house")) ==
+                    grant_of("house", {words.read}));
         }
         for (int round = 0; round < 2; ++round) {
             REQUIRE_OK(
@@ -115,22 +118,23 @@ TEST_CASE("what is granted is shown, what is revoked is not, and each may be rep
                 both.privileges = {"ALL"};
             }
             std::sort(both.privileges.begin(), both.privileges.end());
-            REQUIRE(*granted(store, "keeper", "%", "house") == both);
+            REQUIRE(present(granted(store, "keeper", "%", "house")) == both);
         }
-        REQUIRE(find_user(store, "keeper")->databases == std::vector<std::string>{"house"});
+        REQUIRE(present(find_user(store, "keeper")).databases == std::vector<std::string>{"house"});
         for (int round = 0; round < 2; ++round) {
             REQUIRE_OK(grants.revoke(plenty(), "keeper", "%", grant_of("house", {words.read})));
-            REQUIRE(*granted(store, "keeper", "%", "house") ==
+            REQUIRE(present(granted(store, "keeper", "%", "house")) ==
                     grant_of("house", {words.write}, true));
         }
         REQUIRE_OK(grants.grant(plenty(), "keeper", "%", grant_of("house", {"ALL"})));
-        REQUIRE(*granted(store, "keeper", "%", "house") == grant_of("house", {"ALL"}, true));
+        REQUIRE(present(granted(store, "keeper", "%", "house")) ==
+                grant_of("house", {"ALL"}, true));
         for (int round = 0; round < 2; ++round) { // ALL takes the option along
             REQUIRE_OK(grants.revoke(plenty(), "keeper", "%", grant_of("house", {"ALL"})));
             REQUIRE_FALSE(granted(store, "keeper", "%", "house").has_value());
         }
         REQUIRE_OK(grants.grant(plenty(), "keeper", "%", grant_of("", {words.harmless})));
-        REQUIRE(granted(store, "keeper", "%", "")->privileges ==
+        REQUIRE(present(granted(store, "keeper", "%", "")).privileges ==
                 std::vector<std::string>{words.harmless});
         REQUIRE_OK(grants.revoke(plenty(), "keeper", "%", grant_of("", {words.harmless})));
         // What check() does not give may still be taken away.
@@ -233,8 +237,8 @@ TEST_CASE("a user is renamed, moved, locked and limited, once or again") {
         for (int round = 0; round < 2; ++round) {
             REQUIRE_OK(grants.alter(plenty(), "keeper", "%", move));
             REQUIRE_FALSE(find_user(store, "keeper").has_value());
-            REQUIRE(find_user(store, "housekeeper")->host == "127.0.0.1");
-            REQUIRE(*granted(store, "housekeeper", "127.0.0.1", "house") ==
+            REQUIRE(present(find_user(store, "housekeeper")).host == "127.0.0.1");
+            REQUIRE(present(granted(store, "housekeeper", "127.0.0.1", "house")) ==
                     grant_of("house", {words.read}));
         }
         proto::UserAttributes unlock;
@@ -384,13 +388,13 @@ TEST_CASE("a statement is ended without its session, a session with its statemen
             });
             std::string outcome;
             if (found) {
-                const auto killed = store.sessions()->kill(plenty(), seen->id, query_only);
+                const auto killed = store.sessions()->kill(plenty(), present(seen).id, query_only);
                 outcome = why(killed);
             }
             runs.join();
             REQUIRE(found);
             REQUIRE(outcome.empty());
-            REQUIRE(seen->query == long_one);
+            REQUIRE(present(seen).query == long_one);
             REQUIRE(fine == 0);
             REQUIRE(guest.is_alive() == query_only);
         }
@@ -412,16 +416,17 @@ TEST_CASE(
             REQUIRE_OK(store.databases()->create(plenty(), {name, "", ""}));
             REQUIRE_OK(store.users()->create(plenty(), {user, "%", {}, verifier(store, "p")}));
             REQUIRE_OK(grants.grant(plenty(), user, "%", grant_of(name, {words.read}, true)));
-            REQUIRE(*granted(store, user, "%", name) == grant_of(name, {words.read}, true));
+            REQUIRE(present(granted(store, user, "%", name)) == grant_of(name, {words.read}, true));
             proto::UserAttributes move;
-            move.name = "v" + name;
+            const auto new_name = "v" + name;
+            move.name = new_name;
             REQUIRE_OK(grants.alter(plenty(), user, "%", move));
             REQUIRE_FALSE(find_user(store, user).has_value());
-            REQUIRE(*granted(store, *move.name, "%", name) == grant_of(name, {words.read}, true));
-            REQUIRE_OK(
-                grants.revoke(plenty(), *move.name, "%", grant_of(name, {words.read}, true)));
-            REQUIRE_FALSE(granted(store, *move.name, "%", name).has_value());
-            REQUIRE_OK(store.users()->drop(plenty(), *move.name, "%"));
+            REQUIRE(present(granted(store, new_name, "%", name)) ==
+                    grant_of(name, {words.read}, true));
+            REQUIRE_OK(grants.revoke(plenty(), new_name, "%", grant_of(name, {words.read}, true)));
+            REQUIRE_FALSE(granted(store, new_name, "%", name).has_value());
+            REQUIRE_OK(store.users()->drop(plenty(), new_name, "%"));
             REQUIRE_OK(store.databases()->drop(plenty(), name));
         }
     }

@@ -12,9 +12,11 @@
 
 #include "tests/real/datastore_contract_checks.h"
 #include "tests/real/mariadb_client.h"
+#include "tests/unit/present.h"
 
 using namespace jackdaw;
 using namespace jackdaw::test;
+using jackdaw::testing::present;
 using namespace std::chrono_literals;
 
 TEST_CASE("a standard root has the tenant's data and accounts, and nothing of MariaDB's own") {
@@ -218,8 +220,8 @@ TEST_CASE("a statement is listed printable and cut, and a rollback that lasts is
         runs.join();
         REQUIRE(found);
         REQUIRE_OK(killed);
-        CHECK(seen->query.size() <= 1024);
-        CHECK(seen->query.starts_with("SELECT SLEEP(30) /* ?[2J?x"));
+        CHECK(present(seen).query.size() <= 1024);
+        CHECK(present(seen).query.starts_with("SELECT SLEEP(30) /* ?[2J?x"));
     }
     REQUIRE(client.error_of("CREATE TABLE big.t (a INT PRIMARY KEY, b CHAR(100), KEY (b))") == 0);
     REQUIRE(client.error_of("START TRANSACTION") == 0);
