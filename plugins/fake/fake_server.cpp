@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -80,7 +81,7 @@ public:
         sigemptyset(&ends);
         sigaddset(&ends, SIGTERM);
         sigaddset(&ends, SIGINT);
-        sigprocmask(SIG_BLOCK, &ends, nullptr);
+        pthread_sigmask(SIG_BLOCK, &ends, nullptr);
         std::signal(SIGPIPE, SIG_IGN);
         signals_ = ::signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
         if (!listen_unix() || !listen_tcp()) {
@@ -154,10 +155,13 @@ private:
             std::vector<pollfd> polled{
                 {signals_, POLLIN, 0}, {unix_, POLLIN, 0}, {tcp_, POLLIN, 0}};
             for (const auto& connection : connections_) {
-                const auto wanted = connection.out.empty() ? POLLIN : POLLOUT;
+                // One that waits is not read from, but its end is seen (POLLHUP).
+                const auto wanted = !connection.out.empty() ? POLLOUT
+                                    : connection.peer.wakes ? POLLRDHUP
+                                                            : POLLIN;
                 polled.push_back({connection.fd, static_cast<short>(wanted), 0});
             }
-            if (::poll(polled.data(), polled.size(), -1) < 0) {
+            if (::poll(polled.data(), polled.size(), until_next_wake_ms()) < 0) {
                 continue; // EINTR
             }
             if (polled[0].revents != 0 && !ignore_signal()) {
@@ -169,8 +173,13 @@ private:
                     attend(connection);
                 }
             }
+            for (auto& connection : connections_) {
+                end_wait(connection);
+                connection.closing = connection.closing || connection.peer.ended;
+            }
             connections_.remove_if([](const Connection& connection) {
-                const bool over = connection.closing && connection.out.empty();
+                const bool over =
+                    connection.closing && (connection.out.empty() || connection.peer.ended);
                 if (over) {
                     ::close(connection.fd);
                 }
@@ -183,6 +192,44 @@ private:
                 accept_from(tcp_, false);
             }
         }
+    }
+
+    int until_next_wake_ms() const {
+        long ms = -1;
+        for (const auto& connection : connections_) {
+            if (connection.peer.wakes) {
+                const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+                    std::max(*connection.peer.wakes, Clock::now()) - Clock::now());
+                ms = ms < 0 ? left.count() : std::min<long>(ms, left.count());
+            }
+        }
+        return static_cast<int>(ms);
+    }
+
+    void end_wait(Connection& connection) {
+        auto& peer = connection.peer;
+        if (peer.wakes && *peer.wakes <= Clock::now()) {
+            connection.out += end_of_wait(peer, *peer.wakes != Clock::time_point::min());
+            take_lines(connection); // what came behind it
+            flush(connection);
+        }
+    }
+
+    void take_lines(Connection& connection) {
+        for (auto end = connection.in.find('\n');
+             end != std::string::npos && !connection.peer.wakes; end = connection.in.find('\n')) {
+            connection.out += answer(journal_, starts_, connection.peer, crowd(),
+                                     std::string_view{connection.in}.substr(0, end));
+            connection.in.erase(0, end + 1);
+        }
+    }
+
+    Crowd crowd() {
+        Crowd all;
+        for (auto& connection : connections_) {
+            all.push_back(&connection.peer);
+        }
+        return all;
     }
 
     bool ignore_signal() {
@@ -210,6 +257,7 @@ private:
         }
         Connection connection;
         connection.fd = fd;
+        connection.peer.id = ++last_id_;
         connection.over_unix = over_unix;
         if (over_unix) {
             ucred who{};
@@ -237,6 +285,11 @@ private:
             flush(connection);
             return;
         }
+        if (connection.peer.wakes) { // only its end brings us here
+            connection.closing = true;
+            connection.peer.wakes.reset();
+            return;
+        }
         std::array<char, 16384> buffer{};
         const auto got = ::read(connection.fd, buffer.data(), buffer.size());
         if (got <= 0) {
@@ -244,12 +297,7 @@ private:
             return;
         }
         connection.in.append(buffer.data(), static_cast<std::size_t>(got));
-        for (auto end = connection.in.find('\n'); end != std::string::npos;
-             end = connection.in.find('\n')) {
-            connection.out += answer(journal_, starts_, connection.peer,
-                                     std::string_view{connection.in}.substr(0, end));
-            connection.in.erase(0, end + 1);
-        }
+        take_lines(connection);
         if (connection.in.size() > line_bytes_max || connection.out.size() > out_bytes_max) {
             connection.out.clear();
             connection.closing = true;
@@ -276,6 +324,7 @@ private:
     Journal journal_;
     std::list<Connection> connections_;
     long starts_ = 0;
+    std::uint64_t last_id_ = 0;
     int signals_ = -1, unix_ = -1, tcp_ = -1;
 };
 

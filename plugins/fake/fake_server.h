@@ -5,11 +5,16 @@
 //   PING | VERSION                      OK …                       anybody
 //   LOGIN name password                 OK                         TCP
 //   PUT key value | GET key | COUNT     OK | OK value | OK n       after LOGIN, or local
+//   WAIT ms                             OK, later              after LOGIN, or local
 //   STATUS                              OK starts n                local, as all below
 //   MKDB name charset collation | RMDB name | LSDB
 //   MKUSER name host verifier database… | RMUSER name host | PASSWD name host verifier | LSUSER
+//   GRANT|REVOKE name host database 0|1 privilege… | GRANTS name host
+//   ALTER name host new-name new-host 0|1|- connections|-
+//   ROOT | ROOT off|standard|superuser verifier  root, who logs in; a superuser administrates
+//   LSSESS | KILL id session|query      its own sessions are those over the UNIX socket
 // A list is "OK n" and n lines. A refusal is "ERR
-// exists|absent|full|failed|denied|limit|malformed".
+// exists|absent|full|failed|denied|limit|interrupted|malformed".
 
 #include <cstdint>
 #include <string>

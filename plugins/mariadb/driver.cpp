@@ -7,9 +7,12 @@
 #include "plugins/mariadb/accounts.h"
 #include "plugins/mariadb/config.h"
 #include "plugins/mariadb/errors.h"
+#include "plugins/mariadb/grants.h"
 #include "plugins/mariadb/programs.h"
+#include "plugins/mariadb/root.h"
 #include "plugins/mariadb/schemas.h"
 #include "plugins/mariadb/session.h"
+#include "plugins/mariadb/sessions.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -107,6 +110,9 @@ public:
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &schemas_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &accounts_; }
+    [[nodiscard]] plugins::Grants* grants() noexcept override { return &grants_; }
+    [[nodiscard]] plugins::Root* root() noexcept override { return &root_; }
+    [[nodiscard]] plugins::Sessions* sessions() noexcept override { return &sessions_; }
 
 private:
     [[nodiscard]] plugins::Place with_port(plugins::Place place) const {
@@ -119,7 +125,10 @@ private:
     Session session_;
     Schemas schemas_{session_};
     Accounts accounts_{session_};
+    AccountGrants grants_{session_};
+    RootAccount root_{session_};
     std::string admin_user_;
+    ServerSessions sessions_{session_, admin_user_};
 };
 
 std::unique_ptr<plugins::Datastore> make() {

@@ -23,9 +23,11 @@ constexpr int limit_attempts = 10; ///< at the connection limit, one slice apart
 
 // Pinned (and never to DEFAULT, which is the global value), since a tenant with enough rights sets
 // those: quoting (names.h) stands on NO_BACKSLASH_ESCAPES and on double quotes and `||` meaning
-// what they mean without ANSI.
+// what they mean without ANSI. Without NO_AUTO_CREATE_USER a GRANT to an account that has just gone
+// makes one without a password.
 constexpr std::string_view modes =
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
+    "SET SESSION sql_mode = "
+    "'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,NO_AUTO_CREATE_USER', "
     "SESSION lock_wait_timeout = 20, SESSION max_statement_time = 0, "
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
     "SESSION sql_quote_show_create = ON, SESSION autocommit = ON";

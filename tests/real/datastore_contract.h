@@ -91,6 +91,10 @@ public:
     Clients& operator=(const Clients&) = delete;
     /// False: refused, for whatever reason.
     bool log_in();
+    /// Over the last of them: an SQL statement, or a line of the fake. False: refused, or cut off.
+    bool run(const std::string& text);
+    /// Does the last of them still answer?
+    bool is_alive();
 
 private:
     Server& server_;

@@ -9,47 +9,12 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/real/datastore_contract.h"
+#include "tests/real/mariadb_client.h"
 
 using namespace jackdaw;
 using namespace jackdaw::test;
 
 namespace {
-
-/// A plain client over the UNIX socket, as whoever the process is just now.
-class Client {
-public:
-    explicit Client(const Server& server, const std::string& user)
-        : session_{::mysql_init(nullptr)} {
-        const auto socket = server.place().run_folder + "/mysqld.sock";
-        in_ = ::mysql_real_connect(session_, nullptr, user.c_str(), nullptr, nullptr, 0,
-                                   socket.c_str(), 0) != nullptr;
-    }
-    ~Client() { ::mysql_close(session_); }
-    Client(const Client&) = delete;
-    Client& operator=(const Client&) = delete;
-
-    [[nodiscard]] bool is_in() const { return in_; }
-    /// First column of each row.
-    std::vector<std::string> ask(const std::string& sql) {
-        INFO(sql);
-        const bool fine = ::mysql_real_query(session_, sql.data(), sql.size()) == 0;
-        INFO(::mysql_error(session_));
-        REQUIRE(fine);
-        std::vector<std::string> column;
-        if (MYSQL_RES* const result = ::mysql_store_result(session_); result != nullptr) {
-            while (MYSQL_ROW const row = ::mysql_fetch_row(result)) {
-                column.emplace_back(row[0] != nullptr ? row[0] : "NULL");
-            }
-            ::mysql_free_result(result);
-        }
-        return column;
-    }
-
-private:
-    MYSQL* session_;
-    bool in_ = false;
-};
 
 const std::string accounts = "SELECT CONCAT(User, '@', Host) FROM mysql.global_priv ORDER BY 1";
 

@@ -392,4 +392,26 @@ bool Clients::log_in() {
     return false;
 }
 
+bool Clients::run(const std::string& text) {
+    if (!sessions_.empty()) {
+        auto* const session = static_cast<MYSQL*>(sessions_.back());
+        if (::mysql_real_query(session, text.data(), text.size()) != 0) {
+            return false;
+        }
+        MYSQL_RES* const result = ::mysql_store_result(session);
+        const bool fine = ::mysql_errno(session) == 0;
+        ::mysql_free_result(result);
+        return fine;
+    }
+    const auto line = text + "\n";
+    (void)!::send(sockets_.back(), line.data(), line.size(), MSG_NOSIGNAL);
+    std::array<char, 4096> reply{};
+    const auto got = ::recv(sockets_.back(), reply.data(), reply.size(), 0);
+    return got >= 2 && reply[0] == 'O' && reply[1] == 'K';
+}
+
+bool Clients::is_alive() {
+    return run(sessions_.empty() ? "COUNT" : "DO 1");
+}
+
 } // namespace jackdaw::test
