@@ -8,6 +8,7 @@
 
 #include "plugins/api/abi.h"
 #include "plugins/api/datastore.h"
+#include "plugins/fake/fake_observe.h"
 #include "plugins/fake/fake_session.h"
 #include "plugins/fake/fake_words.h"
 
@@ -259,6 +260,9 @@ public:
                      place.admin_user,
                      "--options",
                      options_path(place)};
+        if (!place.log_folder.empty()) {
+            spec.argv.insert(spec.argv.end(), {"--log-folder", place.log_folder});
+        }
         spec.environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
         spec.working_folder = place.data_folder;
         spec.stop = {plugins::StopStep{SIGTERM, std::chrono::seconds{30}}};
@@ -299,6 +303,8 @@ public:
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &databases_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &users_; }
+    [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
+    [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
 
 private:
     static plugins::Job job(std::string job_name, std::vector<std::string> argv) {
@@ -317,6 +323,8 @@ private:
     FakeSession session_;
     FakeDatabases databases_{session_};
     FakeUsers users_{session_};
+    FakeLogs logs_{session_};
+    FakeMetrics metrics_{session_};
 };
 
 std::unique_ptr<plugins::Datastore> make() {

@@ -22,6 +22,7 @@
 
 #include "plugins/fake/fake_commands.h"
 #include "plugins/fake/fake_files.h"
+#include "plugins/fake/fake_logs.h"
 #include "plugins/fake/fake_options.h"
 #include "plugins/fake/fake_words.h"
 
@@ -65,7 +66,8 @@ long uid_of(const std::string& name) {
 
 class Server {
 public:
-    Server(const ServeAt& at, const Options& options) : at_{at}, options_{options} {}
+    Server(const ServeAt& at, const Options& options)
+        : at_{at}, options_{options}, log_{at.log_folder} {}
 
     int run() {
         if (const int status = take_folder(); status != 0) {
@@ -246,8 +248,11 @@ private:
         connection.in.append(buffer.data(), static_cast<std::size_t>(got));
         for (auto end = connection.in.find('\n'); end != std::string::npos;
              end = connection.in.find('\n')) {
-            connection.out += answer(journal_, starts_, connection.peer,
-                                     std::string_view{connection.in}.substr(0, end));
+            const auto line = std::string_view{connection.in}.substr(0, end);
+            log_.note(line);
+            const auto about_log = log_.answer(connection.peer, line);
+            connection.out +=
+                about_log ? *about_log : answer(journal_, starts_, connection.peer, line);
             connection.in.erase(0, end + 1);
         }
         if (connection.in.size() > line_bytes_max || connection.out.size() > out_bytes_max) {
@@ -274,6 +279,7 @@ private:
     const ServeAt& at_;
     const Options& options_;
     Journal journal_;
+    GeneralLog log_;
     std::list<Connection> connections_;
     long starts_ = 0;
     int signals_ = -1, unix_ = -1, tcp_ = -1;

@@ -8,7 +8,7 @@
 //   STATUS                              OK starts n                local, as all below
 //   MKDB name charset collation | RMDB name | LSDB
 //   MKUSER name host verifier database… | RMUSER name host | PASSWD name host verifier | LSUSER
-// A list is "OK n" and n lines. A refusal is "ERR
+// and LOG (fake_logs.h). A list is "OK n" and n lines. A refusal is "ERR
 // exists|absent|full|failed|denied|limit|malformed".
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct ServeAt {
     std::string socket_path;
     std::uint16_t port = 0;
     std::string bind_address = "127.0.0.1"; ///< IPv4
+    std::string log_folder;                 ///< empty: no general log
     std::string admin_user;                 ///< looked up in /etc/passwd; or a uid
 };
 

@@ -7,6 +7,7 @@
 #include "plugins/mariadb/accounts.h"
 #include "plugins/mariadb/config.h"
 #include "plugins/mariadb/errors.h"
+#include "plugins/mariadb/logs.h"
 #include "plugins/mariadb/programs.h"
 #include "plugins/mariadb/schemas.h"
 #include "plugins/mariadb/session.h"
@@ -41,7 +42,7 @@ public:
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
         for (const auto& value : {place.data_folder, place.config_folder, place.run_folder,
-                                  place.admin_user, place.bind_address}) {
+                                  place.log_folder, place.admin_user, place.bind_address}) {
             if (!is_plain_option_value(value)) {
                 return Error{Errc::invalid, "a folder, account or address cannot stand in my.cnf"};
             }
@@ -107,6 +108,7 @@ public:
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &schemas_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &accounts_; }
+    [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
 
 private:
     [[nodiscard]] plugins::Place with_port(plugins::Place place) const {
@@ -119,6 +121,7 @@ private:
     Session session_;
     Schemas schemas_{session_};
     Accounts accounts_{session_};
+    ServerLogs logs_{session_};
     std::string admin_user_;
 };
 

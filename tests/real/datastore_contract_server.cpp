@@ -194,13 +194,15 @@ Server::Server(std::string datastore, std::string root, std::string folder)
     place_.data_folder = folder + "/data";
     place_.config_folder = folder + "/config";
     place_.run_folder = folder + "/run";
+    place_.log_folder = folder + "/log-files";
     place_.bind_address = "127.0.0.1";
     if (root_.empty()) { // the host's passwd does not know jackdawd
         place_.admin_user = std::to_string(agent_uid);
     }
     place_.port = free_port();
     place_.machine = {512ULL << 20U, 2, "contract"};
-    for (const auto& one : {place_.data_folder, place_.config_folder, place_.run_folder}) {
+    for (const auto& one :
+         {place_.data_folder, place_.config_folder, place_.run_folder, place_.log_folder}) {
         fs::create_directories(one);
         if (is_root() && one != place_.config_folder) {
             must(::chown(one.c_str(), database_uid, database_uid) == 0, "chown");
