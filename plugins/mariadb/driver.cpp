@@ -8,6 +8,7 @@
 #include "plugins/mariadb/config.h"
 #include "plugins/mariadb/errors.h"
 #include "plugins/mariadb/logs.h"
+#include "plugins/mariadb/metrics.h"
 #include "plugins/mariadb/programs.h"
 #include "plugins/mariadb/schemas.h"
 #include "plugins/mariadb/session.h"
@@ -109,6 +110,7 @@ public:
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &schemas_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &accounts_; }
     [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
+    [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
 
 private:
     [[nodiscard]] plugins::Place with_port(plugins::Place place) const {
@@ -122,6 +124,7 @@ private:
     Schemas schemas_{session_};
     Accounts accounts_{session_};
     ServerLogs logs_{session_};
+    ServerMetrics metrics_{session_};
     std::string admin_user_;
 };
 

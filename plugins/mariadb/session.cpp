@@ -217,12 +217,18 @@ Result<void> Session::open(const plugins::Call& call) {
 }
 
 Result<Rows> Session::query(const plugins::Call& call, std::string_view sql, ServerText show) {
+    JACKDAW_TRY(auto table, query_table(call, sql, show));
+    return std::move(table.rows);
+}
+
+Result<Table> Session::query_table(const plugins::Call& call, std::string_view sql,
+                                   ServerText show) {
     for (int attempt = 0;; ++attempt) {
         const bool fresh = !is_open();
         JACKDAW_CHECK(open(call));
-        auto rows = query_once(call, sql, show);
-        if (rows || fresh || attempt > 0 || !is_lost_session(last_error_)) {
-            return rows;
+        auto table = query_once(call, sql, show);
+        if (table || fresh || attempt > 0 || !is_lost_session(last_error_)) {
+            return table;
         }
         close(); // the old one first: the server has one slot for us
     }
@@ -233,7 +239,8 @@ Result<void> Session::run(const plugins::Call& call, std::string_view sql, Serve
     return ok();
 }
 
-Result<Rows> Session::query_once(const plugins::Call& call, std::string_view sql, ServerText show) {
+Result<Table> Session::query_once(const plugins::Call& call, std::string_view sql,
+                                  ServerText show) {
     last_error_ = 0;
     int failed = 0;
     JACKDAW_CHECK(drive(
@@ -247,12 +254,12 @@ Result<Rows> Session::query_once(const plugins::Call& call, std::string_view sql
         return error;
     }
     if (mysql_field_count(handle_) == 0) {
-        return Rows{};
+        return Table{};
     }
     return fetch(call, show);
 }
 
-Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
+Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     MYSQL_RES* const result = mysql_use_result(handle_); // no I/O
     if (result == nullptr) {
         return failure(show);
@@ -260,7 +267,12 @@ Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
     // Not freed by a guard object: freeing reads the rest of the result, which must be bounded,
     // too. When rows are left the session is abandoned first, and freeing then only frees.
     const auto columns = mysql_num_fields(result);
-    Rows rows;
+    Table table;
+    const MYSQL_FIELD* const fields = mysql_fetch_fields(result);
+    for (unsigned i = 0; i < columns; ++i) {
+        table.columns.emplace_back(fields[i].name, fields[i].name_length);
+    }
+    auto& rows = table.rows;
     std::size_t bytes = 0;
     for (;;) { // bounded by result_rows_max and the deadline
         MYSQL_ROW row = nullptr;
@@ -305,7 +317,7 @@ Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
         return error;
     }
     mysql_free_result(result); // everything was read: no I/O
-    return rows;
+    return table;
 }
 
 } // namespace jackdaw::mariadb
