@@ -143,6 +143,10 @@ std::string mount_image(const std::string& image, const std::string& shared) {
     fs::create_directories(root + shared);
     must(::mount(shared.c_str(), (root + shared).c_str(), nullptr, MS_BIND, nullptr) == 0, "bind");
     must(::mount("/dev", (root + "/dev").c_str(), nullptr, MS_BIND, nullptr) == 0, "bind /dev");
+    const auto programs = root + "/usr/lib/jackdaw"; // the build's, over the image's
+    fs::create_directories(programs);
+    must(::mount(JACKDAW_STAGE_FOLDER, programs.c_str(), nullptr, MS_BIND, nullptr) == 0,
+         "bind the staged programs");
     std::ifstream passwd{root + "/etc/passwd"};
     const std::string known{std::istreambuf_iterator<char>{passwd}, {}};
     std::ofstream more{root + "/etc/passwd", std::ios::app};

@@ -86,6 +86,9 @@ TEST_CASE("the init job writes the redo log that the server then wants") {
                           std::to_string(sizes_for(where.machine).redo_log_bytes / mib) + "M";
         CHECK(std::find(job.argv.begin(), job.argv.end(), size) != job.argv.end());
         CHECK(job.argv[1] == "--no-defaults");
+        CHECK(std::find(job.argv.begin(), job.argv.end(),
+                        "--extra-file=/usr/lib/jackdaw/plugins/mariadb-timezones.sql") !=
+              job.argv.end());
     }
 }
 
