@@ -1,6 +1,6 @@
 // Metrics of real servers, MariaDB's name by name against the exporter whose names dashboards know:
 // Debian's prometheus-mysqld-exporter, started here beside the same server. Skipped, with the
-// reason printed, where that is not installed.
+// reason printed, where that is not unpacked.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* exporter_program = "/usr/bin/prometheus-mysqld-exporter";
+constexpr const char* exporter_program = JACKDAW_EXPORTER; ///< packaging/build-deps unpacks it
 
 /// Sample name and labels (sorted) → value.
 using Samples = std::map<std::string, double>;
@@ -186,7 +186,7 @@ bool has_exporter() {
         return true;
     }
     std::cerr << "skipped: the comparison needs prometheus-mysqld-exporter (packaging/build-deps "
-                 "run)\n";
+                 "test)\n";
     return false;
 }
 
