@@ -186,10 +186,10 @@ std::vector<proto::MetricFamily> Families::take() {
 void add_status(Families& families, const Rows& rows) {
     std::string local_state, cluster_state, provider;
     for (const auto& row : rows) {
-        if (row.size() != 2 || !row[0]) {
+        if (row.size() != 2) {
             continue;
         }
-        const auto key = metric_name(*row[0]);
+        const auto key = metric_name(text_of(row[0])); // NULL: empty, and left out below
         const auto text = text_of(row[1]);
         if (key == "wsrep_local_state_uuid") {
             local_state = label_text(text);
@@ -236,10 +236,10 @@ void add_variables(Families& families, const Rows& rows, bool& has_response_time
         {"wsrep_provider_options", ""}, {"tx_isolation", ""},
         {"transaction_isolation", ""}};
     for (const auto& row : rows) {
-        if (row.size() != 2 || !row[0]) {
+        if (row.size() != 2) {
             continue;
         }
-        const auto key = metric_name(*row[0]);
+        const auto key = metric_name(text_of(row[0])); // NULL: empty, and left out below
         const auto text = text_of(row[1]);
         if (const auto value = metric_number(text); value && !key.empty()) {
             families.add("mysql_global_variables_" + key, "gauge",

@@ -20,7 +20,7 @@ std::vector<std::string> lines(Families& families) {
         for (const auto& sample : family.samples) {
             std::string labels;
             for (const auto& [name, value] : sample.labels) {
-                labels += (labels.empty() ? "" : ",") + name + "=" + value;
+                labels += fmt::format("{}{}={}", labels.empty() ? "" : ",", name, value);
             }
             result.push_back(fmt::format("{} {} {}{{{}}} {}", family.name, family.type,
                                          sample.suffix, labels, sample.value));
@@ -54,8 +54,7 @@ TEST_CASE("only what is a number as a whole is one") {
              {"Jan  2 00:00:01 1970 GMT", 86401},
              {"2000-03-01 00:00:00", 951868800}}) {
         INFO(text);
-        REQUIRE(metric_number(text).has_value());
-        CHECK(*metric_number(text) == value);
+        CHECK((metric_number(text) == value));
     }
     for (const std::string text : {"",        "-",
                                    "1 ",      " 1",
@@ -74,8 +73,8 @@ TEST_CASE("only what is a number as a whole is one") {
 }
 
 TEST_CASE("dates are read only as they are written") {
-    CHECK(*date_seconds("Nov 12 10:12:13 2027 GMT") == 1826014333);
-    CHECK(*date_seconds("Feb 29 00:00:00 2028 GMT") == 1835395200);
+    CHECK((date_seconds("Nov 12 10:12:13 2027 GMT") == 1826014333));
+    CHECK((date_seconds("Feb 29 00:00:00 2028 GMT") == 1835395200));
     for (const auto* text :
          {"Nov 12 10:12:13 2027", "Nov 12 10:12:13 2027 CET", "Non 12 10:12:13 2027 GMT",
           "Nov 32 10:12:13 2027 GMT", "Feb 29 00:00:00 2027 GMT", "Nov 12 24:12:13 2027 GMT",
@@ -118,8 +117,8 @@ TEST_CASE("status variables have the exporter's names and groups") {
               "mysql_global_status_innodb_row_lock_time_max unknown {} 11",
               "mysql_global_status_innodb_row_ops counter _total{operation=read} 10",
               "mysql_global_status_odd_n__me unknown {} 1",
-              "mysql_global_status_performance_schema_lost counter "
-              "_total{instrumentation=users_lost} 0",
+              ("mysql_global_status_performance_schema_lost counter "
+               "_total{instrumentation=users_lost} 0"),
               "mysql_global_status_threads_running unknown {} 3",
               "mysql_global_status_wsrep_cluster_status unknown {} 0",
           });
@@ -141,17 +140,18 @@ TEST_CASE("variables are numbers, booleans and the texts that say what server it
                    {"wsrep_provider_options", "a = 1; gcache.size = 128M; b = 2"}},
                   response_times);
     CHECK_FALSE(response_times);
-    CHECK(lines(families) ==
-          std::vector<std::string>{
-              "mysql_galera_gcache_size_bytes gauge {} 134217728",
-              "mysql_galera_variables info _info{wsrep_cluster_name=c} 1",
-              "mysql_global_variables_have_ssl gauge {} 1",
-              "mysql_global_variables_max_connections gauge {} 151",
-              "mysql_global_variables_read_only gauge {} 0",
-              "mysql_transaction_isolation gauge {level=REPEATABLE-READ} 1",
-              "mysql_version info "
-              "_info{innodb_version=10.11.19,version=10.11.19-MariaDB,version_comment=Debian 12} 1",
-          });
+    CHECK(
+        lines(families) ==
+        std::vector<std::string>{
+            "mysql_galera_gcache_size_bytes gauge {} 134217728",
+            "mysql_galera_variables info _info{wsrep_cluster_name=c} 1",
+            "mysql_global_variables_have_ssl gauge {} 1",
+            "mysql_global_variables_max_connections gauge {} 151",
+            "mysql_global_variables_read_only gauge {} 0",
+            "mysql_transaction_isolation gauge {level=REPEATABLE-READ} 1",
+            ("mysql_version info "
+             "_info{innodb_version=10.11.19,version=10.11.19-MariaDB,version_comment=Debian 12} 1"),
+        });
     add_variables(families, {{"query_response_time_stats", "ON"}}, response_times);
     CHECK(response_times);
 }
