@@ -4,7 +4,8 @@
 //   jackdaw-fake-db --version
 //   jackdaw-fake-db --init DIR [--options FILE]
 //   jackdaw-fake-db --check FILE [--options FILE]
-//   jackdaw-fake-db --serve DIR SOCKET PORT [--bind ADDRESS] [--admin-user NAME] [--options FILE]
+//   jackdaw-fake-db --serve DIR SOCKET PORT [--bind ADDRESS] [--admin-user NAME] [--log-folder DIR]
+//                   [--options FILE]
 
 #include <cstdio>
 #include <cstdlib>
@@ -49,6 +50,8 @@ int main(int argc, char** argv) {
             named = &at.bind_address;
         } else if (arguments[i] == "--admin-user") {
             named = &at.admin_user;
+        } else if (arguments[i] == "--log-folder") {
+            named = &at.log_folder;
         }
         if (named == nullptr) {
             positional.push_back(arguments[i]);

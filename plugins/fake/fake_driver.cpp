@@ -10,6 +10,7 @@
 #include "plugins/api/datastore.h"
 #include "plugins/fake/fake_accounts.h"
 #include "plugins/fake/fake_names.h"
+#include "plugins/fake/fake_observe.h"
 #include "plugins/fake/fake_session.h"
 #include "plugins/fake/fake_words.h"
 
@@ -233,6 +234,9 @@ public:
                      place.admin_user,
                      "--options",
                      options_path(place)};
+        if (!place.log_folder.empty()) {
+            spec.argv.insert(spec.argv.end(), {"--log-folder", place.log_folder});
+        }
         spec.environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
         spec.working_folder = place.data_folder;
         spec.stop = {plugins::StopStep{SIGTERM, std::chrono::seconds{30}}};
@@ -276,6 +280,8 @@ public:
     [[nodiscard]] plugins::Grants* grants() noexcept override { return &grants_; }
     [[nodiscard]] plugins::Root* root() noexcept override { return &root_; }
     [[nodiscard]] plugins::Sessions* sessions() noexcept override { return &sessions_; }
+    [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
+    [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
 
 private:
     static plugins::Job job(std::string job_name, std::vector<std::string> argv) {
@@ -297,6 +303,8 @@ private:
     FakeGrants grants_{session_};
     FakeRoot root_{session_};
     FakeSessions sessions_{session_};
+    FakeLogs logs_{session_};
+    FakeMetrics metrics_{session_};
 };
 
 std::unique_ptr<plugins::Datastore> make() {

@@ -23,6 +23,7 @@
 
 #include "plugins/fake/fake_commands.h"
 #include "plugins/fake/fake_files.h"
+#include "plugins/fake/fake_logs.h"
 #include "plugins/fake/fake_options.h"
 #include "plugins/fake/fake_words.h"
 
@@ -66,7 +67,8 @@ long uid_of(const std::string& name) {
 
 class Server {
 public:
-    Server(const ServeAt& at, const Options& options) : at_{at}, options_{options} {}
+    Server(const ServeAt& at, const Options& options)
+        : at_{at}, options_{options}, log_{at.log_folder} {}
 
     int run() {
         if (const int status = take_folder(); status != 0) {
@@ -218,8 +220,11 @@ private:
     void take_lines(Connection& connection) {
         for (auto end = connection.in.find('\n');
              end != std::string::npos && !connection.peer.wakes; end = connection.in.find('\n')) {
-            connection.out += answer(journal_, starts_, connection.peer, crowd(),
-                                     std::string_view{connection.in}.substr(0, end));
+            const auto line = std::string_view{connection.in}.substr(0, end);
+            log_.note(line);
+            const auto about_log = log_.answer(connection.peer, line);
+            connection.out +=
+                about_log ? *about_log : answer(journal_, starts_, connection.peer, crowd(), line);
             connection.in.erase(0, end + 1);
         }
     }
@@ -322,6 +327,7 @@ private:
     const ServeAt& at_;
     const Options& options_;
     Journal journal_;
+    GeneralLog log_;
     std::list<Connection> connections_;
     long starts_ = 0;
     std::uint64_t last_id_ = 0;

@@ -15,6 +15,8 @@
 //   LSSESS | KILL id session|query      its own sessions are those over the UNIX socket
 // A list is "OK n" and n lines. A refusal is "ERR
 // exists|absent|full|failed|denied|limit|interrupted|malformed".
+// and LOG (fake_logs.h). A list is "OK n" and n lines. A refusal is "ERR
+// exists|absent|full|failed|denied|limit|malformed".
 
 #include <cstdint>
 #include <string>
@@ -28,6 +30,7 @@ struct ServeAt {
     std::string socket_path;
     std::uint16_t port = 0;
     std::string bind_address = "127.0.0.1"; ///< IPv4
+    std::string log_folder;                 ///< empty: no general log
     std::string admin_user;                 ///< looked up in /etc/passwd; or a uid
 };
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "plugins/mariadb/logs.h"
 #include "plugins/mariadb/names.h"
 
 namespace jackdaw::mariadb {
@@ -94,6 +95,14 @@ std::string option_file(const plugins::Place& place) {
     set("port", place.port);
     set("init_file", place.config_folder + "/" + init_file_name);
     // No log_error: to standard error, which the guard keeps.
+
+    text += "\n# logs in files of their own, off until asked for\n";
+    set("log_output", "FILE");
+    set("slow_query_log", "OFF");
+    set("slow_query_log_file", place.log_folder + "/" + slow_log_file);
+    set("long_query_time", 1); // the engine's 10 s would show only what everybody has noticed
+    set("general_log", "OFF");
+    set("general_log_file", place.log_folder + "/" + general_log_file);
 
     text += "\n# who may do what\n";
     set("skip_name_resolve", "ON"); // no login waits for a name server

@@ -8,6 +8,8 @@
 #include "plugins/mariadb/config.h"
 #include "plugins/mariadb/errors.h"
 #include "plugins/mariadb/grants.h"
+#include "plugins/mariadb/logs.h"
+#include "plugins/mariadb/metrics.h"
 #include "plugins/mariadb/programs.h"
 #include "plugins/mariadb/root.h"
 #include "plugins/mariadb/schemas.h"
@@ -44,7 +46,7 @@ public:
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
         for (const auto& value : {place.data_folder, place.config_folder, place.run_folder,
-                                  place.admin_user, place.bind_address}) {
+                                  place.log_folder, place.admin_user, place.bind_address}) {
             if (!is_plain_option_value(value)) {
                 return Error{Errc::invalid, "a folder, account or address cannot stand in my.cnf"};
             }
@@ -113,6 +115,8 @@ public:
     [[nodiscard]] plugins::Grants* grants() noexcept override { return &grants_; }
     [[nodiscard]] plugins::Root* root() noexcept override { return &root_; }
     [[nodiscard]] plugins::Sessions* sessions() noexcept override { return &sessions_; }
+    [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
+    [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
 
 private:
     [[nodiscard]] plugins::Place with_port(plugins::Place place) const {
@@ -127,6 +131,8 @@ private:
     Accounts accounts_{session_};
     AccountGrants grants_{session_};
     RootAccount root_{session_};
+    ServerLogs logs_{session_};
+    ServerMetrics metrics_{session_};
     std::string admin_user_;
     ServerSessions sessions_{session_, admin_user_};
 };

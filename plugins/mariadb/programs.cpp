@@ -107,6 +107,8 @@ plugins::Job initialise_job(const plugins::Place& place) {
         fmt::format("--innodb-log-file-size={}M", sizes.redo_log_bytes / mib),
         "--character-set-server=utf8mb4",
         "--tmpdir=" + place.data_folder,
+        // Time zones by name (CONVERT_TZ, SET time_zone): 597 of them, 0.12 s of the 0.45 s.
+        fmt::format("--extra-file={}", timezone_file),
         // A thousand fsyncs for files that are worth nothing until all are there: the agent calls
         // syncfs once, before it writes that the folder is complete.
         "--innodb-flush-method=nosync",

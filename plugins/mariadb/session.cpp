@@ -32,6 +32,10 @@ constexpr std::string_view modes =
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
     "SESSION sql_quote_show_create = ON, SESSION autocommit = ON";
 
+// What the agent says every second is noise in the tenant's logs, and what it says of accounts is
+// none of theirs.
+constexpr std::string_view unlogged = "SET SESSION sql_log_off = ON, SESSION slow_query_log = OFF";
+
 void start_library() {
     static std::once_flag once; // mysql_init() does it, too, but not safely from two threads
     std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
@@ -184,6 +188,15 @@ Result<void> Session::pin_modes(const plugins::Call& call) {
         close();
         return std::move(pinned).error();
     }
+    if (auto quiet = query_once(call, unlogged, ServerText::yes); !quiet) {
+        // Without its rights the account still lets the agent see that the server answers; the
+        // next start gives them back.
+        if (quiet.error().code() != Errc::not_allowed) {
+            close();
+            return std::move(quiet).error();
+        }
+        last_error_ = 0;
+    }
     return ok();
 }
 
@@ -206,12 +219,18 @@ Result<void> Session::open(const plugins::Call& call) {
 }
 
 Result<Rows> Session::query(const plugins::Call& call, std::string_view sql, ServerText show) {
+    JACKDAW_TRY(auto table, query_table(call, sql, show));
+    return std::move(table.rows);
+}
+
+Result<Table> Session::query_table(const plugins::Call& call, std::string_view sql,
+                                   ServerText show) {
     for (int attempt = 0;; ++attempt) {
         const bool fresh = !is_open();
         JACKDAW_CHECK(open(call));
-        auto rows = query_once(call, sql, show);
-        if (rows || fresh || attempt > 0 || !is_lost_session(last_error_)) {
-            return rows;
+        auto table = query_once(call, sql, show);
+        if (table || fresh || attempt > 0 || !is_lost_session(last_error_)) {
+            return table;
         }
         close(); // the old one first: the server has one slot for us
     }
@@ -222,7 +241,8 @@ Result<void> Session::run(const plugins::Call& call, std::string_view sql, Serve
     return ok();
 }
 
-Result<Rows> Session::query_once(const plugins::Call& call, std::string_view sql, ServerText show) {
+Result<Table> Session::query_once(const plugins::Call& call, std::string_view sql,
+                                  ServerText show) {
     last_error_ = 0;
     int failed = 0;
     JACKDAW_CHECK(drive(
@@ -236,12 +256,12 @@ Result<Rows> Session::query_once(const plugins::Call& call, std::string_view sql
         return error;
     }
     if (mysql_field_count(handle_) == 0) {
-        return Rows{};
+        return Table{};
     }
     return fetch(call, show);
 }
 
-Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
+Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     MYSQL_RES* const result = mysql_use_result(handle_); // no I/O
     if (result == nullptr) {
         return failure(show);
@@ -249,7 +269,12 @@ Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
     // Not freed by a guard object: freeing reads the rest of the result, which must be bounded,
     // too. When rows are left the session is abandoned first, and freeing then only frees.
     const auto columns = mysql_num_fields(result);
-    Rows rows;
+    Table table;
+    const MYSQL_FIELD* const fields = mysql_fetch_fields(result);
+    for (unsigned i = 0; i < columns; ++i) {
+        table.columns.emplace_back(fields[i].name, fields[i].name_length);
+    }
+    auto& rows = table.rows;
     std::size_t bytes = 0;
     for (;;) { // bounded by result_rows_max and the deadline
         MYSQL_ROW row = nullptr;
@@ -294,7 +319,7 @@ Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
         return error;
     }
     mysql_free_result(result); // everything was read: no I/O
-    return rows;
+    return table;
 }
 
 } // namespace jackdaw::mariadb

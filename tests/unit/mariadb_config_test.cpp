@@ -16,6 +16,7 @@ plugins::Place place() {
     where.data_folder = "/v/data";
     where.config_folder = "/etc/jackdaw/database";
     where.run_folder = "/run/jackdaw/database";
+    where.log_folder = "/v/log";
     where.port = 3306;
     where.machine = {gib, 2, "m"};
     return where;
@@ -49,13 +50,26 @@ TEST_CASE("sizes grow with the machine and never exceed it") {
 
 TEST_CASE("my.cnf is durable, local where it must be, and logs to the guard") {
     const auto text = option_file(place());
-    for (const char* line :
-         {"[mariadbd]", "datadir = /v/data", "socket = /run/jackdaw/database/mysqld.sock",
-          "port = 3306", "bind_address = 0.0.0.0", "init_file = /etc/jackdaw/database/init.sql",
-          "innodb_flush_log_at_trx_commit = 1", "innodb_doublewrite = ON", "local_infile = OFF",
-          "symbolic_links = OFF", "skip_name_resolve = ON",
-          "secure_file_priv = /etc/jackdaw/database", "character_set_server = utf8mb4",
-          "innodb_log_file_size = 48M"}) {
+    for (const char* line : {"[mariadbd]",
+                             "datadir = /v/data",
+                             "socket = /run/jackdaw/database/mysqld.sock",
+                             "port = 3306",
+                             "bind_address = 0.0.0.0",
+                             "init_file = /etc/jackdaw/database/init.sql",
+                             "innodb_flush_log_at_trx_commit = 1",
+                             "innodb_doublewrite = ON",
+                             "local_infile = OFF",
+                             "symbolic_links = OFF",
+                             "skip_name_resolve = ON",
+                             "secure_file_priv = /etc/jackdaw/database",
+                             "character_set_server = utf8mb4",
+                             "innodb_log_file_size = 48M",
+                             "log_output = FILE",
+                             "slow_query_log = OFF",
+                             "slow_query_log_file = /v/log/slow.log",
+                             "long_query_time = 1",
+                             "general_log = OFF",
+                             "general_log_file = /v/log/general.log"}) {
         INFO(line);
         CHECK(has_line(text, line));
     }
@@ -72,6 +86,9 @@ TEST_CASE("the init job writes the redo log that the server then wants") {
                           std::to_string(sizes_for(where.machine).redo_log_bytes / mib) + "M";
         CHECK(std::find(job.argv.begin(), job.argv.end(), size) != job.argv.end());
         CHECK(job.argv[1] == "--no-defaults");
+        CHECK(std::find(job.argv.begin(), job.argv.end(),
+                        "--extra-file=/usr/lib/jackdaw/plugins/mariadb-timezones.sql") !=
+              job.argv.end());
     }
 }
 
