@@ -7,6 +7,7 @@
 #include "plugins/mariadb/accounts.h"
 #include "plugins/mariadb/config.h"
 #include "plugins/mariadb/errors.h"
+#include "plugins/mariadb/parameters.h"
 #include "plugins/mariadb/programs.h"
 #include "plugins/mariadb/schemas.h"
 #include "plugins/mariadb/session.h"
@@ -47,7 +48,8 @@ public:
             }
         }
         const auto full = with_port(place);
-        return std::vector<plugins::RenderedFile>{{option_file_name, option_file(full)},
+        JACKDAW_TRY(auto options, option_file(full));
+        return std::vector<plugins::RenderedFile>{{option_file_name, std::move(options)},
                                                   {init_file_name, init_file(full)}};
     }
     [[nodiscard]] std::optional<plugins::Job>
@@ -107,6 +109,7 @@ public:
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &schemas_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &accounts_; }
+    [[nodiscard]] plugins::Parameters* parameters() noexcept override { return &parameters_; }
 
 private:
     [[nodiscard]] plugins::Place with_port(plugins::Place place) const {
@@ -119,6 +122,7 @@ private:
     Session session_;
     Schemas schemas_{session_};
     Accounts accounts_{session_};
+    EngineParameters parameters_{session_};
     std::string admin_user_;
 };
 

@@ -158,7 +158,7 @@ plugins::LaunchSpec launch(const plugins::Place& place) {
     spec.argv = {server, "--defaults-file=" + option_file_path(place)};
     spec.environment = environment();
     spec.working_folder = place.data_folder;
-    spec.limits.open_files = sizes_for(place.machine).open_files;
+    spec.limits.open_files = open_files_wanted(place);
     // A big buffer pool takes minutes to write out; it is never cut short by less than this.
     spec.stop = {plugins::StopStep{SIGTERM, std::chrono::seconds{600}}};
     return spec;
