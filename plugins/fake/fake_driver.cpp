@@ -8,6 +8,7 @@
 
 #include "plugins/api/abi.h"
 #include "plugins/api/datastore.h"
+#include "plugins/fake/fake_parameters.h"
 #include "plugins/fake/fake_session.h"
 #include "plugins/fake/fake_words.h"
 
@@ -21,6 +22,10 @@ constexpr std::array<std::string_view, 3> charsets{"utf8mb4", "utf8", "latin1"};
 
 std::string socket_path(const plugins::Place& place) {
     return place.run_folder + "/fake.sock";
+}
+
+std::string config_path(const plugins::Place& place) {
+    return place.config_folder + "/" + config_name;
 }
 
 std::string options_path(const plugins::Place& place) {
@@ -229,14 +234,13 @@ public:
     }
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
-        return std::vector<plugins::RenderedFile>{
-            {"fake.conf",
-             fmt::format("[fake]\ninstance = {}\nport = {}\n", place.instance_id, port(place))}};
+        JACKDAW_TRY(auto config, render_config(place, port(place)));
+        return std::vector<plugins::RenderedFile>{{config_name, std::move(config)}};
     }
     [[nodiscard]] std::optional<plugins::Job>
     check_config_job(const plugins::Place& place) const override {
-        return job("fake-check", {program, "--check", place.config_folder + "/fake.conf",
-                                  "--options", options_path(place)});
+        return job("fake-check",
+                   {program, "--check", config_path(place), "--options", options_path(place)});
     }
     [[nodiscard]] Result<void> judge_config(int exit_status,
                                             std::string_view output) const override {
@@ -257,6 +261,8 @@ public:
                      place.bind_address,
                      "--admin-user",
                      place.admin_user,
+                     "--config",
+                     config_path(place),
                      "--options",
                      options_path(place)};
         spec.environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
@@ -299,6 +305,7 @@ public:
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &databases_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &users_; }
+    [[nodiscard]] plugins::Parameters* parameters() noexcept override { return &parameters_; }
 
 private:
     static plugins::Job job(std::string job_name, std::vector<std::string> argv) {
@@ -317,6 +324,7 @@ private:
     FakeSession session_;
     FakeDatabases databases_{session_};
     FakeUsers users_{session_};
+    FakeParameters parameters_{session_};
 };
 
 std::unique_ptr<plugins::Datastore> make() {

@@ -18,11 +18,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <list>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "plugins/fake/fake_commands.h"
 #include "plugins/fake/fake_files.h"
 #include "plugins/fake/fake_options.h"
+#include "plugins/fake/fake_settings.h"
 #include "plugins/fake/fake_words.h"
 
 namespace jackdaw::fake {
@@ -70,6 +73,10 @@ public:
     int run() {
         if (const int status = take_folder(); status != 0) {
             return status;
+        }
+        if (const auto why = read_config()) {
+            std::fprintf(stderr, "jackdaw-fake-db: [ERROR] %s\n", why->c_str());
+            return 1;
         }
         delay(options_.start_delay_ms);
         if (options_.start_fail != 0) {
@@ -120,6 +127,14 @@ private:
             std::perror("jackdaw-fake-db: count the start"); // a full volume: goes on, like MariaDB
         }
         return 0;
+    }
+
+    std::optional<std::string> read_config() {
+        if (at_.config_path.empty()) {
+            return std::nullopt;
+        }
+        const auto complaint = variables_.load(read_small(at_.config_path));
+        return complaint ? complaint : variables_.start_failure();
     }
 
     bool listen_unix() {
@@ -246,8 +261,10 @@ private:
         connection.in.append(buffer.data(), static_cast<std::size_t>(got));
         for (auto end = connection.in.find('\n'); end != std::string::npos;
              end = connection.in.find('\n')) {
-            connection.out += answer(journal_, starts_, connection.peer,
-                                     std::string_view{connection.in}.substr(0, end));
+            const auto line = std::string_view{connection.in}.substr(0, end);
+            auto reply = answer_settings(variables_, connection.peer.local, line);
+            connection.out +=
+                reply ? std::move(*reply) : answer(journal_, starts_, connection.peer, line);
             connection.in.erase(0, end + 1);
         }
         if (connection.in.size() > line_bytes_max || connection.out.size() > out_bytes_max) {
@@ -274,6 +291,7 @@ private:
     const ServeAt& at_;
     const Options& options_;
     Journal journal_;
+    Variables variables_;
     std::list<Connection> connections_;
     long starts_ = 0;
     int signals_ = -1, unix_ = -1, tcp_ = -1;

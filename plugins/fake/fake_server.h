@@ -6,6 +6,7 @@
 //   LOGIN name password                 OK                         TCP
 //   PUT key value | GET key | COUNT     OK | OK value | OK n       after LOGIN, or local
 //   STATUS                              OK starts n                local, as all below
+//   PARAMS | SET name value             n lines "name value source"
 //   MKDB name charset collation | RMDB name | LSDB
 //   MKUSER name host verifier database… | RMUSER name host | PASSWD name host verifier | LSUSER
 // A list is "OK n" and n lines. A refusal is "ERR
@@ -24,6 +25,7 @@ struct ServeAt {
     std::uint16_t port = 0;
     std::string bind_address = "127.0.0.1"; ///< IPv4
     std::string admin_user;                 ///< looked up in /etc/passwd; or a uid
+    std::string config_path;                ///< fake.conf; empty: every parameter's default
 };
 
 inline constexpr int tcp_connections_max = 32;

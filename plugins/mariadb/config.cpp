@@ -156,12 +156,7 @@ std::uint64_t open_files_wanted(const plugins::Place& place) noexcept {
         own_number(place, "max_connections", sizes.connections_max), connections_most);
     const auto tables = std::min<std::uint64_t>(
         own_number(place, "table_open_cache", sizes.table_cache), table_cache_most);
-    const auto instances = std::min<std::uint64_t>(
-        own_number(place, "table_open_cache_instances", table_cache_instances), 64);
-    const auto extra = 100 + connections;
-    return std::max(
-        extra + 2 * std::max<std::uint64_t>(instances, 1) * tables,
-        std::min<std::uint64_t>(own_number(place, "open_files_limit", 0), std::uint64_t{1} << 20U));
+    return 100 + connections + 2 * table_cache_instances * tables;
 }
 
 Result<std::string> option_file(const plugins::Place& place) {

@@ -51,6 +51,11 @@ std::string lower(std::string text) {
     return text;
 }
 
+bool names_an_engine(std::string_view name) noexcept {
+    return name == "default_storage_engine" || name == "default_tmp_storage_engine" ||
+           name == "enforce_storage_engine";
+}
+
 std::string type_of(std::string_view type) {
     if (type == "BOOLEAN") {
         return "boolean";
@@ -121,7 +126,8 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
                               const Settings& computed) {
     proto::Parameter parameter;
     parameter.name = lower(text_of(row, c_name, name_bytes_max));
-    parameter.type = type_of(row[c_type].value_or(""));
+    parameter.type =
+        names_an_engine(parameter.name) ? "enumeration" : type_of(row[c_type].value_or(""));
     parameter.text = text_of(row, c_text, text_bytes_max);
     parameter.current = text_of(row, c_current);
     parameter.default_value = text_of(row, c_default);
@@ -134,7 +140,8 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
         parameter.default_value = real_text(std::move(parameter.default_value));
     }
     if (parameter.type == "enumeration" || parameter.type == "set") {
-        for (const auto word : split_words(text_of(row, c_allowed, 16 * shown_bytes_max))) {
+        const auto words = text_of(row, c_allowed, 16 * shown_bytes_max);
+        for (const auto word : split_words(words)) {
             if (parameter.allowed.size() < allowed_max) {
                 parameter.allowed.emplace_back(word.substr(0, name_bytes_max));
             }
@@ -160,10 +167,7 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
 } // namespace
 
 std::string parameters_statement(const std::vector<std::string>& names) {
-    // The session began with the global values, which may be too small for this very statement.
     std::string sql =
-        "SET STATEMENT max_session_mem_used = 1073741824, tmp_memory_table_size = 16777216, "
-        "max_heap_table_size = 16777216, tmp_disk_table_size = 18446744073709551615 FOR "
         "SELECT VARIABLE_NAME, VARIABLE_SCOPE, VARIABLE_TYPE, READ_ONLY, GLOBAL_VALUE, "
         "GLOBAL_VALUE_ORIGIN, GLOBAL_VALUE_PATH, DEFAULT_VALUE, NUMERIC_MIN_VALUE, "
         "NUMERIC_MAX_VALUE, NUMERIC_BLOCK_SIZE, "

@@ -15,8 +15,7 @@
 
 namespace jackdaw::mariadb {
 
-/// Statement for the variables named (all for none), in the columns that parameters_of() reads. It
-/// gives itself the memory that a tenant's global settings may deny it.
+/// Statement for the variables named (all for none), in the columns that parameters_of() reads.
 [[nodiscard]] std::string parameters_statement(const std::vector<std::string>& names);
 
 /// Sorted by name. Texts of the server are cut and made printable; `corrupt` for another shape and

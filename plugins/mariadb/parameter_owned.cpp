@@ -18,6 +18,9 @@ constexpr std::string_view keys = "it needs a key management plug-in, and this s
 constexpr std::string_view tls = "a certificate that is missing or wrong turns TLS off silently; "
                                  "TLS is the agent's to set up";
 constexpr std::string_view command = "it is a command to the server and no setting";
+constexpr std::string_view chosen = "the server chooses by what the volume's file system can";
+constexpr std::string_view files = "it follows from max_connections, table_open_cache and what the "
+                                   "machine allows";
 constexpr std::string_view effectless = "this server shows it and does nothing with it";
 constexpr std::string_view rescue = "it keeps the agent from working; it is for rescuing data by "
                                     "hand";
@@ -112,6 +115,10 @@ constexpr std::array rules{
     Rule{"ignore_db_dirs", rescue}, // hides databases from every list
     Rule{"innodb_force_recovery", rescue},
     Rule{"innodb_read_only", rescue}, // the init file could not write
+    Rule{"innodb_log_file_buffering", chosen},
+    Rule{"innodb_log_file_mmap", chosen},
+    Rule{"open_files_limit", files},
+    Rule{"table_open_cache_instances", files},
     Rule{"date_format", effectless},
     Rule{"datetime_format", effectless},
     Rule{"time_format", effectless},

@@ -26,6 +26,13 @@ struct Refused {
 };
 constexpr std::array refused_values{
     Refused{"event_scheduler", "ORIGINAL", "it is an internal state of the server"},
+    Refused{"innodb_compression_algorithm", "bzip2", "its provider is not loaded"},
+    Refused{"innodb_compression_algorithm", "lz4", "its provider is not loaded"},
+    Refused{"innodb_compression_algorithm", "lzma", "its provider is not loaded"},
+    Refused{"innodb_compression_algorithm", "lzo", "its provider is not loaded"},
+    Refused{"innodb_compression_algorithm", "snappy", "its provider is not loaded"},
+    Refused{"log_slow_filter", "", "a start takes nothing for everything"},
+    Refused{"myisam_recover_options", "", "nothing is called OFF here"},
     Refused{"innodb_flush_method", "nosync",
             "a crash of the machine would lose rows that were acknowledged"},
     Refused{"innodb_flush_method", "littlesync",
@@ -38,9 +45,29 @@ struct Range {
     std::uint64_t min, max;
     std::string_view why;
 };
+constexpr std::uint64_t query_cache_least = 40960; ///< sql/sql_cache.h
 constexpr std::uint64_t no_max = ~std::uint64_t{0};
 constexpr std::array ranges{
-    Range{"max_session_mem_used", 1U << 20U, no_max, "no session could be served with less"},
+    // 16 pages of the default size in 256: below that SET refuses, and a start raises it.
+    Range{"innodb_buffer_pool_size", 5U << 20U, no_max, "the server does not work with less"},
+    // More than anybody has, and the server would try to make it on the volume.
+    Range{"innodb_log_file_size", 4U << 20U, 512ULL << 30U,
+          "MariaDB documents 512 GiB as the most"},
+    Range{"innodb_max_undo_log_size", 10U << 20U, 1ULL << 46U, "2^32 pages of 16 KiB are the most"},
+    Range{"query_cache_min_res_unit", 512, no_max, "the server takes no smaller one"},
+    Range{"key_buffer_size", 4096, no_max, "the default key cache cannot be dropped"},
+    Range{"back_log", 1, no_max, "0 lets the server compute it: unset it for that"},
+    Range{"innodb_buffer_pool_size_max", 8U << 20U, 1ULL << 43U,
+          "the server cannot map more than 8 TiB of addresses for it"},
+    Range{"innodb_buffer_pool_size_auto_min", 8U << 20U, no_max,
+          "0 lets the server compute it: unset it for that"},
+    Range{"innodb_io_capacity_max", 100, (1ULL << 32U) - 2,
+          "the largest number lets the server compute it: unset it for that"},
+    Range{"innodb_open_files", 10, 1U << 20U, "beyond that the server takes its own choice"},
+    Range{"log_warnings", 0, (1U << 31U) - 1, "a start takes a larger one for a negative number"},
+    // Above 2^63 - 1 10.11.19 dies of signal 11 at start.
+    Range{"max_session_mem_used", 1U << 20U, ~std::uint64_t{0} >> 1U,
+          "no session could be served with less"},
 };
 
 constexpr std::array<std::string_view, 2> powers_of_two{"innodb_ft_sort_pll_degree",
@@ -109,6 +136,13 @@ Result<void> check_integer(const proto::Parameter& parameter, const std::string&
                                 range.why);
         }
     }
+    if (parameter.name == "query_cache_size" && number->magnitude != 0 &&
+        number->magnitude < query_cache_least) {
+        return Error{Errc::invalid, fmt::format("a query cache of {} bytes is too small, MariaDB "
+                                                "would silently have none",
+                                                value)}
+            .with_hint(fmt::format("0, or {} and more", query_cache_least));
+    }
     const auto step = parse_number(parameter.step);
     if (step && step->magnitude > 1 && number->magnitude % step->magnitude != 0) {
         const auto below = number->magnitude - number->magnitude % step->magnitude;
@@ -152,8 +186,18 @@ std::string not_settable_text(const proto::Parameter& parameter) {
 
 bool waits_for_restart(const proto::Parameter& parameter, std::string_view value) noexcept {
     // Event Scheduler (Knowledge Base, Events): DISABLED is for the option file only.
-    return parameter.restart || (parameter.name == "event_scheduler" &&
-                                 (value == "DISABLED" || parameter.current == "DISABLED"));
+    if (parameter.name == "event_scheduler") {
+        return value == "DISABLED" || parameter.current == "DISABLED";
+    }
+    // Both are dynamic by SYSTEM_VARIABLES, and SET GLOBAL refuses them: one is the session's
+    // alone, the other wants a pool at work.
+    if (parameter.name == "tcp_nodelay" || parameter.name == "thread_pool_size") {
+        return true;
+    }
+    // A server that was started without a limit does not count (Knowledge Base, Server System
+    // Variables, max_user_connections).
+    return parameter.restart ||
+           (parameter.name == "max_user_connections" && parameter.current == "0" && value != "0");
 }
 
 Result<std::pair<std::string, std::string>>

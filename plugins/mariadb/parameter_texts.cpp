@@ -13,7 +13,7 @@ namespace jackdaw::mariadb {
 namespace {
 
 // sql/sql_locale.cc (Knowledge Base, Server Locale); the server lists them in a plug-in only.
-constexpr std::array<std::string_view, 113> locales{
+constexpr std::array<std::string_view, 112> locales{
     "ar_AE", "ar_BH", "ar_DZ", "ar_EG", "ar_IN", "ar_IQ", "ar_JO", "ar_KW", "ar_LB", "ar_LY",
     "ar_MA", "ar_OM", "ar_QA", "ar_SA", "ar_SD", "ar_SY", "ar_TN", "ar_YE", "be_BY", "bg_BG",
     "ca_ES", "cs_CZ", "da_DK", "de_AT", "de_BE", "de_CH", "de_DE", "de_LU", "el_GR", "en_AU",
@@ -24,8 +24,8 @@ constexpr std::array<std::string_view, 113> locales{
     "hi_IN", "hr_HR", "hu_HU", "id_ID", "is_IS", "it_CH", "it_IT", "ja_JP", "ka_GE", "ko_KR",
     "lt_LT", "lv_LV", "mk_MK", "mn_MN", "ms_MY", "nb_NO", "nl_BE", "nl_NL", "no_NO", "pl_PL",
     "pt_BR", "pt_PT", "rm_CH", "ro_RO", "ru_RU", "ru_UA", "sk_SK", "sl_SI", "sq_AL", "sr_RS",
-    "sr_YU", "sv_FI", "sv_SE", "ta_IN", "te_IN", "th_TH", "tr_TR", "uk_UA", "ur_PK", "vi_VN",
-    "zh_CN", "zh_HK", "zh_TW"};
+    "sv_FI", "sv_SE", "ta_IN", "te_IN", "th_TH", "tr_TR", "uk_UA", "ur_PK", "vi_VN", "zh_CN",
+    "zh_HK", "zh_TW"};
 
 Error wrong(const proto::Parameter& parameter, std::string_view value, std::string hint) {
     return Error{Errc::invalid,
@@ -57,12 +57,12 @@ Result<std::string> check_locale(const proto::Parameter& parameter, const std::s
     return wrong(parameter, value, "a language and a country, as in en_US, de_DE, ja_JP");
 }
 
-/// SYSTEM, an offset from -12:59 to +14:00, or a name (Knowledge Base, Time Zones).
+/// SYSTEM, an offset from -12:59 to +13:00, or a name (Knowledge Base, Time Zones).
 Result<std::string> check_time_zone(const proto::Parameter& parameter, const std::string& value) {
     if (equal_words(value, "SYSTEM")) {
         return std::string{"SYSTEM"};
     }
-    const auto hint = "SYSTEM, an offset from -12:59 to +14:00, or a name as in Europe/Berlin";
+    const auto hint = "SYSTEM, an offset from -12:59 to +13:00, or a name as in Europe/Berlin";
     if (value.starts_with('+') || value.starts_with('-')) {
         if (value.size() != 6 || !is_digit(value[1]) || !is_digit(value[2]) || value[3] != ':' ||
             value[4] > '5' || !is_digit(value[4]) || !is_digit(value[5])) {
@@ -70,7 +70,7 @@ Result<std::string> check_time_zone(const proto::Parameter& parameter, const std
         }
         const int minutes =
             ((value[1] - '0') * 10 + value[2] - '0') * 60 + (value[4] - '0') * 10 + value[5] - '0';
-        if (minutes > (value[0] == '-' ? 12 * 60 + 59 : 14 * 60) || value == "-00:00") {
+        if (minutes > (value[0] == '-' ? 12 * 60 + 59 : 13 * 60) || value == "-00:00") {
             return wrong(parameter, value, hint);
         }
         return value;
@@ -108,13 +108,13 @@ Result<std::string> check_boolean_syntax(const proto::Parameter& parameter,
     return value;
 }
 
-/// "database/table", or nothing.
+/// "database/table".
 Result<std::string> check_stop_words(const proto::Parameter& parameter, const std::string& value) {
     const auto slash = value.find('/');
-    const bool fine =
-        value.empty() || (slash != std::string::npos && slash > 0 && slash + 1 < value.size() &&
-                          value.find('/', slash + 1) == std::string::npos);
-    return fine ? Result<std::string>{value} : wrong(parameter, value, "DATABASE/TABLE");
+    const bool fine = slash != std::string::npos && slash > 0 && slash + 1 < value.size() &&
+                      value.find('/', slash + 1) == std::string::npos;
+    return fine ? Result<std::string>{value}
+                : wrong(parameter, value, "DATABASE/TABLE; unset it for the built-in words");
 }
 
 /// Names of variables, or *; an unknown one would be left out with a warning.
@@ -166,7 +166,7 @@ Result<std::string> check_text(const std::vector<proto::Parameter>& known,
     if (name == "session_track_system_variables") {
         return check_tracked(known, parameter, value);
     }
-    if (name == "innodb_temp_data_file_path" && !temporary_path_bytes_max(value)) {
+    if (name == "innodb_temp_data_file_path" && !temporary_path_bytes(value)) {
         return wrong(
             parameter, value,
             "NAME:SIZE[:autoextend[:max:SIZE]], from 12M on, as in "
@@ -175,7 +175,7 @@ Result<std::string> check_text(const std::vector<proto::Parameter>& known,
     return value;
 }
 
-std::optional<std::uint64_t> temporary_path_bytes_max(std::string_view text) noexcept {
+std::optional<TemporaryBytes> temporary_path_bytes(std::string_view text) noexcept {
     constexpr std::uint64_t mib = 1U << 20U;
     std::uint64_t total = 0;
     for (int files = 0; files < 16; ++files) { // more than anybody has
@@ -213,13 +213,13 @@ std::optional<std::uint64_t> temporary_path_bytes_max(std::string_view text) noe
             return std::nullopt;
         }
         if (file.empty()) {
-            return total;
+            return TemporaryBytes{total, total};
         }
         if (take() != "autoextend") {
             return std::nullopt;
         }
         if (file.empty()) {
-            return 0;
+            return TemporaryBytes{total, 0};
         }
         const auto word = take();
         const auto most = parse_number(take());
@@ -227,7 +227,7 @@ std::optional<std::uint64_t> temporary_path_bytes_max(std::string_view text) noe
             most->magnitude < size->magnitude || !file.empty()) {
             return std::nullopt;
         }
-        return total - size->magnitude + most->magnitude;
+        return TemporaryBytes{total, total - size->magnitude + most->magnitude};
     }
     return std::nullopt;
 }

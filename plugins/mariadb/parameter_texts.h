@@ -19,8 +19,12 @@ namespace jackdaw::mariadb {
                                              const proto::Parameter& parameter,
                                              const std::string& value);
 
-/// The largest size in bytes that "ibtmp1:12M:autoextend:max:64M" may grow to; 0: without bound.
-/// nullopt when the server would not take it (Knowledge Base, innodb_temp_data_file_path).
-[[nodiscard]] std::optional<std::uint64_t> temporary_path_bytes_max(std::string_view text) noexcept;
+struct TemporaryBytes {
+    std::uint64_t first = 0; ///< that it is made with
+    std::uint64_t most = 0;  ///< that it may grow to; 0: without bound
+};
+/// Of "ibtmp1:12M:autoextend:max:64M"; nullopt when the server would not take it (Knowledge Base,
+/// innodb_temp_data_file_path).
+[[nodiscard]] std::optional<TemporaryBytes> temporary_path_bytes(std::string_view text) noexcept;
 
 } // namespace jackdaw::mariadb

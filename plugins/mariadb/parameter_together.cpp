@@ -29,6 +29,9 @@ constexpr std::array orders{
     Order{"innodb_ft_min_token_size", "innodb_ft_max_token_size"},
     Order{"innodb_buffer_pool_size", "innodb_buffer_pool_size_max"},
     Order{"ft_min_word_len", "ft_max_word_len"},
+    Order{"innodb_buffer_pool_size_auto_min", "innodb_buffer_pool_size_max"},
+    Order{"innodb_log_buffer_size", "innodb_log_file_size"},
+    Order{"thread_cache_size", "max_connections"},
     Order{"net_buffer_length", "max_allowed_packet"},
     Order{"max_allowed_packet", "slave_max_allowed_packet"},
     Order{"binlog_cache_size", "max_binlog_cache_size"},
@@ -66,6 +69,7 @@ constexpr std::array<std::string_view, 26> quarter_at_most{"aria_pagecache_buffe
                                                            "thread_stack"};
 
 constexpr std::uint64_t performance_schema_bytes = 100 * mib; ///< with its default sizes, measured
+constexpr std::uint64_t open_table_bytes = 20 * kib;
 constexpr std::uint64_t session_bytes = 128 * kib; ///< of an idle one, beside its net buffers
 
 /// What a start on the wish gives a parameter.
@@ -221,32 +225,75 @@ Result<void> check_sum_fits(const Wish& wish) {
     return ok();
 }
 
-/// Where the machine's hard limit of open files has shown itself, the server would cut
-/// max_connections and table_open_cache down to it.
+/// The server first makes the table cache's instances fewer until its files fit the machine's hard
+/// limit; so that limit is known when the running server has fewer than it should. Beyond, it cuts
+/// max_connections and table_open_cache with a warning (mysqld.cc, init_common_variables).
 Result<void> check_open_files(const Wish& wish) {
-    if (!wish.sets("max_connections") && !wish.sets("table_open_cache") &&
-        !wish.sets("table_open_cache_instances") && !wish.sets("open_files_limit")) {
+    if (wish.sets("table_open_cache") &&
+        wish.number("table_open_cache") > wish.memory() / 4 / open_table_bytes) {
+        return Error{Errc::invalid, fmt::format("table_open_cache = {} open tables are more than a "
+                                                "quarter of this machine's {}",
+                                                wish.text("table_open_cache"), size(wish.memory()))}
+            .with_hint("a smaller value, or a larger machine");
+    }
+    const auto* const files = wish.find("open_files_limit");
+    const auto present = files == nullptr ? std::nullopt : parse_number(files->current);
+    if (wish.sets("innodb_open_files") && present &&
+        wish.number("innodb_open_files") > present->magnitude) {
+        return Error{Errc::invalid,
+                     fmt::format("innodb_open_files = {} is above open_files_limit, which is {} "
+                                 "here",
+                                 wish.text("innodb_open_files"), present->magnitude)};
+    }
+    const bool asks = wish.sets("max_connections") || wish.sets("table_open_cache");
+    const auto* const instances = wish.find("table_open_cache_instances");
+    if (!asks || instances == nullptr) {
         return ok();
     }
-    const auto* const limit = wish.find("open_files_limit");
-    const auto has = limit == nullptr ? std::nullopt : parse_number(limit->current);
-    if (!has || has->magnitude == 0) {
+    const auto has_instances = parse_number(instances->current);
+    const auto has = present;
+    if (!has_instances || !has || has->magnitude == 0 ||
+        has_instances->magnitude >= table_cache_instances) {
         return ok();
     }
-    auto without = wish.place();
-    for (const auto* name : {"max_connections", "table_open_cache", "table_open_cache_instances",
-                             "open_files_limit"}) {
-        without.parameters.erase(name);
-    }
-    // With what it was asked for before it got less: that is the hard limit.
-    const auto wanted = open_files_wanted(wish.place());
-    if (has->magnitude >= open_files_wanted(without) || wanted <= has->magnitude) {
+    const auto connections = std::min(wish.number("max_connections"), connections_most);
+    const auto tables = std::min(wish.number("table_open_cache"), table_cache_most);
+    const auto wanted = 100 + connections + 2 * tables; // of one instance
+    if (wanted <= has->magnitude) {
         return ok();
     }
     return Error{Errc::invalid,
                  fmt::format("{} open files would be needed, and this machine gives {}", wanted,
                              has->magnitude)}
-        .with_hint("lower max_connections, table_open_cache or table_open_cache_instances");
+        .with_hint("lower max_connections or table_open_cache");
+}
+
+/// What is written to the volume at once. Its size is not known here; of a machine with little
+/// memory it is rarely large, and a redo log or a temporary file beyond the memory is of no use.
+/// (A redo log that filled the volume leaves a server that does not start again.)
+Result<void> check_files_fit(const Wish& wish) {
+    if (wish.sets("innodb_log_file_size") && wish.number("innodb_log_file_size") > wish.memory()) {
+        return Error{Errc::invalid,
+                     fmt::format("innodb_log_file_size = {} is more than this machine's {} of "
+                                 "memory",
+                                 wish.text("innodb_log_file_size"), size(wish.memory()))}
+            .with_hint("the redo log is written in full at once: mind the size of the volume");
+    }
+    const auto temporary = temporary_path_bytes(wish.text("innodb_temp_data_file_path"));
+    if (wish.sets("innodb_temp_data_file_path") && temporary && temporary->first > wish.memory()) {
+        return Error{Errc::invalid,
+                     fmt::format("innodb_temp_data_file_path begins with {}, more than this "
+                                 "machine's memory",
+                                 size(temporary->first))}
+            .with_hint("begin with 12M, and let it extend");
+    }
+    if (wish.sets("innodb_temp_data_file_path") && (!temporary || temporary->most == 0)) {
+        return Error{Errc::invalid, "innodb_temp_data_file_path: without a bound one statement "
+                                    "fills the volume"}
+            .with_hint("end it with :autoextend:max:SIZE, as in "
+                       "ibtmp1:12M:autoextend:max:1G");
+    }
+    return ok();
 }
 
 Result<void> check_meanings(const Wish& wish) {
@@ -265,16 +312,6 @@ Result<void> check_meanings(const Wish& wish) {
                                         "certificate: nobody could connect"};
         }
     }
-    if (wish.sets("innodb_temp_data_file_path")) {
-        const auto bytes = temporary_path_bytes_max(wish.text("innodb_temp_data_file_path"));
-        if (!bytes || *bytes == 0) {
-            return Error{Errc::invalid,
-                         "innodb_temp_data_file_path: without a bound one statement fills the "
-                         "volume"}
-                .with_hint("end it with :autoextend:max:SIZE, as in "
-                           "ibtmp1:12M:autoextend:max:1G");
-        }
-    }
     return ok();
 }
 
@@ -288,6 +325,7 @@ Result<void> check_parameters_together(const std::vector<proto::Parameter>& know
     JACKDAW_CHECK(check_each_fits(wish));
     JACKDAW_CHECK(check_sum_fits(wish));
     JACKDAW_CHECK(check_open_files(wish));
+    JACKDAW_CHECK(check_files_fit(wish));
     return check_meanings(wish);
 }
 

@@ -38,9 +38,6 @@ Result<std::optional<Target>> target_of(const proto::Parameter& parameter,
     } else {
         JACKDAW_TRY(target.value, canonical_value(parameter, parameter.default_value));
     }
-    if (waits_for_restart(parameter, target.value)) {
-        return std::optional<Target>{};
-    }
     if (is_flag_set(parameter)) { // a running server keeps what is not named; a start does not
         JACKDAW_TRY(target.value,
                     canonical_value(parameter,
@@ -64,7 +61,9 @@ Error refused(const Error& cause, const std::vector<std::string>& done) {
     if (!done.empty()) {
         message += fmt::format("; set before that: {}", fmt::join(done, ", "));
     }
-    return Error{cause.id(), std::move(message)}.with_hint(cause.hint());
+    // The server took part in the conversation and said no: that is a refusal, whatever its number.
+    const auto id = cause.code() == Errc::internal ? Code::config_refused : cause.id();
+    return Error{id, std::move(message)}.with_hint(cause.hint());
 }
 
 } // namespace
@@ -124,6 +123,14 @@ Result<std::vector<std::string>> EngineParameters::apply(const plugins::Call& ca
         }
         JACKDAW_TRY(auto target, target_of(*parameter, wanted, computed));
         if (!target) {
+            waiting.push_back(name);
+            continue;
+        }
+        if (is_same_value(*parameter, parameter->current,
+                          target->unset ? parameter->default_value : target->value)) {
+            continue; // it has it
+        }
+        if (waits_for_restart(*parameter, target->value)) {
             waiting.push_back(name);
             continue;
         }
