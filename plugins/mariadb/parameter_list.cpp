@@ -105,8 +105,8 @@ void take_range(proto::Parameter& parameter, const Row& row) {
 /// Where the present value comes from: what a start would give it, if that is what it has,
 /// however it came to it (SET GLOBAL by the agent leaves the origin SQL).
 std::string source_of(const proto::Parameter& parameter, std::string_view origin,
-                      const std::string* computed) {
-    if (parameter.is_configured && !parameter.pending) {
+                      const std::string* computed, bool by_twin) {
+    if ((parameter.is_configured && !parameter.pending) || by_twin) {
         return "configured";
     }
     if (computed != nullptr && is_same_value(parameter, parameter.current, *computed)) {
@@ -130,7 +130,8 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
         names_an_engine(parameter.name) ? "enumeration" : type_of(row[c_type].value_or(""));
     parameter.text = text_of(row, c_text, text_bytes_max);
     parameter.current = text_of(row, c_current);
-    parameter.default_value = text_of(row, c_default);
+    const auto real = true_default(parameter.name);
+    parameter.default_value = real ? std::string{*real} : text_of(row, c_default);
     if (parameter.type == "integer" || parameter.type == "real") {
         take_range(parameter, row);
         parameter.unit = unit_of(parameter.name, row[c_text].value_or(""));
@@ -157,7 +158,10 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
         parameter.pending = !is_same_value(parameter, own->second, parameter.current);
     }
     const auto* const ours = find_setting(computed, parameter.name);
-    parameter.source = source_of(parameter, row[c_origin].value_or(""), ours);
+    const auto twin = place.parameters.find(std::string{twin_of(parameter.name)});
+    const bool by_twin =
+        twin != place.parameters.end() && is_same_value(parameter, twin->second, parameter.current);
+    parameter.source = source_of(parameter, row[c_origin].value_or(""), ours, by_twin);
     if (row[c_origin] == "CONFIG") {
         parameter.from = text_of(row, c_path, text_bytes_max);
     }

@@ -149,7 +149,8 @@ constexpr std::array<std::string_view, 10> options_all_the_same{"autocommit",
                                                                 "slave_parallel_mode"};
 
 /// Those that a bare start of 10.11 gives another value than DEFAULT_VALUE.
-constexpr std::array<std::string_view, 12> automatic{"back_log",
+constexpr std::array<std::string_view, 13> automatic{"back_log",
+                                                     "collation_server", // the character set's own
                                                      "host_cache_size",
                                                      "innodb_buffer_pool_size_auto_min",
                                                      "innodb_io_capacity_max",
@@ -162,16 +163,27 @@ constexpr std::array<std::string_view, 12> automatic{"back_log",
                                                      "thread_cache_size",
                                                      "thread_pool_size"};
 
-/// Both show the same thing (sql/sys_vars.cc; expire_logs_days: its comment).
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> twins{{
+/// Both show the same thing (sql/sys_vars.cc).
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> twins{{
     {"alter_algorithm", "old_alter_table"},
-    {"binlog_expire_logs_seconds", "expire_logs_days"},
     {"log_slow_min_examined_row_limit", "min_examined_row_limit"},
     {"log_slow_query", "slow_query_log"},
     {"log_slow_query_file", "slow_query_log_file"},
     {"log_slow_query_time", "long_query_time"},
     {"slave_parallel_threads", "slave_parallel_workers"},
     {"tmp_memory_table_size", "tmp_table_size"},
+}};
+
+/// Found by starts with other values: DEFAULT_VALUE moves with them.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> true_defaults{{
+    {"character_set_filesystem", "binary"},
+    {"character_set_server", "latin1"},
+    {"default_storage_engine", "InnoDB"},
+    {"default_tmp_storage_engine", ""},
+    {"enforce_storage_engine", ""},
+    {"lc_messages", "en_US"},
+    {"lc_time_names", "en_US"},
+    {"time_zone", "SYSTEM"},
 }};
 
 } // namespace
@@ -223,6 +235,23 @@ std::string_view twin_of(std::string_view name) noexcept {
         }
     }
     return {};
+}
+
+std::string_view linked_to(std::string_view name) noexcept {
+    // "changes in one are converted into the other" (its VARIABLE_COMMENT).
+    if (name == "binlog_expire_logs_seconds") {
+        return "expire_logs_days";
+    }
+    return name == "expire_logs_days" ? "binlog_expire_logs_seconds" : "";
+}
+
+std::optional<std::string_view> true_default(std::string_view name) noexcept {
+    for (const auto& [variable, value] : true_defaults) {
+        if (variable == name) {
+            return value;
+        }
+    }
+    return std::nullopt;
 }
 
 } // namespace jackdaw::mariadb

@@ -1,6 +1,7 @@
 #pragma once
 // Which parameters of MariaDB are not for an instance's own settings, each with its reason. Pure.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,12 @@ namespace jackdaw::mariadb {
 
 /// Two names of one thing: the other one, or empty.
 [[nodiscard]] std::string_view twin_of(std::string_view name) noexcept;
+
+/// Two measures of one thing, where setting one changes the other: the other one, or empty.
+[[nodiscard]] std::string_view linked_to(std::string_view name) noexcept;
+
+/// The default where SYSTEM_VARIABLES.DEFAULT_VALUE shows what the option file says instead;
+/// nullopt for all others.
+[[nodiscard]] std::optional<std::string_view> true_default(std::string_view name) noexcept;
 
 } // namespace jackdaw::mariadb

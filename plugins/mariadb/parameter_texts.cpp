@@ -123,7 +123,8 @@ Result<std::string> check_tracked(const std::vector<proto::Parameter>& known,
     if (value == "*" || value.empty()) {
         return value;
     }
-    auto words = split_words(lower(value));
+    const auto small = lower(value);
+    auto words = split_words(small);
     std::string text;
     for (const auto word : words) {
         if (find_parameter(known, word) == nullptr) {

@@ -124,6 +124,11 @@ std::string size(std::uint64_t bytes) {
 /// Of both names of one thing only one is set, or both to the same.
 Result<void> check_twins(const Wish& wish) {
     for (const auto& [name, value] : wish.place().parameters) {
+        if (const auto linked = linked_to(name); name < linked && wish.sets(linked)) {
+            return Error{Errc::invalid,
+                         fmt::format("{} and {} are two measures of one setting", name, linked)}
+                .with_hint(fmt::format("set {} alone", name));
+        }
         const auto twin = twin_of(name);
         const auto* const parameter = wish.find(name);
         if (twin.empty() || parameter == nullptr || name > twin || !wish.sets(twin)) {
@@ -144,8 +149,9 @@ Result<void> check_orders(const Wish& wish) {
         if (!wish.sets(lower) && !wish.sets(upper)) {
             continue;
         }
-        // The upper one follows at start when nobody sets it.
-        if (!wish.sets(upper) && is_automatic(upper)) {
+        // What nobody sets and the server computes follows the other one at start.
+        if ((!wish.sets(upper) && is_automatic(upper)) ||
+            (!wish.sets(lower) && is_automatic(lower))) {
             continue;
         }
         const auto low = wish.text(lower);

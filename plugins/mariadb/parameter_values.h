@@ -44,6 +44,7 @@ struct Number {
 
 /// The words between commas, without spaces around them; none for the empty text. At most 200.
 [[nodiscard]] std::vector<std::string_view> split_words(std::string_view text);
+std::vector<std::string_view> split_words(std::string&&) = delete; // the words would outlive it
 [[nodiscard]] bool equal_words(std::string_view a, std::string_view b) noexcept; ///< ignoring case
 
 /// The one way in which the value is written: ON and OFF; digits without suffix; an allowed name in

@@ -1,6 +1,7 @@
 #include "plugins/mariadb/parameters.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,24 +16,38 @@
 namespace jackdaw::mariadb {
 namespace {
 
+enum class Fate : std::uint8_t {
+    set,   ///< now
+    waits, ///< only a start gives it the value
+    stays, ///< it has it, or another one's gives it to it
+};
+
 struct Target {
     const proto::Parameter* parameter;
-    std::string value; ///< canonical; empty and `unset`: the engine's default
+    std::string value; ///< canonical; empty and `unset`: the engine's default, which is no text
     bool unset = false;
+    Fate fate = Fate::set;
     int turn = 1;
 };
 
-/// What a start on `wanted` gives the parameter; nullopt when only that start tells.
-Result<std::optional<Target>> target_of(const proto::Parameter& parameter,
-                                        const plugins::Place& wanted, const Settings& computed) {
+/// What a start on `wanted` gives the parameter.
+Result<Target> target_of(const proto::Parameter& parameter, const plugins::Place& wanted,
+                         const Settings& computed) {
     Target target{&parameter, {}};
     const auto own = wanted.parameters.find(parameter.name);
+    const auto twin = wanted.parameters.find(std::string{twin_of(parameter.name)});
     if (own != wanted.parameters.end()) {
         JACKDAW_TRY(target.value, canonical_value(parameter, own->second));
+    } else if (twin != wanted.parameters.end()) {
+        JACKDAW_TRY(target.value, canonical_value(parameter, twin->second));
+    } else if (wanted.parameters.contains(std::string{linked_to(parameter.name)})) {
+        target.fate = Fate::stays;
+        return target;
     } else if (const auto* const ours = find_setting(computed, parameter.name)) {
         JACKDAW_TRY(target.value, canonical_value(parameter, *ours));
     } else if (is_automatic(parameter.name)) {
-        return std::optional<Target>{};
+        target.fate = Fate::waits;
+        return target;
     } else if (parameter.default_value.empty()) {
         target.unset = true;
     } else {
@@ -43,11 +58,20 @@ Result<std::optional<Target>> target_of(const proto::Parameter& parameter,
                     canonical_value(parameter,
                                     fmt::format("{},{}", parameter.default_value, target.value)));
     }
-    return std::optional{std::move(target)};
+    if (is_same_value(parameter, parameter.current,
+                      target.unset ? parameter.default_value : target.value)) {
+        target.fate = Fate::stays;
+    } else if (waits_for_restart(parameter, target.value)) {
+        target.fate = Fate::waits;
+    }
+    return target;
 }
 
 /// Uppers that rise first, uppers that sink last: in between no lower one is cut by its upper.
 int turn_of(const Target& target) {
+    if (target.parameter->name == "character_set_server") {
+        return 0; // sets collation_server, too
+    }
     if (!is_upper_bound(target.parameter->name)) {
         return 1;
     }
@@ -93,14 +117,23 @@ Result<void> EngineParameters::check_together(const std::vector<proto::Parameter
 
 Result<std::vector<std::string>> EngineParameters::apply(const plugins::Call& call,
                                                          const plugins::Place& wanted,
-                                                         const std::vector<std::string>& changed) {
+                                                         const std::vector<std::string>& asked) {
     std::vector<std::string> waiting;
-    if (changed.empty()) {
+    if (asked.empty()) {
         return waiting;
     }
-    if (changed.size() > own_settings_max) {
+    if (asked.size() > own_settings_max) {
         return Error{Errc::invalid,
                      fmt::format("at most {} parameters change at once", own_settings_max)};
+    }
+    auto changed = asked;
+    const auto names = [&](std::string_view name) {
+        return std::find(changed.begin(), changed.end(), name) != changed.end();
+    };
+    const bool sets_charset = names("character_set_server");
+    if (sets_charset && wanted.parameters.contains("collation_server") &&
+        !names("collation_server")) {
+        changed.emplace_back("collation_server");
     }
     auto read_now = [&] { return read(call, wanted, changed); };
     JACKDAW_TRY(const auto present, read_now());
@@ -117,25 +150,18 @@ Result<std::vector<std::string>> EngineParameters::apply(const plugins::Call& ca
         if (!parameter->settable) {
             return Error{Errc::not_allowed, not_settable_text(*parameter)};
         }
-        if (parameter->restart) {
-            waiting.push_back(name);
-            continue;
-        }
         JACKDAW_TRY(auto target, target_of(*parameter, wanted, computed));
-        if (!target) {
+        if (target.fate == Fate::stays && name == "collation_server" && sets_charset) {
+            target.fate = Fate::set; // it will not have stayed
+        }
+        if (target.fate == Fate::waits) {
             waiting.push_back(name);
+        }
+        if (target.fate != Fate::set) {
             continue;
         }
-        if (is_same_value(*parameter, parameter->current,
-                          target->unset ? parameter->default_value : target->value)) {
-            continue; // it has it
-        }
-        if (waits_for_restart(*parameter, target->value)) {
-            waiting.push_back(name);
-            continue;
-        }
-        target->turn = turn_of(*target);
-        targets.push_back(std::move(*target));
+        target.turn = turn_of(target);
+        targets.push_back(std::move(target));
     }
     std::stable_sort(targets.begin(), targets.end(),
                      [](const auto& a, const auto& b) { return a.turn < b.turn; });

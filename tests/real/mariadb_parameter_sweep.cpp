@@ -13,6 +13,7 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -273,6 +274,10 @@ private:
         }
         if (what.empty()) {
             for (const auto& one : list()) {
+                if (one.settable && one.default_value != find(known_, one.name).default_value &&
+                    defaults_.insert(one.name).second) {
+                    found({"default", one.name, one.current, "is now " + one.default_value});
+                }
                 if (!one.is_configured || !one.pending) {
                     continue;
                 }
@@ -299,6 +304,7 @@ private:
     Server& server_;
     plugins::Parameters& facet_;
     Known known_;
+    std::set<std::string> defaults_; ///< told of once
     std::size_t findings_ = 0, refused_ = 0, tried_ = 0;
     int starts_ = 0;
 };
