@@ -11,7 +11,8 @@
 namespace jackdaw::fake {
 namespace {
 
-constexpr std::size_t text_bytes_max = 400; // so that a whole file of them is below 4 KiB (read_small)
+constexpr std::size_t text_bytes_max =
+    400; // so that a whole file of them is below 4 KiB (read_small)
 
 std::string lower(std::string_view text) {
     std::string small{text};

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -446,6 +447,44 @@ TEST_CASE("MariaDB: bounds move in the order in which none cuts the other") {
     CHECK(*undone == std::vector<std::string>{"innodb_io_capacity_max"});
     fixture.restart();
     CHECK(fixture.find("innodb_io_capacity_max").current == "2000");
+}
+
+TEST_CASE("MariaDB: names of one thing change over, and a character set brings its collation") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    Fixture fixture{*server};
+    REQUIRE_OK(fixture.apply({{"long_query_time", "3"}}));
+    CHECK(fixture.find("log_slow_query_time").source == "configured");
+    REQUIRE_OK(fixture.apply({{"log_slow_query_time", "4"}})); // the old name unset, the new set
+    CHECK(fixture.find("long_query_time").current == "4");
+    REQUIRE_OK(fixture.apply({{"expire_logs_days", "2"}}));
+    CHECK(fixture.find("binlog_expire_logs_seconds").current == "172800");
+    REQUIRE_OK(fixture.apply({{"binlog_expire_logs_seconds", "86400"}}));
+    CHECK(fixture.find("expire_logs_days").current == "1");
+    CHECK_FALSE(
+        fixture.together({{"expire_logs_days", "1"}, {"binlog_expire_logs_seconds", "86400"}})
+            .has_value());
+    REQUIRE_OK(fixture.apply({}));
+    CHECK(fixture.find("expire_logs_days").current == "0");
+    CHECK(fixture.find("long_query_time").current == "10");
+
+    const Own charset{{"character_set_server", "latin1"}, {"collation_server", "latin1_bin"}};
+    REQUIRE_OK(fixture.apply(charset));
+    CHECK(fixture.find("collation_server").current == "latin1_bin");
+    run_sql(*server, {"SET GLOBAL character_set_server = utf8mb3"});
+    { // the set one alone is named, and the other comes back with it
+        auto place = fixture.place();
+        const AsAgent agent;
+        REQUIRE_OK(fixture.facet().apply(plenty(), place, {"character_set_server"}));
+    }
+    CHECK(fixture.find("character_set_server").current == "latin1");
+    CHECK(fixture.find("collation_server").current == "latin1_bin");
+    REQUIRE_OK(fixture.apply({}));
+    CHECK(fixture.find("character_set_server").current == "utf8mb4");
+    fixture.restart();
+    CHECK(fixture.find("time_zone").default_value == "SYSTEM");
 }
 
 TEST_CASE("MariaDB: a tenant's global values show as drift and do not blind the agent") {
