@@ -253,7 +253,7 @@ std::optional<std::string> Variables::load(std::string_view file) {
                                    ? canonical_setting(*setting, *value, why)
                                    : std::nullopt;
         if (!canonical) {
-            return complain("sets " + name + ": " + why);
+            return complain(std::string{"sets "}.append(name).append(": ").append(why));
         }
         values_[name] = {*canonical, "file"};
     }

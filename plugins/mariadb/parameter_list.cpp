@@ -41,7 +41,8 @@ enum Column : std::size_t {
 };
 
 std::string text_of(const Row& row, Column column, std::size_t bytes_max = shown_bytes_max) {
-    return row[column] ? printable(*row[column], bytes_max) : std::string{};
+    const auto& cell = row[column];
+    return cell ? printable(*cell, bytes_max) : std::string{};
 }
 
 std::string lower(std::string text) {

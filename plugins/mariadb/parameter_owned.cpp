@@ -175,9 +175,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 7> twins{{
 }};
 
 /// Found by starts with other values: DEFAULT_VALUE moves with them.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> true_defaults{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> true_defaults{{
     {"character_set_filesystem", "binary"},
     {"character_set_server", "latin1"},
+    {"collation_server", ""}, // the character set's own
     {"default_storage_engine", "InnoDB"},
     {"default_tmp_storage_engine", ""},
     {"enforce_storage_engine", ""},

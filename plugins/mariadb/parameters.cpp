@@ -75,9 +75,14 @@ int turn_of(const Target& target) {
     if (!is_upper_bound(target.parameter->name)) {
         return 1;
     }
-    const auto now = parse_number(target.parameter->current);
+    const auto& present = target.parameter->current;
+    const auto now = parse_number(present);
     const auto then = parse_number(target.value);
-    return now && then && less(*now, *then) ? 0 : 2;
+    const auto real_now = parse_millionths(present);
+    const auto real_then = parse_millionths(target.value);
+    const bool rises =
+        now && then ? less(*now, *then) : real_now && real_then && *real_now < *real_then;
+    return rises ? 0 : 2;
 }
 
 Error refused(const Error& cause, const std::vector<std::string>& done) {

@@ -433,6 +433,8 @@ TEST_CASE("MariaDB: bounds move in the order in which none cuts the other") {
              {"3000", "5000"}, {"100", "200"}, {"8000", "9000"}}) {
         const Own own{{"innodb_io_capacity", low},
                       {"innodb_io_capacity_max", high},
+                      {"innodb_max_dirty_pages_pct_lwm", low == "100" ? "10.5" : "60.5"},
+                      {"innodb_max_dirty_pages_pct", low == "100" ? "20.25" : "70.25"},
                       {"net_buffer_length", low == "100" ? "1024" : "65536"},
                       {"max_allowed_packet", low == "100" ? "1024" : "65536"}};
         REQUIRE_OK(fixture.together(own));
