@@ -11,6 +11,7 @@
 #include "plugins/fake/fake_accounts.h"
 #include "plugins/fake/fake_names.h"
 #include "plugins/fake/fake_observe.h"
+#include "plugins/fake/fake_parameters.h"
 #include "plugins/fake/fake_session.h"
 #include "plugins/fake/fake_words.h"
 
@@ -23,6 +24,10 @@ constexpr std::array<std::string_view, 3> charsets{"utf8mb4", "utf8", "latin1"};
 
 std::string socket_path(const plugins::Place& place) {
     return place.run_folder + "/fake.sock";
+}
+
+std::string config_path(const plugins::Place& place) {
+    return place.config_folder + "/" + config_name;
 }
 
 std::string options_path(const plugins::Place& place) {
@@ -204,14 +209,13 @@ public:
     }
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
-        return std::vector<plugins::RenderedFile>{
-            {"fake.conf",
-             fmt::format("[fake]\ninstance = {}\nport = {}\n", place.instance_id, port(place))}};
+        JACKDAW_TRY(auto config, render_config(place, port(place)));
+        return std::vector<plugins::RenderedFile>{{config_name, std::move(config)}};
     }
     [[nodiscard]] std::optional<plugins::Job>
     check_config_job(const plugins::Place& place) const override {
-        return job("fake-check", {program, "--check", place.config_folder + "/fake.conf",
-                                  "--options", options_path(place)});
+        return job("fake-check",
+                   {program, "--check", config_path(place), "--options", options_path(place)});
     }
     [[nodiscard]] Result<void> judge_config(int exit_status,
                                             std::string_view output) const override {
@@ -232,6 +236,8 @@ public:
                      place.bind_address,
                      "--admin-user",
                      place.admin_user,
+                     "--config",
+                     config_path(place),
                      "--options",
                      options_path(place)};
         if (!place.log_folder.empty()) {
@@ -282,6 +288,7 @@ public:
     [[nodiscard]] plugins::Sessions* sessions() noexcept override { return &sessions_; }
     [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
     [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
+    [[nodiscard]] plugins::Parameters* parameters() noexcept override { return &parameters_; }
 
 private:
     static plugins::Job job(std::string job_name, std::vector<std::string> argv) {
@@ -305,6 +312,7 @@ private:
     FakeSessions sessions_{session_};
     FakeLogs logs_{session_};
     FakeMetrics metrics_{session_};
+    FakeParameters parameters_{session_};
 };
 
 std::unique_ptr<plugins::Datastore> make() {

@@ -19,12 +19,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <list>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "plugins/fake/fake_commands.h"
 #include "plugins/fake/fake_files.h"
 #include "plugins/fake/fake_logs.h"
 #include "plugins/fake/fake_options.h"
+#include "plugins/fake/fake_settings.h"
 #include "plugins/fake/fake_words.h"
 
 namespace jackdaw::fake {
@@ -73,6 +76,10 @@ public:
     int run() {
         if (const int status = take_folder(); status != 0) {
             return status;
+        }
+        if (const auto why = read_config()) {
+            std::fprintf(stderr, "jackdaw-fake-db: [ERROR] %s\n", why->c_str());
+            return 1;
         }
         delay(options_.start_delay_ms);
         if (options_.start_fail != 0) {
@@ -123,6 +130,14 @@ private:
             std::perror("jackdaw-fake-db: count the start"); // a full volume: goes on, like MariaDB
         }
         return 0;
+    }
+
+    std::optional<std::string> read_config() {
+        if (at_.config_path.empty()) {
+            return std::nullopt;
+        }
+        const auto complaint = variables_.load(read_small(at_.config_path));
+        return complaint ? complaint : variables_.start_failure();
     }
 
     bool listen_unix() {
@@ -222,9 +237,12 @@ private:
              end != std::string::npos && !connection.peer.wakes; end = connection.in.find('\n')) {
             const auto line = std::string_view{connection.in}.substr(0, end);
             log_.note(line);
-            const auto about_log = log_.answer(connection.peer, line);
-            connection.out +=
-                about_log ? *about_log : answer(journal_, starts_, connection.peer, crowd(), line);
+            auto reply = log_.answer(connection.peer, line);
+            if (!reply) {
+                reply = answer_settings(variables_, connection.peer.local, line);
+            }
+            connection.out += reply ? std::move(*reply)
+                                    : answer(journal_, starts_, connection.peer, crowd(), line);
             connection.in.erase(0, end + 1);
         }
     }
@@ -328,6 +346,7 @@ private:
     const Options& options_;
     Journal journal_;
     GeneralLog log_;
+    Variables variables_;
     std::list<Connection> connections_;
     long starts_ = 0;
     std::uint64_t last_id_ = 0;

@@ -7,6 +7,7 @@
 //   PUT key value | GET key | COUNT     OK | OK value | OK n       after LOGIN, or local
 //   WAIT ms                             OK, later              after LOGIN, or local
 //   STATUS                              OK starts n                local, as all below
+//   PARAMS | SET name value             n lines "name value source"
 //   MKDB name charset collation | RMDB name | LSDB
 //   MKUSER name host verifier database… | RMUSER name host | PASSWD name host verifier | LSUSER
 //   GRANT|REVOKE name host database 0|1 privilege… | GRANTS name host
@@ -32,6 +33,7 @@ struct ServeAt {
     std::string bind_address = "127.0.0.1"; ///< IPv4
     std::string log_folder;                 ///< empty: no general log
     std::string admin_user;                 ///< looked up in /etc/passwd; or a uid
+    std::string config_path;                ///< fake.conf; empty: every parameter's default
 };
 
 inline constexpr int tcp_connections_max = 32;

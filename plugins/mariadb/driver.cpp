@@ -10,6 +10,7 @@
 #include "plugins/mariadb/grants.h"
 #include "plugins/mariadb/logs.h"
 #include "plugins/mariadb/metrics.h"
+#include "plugins/mariadb/parameters.h"
 #include "plugins/mariadb/programs.h"
 #include "plugins/mariadb/root.h"
 #include "plugins/mariadb/schemas.h"
@@ -52,7 +53,8 @@ public:
             }
         }
         const auto full = with_port(place);
-        return std::vector<plugins::RenderedFile>{{option_file_name, option_file(full)},
+        JACKDAW_TRY(auto options, option_file(full));
+        return std::vector<plugins::RenderedFile>{{option_file_name, std::move(options)},
                                                   {init_file_name, init_file(full)}};
     }
     [[nodiscard]] std::optional<plugins::Job>
@@ -117,6 +119,7 @@ public:
     [[nodiscard]] plugins::Sessions* sessions() noexcept override { return &sessions_; }
     [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
     [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
+    [[nodiscard]] plugins::Parameters* parameters() noexcept override { return &parameters_; }
 
 private:
     [[nodiscard]] plugins::Place with_port(plugins::Place place) const {
@@ -133,6 +136,7 @@ private:
     RootAccount root_{session_};
     ServerLogs logs_{session_};
     ServerMetrics metrics_{session_};
+    EngineParameters parameters_{session_};
     std::string admin_user_;
     ServerSessions sessions_{session_, admin_user_};
 };

@@ -30,7 +30,11 @@ constexpr std::string_view modes =
     "'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,NO_AUTO_CREATE_USER', "
     "SESSION lock_wait_timeout = 20, SESSION max_statement_time = 0, "
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
-    "SESSION sql_quote_show_create = ON, SESSION autocommit = ON";
+    "SESSION sql_quote_show_create = ON, SESSION autocommit = ON, "
+    // Global values that would refuse our own lists (information_schema is temporary tables).
+    "SESSION sql_big_selects = ON, SESSION max_session_mem_used = 1073741824, "
+    "SESSION tmp_memory_table_size = 16777216, SESSION max_heap_table_size = 16777216, "
+    "SESSION tmp_disk_table_size = 18446744073709551615";
 
 // What the agent says every second is noise in the tenant's logs, and what it says of accounts is
 // none of theirs.

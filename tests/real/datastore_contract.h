@@ -12,8 +12,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plugins/api/datastore.h"
@@ -40,6 +42,10 @@ public:
     /// In the image, as the database's user.
     Ended run(const plugins::Job& job);
     void write_config(const std::vector<plugins::RenderedFile>& files);
+    /// The instance's own settings, from the next start() on.
+    void set_parameters(std::map<std::string, std::string> own) {
+        place_.parameters = std::move(own);
+    }
     /// Job, files, program; adopted when it returns. Present data is kept.
     void start();
     void signal(int number) const;
