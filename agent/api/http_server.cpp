@@ -38,14 +38,16 @@ std::uint32_t peer_uid(int fd) {
 
 http::response<http::string_body> message(unsigned version, bool keep_alive, ApiResponse answer) {
     http::response<http::string_body> response{static_cast<http::status>(answer.status), version};
-    response.set(http::field::content_type, "application/json");
+    response.set(http::field::content_type, answer.content_type);
     response.set(http::field::cache_control, "no-store");
     if (!answer.allow.empty()) {
         response.set(http::field::allow, answer.allow);
     }
     response.keep_alive(keep_alive);
     response.body() = std::move(answer.body);
-    response.body() += '\n';
+    if (!response.body().ends_with('\n')) {
+        response.body() += '\n';
+    }
     response.prepare_payload();
     return response;
 }

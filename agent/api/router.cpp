@@ -62,21 +62,6 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments)
     }
 }
 
-/// A whole number of the query; nullopt when it is not there.
-Result<std::optional<std::uint64_t>> number_of(const Target& target, const char* key) {
-    const auto at = target.query.find(key);
-    if (at == target.query.end()) {
-        return std::optional<std::uint64_t>{};
-    }
-    std::uint64_t value = 0;
-    const auto* const end = at->second.data() + at->second.size();
-    const auto [last, failure] = std::from_chars(at->second.data(), end, value);
-    if (failure != std::errc{} || last != end || at->second.empty()) {
-        return Error{Errc::invalid, fmt::format("'{}' is a whole number", key)};
-    }
-    return std::optional{value};
-}
-
 } // namespace
 
 int http_status(Errc reaction) noexcept {
@@ -139,6 +124,9 @@ Result<Target> parse_target(std::string_view target) {
 }
 
 ApiResponse Router::handle(const ApiRequest& request) const {
+    if (auto simple = plain(request.method, request.target)) {
+        return *std::move(simple);
+    }
     const auto target = parse_target(request.target);
     if (!target) {
         return error_response(target.error());
@@ -165,6 +153,9 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
     if (segments.size() == 4 && segments[1] == "operations" && segments[3] == "events" &&
         parts_.life.operation(segments[2])) {
         return operation_stream(segments[2]);
+    }
+    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream") {
+        return log_stream(*target);
     }
     if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
         parts_.timeline != nullptr) {

@@ -44,6 +44,7 @@ struct ApiResponse {
     int status = 200;    ///< of HTTP
     std::string body;    ///< JSON
     std::string allow{}; ///< of a 405: the methods that the path has
+    std::string_view content_type = "application/json";
 };
 
 /// {"error": ErrorShape} with the HTTP status of its reaction.
@@ -83,11 +84,16 @@ public:
             instances; ///< of the fleet, from what gossip told
         std::string version;
         const Timeline* timeline = nullptr; ///< null: none is kept
+        Host* host = nullptr;               ///< for logs; thread-safe; null: none are read
     };
     explicit Router(Parts parts) : parts_{std::move(parts)} {}
 
     /// Thread-safe. Never throws; every failure is a response.
     [[nodiscard]] ApiResponse handle(const ApiRequest& request) const;
+    /// /metrics (OpenMetrics), /healthz (this process answers) and /readyz (its database does), for
+    /// programs that poll; nullopt for every other path. They tell nothing that is secret.
+    [[nodiscard]] std::optional<ApiResponse> plain(std::string_view method,
+                                                   std::string_view target) const;
     /// The stream that the request asks for; nullopt: it asks for none, and is handle()'s.
     [[nodiscard]] std::optional<Stream> stream(const ApiRequest& request) const;
 
@@ -145,12 +151,16 @@ private:
     JACKDAW_HANDLER(parameters);
     JACKDAW_HANDLER(parameter);
     JACKDAW_HANDLER(set_parameters);
+    JACKDAW_HANDLER(logs);
+    JACKDAW_HANDLER(log);
     JACKDAW_HANDLER(events);
     JACKDAW_HANDLER(operations);
     JACKDAW_HANDLER(operation);
     JACKDAW_HANDLER(abort);
     JACKDAW_HANDLER(resume);
 #undef JACKDAW_HANDLER
+    [[nodiscard]] ApiResponse metrics() const;
+    [[nodiscard]] std::optional<Stream> log_stream(const Target& target) const;
     [[nodiscard]] Stream operation_stream(std::string id) const;
     [[nodiscard]] Stream timeline_stream(std::uint64_t after) const;
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,

@@ -12,6 +12,7 @@
 #include <sodium.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/logs.h"
 #include "proto/base/ids.h"
 #include "proto/wire/shapes_json.h"
 
@@ -508,6 +509,7 @@ void Life::watch() {
     if (at >= next_usage_) {
         next_usage_ = at + settings_.usage_period;
         read_usage();
+        turn_logs();
     }
 }
 
@@ -593,6 +595,31 @@ void Life::probe() {
         silent_told_ = true;
         tell("database.silent", database_.detail);
         publish();
+    }
+}
+
+void Life::turn_logs() {
+    if (slot_.driver == nullptr || slot_.driver->logs() == nullptr || database_.link == nullptr ||
+        !database_.answers) {
+        return;
+    }
+    for (const auto& log : slot_.driver->logs()->files()) {
+        const auto size = log.file.empty() ? Result<std::uint64_t>{std::uint64_t{0}} // the guard's
+                                           : log_size(parts_.host, log);
+        if (!size || *size < log_bytes_max) {
+            continue; // what stands in its place is said to whoever reads it
+        }
+        auto turned = parts_.host.rotate_log(log.file, log_kept);
+        if (turned) {
+            const plugins::Call call{std::chrono::steady_clock::now() + settings_.probe_limit,
+                                     &stop_.flag()};
+            std::unique_lock speech{slot_.speech, speech_wait};
+            turned = speech ? slot_.driver->logs()->reopen(call, log.name)
+                            : Result<void>{Error{Errc::busy, "its session is taken"}};
+        }
+        if (!turned) {
+            spdlog::warn("life: turn the log '{}' over: {}", log.name, turned.error().to_string());
+        }
     }
 }
 

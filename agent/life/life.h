@@ -140,6 +140,8 @@ private:
     bool hands_off();
     void probe();
     void read_usage();
+    /// Turns over the engine's logs that have become too large.
+    void turn_logs();
     void database_ended();
     void wait_for_events();
     [[nodiscard]] Result<void> journal();

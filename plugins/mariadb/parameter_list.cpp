@@ -272,29 +272,6 @@ std::string_view unit_of(std::string_view name, std::string_view text) noexcept 
     return says("ercentage of") || says("ercent ") ? "percent" : "";
 }
 
-std::string printable(std::string_view text, std::size_t bytes_max) {
-    std::string clean;
-    clean.reserve(std::min(text.size(), bytes_max));
-    while (!text.empty()) {
-        const auto first = static_cast<std::uint8_t>(text.front());
-        std::size_t bytes = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-        bool fine = first < 0x80 ? first >= 0x20 && first != 0x7f : first >= 0xc2 && first <= 0xf4;
-        fine = fine && text.size() >= bytes;
-        for (std::size_t i = 1; fine && i < bytes; ++i) {
-            fine = (static_cast<std::uint8_t>(text[i]) & 0xc0U) == 0x80U;
-        }
-        // U+0080 to U+009f are control characters, too.
-        fine = fine && !(first == 0xc2 && static_cast<std::uint8_t>(text[1]) < 0xa0);
-        bytes = fine ? bytes : 1;
-        if (clean.size() + bytes > bytes_max) {
-            break;
-        }
-        clean += fine ? text.substr(0, bytes) : std::string_view{"?"};
-        text.remove_prefix(bytes);
-    }
-    return clean;
-}
-
 const proto::Parameter* find_parameter(const std::vector<proto::Parameter>& known,
                                        std::string_view name) noexcept {
     const auto found = std::lower_bound(

@@ -10,6 +10,7 @@
 
 #include "plugins/api/host.h"
 #include "plugins/mariadb/session.h"
+#include "plugins/mariadb/text.h"
 #include "proto/base/error.h"
 #include "proto/messages/datastore_shapes.h"
 
@@ -27,8 +28,6 @@ namespace jackdaw::mariadb {
 /// server says of it.
 [[nodiscard]] std::string_view unit_of(std::string_view name, std::string_view text) noexcept;
 
-/// At most `bytes_max` bytes, of valid UTF-8 without control characters: others become '?'.
-[[nodiscard]] std::string printable(std::string_view text, std::size_t bytes_max);
 
 /// In a list sorted by name; null when there is none.
 [[nodiscard]] const proto::Parameter* find_parameter(const std::vector<proto::Parameter>& known,
