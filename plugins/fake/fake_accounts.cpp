@@ -43,7 +43,8 @@ Result<void> check_form(const proto::Grant& grant) {
         return grant.database.empty() ? one == "STATUS" || one == "SHUTDOWN" || one == "ALL"
                                       : one == "READ" || one == "WRITE" || one == "ALL";
     };
-    if (grant.privileges.empty() || grant.privileges.size() > privileges_max ||
+    const bool is_nothing = grant.privileges.empty() && !grant.with_grant_option;
+    if (is_nothing || grant.privileges.size() > privileges_max ||
         !std::all_of(grant.privileges.begin(), grant.privileges.end(), is_known)) {
         return Error{Errc::invalid, "the fake has no such privilege there"}.with_hint(
             std::string{known});

@@ -23,8 +23,9 @@ bool is_all(const std::vector<std::string>& privileges) {
            (privileges.front() == "ALL" || privileges.front() == "ALL PRIVILEGES");
 }
 
+/// Nothing, or nothing but the grant option.
 bool is_usage(const std::vector<std::string>& privileges) {
-    return privileges.size() == 1 && privileges.front() == "USAGE";
+    return privileges.empty() || (privileges.size() == 1 && privileges.front() == "USAGE");
 }
 
 bool has(const std::vector<std::string>& privileges, std::string_view one) {
@@ -33,7 +34,7 @@ bool has(const std::vector<std::string>& privileges, std::string_view one) {
 
 /// Checked words only: check_form() knows each.
 std::string list_of(const std::vector<std::string>& privileges) {
-    return fmt::format("{}", fmt::join(privileges, ", "));
+    return privileges.empty() ? "USAGE" : fmt::format("{}", fmt::join(privileges, ", "));
 }
 
 /// ON …, where a database is a pattern unless a table stands beside it.

@@ -147,7 +147,8 @@ Result<void> check_form(const proto::Grant& grant) {
     if (level == Level::table) {
         JACKDAW_CHECK(check_table_name(grant.table));
     }
-    if (grant.privileges.empty() || grant.privileges.size() > privileges_of_grant_max) {
+    const bool is_nothing = grant.privileges.empty() && !grant.with_grant_option;
+    if (is_nothing || grant.privileges.size() > privileges_of_grant_max) {
         return Error{Errc::invalid,
                      fmt::format("a grant has 1 to {} privileges", privileges_of_grant_max)}
             .with_hint(fmt::format("on {}: {}", name_of(level), known_at(level)));

@@ -32,7 +32,8 @@ inline constexpr std::size_t privileges_of_grant_max = 64;
 [[nodiscard]] std::span<const std::string_view> standard_root_privileges() noexcept;
 
 /// Are these privileges that exist at that level, and names that may be? "ALL" and "USAGE" stand
-/// alone. `invalid` with the known ones as hint, E-BAD-NAME.
+/// alone; none with the grant option is that option alone. `invalid` with the known ones as hint,
+/// E-BAD-NAME.
 [[nodiscard]] Result<void> check_form(const proto::Grant& grant);
 
 /// The same, and E-RESERVED-NAME for an engine's own database, `not_allowed` for what reaches

@@ -133,6 +133,13 @@ TEST_CASE("what is granted is shown, what is revoked is not, and each may be rep
             REQUIRE_OK(grants.revoke(plenty(), "keeper", "%", grant_of("house", {"ALL"})));
             REQUIRE_FALSE(granted(store, "keeper", "%", "house").has_value());
         }
+        const auto option = grant_of("house", {}, true); // alone
+        REQUIRE_OK(grants.grant(plenty(), "keeper", "%", option));
+        REQUIRE(present(granted(store, "keeper", "%", "house")).with_grant_option);
+        REQUIRE_OK(grants.grant(plenty(), "keeper", "%", grant_of("house", {words.read})));
+        REQUIRE_OK(grants.revoke(plenty(), "keeper", "%", option));
+        REQUIRE(present(granted(store, "keeper", "%", "house")) == grant_of("house", {words.read}));
+        REQUIRE_OK(grants.revoke(plenty(), "keeper", "%", grant_of("house", {words.read})));
         REQUIRE_OK(grants.grant(plenty(), "keeper", "%", grant_of("", {words.harmless})));
         REQUIRE(present(granted(store, "keeper", "%", "")).privileges ==
                 std::vector<std::string>{words.harmless});
