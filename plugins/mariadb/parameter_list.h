@@ -28,7 +28,6 @@ namespace jackdaw::mariadb {
 /// server says of it.
 [[nodiscard]] std::string_view unit_of(std::string_view name, std::string_view text) noexcept;
 
-
 /// In a list sorted by name; null when there is none.
 [[nodiscard]] const proto::Parameter* find_parameter(const std::vector<proto::Parameter>& known,
                                                      std::string_view name) noexcept;
