@@ -124,6 +124,7 @@ private:
     asio::thread_pool pool_;
     asio::io_context io_{1};
     EventHub hub_;
+    std::unique_ptr<Timeline> timeline_;
     std::optional<asio::steady_timer> stopped_;
     std::optional<Error> fatal_;
     std::unique_ptr<Fleet> fleet_;
@@ -146,6 +147,11 @@ Result<void> Agent::open() {
     // Two power-ons of one local machine share the host's boot id; its first process's start tells
     // them apart.
     clock_ = std::make_unique<runtime::Clock>(start_of_first_process(), faults_.path());
+    timeline_ = std::make_unique<Timeline>(
+        Timeline::Parts{*store_, *clock_,
+                        [this](std::function<void()> work) { asio::post(pool_, std::move(work)); },
+                        [this] { asio::post(io_, [this] { hub_.changed(timeline_watch); }); }});
+    JACKDAW_CHECK(timeline_->load());
     JACKDAW_TRY(identity_, Identity::load_or_make(settings_.state_folder));
     JACKDAW_TRY(const auto listen, parse_host_port(settings_.listen));
 
@@ -162,7 +168,10 @@ Result<void> Agent::open() {
     fleet_ = std::make_unique<Fleet>(
         Fleet::Parts{*identity_, *store_, *clock_, agent_version,
                      [this] { return life_ ? life_->instance() : std::nullopt; },
-                     [this] { return life_ && life_->deleted(); }},
+                     [this] { return life_ && life_->deleted(); },
+                     [this](std::string_view kind, std::string subject, std::string text) {
+                         timeline_->add(kind, std::move(subject), std::move(text));
+                     }},
         name, address, listen.port);
 
     LifeSettings life_settings;
@@ -172,31 +181,36 @@ Result<void> Agent::open() {
     const auto plugin_folder =
         machine_.plugin_folder.empty() ? settings_.plugin_folder : machine_.plugin_folder;
     life_ = std::make_unique<Life>(
-        Life::Parts{host_, *store_, *clock_,
-                    [plugin_folder](const std::string& datastore)
-                        -> Result<std::shared_ptr<plugins::Datastore>> {
-                        JACKDAW_TRY(auto loaded, plugins::load_driver(plugin_folder, datastore));
-                        return std::shared_ptr<plugins::Datastore>{loaded.make()};
-                    },
-                    [this](std::string_view action, std::string_view step, std::string_view point) {
-                        faults_.at(action, step, point);
-                    },
-                    [this](const std::string& operation) {
-                        asio::post(io_, [this, operation] {
-                            operation.empty() ? fleet_->refresh() : hub_.changed(operation);
-                        });
-                    },
-                    [this](const Error& error) {
-                        auto shared = std::make_shared<Error>(error.clone());
-                        asio::post(io_, [this, shared] {
-                            fatal_ = shared->clone();
-                            stopped_->cancel();
-                        });
-                    }},
+        Life::Parts{
+            host_, *store_, *clock_,
+            [plugin_folder](
+                const std::string& datastore) -> Result<std::shared_ptr<plugins::Datastore>> {
+                JACKDAW_TRY(auto loaded, plugins::load_driver(plugin_folder, datastore));
+                return std::shared_ptr<plugins::Datastore>{loaded.make()};
+            },
+            [this](std::string_view action, std::string_view step, std::string_view point) {
+                faults_.at(action, step, point);
+            },
+            [this](const std::string& operation) {
+                asio::post(io_, [this, operation] {
+                    operation.empty() ? fleet_->refresh() : hub_.changed(operation);
+                });
+            },
+            [this](std::string_view kind, std::string subject, std::string text,
+                   std::string operation) {
+                timeline_->add(kind, std::move(subject), std::move(text), std::move(operation));
+            },
+            [this](const Error& error) {
+                auto shared = std::make_shared<Error>(error.clone());
+                asio::post(io_, [this, shared] {
+                    fatal_ = shared->clone();
+                    stopped_->cancel();
+                });
+            }},
         life_settings);
-    router_ = std::make_unique<Router>(
-        Router::Parts{*life_, *clock_, [this] { return fleet_->members(); },
-                      [this] { return fleet_->instances(); }, agent_version});
+    router_ = std::make_unique<Router>(Router::Parts{
+        *life_, *clock_, [this] { return fleet_->members(); },
+        [this] { return fleet_->instances(); }, agent_version, timeline_.get(), &host_});
 
     UniqueFd admin;
     if (client_) {
@@ -375,6 +389,8 @@ Result<void> Agent::run() {
     stopped_.emplace(io_, asio::steady_timer::time_point::max());
     JACKDAW_CHECK(open());
     JACKDAW_CHECK(life_->start());
+    timeline_->add("agent.started", "",
+                   fmt::format("version {}, process {}", agent_version, ::getpid()));
     spdlog::info("agent: version {}, pid {}, listening on {}", agent_version, ::getpid(),
                  settings_.listen);
     Result<void> outcome;
@@ -384,7 +400,11 @@ Result<void> Agent::run() {
     });
     io_.run();
     life_->stop();
+    if (outcome) {
+        timeline_->add("agent.stopped", "", fmt::format("process {}", ::getpid()));
+    }
     pool_.join();
+    timeline_->flush();
     return outcome;
 }
 

@@ -20,6 +20,21 @@ namespace {
 constexpr std::string_view incarnation_key = "incarnation";
 
 /// What happened, and whether somebody who reads the log of a quiet fleet wants to know.
+/// In the timeline; empty: not worth an entry.
+std::string_view kind_of(gossip::Event::Kind kind) {
+    using Kind = gossip::Event::Kind;
+    switch (kind) {
+    case Kind::joined: return "member.joined";
+    case Kind::suspected: return "member.suspected";
+    case Kind::recovered: return "member.recovered";
+    case Kind::went_down: return "member.down";
+    case Kind::left: return "member.left";
+    case Kind::changed:
+    case Kind::forgotten: break;
+    }
+    return {};
+}
+
 std::pair<std::string_view, spdlog::level::level_enum> words_of(gossip::Event::Kind kind) {
     using Kind = gossip::Event::Kind;
     switch (kind) {
@@ -123,6 +138,10 @@ Result<void> Fleet::open(boost::asio::ip::udp::socket socket, const std::string&
         const auto [words, level] = words_of(event.kind);
         spdlog::log(level, "gossip: {} ({}) {}", blob ? blob->name : "?", event.member.address,
                     words);
+        if (const auto kind = kind_of(event.kind); parts_.tell && !kind.empty()) {
+            parts_.tell(kind, blob ? blob->name : event.member.address,
+                        fmt::format("{} at {}", words, event.member.address));
+        }
         refresh();
     };
     hooks.on_persist = persist;

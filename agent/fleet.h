@@ -42,6 +42,8 @@ public:
         std::function<std::optional<proto::Instance>()> instance; ///< thread-safe
         /// Thread-safe: the instance was deleted, and this machine waits for its own end.
         std::function<bool()> deleted;
+        /// Into the timeline; does not wait. May be empty.
+        std::function<void(std::string_view kind, std::string subject, std::string text)> tell{};
     };
     Fleet(Parts parts, std::string name, std::string address, std::uint16_t port);
 

@@ -253,11 +253,6 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         }
         const auto id = asked.id;
         const auto deadline = deadline_of(asked);
-        if (const auto operation = events_of(asked.path);
-            operation && asked.method == "GET" && parts_.life.operation(*operation)) {
-            JACKDAW_CO_CHECK(co_await stream_events(session, id, *operation, deadline));
-            continue;
-        }
         ApiRequest request;
         request.method = std::move(asked.method);
         request.target = std::move(asked.path);
@@ -266,6 +261,10 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         request.caller.text = session.peer.text();
         request.caller.may_change = session.peer.may_change();
         request.deadline = deadline;
+        if (auto stream = parts_.router.stream(request)) {
+            JACKDAW_CO_CHECK(co_await send_stream(session, id, *std::move(stream), deadline));
+            continue;
+        }
         auto work = [this, &request] { return parts_.router.handle(request); };
         auto answer = co_await runtime::offload(parts_.pool, std::move(work));
         wipe(request.body); // it may have carried a password
@@ -278,36 +277,38 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
     }
 }
 
-asio::awaitable<Result<void>> ChannelServer::stream_events(Session& session, std::uint32_t id,
-                                                           std::string operation,
-                                                           Deadline deadline) {
+asio::awaitable<Result<void>> ChannelServer::send_stream(Session& session, std::uint32_t id,
+                                                         Stream stream, Deadline deadline) {
     asio::steady_timer changed{co_await asio::this_coro::executor};
     bool dirty = true;
-    const auto watch = parts_.hub.watch(operation, [&] {
+    const auto watch = parts_.hub.watch(stream.watch, [&] {
         dirty = true;
         changed.cancel();
     });
+    auto silent_since = std::chrono::steady_clock::now();
     for (bool ended = false; !ended && std::chrono::steady_clock::now() < deadline;) {
-        proto::ChannelMessage item;
-        item.kind = proto::ChannelKind::event;
-        item.id = id;
-        item.method = proto::channel_alive; // shows a silent peer that has gone
-        if (dirty) {
+        std::vector<StreamItem> items;
+        if (dirty || stream.poll.count() > 0) {
             dirty = false;
-            const auto shape = parts_.life.operation(operation);
-            if (!shape) {
-                break;
-            }
-            ended =
-                shape->status == "done" || shape->status == "failed" || shape->status == "undone";
-            item.method = "operation";
-            item.body =
-                proto::to_json(*shape).dump(-1, ' ', false, proto::Json::error_handler_t::replace);
+            auto work = [&] { return stream.next(ended); };
+            items = co_await runtime::offload(parts_.pool, std::move(work));
         }
-        JACKDAW_CO_CHECK(co_await send(session, std::move(item)));
+        const auto now = std::chrono::steady_clock::now();
+        if (items.empty() && !ended && now - silent_since >= limits_.alive) {
+            items.push_back({std::string{proto::channel_alive}, ""}); // shows a peer that has gone
+        }
+        for (auto& item : items) {
+            silent_since = now;
+            proto::ChannelMessage message;
+            message.kind = proto::ChannelKind::event;
+            message.id = id;
+            message.method = std::move(item.event);
+            message.body = std::move(item.data);
+            JACKDAW_CO_CHECK(co_await send(session, std::move(message)));
+        }
         if (!ended && !dirty) {
-            changed.expires_at(
-                std::min(deadline, std::chrono::steady_clock::now() + limits_.alive));
+            const auto rest = stream.poll.count() > 0 ? stream.poll : limits_.alive;
+            changed.expires_at(std::min(deadline, std::chrono::steady_clock::now() + rest));
             co_await changed.async_wait(as_result);
             const auto state = co_await asio::this_coro::cancellation_state;
             if (state.cancelled() != asio::cancellation_type::none) {

@@ -62,8 +62,8 @@ private:
     asio::awaitable<Result<void>> serve(Socket socket, asio::ip::address source);
     asio::awaitable<Result<void>> handshake(Session& session);
     asio::awaitable<Result<void>> requests(Session& session);
-    asio::awaitable<Result<void>> stream_events(Session& session, std::uint32_t id,
-                                                std::string operation, Deadline deadline);
+    asio::awaitable<Result<void>> send_stream(Session& session, std::uint32_t id, Stream stream,
+                                              Deadline deadline);
     asio::awaitable<Result<std::string>> read_handshake(Session& session);
     asio::awaitable<Result<void>> send(Session& session, proto::ChannelMessage message);
 

@@ -25,6 +25,7 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 using UnixStream = beast::basic_stream<asio::local::stream_protocol, asio::any_io_executor>;
 
 constexpr std::uint32_t no_uid = ~0U;
+constexpr std::chrono::milliseconds alive_period{10'000}; ///< of a silent stream
 
 std::uint32_t peer_uid(int fd) {
     ucred credentials{};
@@ -37,14 +38,16 @@ std::uint32_t peer_uid(int fd) {
 
 http::response<http::string_body> message(unsigned version, bool keep_alive, ApiResponse answer) {
     http::response<http::string_body> response{static_cast<http::status>(answer.status), version};
-    response.set(http::field::content_type, "application/json");
+    response.set(http::field::content_type, answer.content_type);
     response.set(http::field::cache_control, "no-store");
     if (!answer.allow.empty()) {
         response.set(http::field::allow, answer.allow);
     }
     response.keep_alive(keep_alive);
     response.body() = std::move(answer.body);
-    response.body() += '\n';
+    if (!response.body().ends_with('\n')) {
+        response.body() += '\n';
+    }
     response.prepare_payload();
     return response;
 }
@@ -140,14 +143,9 @@ asio::awaitable<Result<void>> HttpServer::serve(Socket socket) {
             answer =
                 error_response(Error{Errc::not_allowed, "the database's user has no say here"});
             keep = false;
-        } else if (const auto operation = events_of(asked.target);
-                   operation && asked.method == "GET") {
-            if (parts_.life.operation(*operation)) {
-                Socket raw = stream.release_socket();
-                co_return co_await stream_events(raw, *operation);
-            }
-            answer = error_response(
-                Error{Errc::not_found, fmt::format("no operation '{}'", operation->substr(0, 80))});
+        } else if (auto asked_stream = parts_.router.stream(asked)) {
+            Socket raw = stream.release_socket();
+            co_return co_await send_stream(raw, *std::move(asked_stream));
         } else if (in_work_ >= limits_.in_work_max) {
             answer = error_response(Error{Errc::busy, "too many requests at a time"});
             answer.status = 503;
@@ -171,45 +169,46 @@ asio::awaitable<Result<void>> HttpServer::serve(Socket socket) {
     co_return ok();
 }
 
-asio::awaitable<Result<void>> HttpServer::stream_events(Socket& socket, std::string operation) {
+asio::awaitable<Result<void>> HttpServer::send_stream(Socket& socket, Stream stream) {
     const auto executor = co_await asio::this_coro::executor;
     asio::steady_timer changed{executor};
     bool dirty = true;
-    const auto watch = parts_.hub.watch(operation, [&] {
+    const auto watch = parts_.hub.watch(stream.watch, [&] {
         dirty = true;
         changed.cancel();
     });
-    const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                             "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
-    const auto [head_ec, head_size] =
-        co_await asio::async_write(socket, asio::buffer(head), as_result);
-    (void)head_size;
-    if (head_ec) {
-        co_return ok();
-    }
+    std::string text = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                       "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
+    auto silent_since = std::chrono::steady_clock::now();
     for (;;) {
-        std::string text = ": still here\n\n"; // a comment keeps a silent connection known as alive
         bool ended = false;
-        if (dirty) {
+        if (dirty || stream.poll.count() > 0) {
             dirty = false;
-            const auto shape = parts_.life.operation(operation);
-            if (!shape) {
+            auto work = [&] { return stream.next(ended); };
+            const auto items = co_await runtime::offload(parts_.pool, std::move(work));
+            for (const auto& item : items) {
+                text += fmt::format("event: {}\ndata: {}\n\n", item.event, item.data);
+            }
+        }
+        const auto now = std::chrono::steady_clock::now();
+        if (text.empty() && now - silent_since >= alive_period) {
+            text = ": still here\n\n"; // a comment keeps a silent connection known as alive
+        }
+        if (!text.empty()) {
+            silent_since = now;
+            const auto [write_ec, size] =
+                co_await asio::async_write(socket, asio::buffer(text), as_result);
+            (void)size;
+            if (write_ec) {
                 co_return ok();
             }
-            ended =
-                shape->status == "done" || shape->status == "failed" || shape->status == "undone";
-            text = fmt::format(
-                "event: operation\ndata: {}\n\n",
-                proto::to_json(*shape).dump(-1, ' ', false, proto::Json::error_handler_t::replace));
+            text.clear();
         }
-        const auto [write_ec, size] =
-            co_await asio::async_write(socket, asio::buffer(text), as_result);
-        (void)size;
-        if (write_ec || ended) {
+        if (ended) {
             co_return ok();
         }
         if (!dirty) {
-            changed.expires_after(std::chrono::seconds{10});
+            changed.expires_after(stream.poll.count() > 0 ? stream.poll : alive_period);
             co_await changed.async_wait(as_result);
             const auto state = co_await asio::this_coro::cancellation_state;
             if (state.cancelled() != asio::cancellation_type::none) {

@@ -47,7 +47,7 @@ public:
 private:
     using Socket = asio::local::stream_protocol::socket;
     asio::awaitable<Result<void>> serve(Socket socket);
-    asio::awaitable<Result<void>> stream_events(Socket& socket, std::string operation);
+    asio::awaitable<Result<void>> send_stream(Socket& socket, Stream stream);
 
     asio::local::stream_protocol::acceptor acceptor_;
     Parts parts_;

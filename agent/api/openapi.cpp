@@ -64,6 +64,15 @@ constexpr std::string_view schemas_text = R"JSON({
   "abort_requested": {"type": "boolean"}, "warnings": {"type": "array", "items": {"type": "string"}},
   "no_op": {"type": "boolean"},
   "error": {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]}}},
+"Log": {"type": "object", "required": ["name", "enabled"], "additionalProperties": false, "properties": {
+  "name": {"type": "string"}, "enabled": {"type": "boolean"}, "enabled_by": {"type": "string"}, "size_bytes": {"type": "integer"},
+  "size_bytes_max": {"type": "integer"}, "kept": {"type": "integer"}, "changed_at": {"type": "string"}}},
+"LogLines": {"type": "object", "required": ["name", "lines", "cursor"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"},
+  "lines": {"type": "array", "items": {"type": "string"}}, "cursor": {"type": "string"}, "is_cut": {"type": "boolean"}}},
+"Event": {"type": "object", "required": ["sequence", "at", "kind", "weight"], "additionalProperties": false, "properties": {
+  "sequence": {"type": "integer"}, "at": {"type": "string"}, "kind": {"type": "string"}, "weight": {"enum": ["info", "warning", "error"]},
+  "subject": {"type": "string"}, "text": {"type": "string"}, "operation": {"type": ["string", "null"]}}},
 "Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},

@@ -19,6 +19,8 @@ constexpr std::uint64_t pause_seconds_max = 30 * 86'400; ///< nobody looks after
 constexpr std::size_t parameters_max = 16;
 constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
+constexpr std::uint64_t events_shown = 100;
+constexpr std::size_t stream_batch = 100;
 
 Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     std::string out;
@@ -121,16 +123,10 @@ Result<Target> parse_target(std::string_view target) {
     return parsed;
 }
 
-std::optional<std::string> events_of(std::string_view target) {
-    const auto parsed = parse_target(target);
-    if (parsed && parsed->segments.size() == 4 && parsed->segments[0] == "v1" &&
-        parsed->segments[1] == "operations" && parsed->segments[3] == "events") {
-        return parsed->segments[2];
-    }
-    return std::nullopt;
-}
-
 ApiResponse Router::handle(const ApiRequest& request) const {
+    if (auto simple = plain(request.method, request.target)) {
+        return *std::move(simple);
+    }
     const auto target = parse_target(request.target);
     if (!target) {
         return error_response(target.error());
@@ -145,6 +141,84 @@ ApiResponse Router::handle(const ApiRequest& request) const {
     }
     auto outcome = route(request, *target);
     return outcome ? *std::move(outcome) : error_response(outcome.error());
+}
+
+std::optional<Stream> Router::stream(const ApiRequest& request) const {
+    const auto target = parse_target(request.target);
+    if (!target || request.method != "GET" || target->segments.size() < 3 ||
+        target->segments[0] != "v1") {
+        return std::nullopt;
+    }
+    const auto& segments = target->segments;
+    if (segments.size() == 4 && segments[1] == "operations" && segments[3] == "events" &&
+        parts_.life.operation(segments[2])) {
+        return operation_stream(segments[2]);
+    }
+    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream") {
+        return log_stream(*target);
+    }
+    if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
+        parts_.timeline != nullptr) {
+        const auto after = number_of(*target, "after");
+        if (!after) {
+            return std::nullopt; // handle() says what is wrong with it
+        }
+        return timeline_stream(after->value_or(parts_.timeline->last()));
+    }
+    return std::nullopt;
+}
+
+Stream Router::operation_stream(std::string id) const {
+    Stream stream;
+    stream.watch = id;
+    stream.next = [this, id = std::move(id)](bool& ended) -> std::vector<StreamItem> {
+        const auto shape = parts_.life.operation(id);
+        if (!shape) {
+            ended = true;
+            return {};
+        }
+        ended = shape->status == "done" || shape->status == "failed" || shape->status == "undone";
+        return {{"operation", dump(proto::to_json(*shape))}};
+    };
+    return stream;
+}
+
+Stream Router::timeline_stream(std::uint64_t after) const {
+    Stream stream;
+    stream.watch = timeline_watch;
+    stream.next = [this, after](bool& ended) mutable -> std::vector<StreamItem> {
+        std::vector<StreamItem> items;
+        const auto entries = parts_.timeline->read(after, stream_batch);
+        if (!entries) {
+            ended = true;
+            return items;
+        }
+        for (const auto& entry : *entries) {
+            after = entry.sequence;
+            items.push_back({"event", dump(proto::to_json(entry))});
+        }
+        return items;
+    };
+    return stream;
+}
+
+Router::Outcome Router::events(const ApiRequest& /*request*/, const Target& target) const {
+    if (parts_.timeline == nullptr) {
+        return Error{Errc::unsupported, "this agent keeps no timeline"};
+    }
+    JACKDAW_TRY(const auto asked, number_of(target, "limit"));
+    const auto limit = asked.value_or(events_shown);
+    if (limit == 0 || limit > operations_shown_max) {
+        return Error{Errc::invalid, fmt::format("'limit' is 1 to {}", operations_shown_max)};
+    }
+    JACKDAW_TRY(const auto after, number_of(target, "after"));
+    JACKDAW_TRY(const auto entries,
+                after ? parts_.timeline->read(*after, limit) : parts_.timeline->newest(limit));
+    Json items = Json::array();
+    for (const auto& entry : entries) {
+        items.push_back(proto::to_json(entry));
+    }
+    return answer(proto::list_json("Event", std::move(items), as_of()));
 }
 
 Router::Outcome Router::route(const ApiRequest& request, const Target& target) const {

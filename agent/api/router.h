@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "agent/life/life.h"
+#include "agent/timeline.h"
 #include "proto/base/error.h"
 #include "proto/messages/shapes.h"
 #include "proto/wire/shapes_json.h"
@@ -43,6 +44,7 @@ struct ApiResponse {
     int status = 200;    ///< of HTTP
     std::string body;    ///< JSON
     std::string allow{}; ///< of a 405: the methods that the path has
+    std::string_view content_type = "application/json";
 };
 
 /// {"error": ErrorShape} with the HTTP status of its reaction.
@@ -57,8 +59,20 @@ struct Target {
 };
 [[nodiscard]] Result<Target> parse_target(std::string_view target);
 
-/// The operation id of "/v1/operations/ID/events", or nullopt.
-[[nodiscard]] std::optional<std::string> events_of(std::string_view target);
+/// A GET that goes on: server-sent events on the sockets, event messages on the channel.
+struct StreamItem {
+    std::string event; ///< "operation", "event", "log"
+    std::string data;  ///< JSON, one line
+};
+struct Stream {
+    std::string watch;                 ///< what EventHub wakes it for
+    std::chrono::milliseconds poll{0}; ///< > 0: looked at so often besides
+    /// What is new since the last call; `ended` set: nothing comes any more. May block for
+    /// milliseconds: called on the worker pool, one call at a time.
+    std::function<std::vector<StreamItem>(bool& ended)> next;
+};
+/// What EventHub is told for every entry of the timeline.
+inline constexpr const char* timeline_watch = "timeline";
 
 class Router {
 public:
@@ -69,11 +83,19 @@ public:
         std::function<std::vector<proto::Instance>()>
             instances; ///< of the fleet, from what gossip told
         std::string version;
+        const Timeline* timeline = nullptr; ///< null: none is kept
+        Host* host = nullptr;               ///< for logs; thread-safe; null: none are read
     };
     explicit Router(Parts parts) : parts_{std::move(parts)} {}
 
     /// Thread-safe. Never throws; every failure is a response.
     [[nodiscard]] ApiResponse handle(const ApiRequest& request) const;
+    /// /metrics (OpenMetrics), /healthz (this process answers) and /readyz (its database does), for
+    /// programs that poll; nullopt for every other path. They tell nothing that is secret.
+    [[nodiscard]] std::optional<ApiResponse> plain(std::string_view method,
+                                                   std::string_view target) const;
+    /// The stream that the request asks for; nullopt: it asks for none, and is handle()'s.
+    [[nodiscard]] std::optional<Stream> stream(const ApiRequest& request) const;
 
     using Outcome = Result<ApiResponse>;
     using Handler = Outcome (Router::*)(const ApiRequest&, const Target&) const;
@@ -129,11 +151,18 @@ private:
     JACKDAW_HANDLER(parameters);
     JACKDAW_HANDLER(parameter);
     JACKDAW_HANDLER(set_parameters);
+    JACKDAW_HANDLER(logs);
+    JACKDAW_HANDLER(log);
+    JACKDAW_HANDLER(events);
     JACKDAW_HANDLER(operations);
     JACKDAW_HANDLER(operation);
     JACKDAW_HANDLER(abort);
     JACKDAW_HANDLER(resume);
 #undef JACKDAW_HANDLER
+    [[nodiscard]] ApiResponse metrics() const;
+    [[nodiscard]] std::optional<Stream> log_stream(const Target& target) const;
+    [[nodiscard]] Stream operation_stream(std::string id) const;
+    [[nodiscard]] Stream timeline_stream(std::uint64_t after) const;
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,
                                  proto::Json arguments) const;
     [[nodiscard]] Outcome accepted(const Life::Submitted& submitted) const;

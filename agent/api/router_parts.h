@@ -1,6 +1,7 @@
 #pragma once
 // What the handlers of the Router have in common. For the files router*.cpp alone.
 
+#include <charconv>
 #include <string>
 #include <string_view>
 
@@ -58,6 +59,21 @@ Result<Facet*> facet_of(plugins::Datastore& driver, Facet* (plugins::Datastore::
         return Error{Errc::unsupported, fmt::format("{} has no {}", driver.name(), what)};
     }
     return found;
+}
+
+/// A whole number of the query; nullopt when it is not there.
+inline Result<std::optional<std::uint64_t>> number_of(const Target& target, const char* key) {
+    const auto at = target.query.find(key);
+    if (at == target.query.end()) {
+        return std::optional<std::uint64_t>{};
+    }
+    std::uint64_t value = 0;
+    const auto* const end = at->second.data() + at->second.size();
+    const auto [last, failure] = std::from_chars(at->second.data(), end, value);
+    if (failure != std::errc{} || last != end || at->second.empty()) {
+        return Error{Errc::invalid, fmt::format("'{}' is a whole number", key)};
+    }
+    return std::optional{value};
 }
 
 inline Json row_of(const proto::DatabaseSpec& one) {

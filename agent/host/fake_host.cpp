@@ -1,6 +1,12 @@
 #include "agent/host/fake_host.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cassert>
+#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
@@ -116,6 +122,24 @@ std::vector<std::string> FakeHost::violations() const {
 void FakeHost::add_violation(std::string sentence) {
     const std::lock_guard lock{mutex_};
     violations_.push_back(std::move(sentence));
+}
+
+void FakeHost::append_log(LogOwner owner, const std::string& name, std::string_view text) {
+    const std::lock_guard lock{mutex_};
+    auto& fd = logs_[{owner, name}];
+    if (!fd) {
+        fd.reset(::memfd_create("log", MFD_CLOEXEC));
+    }
+    while (!text.empty()) {
+        const auto put = ::write(fd.get(), text.data(), text.size());
+        assert(put > 0);
+        text.remove_prefix(static_cast<std::size_t>(put));
+    }
+}
+
+void FakeHost::set_log_hostile(const std::string& name, std::string kind) {
+    const std::lock_guard lock{mutex_};
+    hostile_logs_[name] = std::move(kind);
 }
 
 void FakeHost::reset_calls() {
@@ -398,6 +422,73 @@ Result<void> FakeHost::write_config(const std::vector<plugins::RenderedFile>& fi
         config_.clear();
         for (const auto& file : files) {
             config_[file.name] = file.content;
+        }
+        return ok();
+    });
+}
+
+// ---- logs -------------------------------------------------------------------------------------
+
+Result<void> FakeHost::check_log(const std::string& name) const {
+    const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+    if (name.empty() || name.size() > 60 || !is_word(name.front()) ||
+        !std::ranges::all_of(
+            name, [&](char c) { return is_word(c) || c == '_' || c == '.' || c == '-'; })) {
+        return Error{Errc::invalid, "that cannot be the name of a log"};
+    }
+    if (const auto found = hostile_logs_.find(name); found != hostile_logs_.end()) {
+        return Error{Errc::not_allowed, fmt::format("{} is {}", name, found->second)};
+    }
+    return ok();
+}
+
+Result<UniqueFd> FakeHost::open_log(LogOwner owner, const std::string& name) {
+    return call<UniqueFd>("open_log", true, [&]() -> Result<UniqueFd> {
+        JACKDAW_CHECK(check_log(name));
+        if (owner == LogOwner::guard && !name.starts_with(guard_log)) {
+            return Error{Errc::invalid, fmt::format("a guard keeps no log {}", name)};
+        }
+        if (owner == LogOwner::engine && !volume_.mounted) {
+            return Error{Errc::conflict, "the volume is not mounted"};
+        }
+        const auto found = logs_.find({owner, name});
+        if (found == logs_.end()) {
+            return Error{Errc::not_found, fmt::format("there is no {} yet", name)};
+        }
+        // Of the same file, so that its inode tells whether it was rotated.
+        UniqueFd fd{::open(fmt::format("/proc/self/fd/{}", found->second.get()).c_str(),
+                           O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+        if (!fd) {
+            return Error{Errc::unavailable, "open a log",
+                         std::error_code{errno, std::generic_category()}};
+        }
+        return fd;
+    });
+}
+
+Result<void> FakeHost::rotate_log(const std::string& name, unsigned keep) {
+    return call<void>("rotate_log", true, [&]() -> Result<void> {
+        JACKDAW_CHECK(check_log(name));
+        if (keep < 1 || keep > log_keep_max) {
+            return Error{Errc::invalid, "that cannot be rotated"};
+        }
+        if (!volume_.mounted) {
+            return Error{Errc::conflict, "the volume is not mounted"};
+        }
+        const auto key = [&](unsigned i) {
+            return std::pair{LogOwner::engine, i == 0 ? name : fmt::format("{}.{}", name, i)};
+        };
+        if (!logs_.contains(key(0))) {
+            return ok();
+        }
+        for (unsigned i = keep; i <= log_keep_max; ++i) {
+            logs_.erase(key(i));
+        }
+        for (unsigned i = keep; i-- > 0;) {
+            if (auto node = logs_.extract(key(i))) {
+                node.key() = key(i + 1);
+                logs_.insert(std::move(node));
+            }
         }
         return ok();
     });

@@ -87,6 +87,10 @@ public:
     [[nodiscard]] std::vector<std::string> guard_names() const;
     [[nodiscard]] std::vector<std::string> violations() const;
     void add_violation(std::string sentence);
+    /// What the engine or the guard writes, behind what is there.
+    void append_log(LogOwner owner, const std::string& name, std::string_view text);
+    /// Something that is no log stands there: open and rotate refuse with that ("a FIFO").
+    void set_log_hostile(const std::string& name, std::string kind);
 
     // ---- for the test: calls and faults ----
     void reset_calls(); ///< forgets counts, names and faults
@@ -120,6 +124,8 @@ public:
     Result<void> wipe_data() override;
     Result<void> sync_volume() override;
     Result<void> write_config(const std::vector<plugins::RenderedFile>& files) override;
+    Result<UniqueFd> open_log(LogOwner owner, const std::string& name) override;
+    Result<void> rotate_log(const std::string& name, unsigned keep) override;
     Result<std::unique_ptr<GuardLink>> spawn_database(const plugins::LaunchSpec& spec) override;
     Result<std::unique_ptr<GuardLink>> spawn_job(const std::string& guard,
                                                  const std::string& datastore,
@@ -140,6 +146,7 @@ private:
     [[nodiscard]] std::shared_ptr<Guard> start_guard(const std::string& name, JobScript script,
                                                      std::function<void()> at_good_end);
     [[nodiscard]] Links link_to(std::shared_ptr<Guard> guard);
+    [[nodiscard]] Result<void> check_log(const std::string& name) const;
     [[nodiscard]] Result<void> check_serial(const std::string& serial) const;
     [[nodiscard]] Result<void> check_name_free(const std::string& guard) const;
     /// The scripted end of a running job; nothing for one that hangs.
@@ -159,6 +166,8 @@ private:
     std::map<std::string, JobScript> scripts_;
     std::map<std::string, std::shared_ptr<Guard>> guards_; ///< those that hold their locks
     std::map<std::string, std::string> config_;
+    std::map<std::pair<LogOwner, std::string>, UniqueFd> logs_; ///< memory files
+    std::map<std::string, std::string> hostile_logs_;
     std::vector<std::string> allowed_;
     std::optional<int> database_refuses_;
     std::string refused_word_;

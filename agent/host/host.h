@@ -58,6 +58,15 @@ struct VolumeStamp {
     bool sealed = false; ///< the data folder is complete: written by the step after syncfs
 };
 
+/// Whose log it is, and so where it lies and who must own it.
+enum class LogOwner : std::uint8_t {
+    engine, ///< below log_folder, on the volume; the database's user's, so hostile
+    guard,  ///< the database's output, kept by its guard: root's
+};
+
+inline constexpr std::string_view guard_log = "database.log"; ///< and ".1", ".2", the older ones
+inline constexpr unsigned log_keep_max = 9;
+
 struct Mkfs {
     std::string serial;
     std::string filesystem; ///< xfs | ext4
@@ -108,6 +117,17 @@ public:
     virtual Result<void> sync_volume() = 0; ///< syncfs(2)
     /// Replaces all rendered files by these, atomically each; E-DISK-FULL leaves the old ones.
     virtual Result<void> write_config(const std::vector<plugins::RenderedFile>& files) = 0;
+    /// A read-only, non-blocking descriptor of a log, of a regular file with one link whose owner
+    /// is the right one. `name` is a plain one of [a-z0-9_.-]{1,60} that begins with a letter or a
+    /// digit (else `invalid`). `not_found`: nothing was written yet. `not_allowed` names what
+    /// stands there instead: a symbolic link, a FIFO, a device, a hard link, somebody else's file.
+    /// While it is open the volume is busy.
+    virtual Result<UniqueFd> open_log(LogOwner owner, const std::string& name) = 0;
+    /// Renames a log of the engine to NAME.1, that to NAME.2 and so on, and removes what would
+    /// become NAME.(keep + 1); 1 <= keep <= log_keep_max. When nothing has the name: ok, nothing
+    /// is moved; so a repetition before the engine wrote again changes nothing. Refuses as
+    /// open_log() does, then nothing was moved.
+    virtual Result<void> rotate_log(const std::string& name, unsigned keep) = 0;
 
     // ---- processes ----
     /// The database under its guard "database"; `conflict` when a guard of that name lives (then

@@ -32,6 +32,17 @@ Error does_not_fit() {
     return Error{Errc::invalid, "an argument is longer than the host takes"};
 }
 
+/// What the table's row of `not_allowed` advises is about callers, not about files.
+Result<void> with_log_hint(Result<void> result) {
+    if (result || result.error().code() != Errc::not_allowed) {
+        return result;
+    }
+    return std::move(result).error().with_hint(
+        fmt::format("somebody with the database's rights put it there; as root of the machine look "
+                    "at {} and remove it",
+                    log_folder));
+}
+
 /// A memory file with these bytes one behind the other.
 Result<UniqueFd> memory_file(const std::vector<plugins::RenderedFile>& files) {
     UniqueFd fd{::memfd_create("jackdaw-config", MFD_CLOEXEC)};
@@ -347,6 +358,32 @@ Result<void> HostClient::write_config(const std::vector<plugins::RenderedFile>& 
     JACKDAW_TRY(const auto contents, memory_file(files));
     return ask(question, std::chrono::seconds{60}, contents.get())
         .while_doing("write the configuration");
+}
+
+Result<UniqueFd> HostClient::open_log(LogOwner owner, const std::string& name) {
+    auto question = request(Verb::open_log);
+    question.log_owner = static_cast<std::uint32_t>(owner);
+    if (!host::is_log_name(name) || !host::set_text(question.log, name)) {
+        return Error{Errc::invalid, "a log's name has 1 to 60 of a-z, 0-9, _ . -"};
+    }
+    JACKDAW_CHECK(with_log_hint(ask(question, quick_limit))
+                      .while_doing(fmt::format("open the log {}", name)));
+    if (!came_) {
+        return Error{Code::protocol, "jackdaw-host did not hand out the log's descriptor"};
+    }
+    return std::move(came_);
+}
+
+Result<void> HostClient::rotate_log(const std::string& name, unsigned keep) {
+    auto question = request(Verb::rotate_log);
+    if (!host::is_log_name(name) || !host::set_text(question.log, name) || keep < 1 ||
+        keep > log_keep_max) {
+        return Error{Errc::invalid, "a log's name has 1 to 60 of a-z, 0-9, _ . -, and 1 to 9 older "
+                                    "ones are kept"};
+    }
+    question.keep = keep;
+    return with_log_hint(ask(question, quick_limit))
+        .while_doing(fmt::format("rotate the log {}", name));
 }
 
 Result<std::unique_ptr<GuardLink>> HostClient::spawn_database(const plugins::LaunchSpec& spec) {

@@ -43,6 +43,8 @@ public:
     Result<void> wipe_data() override;
     Result<void> sync_volume() override;
     Result<void> write_config(const std::vector<plugins::RenderedFile>& files) override;
+    Result<UniqueFd> open_log(LogOwner owner, const std::string& name) override;
+    Result<void> rotate_log(const std::string& name, unsigned keep) override;
     Result<std::unique_ptr<GuardLink>> spawn_database(const plugins::LaunchSpec& spec) override;
     Result<std::unique_ptr<GuardLink>> spawn_job(const std::string& guard,
                                                  const std::string& datastore,

@@ -46,7 +46,8 @@ bool plain_request_valid(const Request& request) {
     for (const auto& file : request.files) {
         valid = valid && text_valid(file.name) && file.size <= config_file_max_bytes;
     }
-    return valid;
+    return valid && text_valid(request.log) && request.log_owner <= 1 &&
+           request.keep <= log_keep_limit;
 }
 
 template <class Message>
@@ -105,6 +106,13 @@ bool reply_valid(const void* bytes, std::size_t size) {
         valid = valid && text_valid(name);
     }
     return valid;
+}
+
+bool is_log_name(std::string_view name) noexcept {
+    const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+    return !name.empty() && name.size() <= log_name_max && is_word(name.front()) &&
+           std::all_of(name.begin(), name.end(),
+                       [&](char c) { return is_word(c) || c == '_' || c == '.' || c == '-'; });
 }
 
 void set_error(Reply& reply, const Error& error) {

@@ -44,12 +44,16 @@ enum class Verb : std::uint16_t {
     spawn_job,
     connect_guard, ///< reply: a connection, when the guard lives
     list_guards,
-    last = list_guards,
+    open_log, ///< reply: the log, for reading
+    rotate_log,
+    last = rotate_log,
 };
 
 inline constexpr std::size_t allow_max = 64; ///< networks of the firewall
 inline constexpr std::size_t config_files_max = 16;
 inline constexpr std::size_t config_file_max_bytes = std::size_t{1} << 20;
+inline constexpr std::size_t log_name_max = 60;
+inline constexpr std::uint32_t log_keep_limit = 9; ///< as host.h's log_keep_max
 inline constexpr std::size_t fleet_file_max_bytes = std::size_t{64} << 10;
 
 struct Header {
@@ -87,6 +91,9 @@ struct Request {
     Stamp stamp;
     char allow[allow_max][48];
     ConfigFile files[config_files_max];
+    char log[64];
+    std::uint32_t log_owner; ///< LogOwner
+    std::uint32_t keep;      ///< of rotate_log
 };
 
 /// spawn_database and spawn_job. Packed as jackdaw-init wants it; the host takes over from `spawn`
@@ -163,6 +170,9 @@ template <std::size_t Size>
 [[nodiscard]] bool request_valid(const void* bytes, std::size_t size);
 /// The same of a reply.
 [[nodiscard]] bool reply_valid(const void* bytes, std::size_t size);
+
+/// Whether a log may bear this name: [a-z0-9_.-], a letter or a digit first, at most log_name_max.
+[[nodiscard]] bool is_log_name(std::string_view name) noexcept;
 
 void set_error(Reply& reply, const Error& error);
 /// The error that a reply carries; ok without one.

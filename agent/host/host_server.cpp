@@ -13,6 +13,7 @@
 
 #include "agent/host/host_files.h"
 #include "agent/host/host_firewall.h"
+#include "agent/host/host_logs.h"
 #include "agent/host/host_machine.h"
 #include "agent/host/host_wire.h"
 #include "proto/base/ids.h"
@@ -221,6 +222,12 @@ Result<void> Server::dispatch(const Request& request, const std::vector<UniqueFd
     case Verb::wipe_data: return wipe();
     case Verb::sync_volume: return volume_.sync();
     case Verb::write_config: return config(request, fds);
+    case Verb::open_log: {
+        JACKDAW_TRY(out, open_log(machine_, volume_, static_cast<LogOwner>(request.log_owner),
+                                  text_of(request.log)));
+        return ok();
+    }
+    case Verb::rotate_log: return rotate_log(machine_, volume_, text_of(request.log), request.keep);
     case Verb::connect_guard: {
         JACKDAW_TRY(auto found, spawner_.connect(text_of(request.guard)));
         reply.has = found ? 1 : 0;

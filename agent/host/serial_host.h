@@ -66,6 +66,12 @@ public:
     Result<void> write_config(const std::vector<plugins::RenderedFile>& files) override {
         return locked([&] { return inner_.write_config(files); });
     }
+    Result<UniqueFd> open_log(LogOwner owner, const std::string& name) override {
+        return locked([&] { return inner_.open_log(owner, name); });
+    }
+    Result<void> rotate_log(const std::string& name, unsigned keep) override {
+        return locked([&] { return inner_.rotate_log(name, keep); });
+    }
     Result<std::unique_ptr<GuardLink>> spawn_database(const plugins::LaunchSpec& spec) override {
         return locked([&] { return inner_.spawn_database(spec); });
     }
@@ -122,6 +128,8 @@ public:
     Result<void> write_config(const std::vector<plugins::RenderedFile>&) override {
         return refuse();
     }
+    Result<UniqueFd> open_log(LogOwner, const std::string&) override { return refuse(); }
+    Result<void> rotate_log(const std::string&, unsigned) override { return refuse(); }
     Result<std::unique_ptr<GuardLink>> spawn_database(const plugins::LaunchSpec&) override {
         return refuse();
     }

@@ -18,10 +18,6 @@
 namespace jackdaw::agent {
 namespace {
 
-constexpr std::chrono::seconds speech_wait{
-    5}; ///< a query waits this long for the life thread's own words
-constexpr std::uint32_t probes_until_degraded = 3;
-
 /// The first 48 bits of a UUIDv7 (RFC 9562, section 5.7); 0 when it is none.
 std::int64_t milliseconds_of(std::string_view id) {
     if (!is_uuid(id)) {
@@ -162,6 +158,7 @@ Result<void> Life::adopt_database() {
                 runtime::Clock::boottime_ns() - database_.status.started_boottime_ns;
             database_.since = rfc3339(parts_.clock.wall_ms() - age_ns / 1'000'000);
             spdlog::info("life: adopted the database, pid {}", database_.status.child_pid);
+            tell("database.adopted", fmt::format("process {}", database_.status.child_pid));
         }
     }
     return ok();
@@ -262,8 +259,8 @@ void Life::run_step(const Operations::Next& next) {
     }
     fault(action, name, undo ? "undo" : "begin");
 
-    StepContext context{parts_.host, state_, slot_, database_, stop_, parts_.clock,
-                        &copy,       {},     {},    {},        {},    0};
+    StepContext context{parts_.host, state_, slot_, database_, stop_, parts_.clock, &copy, {},
+                        {},          {},     {},    {},        0};
     context.set_argument = [&](const std::string& key, Json value) -> Result<void> {
         const std::lock_guard lock{core_mutex_};
         copy.arguments[key] = value;
@@ -281,6 +278,9 @@ void Life::run_step(const Operations::Next& next) {
         spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name, text);
         const std::lock_guard lock{core_mutex_};
         operations_.warn(next.id, std::move(text));
+    };
+    context.tell = [&](std::string_view kind, std::string text) {
+        tell(kind, std::move(text), next.id);
     };
     context.need_driver = [this] { return load_driver(); };
 
@@ -315,6 +315,7 @@ void Life::run_step(const Operations::Next& next) {
     if (result && (name == "volume.record" || name == "health.probe")) {
         read_usage(); // who waits for the end of the operation sees the new size
     }
+    const bool started_database = result && !undo && name == "health.probe";
     fault(action, name, "effect");
     {
         const std::lock_guard lock{core_mutex_};
@@ -345,195 +346,15 @@ void Life::run_step(const Operations::Next& next) {
         if (const auto written = journal(); !written) {
             return fatal(written.error());
         }
+        if (const auto* const record = operations_.find(next.id);
+            record != nullptr && record->ended()) {
+            tell_end(*record);
+        }
+    }
+    if (started_database) {
+        tell("database.started", "version " + state_.facts().installed_version, next.id);
     }
     fault(action, name, "done");
-}
-
-// ---- watching ---------------------------------------------------------------------------------
-
-void Life::watch() {
-    const auto at = runtime::Clock::instant();
-    if (forgiven_.exchange(false)) {
-        supervisor_.forgive();
-    }
-    if (database_.link != nullptr) {
-        guard_silent_.clear(); // a step may have reached it
-        auto status = database_.link->status();
-        if (!status) {
-            if (status.error().code() != Errc::deadline) { // a frozen machine is slow, not dead
-                spdlog::warn("life: the database's guard has died, and its database with it: {}",
-                             status.error().to_string());
-                database_ended();
-            }
-        } else {
-            database_.status = *std::move(status);
-            if (database_.status.phase == GuardPhase::ended) {
-                const auto output = database_.link->output();
-                spdlog::warn("life: the database has ended by itself ({}); the end of its log: {}",
-                             database_.status.exit_status
-                                 ? fmt::format("status {}", *database_.status.exit_status)
-                                 : fmt::format("signal {}", database_.status.signal),
-                             output ? tail_of(*output, 4) : "?");
-                (void)
-                    database_.link->release(); // it is known now; a guard that died is gone anyway
-                database_ended();
-            }
-        }
-    } else if (!guard_silent_.empty()) {
-        if (at >= next_adoption_) {
-            if (const auto adopted = adopt_database(); !adopted) {
-                spdlog::warn("life: adopt the database: {}", adopted.error().to_string());
-                next_adoption_ = runtime::Clock::instant() + settings_.adoption_period;
-            }
-            publish();
-        }
-    } else if (state_.spec() && state_.facts().created && state_.facts().wanted_running &&
-               !hands_off() && supervisor_.next_wakeup() == never && !supervisor_.gave_up() &&
-               !last_failure_) {
-        SubmitRequest request; // nothing runs and nothing is due: the machine has been powered on
-        request.action = "instance.start";
-        request.target = state_.spec()->name;
-        request.cause = "boot";
-        request.caller = "agent";
-        const std::lock_guard lock{core_mutex_};
-        if (auto submitted = submit_locked(std::move(request)); !submitted) {
-            spdlog::error("life: start after boot: {}", submitted.error().to_string());
-            last_failure_ = proto::shape_of(submitted.error());
-        }
-        return;
-    }
-    if (hands_off()) {
-        supervisor_.forgive(); // what dies meanwhile counts for nothing
-    } else if (supervisor_.start_due(at)) {
-        supervisor_.start_taken();
-        SubmitRequest request;
-        request.action = "instance.start";
-        request.target = state_.spec()->name;
-        request.cause = "supervisor";
-        request.caller = "agent";
-        const std::lock_guard lock{core_mutex_};
-        auto facts = state_.facts();
-        ++facts.restarts;
-        if (const auto kept = state_.set_facts(facts); !kept) {
-            spdlog::warn("life: count a restart: {}", kept.error().to_string());
-        }
-        if (auto submitted = submit_locked(std::move(request)); !submitted) {
-            spdlog::error("life: restart the database: {}", submitted.error().to_string());
-        }
-        return;
-    }
-    if (database_.link != nullptr && at >= next_probe_) {
-        next_probe_ = at + settings_.probe_period;
-        probe();
-    }
-    if (at >= next_usage_) {
-        next_usage_ = at + settings_.usage_period;
-        read_usage();
-    }
-}
-
-bool Life::hands_off() {
-    const auto until = state_.facts().maintenance_until_ms;
-    if (until == 0) {
-        return false;
-    }
-    if (parts_.clock.wall_ms() < until) {
-        return true;
-    }
-    SubmitRequest request;
-    request.action = "instance.resume";
-    request.target = state_.spec() ? state_.spec()->name : "";
-    request.cause = "timer";
-    request.caller = "agent";
-    const std::lock_guard lock{core_mutex_};
-    if (operations_.unfinished("instance.resume") == nullptr) {
-        if (auto submitted = submit_locked(std::move(request)); !submitted) {
-            spdlog::error("life: end the maintenance: {}", submitted.error().to_string());
-        }
-    }
-    return true; // until the operation has ended it
-}
-
-void Life::database_ended() {
-    {
-        const std::lock_guard speech{slot_.speech};
-        if (slot_.driver != nullptr) {
-            slot_.driver->release();
-        }
-    }
-    database_ = DatabaseProcess{};
-    probes_failed_ = 0;
-    if (state_.spec() && state_.facts().created && state_.facts().wanted_running) {
-        supervisor_.ended(runtime::Clock::instant());
-        if (supervisor_.gave_up()) {
-            last_failure_ = proto::shape_of(
-                Error{Code::crash_loop,
-                      fmt::format("it ended {} times within a short time", supervisor_.deaths())});
-            spdlog::error("life: crash loop: the database is not started any more");
-        }
-    }
-    publish();
-}
-
-void Life::probe() {
-    if (slot_.driver == nullptr) {
-        return;
-    }
-    const plugins::Call call{std::chrono::steady_clock::now() + settings_.probe_limit,
-                             &stop_.flag()};
-    std::unique_lock speech{slot_.speech, speech_wait};
-    if (!speech) {
-        return; // a long query has the session; it is an answer, too
-    }
-    auto adopted = slot_.driver->adopt(call, slot_.place);
-    auto seen = adopted ? slot_.driver->probe(call)
-                        : Result<plugins::Observation>{std::move(adopted).error()};
-    speech.unlock();
-    const bool answered = seen && seen->answers;
-    const bool before = database_.answers;
-    const bool full_before = database_.volume_full;
-    probes_failed_ = answered ? 0 : probes_failed_ + 1;
-    if (answered) {
-        database_.answers = true;
-        database_.detail = seen->detail;
-        database_.volume_full = seen->volume_full;
-        if (!before || full_before != database_.volume_full) {
-            last_failure_.reset();
-            publish();
-        }
-    } else if (probes_failed_ >= probes_until_degraded && before) {
-        database_.answers = false;
-        database_.detail = seen ? seen->detail : seen.error().to_string();
-        spdlog::warn("life: the database does not answer: {}", database_.detail);
-        publish();
-    }
-}
-
-void Life::read_usage() {
-    if (!state_.spec()) {
-        return;
-    }
-    const auto info = parts_.host.inspect_volume(state_.spec()->volume_serial);
-    if (!info) {
-        // Shown as it was. That the host process has ended is watched for by the program itself.
-        spdlog::debug("life: read the volume's fill: {}", info.error().to_string());
-        return;
-    }
-    // Under 1 % or 8 MiB free: an engine's next write may be the one that fails.
-    const auto reserve = std::min<std::uint64_t>(info->filesystem_bytes / 100, 8U << 20U);
-    const bool full = info->mounted && info->free_bytes < reserve;
-    if (volume_full_ && !full && database_.link == nullptr && last_failure_) {
-        spdlog::info("life: the volume has room again");
-        supervisor_.forgive();
-        last_failure_.reset(); // watch() starts what is wanted
-    }
-    if (volume_size_ != info->size_bytes || volume_used_ != info->used_bytes ||
-        full != volume_full_) {
-        volume_size_ = info->size_bytes;
-        volume_used_ = info->used_bytes;
-        volume_full_ = full;
-        publish();
-    }
 }
 
 void Life::wait_for_events() {
@@ -600,99 +421,6 @@ Result<void> Life::load_driver() {
         slot_.place.parameters = spec->parameters;
     }
     return ok();
-}
-
-void Life::publish() {
-    std::optional<proto::Instance> next;
-    {
-        const std::lock_guard lock{core_mutex_};
-        if (state_.spec()) {
-            next = compose();
-        }
-        const auto same = [](const std::optional<proto::Instance>& a,
-                             const std::optional<proto::Instance>& b) {
-            return a.has_value() == b.has_value() &&
-                   (!a || proto::to_json(*a) == proto::to_json(*b));
-        };
-        if (same(next, view_)) {
-            return;
-        }
-        view_ = std::move(next);
-    }
-    parts_.on_change({});
-}
-
-proto::Instance Life::compose() const {
-    const auto held = state_.spec();
-    const auto& spec = *held;
-    const auto facts = state_.facts();
-    proto::Instance view;
-    view.name = spec.name;
-    view.id = spec.id;
-    view.fleet = spec.fleet;
-    view.datastore = spec.datastore;
-    view.version = facts.installed_version.empty() ? spec.version : facts.installed_version;
-    view.machine_id = spec.id;
-    view.machine_state = "on";
-    view.address = spec.address;
-    view.port = slot_.place.port != 0 ? slot_.place.port : spec.port;
-    view.volume_size_bytes = volume_size_ != 0 ? volume_size_ : spec.volume_size_bytes;
-    view.volume_used_bytes = volume_used_;
-    view.agent_version = settings_.agent_version;
-    view.agent_pid = ::getpid();
-    view.agent_since = agent_since_;
-    view.database_pid = database_.link != nullptr ? database_.status.child_pid : 0;
-    view.database_since = database_.link != nullptr ? database_.since : "";
-    view.database_restarts = facts.restarts;
-    view.protect = spec.protect;
-    view.pending_restart = facts.pending_restart;
-    if (facts.maintenance_until_ms != 0) {
-        view.maintenance_until = rfc3339(facts.maintenance_until_ms);
-        view.maintenance_by = facts.maintenance_by;
-    }
-    view.created_at = spec.created_at;
-    if (slot_.driver != nullptr) {
-        view.connection_uri = slot_.driver->connection_uri(spec.address, view.port);
-        view.connection_note = "client connections are not encrypted yet";
-    }
-    const auto* const running = operations_.running();
-    const Record* last_create = nullptr;
-    if (!facts.created) { // with it there may be 10,000
-        for (const auto& [id, record] : operations_.all()) {
-            last_create = record.shape.action == "instance.create" ? &record : last_create;
-        }
-    }
-    const auto failed = [&](const proto::ErrorShape& error) {
-        view.status = "failed";
-        view.reason = error.message + ": " + error.cause;
-    };
-    if (running != nullptr && running->shape.action == "instance.delete") {
-        view.status = "deleting";
-    } else if (!facts.created) {
-        view.status = "building";
-        if (last_create != nullptr && last_create->shape.error) {
-            failed(*last_create->shape.error);
-        }
-    } else if (!facts.wanted_running) {
-        view.status = "stopped";
-    } else if (last_failure_ && database_.link == nullptr) {
-        failed(*last_failure_);
-    } else if (database_.link == nullptr || !database_.answers) {
-        view.status = "degraded";
-        view.reason = !guard_silent_.empty()      ? guard_silent_
-                      : database_.link == nullptr ? "the database is being started"
-                      : database_.detail.empty()  ? "the database does not answer yet"
-                                                  : database_.detail;
-    } else if (database_.volume_full || volume_full_) {
-        view.status = "degraded";
-        view.reason = "the volume is full";
-    } else {
-        view.status = "running";
-        if (!state_.configuration().refused.empty()) {
-            view.reason = "it runs on its last good configuration: on the new one it did not start";
-        }
-    }
-    return view;
 }
 
 } // namespace jackdaw::agent

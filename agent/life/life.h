@@ -72,6 +72,10 @@ public:
         /// Runs after the views have changed, on the life thread or on a submitter's, under the
         /// core's lock: it must not block nor call Life. Operation id, or empty for the instance.
         std::function<void(const std::string& operation)> on_change;
+        /// Into the timeline (agent/timeline.h); does not wait. May be empty.
+        std::function<void(std::string_view kind, std::string subject, std::string text,
+                           std::string operation)>
+            tell;
         /// The store is gone for good: the program must end and be started again.
         std::function<void(const Error&)> on_fatal;
     };
@@ -106,10 +110,10 @@ public:
     query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say,
           Deadline deadline = Deadline::max());
     /// The same, with where the instance lives and its own parameters.
-    [[nodiscard]] Result<Json> query_place(
-        const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&,
-                                         const plugins::Place&)>& say,
-        Deadline deadline = Deadline::max());
+    [[nodiscard]] Result<Json>
+    query_place(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&,
+                                                 const plugins::Place&)>& say,
+                Deadline deadline = Deadline::max());
     /// The driver without speech: for checks. `not_found` before there is an instance.
     [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>>
     driver(Deadline deadline = Deadline::max());
@@ -136,6 +140,8 @@ private:
     bool hands_off();
     void probe();
     void read_usage();
+    /// Turns over the engine's logs that have become too large.
+    void turn_logs();
     void database_ended();
     void wait_for_events();
     [[nodiscard]] Result<void> journal();
@@ -148,6 +154,9 @@ private:
     [[nodiscard]] Result<std::string> submit_locked(SubmitRequest request);
     void wake() noexcept;
     void fault(std::string_view action, std::string_view step, std::string_view point) const;
+    void tell(std::string_view kind, std::string text, const std::string& operation = {}) const;
+    void tell_end(const Record& record) const;
+    void tell_usage(std::uint64_t used_bytes, std::uint64_t size_bytes);
 
     Parts parts_;
     LifeSettings settings_;
@@ -167,6 +176,8 @@ private:
     std::string agent_since_;
     std::uint64_t volume_size_ = 0, volume_used_ = 0;
     bool volume_full_ = false;
+    bool silent_told_ = false;      ///< that it does not answer
+    unsigned pressure_percent_ = 0; ///< the highest mark that the volume's fill has passed
     Instant next_probe_{};
     Instant next_usage_{};
     Instant next_adoption_{};  ///< while the database's guard is silent

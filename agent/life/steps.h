@@ -96,6 +96,8 @@ struct StepContext {
     std::function<void(double)> progress;
     /// Something that the caller should know although the step is done; journalled with its end.
     std::function<void(std::string)> warn;
+    /// Into the timeline; `kind` as in agent/timeline.h.
+    std::function<void(std::string_view kind, std::string text)> tell;
     /// Loads the driver for the spec and fills the slot.
     std::function<Result<void>()> need_driver;
     std::int64_t engine_us = 0; ///< adds up what the engine's own processes took

@@ -137,6 +137,10 @@ Result<void> start_on_last_good(StepContext& context, Error error) {
     auto spec = context.spec();
     const auto dropped = spec.parameters != known.parameters;
     if (dropped) {
+        context.tell(
+            "config.reverted",
+            fmt::format("no start on the new parameters; the last good ones are in force: {}",
+                        error.message()));
         context.warn(
             fmt::format("the database did not start with its new parameters, and runs on the "
                         "last good ones: {}",

@@ -41,6 +41,7 @@ enum class Table : std::uint8_t {
     documents = 5,
     identity = 6,
     topology = 7,
+    events = 8,
 };
 
 /// Put (with a value) or delete (without; deleting what is not there is ok).

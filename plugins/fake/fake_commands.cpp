@@ -1,5 +1,7 @@
 #include "plugins/fake/fake_commands.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "plugins/fake/fake_words.h"
@@ -9,61 +11,51 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-std::string reply(const Words& words) {
-    return encode_line(words) + "\n";
-}
+constexpr long wait_ms_max = 60'000;
 
-std::string refuse(const char* why) {
-    return reply({"ERR", why});
-}
-
-std::string kept(Kept outcome) {
-    switch (outcome) {
-    case Kept::yes: return reply({"OK"});
-    case Kept::full: return refuse("full");
-    case Kept::failed: break;
-    }
-    return refuse("failed");
-}
-
-std::string log_in(const Journal& journal, Peer& peer, const Words& words) {
+std::string log_in(const Journal& journal, Peer& peer, const Crowd& crowd, const Words& words) {
     const auto verifier = verifier_of(words[2]);
+    const auto let_in = [&] {
+        peer.logged_in = words[1];
+        peer.since = Clock::now();
+        return reply({"OK"});
+    };
+    const auto& root = journal.state().root;
+    if (words[1] == "root" && root.level != "off" && root.verifier == verifier) {
+        peer.powerful = root.level == "superuser";
+        return let_in();
+    }
     for (const auto& [account, user] : journal.state().users) {
         const auto& [name, host] = account;
-        if (name == words[1] && (host == "%" || host == peer.address) &&
-            user.verifier == verifier) {
-            peer.logged_in = name;
-            return reply({"OK"});
+        if (name != words[1] || (host != "%" && host != peer.address) ||
+            user.verifier != verifier || user.locked) {
+            continue;
         }
+        std::uint64_t others = 0;
+        for (const auto* other : crowd) {
+            others += other != &peer && other->logged_in == name ? 1U : 0U;
+        }
+        return user.connections_max != 0 && others >= user.connections_max ? refuse("limit")
+                                                                           : let_in();
     }
     return refuse("denied");
 }
 
 std::string make_user(Journal& journal, const Words& words) {
-    // Completes one that is there: its databases are added to.
-    auto databases = std::set<std::string>{words.begin() + 4, words.end()};
-    for (const auto& database : databases) {
-        if (!journal.state().databases.contains(database)) {
+    for (auto database = words.begin() + 4; database != words.end(); ++database) {
+        if (!journal.state().databases.contains(*database)) {
             return refuse("absent");
         }
     }
-    if (const auto found = journal.state().users.find({words[1], words[2]});
-        found != journal.state().users.end()) {
-        databases.insert(found->second.databases.begin(), found->second.databases.end());
-    }
-    Words record{"U", words[1], words[2], words[3]};
-    record.insert(record.end(), databases.begin(), databases.end());
+    Words record{"U"};
+    record.insert(record.end(), words.begin() + 1, words.end());
     return kept(journal.keep(record));
 }
 
 std::string set_verifier(Journal& journal, const Words& words) {
-    const auto found = journal.state().users.find({words[1], words[2]});
-    if (found == journal.state().users.end()) {
-        return refuse("absent");
-    }
-    Words record{"U", words[1], words[2], words[3]};
-    record.insert(record.end(), found->second.databases.begin(), found->second.databases.end());
-    return kept(journal.keep(record));
+    return journal.state().users.contains({words[1], words[2]})
+               ? kept(journal.keep({"U", words[1], words[2], words[3]}))
+               : refuse("absent");
 }
 
 std::string list_databases(const Journal& journal) {
@@ -78,7 +70,11 @@ std::string list_users(const Journal& journal) {
     auto text = reply({"OK", std::to_string(journal.state().users.size())});
     for (const auto& [account, user] : journal.state().users) {
         Words line{account.first, account.second};
-        line.insert(line.end(), user.databases.begin(), user.databases.end());
+        for (const auto& [database, granted] : user.grants) {
+            if (!database.empty()) {
+                line.push_back(database);
+            }
+        }
         text += reply(line);
     }
     return text;
@@ -122,7 +118,32 @@ std::string administrate(Journal& journal, long starts, const Words& words) {
 
 } // namespace
 
-std::string answer(Journal& journal, long starts, Peer& peer, std::string_view line) {
+std::string reply(const Words& words) {
+    return encode_line(words) + "\n";
+}
+
+std::string refuse(const char* why) {
+    return reply({"ERR", why});
+}
+
+std::string kept(Kept outcome) {
+    switch (outcome) {
+    case Kept::yes: return reply({"OK"});
+    case Kept::full: return refuse("full");
+    case Kept::failed: break;
+    }
+    return refuse("failed");
+}
+
+std::string end_of_wait(Peer& peer, bool whole) {
+    peer.running.clear();
+    peer.wakes.reset();
+    peer.since = Clock::now();
+    return whole ? reply({"OK"}) : refuse("interrupted");
+}
+
+std::string answer(Journal& journal, long starts, Peer& peer, const Crowd& crowd,
+                   std::string_view line) {
     const auto words = decode_line(line);
     if (!words || words->empty()) {
         return refuse("malformed");
@@ -136,7 +157,7 @@ std::string answer(Journal& journal, long starts, Peer& peer, std::string_view l
         return reply({"OK", std::string{version}});
     }
     if (verb == "LOGIN" && count == 3) {
-        return log_in(journal, peer, *words);
+        return log_in(journal, peer, crowd, *words);
     }
     if (!peer.local && peer.logged_in.empty()) {
         return refuse("denied");
@@ -152,7 +173,18 @@ std::string answer(Journal& journal, long starts, Peer& peer, std::string_view l
     if (verb == "COUNT" && count == 1) {
         return reply({"OK", std::to_string(journal.state().rows.size())});
     }
-    return peer.local ? administrate(journal, starts, *words) : refuse("denied");
+    if (verb == "WAIT" && count == 2) {
+        const auto ms = std::clamp(std::strtol((*words)[1].c_str(), nullptr, 10), 0L, wait_ms_max);
+        peer.running = line;
+        peer.since = Clock::now();
+        peer.wakes = peer.since + std::chrono::milliseconds{ms};
+        return {};
+    }
+    if (!peer.local && !peer.powerful) {
+        return refuse("denied");
+    }
+    const auto told = answer_account_word(journal, peer, crowd, *words);
+    return told ? *told : administrate(journal, starts, *words);
 }
 
 } // namespace jackdaw::fake

@@ -4,7 +4,8 @@
 //   jackdaw-fake-db --version
 //   jackdaw-fake-db --init DIR [--options FILE]
 //   jackdaw-fake-db --check FILE [--options FILE]
-//   jackdaw-fake-db --serve DIR SOCKET PORT [--bind ADDRESS] [--admin-user NAME] [--options FILE]
+//   jackdaw-fake-db --serve DIR SOCKET PORT [--bind ADDRESS] [--admin-user NAME] [--log-folder DIR]
+//                   [--config FILE] [--options FILE]
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include "plugins/fake/fake_files.h"
 #include "plugins/fake/fake_options.h"
 #include "plugins/fake/fake_server.h"
+#include "plugins/fake/fake_settings.h"
 #include "plugins/fake/fake_words.h"
 
 namespace {
@@ -27,8 +29,13 @@ int usage() {
 
 int check_config(const std::string& path, const jackdaw::fake::Options& options) {
     const auto text = jackdaw::fake::read_small(path);
-    if (options.check_fail != 0 || !text.starts_with("[fake]\n")) {
-        std::printf("[ERROR] %s: line 1 is not [fake]\n", path.c_str());
+    jackdaw::fake::Variables variables;
+    auto complaint = variables.load(text);
+    if (options.check_fail != 0) {
+        complaint = "line 1 is not [fake]";
+    }
+    if (complaint) {
+        std::printf("[ERROR] %s: %s\n", path.c_str(), complaint->c_str());
         return 1;
     }
     return 0;
@@ -45,10 +52,14 @@ int main(int argc, char** argv) {
         std::string* named = nullptr;
         if (arguments[i] == "--options") {
             named = &options_path;
+        } else if (arguments[i] == "--config") {
+            named = &at.config_path;
         } else if (arguments[i] == "--bind") {
             named = &at.bind_address;
         } else if (arguments[i] == "--admin-user") {
             named = &at.admin_user;
+        } else if (arguments[i] == "--log-folder") {
+            named = &at.log_folder;
         }
         if (named == nullptr) {
             positional.push_back(arguments[i]);

@@ -8,6 +8,10 @@
 
 #include "plugins/api/abi.h"
 #include "plugins/api/datastore.h"
+#include "plugins/fake/fake_accounts.h"
+#include "plugins/fake/fake_names.h"
+#include "plugins/fake/fake_observe.h"
+#include "plugins/fake/fake_parameters.h"
 #include "plugins/fake/fake_session.h"
 #include "plugins/fake/fake_words.h"
 
@@ -15,7 +19,6 @@ namespace jackdaw::fake {
 namespace {
 
 constexpr const char* program = "/usr/lib/jackdaw/plugins/jackdaw-fake-db";
-constexpr std::size_t name_bytes_max = 64;
 constexpr std::size_t password_bytes_max = 512;
 constexpr std::array<std::string_view, 3> charsets{"utf8mb4", "utf8", "latin1"};
 
@@ -23,25 +26,12 @@ std::string socket_path(const plugins::Place& place) {
     return place.run_folder + "/fake.sock";
 }
 
-std::string options_path(const plugins::Place& place) {
-    return place.run_folder + "/fake.options";
+std::string config_path(const plugins::Place& place) {
+    return place.config_folder + "/" + config_name;
 }
 
-Result<void> check_name(std::string_view name, std::string_view what) {
-    if (name.empty() || name.size() > name_bytes_max) {
-        return Error{Code::bad_name, fmt::format("{}: has 1 to {} bytes", what, name_bytes_max)};
-    }
-    if (std::any_of(name.begin(), name.end(),
-                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
-        return Error{Code::bad_name, fmt::format("{}: has a control character", what)};
-    }
-    if (std::any_of(name.begin(), name.end(), [](char c) {
-            const auto byte = static_cast<unsigned char>(c);
-            return byte == 0xc0 || byte == 0xc1 || byte > 0xf4; // in no UTF-8 text
-        })) {
-        return Error{Code::bad_name, fmt::format("{}: is not UTF-8", what)};
-    }
-    return ok();
+std::string options_path(const plugins::Place& place) {
+    return place.run_folder + "/fake.options";
 }
 
 /// Speaks over a session that it does not own.
@@ -50,10 +40,7 @@ public:
     explicit FakeDatabases(FakeSession& session) noexcept : session_{session} {}
 
     [[nodiscard]] Result<void> check(const proto::DatabaseSpec& spec) const override {
-        JACKDAW_CHECK(check_name(spec.name, "database name"));
-        if (spec.name == "system") {
-            return Error{Code::reserved_name, "the database \"system\" belongs to the fake"};
-        }
+        JACKDAW_CHECK(check_database(spec.name));
         const auto charset = charset_of(spec);
         if (std::find(charsets.begin(), charsets.end(), charset) == charsets.end()) {
             return Error{Errc::invalid, "the fake has utf8mb4, utf8 and latin1"};
@@ -186,13 +173,6 @@ public:
     }
 
 private:
-    static Result<void> check_account(std::string_view name, std::string_view host) {
-        if (name.empty() || name == "root" || name == "jackdawd") {
-            return Error{Code::reserved_name, "this user belongs to the fake or to Jackdaw"};
-        }
-        JACKDAW_CHECK(check_name(name, "user name"));
-        return check_name(host, "host of a user");
-    }
     FakeSession& session_;
 };
 
@@ -229,14 +209,13 @@ public:
     }
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
-        return std::vector<plugins::RenderedFile>{
-            {"fake.conf",
-             fmt::format("[fake]\ninstance = {}\nport = {}\n", place.instance_id, port(place))}};
+        JACKDAW_TRY(auto config, render_config(place, port(place)));
+        return std::vector<plugins::RenderedFile>{{config_name, std::move(config)}};
     }
     [[nodiscard]] std::optional<plugins::Job>
     check_config_job(const plugins::Place& place) const override {
-        return job("fake-check", {program, "--check", place.config_folder + "/fake.conf",
-                                  "--options", options_path(place)});
+        return job("fake-check",
+                   {program, "--check", config_path(place), "--options", options_path(place)});
     }
     [[nodiscard]] Result<void> judge_config(int exit_status,
                                             std::string_view output) const override {
@@ -257,8 +236,13 @@ public:
                      place.bind_address,
                      "--admin-user",
                      place.admin_user,
+                     "--config",
+                     config_path(place),
                      "--options",
                      options_path(place)};
+        if (!place.log_folder.empty()) {
+            spec.argv.insert(spec.argv.end(), {"--log-folder", place.log_folder});
+        }
         spec.environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
         spec.working_folder = place.data_folder;
         spec.stop = {plugins::StopStep{SIGTERM, std::chrono::seconds{30}}};
@@ -299,6 +283,12 @@ public:
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &databases_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &users_; }
+    [[nodiscard]] plugins::Grants* grants() noexcept override { return &grants_; }
+    [[nodiscard]] plugins::Root* root() noexcept override { return &root_; }
+    [[nodiscard]] plugins::Sessions* sessions() noexcept override { return &sessions_; }
+    [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
+    [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
+    [[nodiscard]] plugins::Parameters* parameters() noexcept override { return &parameters_; }
 
 private:
     static plugins::Job job(std::string job_name, std::vector<std::string> argv) {
@@ -317,6 +307,12 @@ private:
     FakeSession session_;
     FakeDatabases databases_{session_};
     FakeUsers users_{session_};
+    FakeGrants grants_{session_};
+    FakeRoot root_{session_};
+    FakeSessions sessions_{session_};
+    FakeLogs logs_{session_};
+    FakeMetrics metrics_{session_};
+    FakeParameters parameters_{session_};
 };
 
 std::unique_ptr<plugins::Datastore> make() {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "plugins/fake/fake_words.h"
 
@@ -94,11 +95,45 @@ bool Journal::apply(const std::vector<std::string>& record) {
     } else if (kind == "d" && words == 2) {
         state_.databases.erase(record[1]);
     } else if (kind == "U" && words >= 4) {
-        state_.users[{record[1], record[2]}] = User{record[3], {record.begin() + 4, record.end()}};
+        auto& user = state_.users[{record[1], record[2]}];
+        user.verifier = record[3];
+        for (auto database = record.begin() + 4; database != record.end(); ++database) {
+            user.grants[*database].privileges = {"READ", "WRITE"};
+        }
+    } else if (kind == "O" && words == 3) {
+        state_.root = RootUser{record[1], record[2]};
     } else if (kind == "u" && words == 3) {
         state_.users.erase({record[1], record[2]});
     } else if (kind == "R" && words == 3) {
         state_.rows[record[1]] = record[2];
+    } else {
+        return apply_to_user(record);
+    }
+    return true;
+}
+
+bool Journal::apply_to_user(const std::vector<std::string>& record) {
+    const auto& kind = record[0];
+    const auto words = record.size();
+    const auto found = words >= 3 ? state_.users.find({record[1], record[2]}) : state_.users.end();
+    if (found == state_.users.end()) {
+        return false;
+    }
+    auto& user = found->second;
+    if (kind == "G" && words >= 5) {
+        Granted granted{{record.begin() + 5, record.end()}, record[4] == "1"};
+        if (granted.privileges.empty() && !granted.with_grant_option) {
+            user.grants.erase(record[3]);
+        } else {
+            user.grants[record[3]] = std::move(granted);
+        }
+    } else if (kind == "A" && words == 5) {
+        user.locked = record[3] == "1";
+        user.connections_max = std::strtoull(record[4].c_str(), nullptr, 10);
+    } else if (kind == "N" && words == 5) {
+        auto moved = state_.users.extract(found);
+        moved.key() = {record[3], record[4]};
+        return state_.users.insert(std::move(moved)).inserted;
     } else {
         return false;
     }

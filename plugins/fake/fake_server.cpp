@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -18,11 +19,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <list>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "plugins/fake/fake_commands.h"
 #include "plugins/fake/fake_files.h"
+#include "plugins/fake/fake_logs.h"
 #include "plugins/fake/fake_options.h"
+#include "plugins/fake/fake_settings.h"
 #include "plugins/fake/fake_words.h"
 
 namespace jackdaw::fake {
@@ -65,11 +70,16 @@ long uid_of(const std::string& name) {
 
 class Server {
 public:
-    Server(const ServeAt& at, const Options& options) : at_{at}, options_{options} {}
+    Server(const ServeAt& at, const Options& options)
+        : at_{at}, options_{options}, log_{at.log_folder} {}
 
     int run() {
         if (const int status = take_folder(); status != 0) {
             return status;
+        }
+        if (const auto why = read_config()) {
+            std::fprintf(stderr, "jackdaw-fake-db: [ERROR] %s\n", why->c_str());
+            return 1;
         }
         delay(options_.start_delay_ms);
         if (options_.start_fail != 0) {
@@ -80,7 +90,7 @@ public:
         sigemptyset(&ends);
         sigaddset(&ends, SIGTERM);
         sigaddset(&ends, SIGINT);
-        sigprocmask(SIG_BLOCK, &ends, nullptr);
+        pthread_sigmask(SIG_BLOCK, &ends, nullptr);
         std::signal(SIGPIPE, SIG_IGN);
         signals_ = ::signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
         if (!listen_unix() || !listen_tcp()) {
@@ -122,6 +132,14 @@ private:
         return 0;
     }
 
+    std::optional<std::string> read_config() {
+        if (at_.config_path.empty()) {
+            return std::nullopt;
+        }
+        const auto complaint = variables_.load(read_small(at_.config_path));
+        return complaint ? complaint : variables_.start_failure();
+    }
+
     bool listen_unix() {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
@@ -154,10 +172,13 @@ private:
             std::vector<pollfd> polled{
                 {signals_, POLLIN, 0}, {unix_, POLLIN, 0}, {tcp_, POLLIN, 0}};
             for (const auto& connection : connections_) {
-                const auto wanted = connection.out.empty() ? POLLIN : POLLOUT;
+                // One that waits is not read from, but its end is seen (POLLHUP).
+                const auto wanted = !connection.out.empty() ? POLLOUT
+                                    : connection.peer.wakes ? POLLRDHUP
+                                                            : POLLIN;
                 polled.push_back({connection.fd, static_cast<short>(wanted), 0});
             }
-            if (::poll(polled.data(), polled.size(), -1) < 0) {
+            if (::poll(polled.data(), polled.size(), until_next_wake_ms()) < 0) {
                 continue; // EINTR
             }
             if (polled[0].revents != 0 && !ignore_signal()) {
@@ -169,8 +190,13 @@ private:
                     attend(connection);
                 }
             }
+            for (auto& connection : connections_) {
+                end_wait(connection);
+                connection.closing = connection.closing || connection.peer.ended;
+            }
             connections_.remove_if([](const Connection& connection) {
-                const bool over = connection.closing && connection.out.empty();
+                const bool over =
+                    connection.closing && (connection.out.empty() || connection.peer.ended);
                 if (over) {
                     ::close(connection.fd);
                 }
@@ -183,6 +209,50 @@ private:
                 accept_from(tcp_, false);
             }
         }
+    }
+
+    int until_next_wake_ms() const {
+        long ms = -1;
+        for (const auto& connection : connections_) {
+            if (connection.peer.wakes) {
+                const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+                    std::max(*connection.peer.wakes, Clock::now()) - Clock::now());
+                ms = ms < 0 ? left.count() : std::min<long>(ms, left.count());
+            }
+        }
+        return static_cast<int>(ms);
+    }
+
+    void end_wait(Connection& connection) {
+        auto& peer = connection.peer;
+        if (peer.wakes && *peer.wakes <= Clock::now()) {
+            connection.out += end_of_wait(peer, *peer.wakes != Clock::time_point::min());
+            take_lines(connection); // what came behind it
+            flush(connection);
+        }
+    }
+
+    void take_lines(Connection& connection) {
+        for (auto end = connection.in.find('\n');
+             end != std::string::npos && !connection.peer.wakes; end = connection.in.find('\n')) {
+            const auto line = std::string_view{connection.in}.substr(0, end);
+            log_.note(line);
+            auto reply = log_.answer(connection.peer, line);
+            if (!reply) {
+                reply = answer_settings(variables_, connection.peer.local, line);
+            }
+            connection.out += reply ? std::move(*reply)
+                                    : answer(journal_, starts_, connection.peer, crowd(), line);
+            connection.in.erase(0, end + 1);
+        }
+    }
+
+    Crowd crowd() {
+        Crowd all;
+        for (auto& connection : connections_) {
+            all.push_back(&connection.peer);
+        }
+        return all;
     }
 
     bool ignore_signal() {
@@ -210,6 +280,7 @@ private:
         }
         Connection connection;
         connection.fd = fd;
+        connection.peer.id = ++last_id_;
         connection.over_unix = over_unix;
         if (over_unix) {
             ucred who{};
@@ -237,6 +308,11 @@ private:
             flush(connection);
             return;
         }
+        if (connection.peer.wakes) { // only its end brings us here
+            connection.closing = true;
+            connection.peer.wakes.reset();
+            return;
+        }
         std::array<char, 16384> buffer{};
         const auto got = ::read(connection.fd, buffer.data(), buffer.size());
         if (got <= 0) {
@@ -244,12 +320,7 @@ private:
             return;
         }
         connection.in.append(buffer.data(), static_cast<std::size_t>(got));
-        for (auto end = connection.in.find('\n'); end != std::string::npos;
-             end = connection.in.find('\n')) {
-            connection.out += answer(journal_, starts_, connection.peer,
-                                     std::string_view{connection.in}.substr(0, end));
-            connection.in.erase(0, end + 1);
-        }
+        take_lines(connection);
         if (connection.in.size() > line_bytes_max || connection.out.size() > out_bytes_max) {
             connection.out.clear();
             connection.closing = true;
@@ -274,8 +345,11 @@ private:
     const ServeAt& at_;
     const Options& options_;
     Journal journal_;
+    GeneralLog log_;
+    Variables variables_;
     std::list<Connection> connections_;
     long starts_ = 0;
+    std::uint64_t last_id_ = 0;
     int signals_ = -1, unix_ = -1, tcp_ = -1;
 };
 

@@ -11,7 +11,7 @@
 namespace jackdaw::fake {
 
 /// Of one request or reply, with its newline. A value of 64 KiB fits, encoded.
-inline constexpr std::size_t line_bytes_max = 256 * 1024;
+inline constexpr std::size_t line_bytes_max = std::size_t{256} * 1024;
 inline constexpr std::string_view version = "1.0";
 
 /// A word without space, newline, '%' or control characters: those become %XX, the empty word

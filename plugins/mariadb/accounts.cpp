@@ -1,6 +1,7 @@
 #include "plugins/mariadb/accounts.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <utility>
 
@@ -16,15 +17,6 @@ namespace {
 constexpr std::size_t databases_of_user_max = 1000;
 
 using Account = std::pair<std::string, std::string>; ///< name, host
-
-/// The server keeps hosts in lower case.
-std::string host_of(std::string_view host) {
-    std::string lower{host};
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return lower;
-}
 
 /// Without roles.
 Result<std::vector<Account>> all_accounts(Session& session, const plugins::Call& call) {
@@ -42,6 +34,22 @@ Result<std::vector<Account>> all_accounts(Session& session, const plugins::Call&
     return accounts;
 }
 
+bool is_unwanted(const Account& account, const std::string& admin) {
+    const auto& [name, host] = account;
+    return name.empty() || name == "root" || name == "mysql" ||
+           (name == admin && host != "localhost");
+}
+
+} // namespace
+
+std::string host_of(std::string_view host) {
+    std::string lower{host};
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return lower;
+}
+
 std::string where_account(std::string_view name, std::string_view host) {
     return fmt::format("User = {} AND Host = {}", quote_value(name), quote_value(host));
 }
@@ -51,13 +59,44 @@ Result<void> check_account(std::string_view name, std::string_view host) {
     return check_host(host);
 }
 
-bool is_unwanted(const Account& account, const std::string& admin) {
-    const auto& [name, host] = account;
-    return name.empty() || name == "root" || name == "mysql" ||
-           (name == admin && host != "localhost");
+Result<std::optional<AccountState>> find_account(Session& session, const plugins::Call& call,
+                                                 std::string_view name, std::string_view host) {
+    JACKDAW_TRY(
+        const auto rows,
+        session.query(call, fmt::format("SELECT COALESCE(JSON_VALUE(Priv, "
+                                        "'$.account_locked'), 0), COALESCE(JSON_VALUE(Priv, "
+                                        "'$.max_user_connections'), 0) FROM "
+                                        "mysql.global_priv WHERE {} AND "
+                                        "COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 0",
+                                        where_account(name, host))));
+    if (rows.empty()) {
+        return std::optional<AccountState>{};
+    }
+    if (rows.size() != 1 || rows[0].size() != 2) {
+        return Error{Errc::corrupt, "MariaDB's list of accounts has another shape"};
+    }
+    AccountState state;
+    state.locked = rows[0][0].value_or("") == "1";
+    const auto limit = rows[0][1].value_or("");
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), number);
+    if (error == std::errc{} && end == limit.data() + limit.size()) {
+        state.connections_max = number;
+    }
+    return std::optional{state};
 }
 
-} // namespace
+Result<std::vector<std::string>> hosts_of_account(Session& session, const plugins::Call& call,
+                                                  std::string_view name) {
+    JACKDAW_TRY(const auto accounts, all_accounts(session, call));
+    std::vector<std::string> hosts;
+    for (const auto& account : accounts) {
+        if (account.first == name) {
+            hosts.push_back(account.second);
+        }
+    }
+    return hosts;
+}
 
 Result<void> Accounts::check(const proto::UserSpec& spec) const {
     JACKDAW_CHECK(check_account(spec.name, spec.host));
@@ -67,6 +106,7 @@ Result<void> Accounts::check(const proto::UserSpec& spec) const {
     }
     for (const auto& database : spec.databases) {
         JACKDAW_CHECK(check_database_name(database));
+        JACKDAW_CHECK(check_grant_pattern(database));
     }
     if (!spec.verifier.empty() && !is_native_verifier(spec.verifier)) {
         return Error{Code::bad_password, "not a verifier of mysql_native_password"};
@@ -109,7 +149,8 @@ Result<void> Accounts::create(const plugins::Call& call, const proto::UserSpec& 
                 .while_doing(doing));
     }
 
-    JACKDAW_CHECK(expect_verifier(call, spec.name, host, spec.verifier).while_doing(doing));
+    JACKDAW_CHECK(
+        expect_verifier(session_, call, spec.name, host, spec.verifier).while_doing(doing));
     JACKDAW_TRY(const auto rows, session_.query(call, "SELECT Db FROM mysql.db WHERE " +
                                                           where_account(spec.name, host)));
     for (const auto& database : spec.databases) {
@@ -125,16 +166,16 @@ Result<void> Accounts::create(const plugins::Call& call, const proto::UserSpec& 
     return ok();
 }
 
-Result<void> Accounts::expect_verifier(const plugins::Call& call, std::string_view name,
-                                       std::string_view host, std::string_view verifier) {
+Result<void> expect_verifier(Session& session, const plugins::Call& call, std::string_view name,
+                             std::string_view host, std::string_view verifier) {
     JACKDAW_TRY(
         const auto rows,
-        session_.query(call,
-                       fmt::format("SELECT 1 FROM mysql.global_priv WHERE {} AND "
-                                   "JSON_VALUE(Priv, '$.plugin') = 'mysql_native_password' AND "
-                                   "JSON_VALUE(Priv, '$.authentication_string') = {}",
-                                   where_account(name, host), quote_value(verifier)),
-                       ServerText::no));
+        session.query(call,
+                      fmt::format("SELECT 1 FROM mysql.global_priv WHERE {} AND "
+                                  "JSON_VALUE(Priv, '$.plugin') = 'mysql_native_password' AND "
+                                  "JSON_VALUE(Priv, '$.authentication_string') = {}",
+                                  where_account(name, host), quote_value(verifier)),
+                      ServerText::no));
     if (rows.size() != 1) {
         return Error{Errc::internal, "MariaDB did not keep the password"};
     }
@@ -192,7 +233,7 @@ Result<void> Accounts::set_verifier(const plugins::Call& call, std::string_view 
                              quote_account(name, lower_host), quote_value(verifier)),
                  ServerText::no)
             .while_doing(doing));
-    return expect_verifier(call, name, lower_host, verifier).while_doing(doing);
+    return expect_verifier(session_, call, name, lower_host, verifier).while_doing(doing);
 }
 
 Result<void> secure_accounts(Session& session, const plugins::Call& call,

@@ -2,6 +2,8 @@
 // Facet Users: MariaDB's accounts {name, host}, and what secure() does with those that nobody asked
 // for.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "plugins/api/datastore.h"
@@ -28,10 +30,35 @@ public:
                               std::string_view host, std::string_view verifier) override;
 
 private:
-    Result<void> expect_verifier(const plugins::Call& call, std::string_view name,
-                                 std::string_view host, std::string_view verifier);
     Session& session_;
 };
+
+/// What the server knows of one account beside its grants.
+struct AccountState {
+    bool locked = false;
+    std::optional<std::uint64_t> connections_max; ///< nullopt: -1, an account that nobody may use
+};
+
+/// That account; nullopt when absent, or a role. `host` as host_of() has it. Also for the other
+/// facets.
+[[nodiscard]] Result<std::optional<AccountState>> find_account(Session& session,
+                                                               const plugins::Call& call,
+                                                               std::string_view name,
+                                                               std::string_view host);
+/// The hosts of all accounts with that name, without roles.
+[[nodiscard]] Result<std::vector<std::string>>
+hosts_of_account(Session& session, const plugins::Call& call, std::string_view name);
+
+/// The server keeps hosts in lower case.
+[[nodiscard]] std::string host_of(std::string_view host);
+/// Names that may be: E-BAD-NAME, E-RESERVED-NAME. Pure.
+[[nodiscard]] Result<void> check_account(std::string_view name, std::string_view host);
+/// The condition that finds it in the tables of schema mysql.
+[[nodiscard]] std::string where_account(std::string_view name, std::string_view host);
+/// Ok when the account has that verifier.
+[[nodiscard]] Result<void> expect_verifier(Session& session, const plugins::Call& call,
+                                           std::string_view name, std::string_view host,
+                                           std::string_view verifier);
 
 /// After it: no anonymous account, none named root or mysql, `admin` at localhost only and over
 /// unix_socket, no grant to everybody on test databases, no empty database `test` (one that holds

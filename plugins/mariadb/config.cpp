@@ -1,10 +1,14 @@
 #include "plugins/mariadb/config.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "plugins/mariadb/logs.h"
 #include "plugins/mariadb/names.h"
+#include "plugins/mariadb/parameter_owned.h"
+#include "plugins/mariadb/parameter_values.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -48,11 +52,6 @@ Sizes sizes_for(const plugins::MachineFacts& machine) noexcept {
     // About 20 KiB for an open table; one per connection and then some.
     sizes.table_cache = static_cast<unsigned>(std::clamp<std::uint64_t>(memory / mib, 400, 4000));
 
-    // As mariadbd computes it (mysqld.cc, init_common_variables): connections, two files for each
-    // table in each of the cache's eight instances, its own. Where the hard limit is lower the
-    // server makes the cache smaller.
-    sizes.open_files = 100 + sizes.connections_max + 2ULL * 8 * sizes.table_cache;
-
     sizes.purge_threads = std::clamp(cores, 1U, 4U);
     return sizes;
 }
@@ -73,60 +72,127 @@ std::string option_file_path(const plugins::Place& place) {
     return place.config_folder + "/" + option_file_name;
 }
 
-std::string option_file(const plugins::Place& place) {
+namespace {
+
+struct Group {
+    std::string_view title;
+    Settings settings;
+};
+
+std::string size_text(std::uint64_t bytes) {
+    return bytes % mib == 0 ? fmt::format("{}M", bytes / mib) : fmt::format("{}", bytes);
+}
+
+std::vector<Group> computed_groups(const plugins::Place& place) {
     const auto sizes = sizes_for(place.machine);
+    std::vector<Group> groups;
+    groups.push_back({"where",
+                      {{"datadir", place.data_folder},
+                       // The volume: /tmp of a machine is memory. #sql* is removed at start.
+                       {"tmpdir", place.data_folder},
+                       {"socket", socket_path(place)},
+                       {"pid_file", place.run_folder + "/mysqld.pid"},
+                       {"bind_address", place.bind_address},
+                       {"port", fmt::format("{}", place.port)},
+                       {"init_file", place.config_folder + "/" + init_file_name}}});
+    // No log_error: to standard error, which the guard keeps.
+    groups.push_back({"logs in files of their own, off until asked for",
+                      {{"log_output", "FILE"},
+                       {"slow_query_log", "OFF"},
+                       {"slow_query_log_file", place.log_folder + "/" + slow_log_file},
+                       // The engine's 10 s would show only what everybody has noticed.
+                       {"long_query_time", "1"},
+                       {"general_log", "OFF"},
+                       {"general_log_file", place.log_folder + "/" + general_log_file}}});
+    groups.push_back({"who may do what",
+                      {{"skip_name_resolve", "ON"}, // no login waits for a name server
+                       {"local_infile", "OFF"},
+                       {"symbolic_links", "OFF"},
+                       // Root's, and nothing in it is secret: no file in, none out.
+                       {"secure_file_priv", place.config_folder},
+                       {"lower_case_table_names", "0"}}});
+    groups.push_back({"what is meant when nobody says",
+                      {{"character_set_server", std::string{default_charset}},
+                       {"default_storage_engine", "InnoDB"}}});
+    groups.push_back({"an acknowledged row is on the volume",
+                      {{"innodb_flush_log_at_trx_commit", "1"},
+                       {"innodb_doublewrite", "ON"},
+                       {"innodb_file_per_table", "ON"},
+                       {"sync_frm", "ON"}}});
+    groups.push_back(
+        {"sized for this machine",
+         {{"innodb_buffer_pool_size", size_text(sizes.buffer_pool_bytes)},
+          {"innodb_log_file_size", size_text(sizes.redo_log_bytes)},
+          {"innodb_temp_data_file_path",
+           fmt::format("ibtmp1:12M:autoextend:max:{}M", sizes.temporary_bytes_max / mib)},
+          {"innodb_purge_threads", fmt::format("{}", sizes.purge_threads)},
+          {"aria_pagecache_buffer_size", size_text(sizes.aria_cache_bytes)},
+          {"key_buffer_size", size_text(8 * mib)}, // MyISAM: what old dumps bring along
+          // One thread for each connection, no thread pool: in a pool the agent's probe would
+          // queue behind the statements of tenants, and a busy server would look like a dead one.
+          {"thread_handling", "one-thread-per-connection"},
+          {"max_connections", fmt::format("{}", sizes.connections_max)},
+          {"table_open_cache", fmt::format("{}", sizes.table_cache)},
+          {"performance_schema", "OFF"}}}); // some 100 MiB
+    return groups;
+}
+
+std::uint64_t own_number(const plugins::Place& place, const char* name, std::uint64_t otherwise) {
+    const auto own = place.parameters.find(name);
+    const auto number = own == place.parameters.end() ? std::nullopt : parse_number(own->second);
+    return number && !number->negative ? number->magnitude : otherwise;
+}
+
+} // namespace
+
+Settings computed_settings(const plugins::Place& place) {
+    Settings settings;
+    for (auto& group : computed_groups(place)) {
+        settings.insert(settings.end(), group.settings.begin(), group.settings.end());
+    }
+    return settings;
+}
+
+const std::string* find_setting(const Settings& settings, std::string_view name) noexcept {
+    const auto found = std::find_if(settings.begin(), settings.end(),
+                                    [&](const auto& one) { return one.first == name; });
+    return found == settings.end() ? nullptr : &found->second;
+}
+
+std::uint64_t open_files_wanted(const plugins::Place& place) noexcept {
+    const auto sizes = sizes_for(place.machine);
+    const auto connections = std::min<std::uint64_t>(
+        own_number(place, "max_connections", sizes.connections_max), connections_most);
+    const auto tables = std::min<std::uint64_t>(
+        own_number(place, "table_open_cache", sizes.table_cache), table_cache_most);
+    return 100 + connections + 2 * table_cache_instances * tables;
+}
+
+Result<std::string> option_file(const plugins::Place& place) {
     std::string text = "# Written by jackdawd; a change here is lost at the next start.\n"
                        "[mariadbd]\n";
-    const auto set = [&text](std::string_view name, const auto& value) {
-        text += fmt::format("{} = {}\n", name, value);
-    };
-    const auto set_size = [&](std::string_view name, std::uint64_t bytes) {
-        set(name, bytes % mib == 0 ? fmt::format("{}M", bytes / mib) : fmt::format("{}", bytes));
-    };
-
-    text += "\n# where\n";
-    set("datadir", place.data_folder);
-    set("tmpdir",
-        place.data_folder); // the volume: /tmp of a machine is memory. #sql* is removed at start
-    set("socket", socket_path(place));
-    set("pid_file", place.run_folder + "/mysqld.pid");
-    set("bind_address", place.bind_address);
-    set("port", place.port);
-    set("init_file", place.config_folder + "/" + init_file_name);
-    // No log_error: to standard error, which the guard keeps.
-
-    text += "\n# who may do what\n";
-    set("skip_name_resolve", "ON"); // no login waits for a name server
-    set("local_infile", "OFF");
-    set("symbolic_links", "OFF");
-    set("secure_file_priv",
-        place.config_folder); // root's, and nothing in it is secret: no file in, none out
-    set("lower_case_table_names", 0);
-
-    text += "\n# what is meant when nobody says\n";
-    set("character_set_server", default_charset);
-    set("default_storage_engine", "InnoDB");
-
-    text += "\n# an acknowledged row is on the volume\n";
-    set("innodb_flush_log_at_trx_commit", 1);
-    set("innodb_doublewrite", "ON");
-    set("innodb_file_per_table", "ON");
-    set("sync_frm", "ON");
-
-    text += "\n# sized for this machine\n";
-    set_size("innodb_buffer_pool_size", sizes.buffer_pool_bytes);
-    set_size("innodb_log_file_size", sizes.redo_log_bytes);
-    set("innodb_temp_data_file_path",
-        fmt::format("ibtmp1:12M:autoextend:max:{}M", sizes.temporary_bytes_max / mib));
-    set("innodb_purge_threads", sizes.purge_threads);
-    set_size("aria_pagecache_buffer_size", sizes.aria_cache_bytes);
-    set_size("key_buffer_size", 8 * mib); // MyISAM: what old dumps bring along
-    // One thread for each connection, no thread pool: in a pool the agent's probe would queue
-    // behind the statements of tenants, and a busy server would look like a dead one.
-    set("thread_handling", "one-thread-per-connection");
-    set("max_connections", sizes.connections_max);
-    set("table_open_cache", sizes.table_cache);
-    set("performance_schema", "OFF"); // some 100 MiB; a parameter of a later issue
+    for (const auto& group : computed_groups(place)) {
+        text += fmt::format("\n# {}\n", group.title);
+        for (const auto& [name, value] : group.settings) {
+            if (!place.parameters.contains(name)) { // each once, the instance's own below
+                text += fmt::format("{} = {}\n", name, value);
+            }
+        }
+    }
+    if (place.parameters.size() > own_settings_max) {
+        return Error{Errc::invalid,
+                     fmt::format("an instance has at most {} settings", own_settings_max)};
+    }
+    if (!place.parameters.empty()) {
+        text += "\n# this instance's own\n";
+    }
+    for (const auto& [name, value] : place.parameters) {
+        if (const auto why = why_owned(name); !why.empty()) {
+            return Error{Errc::not_allowed, fmt::format("{} is not to be set: {}", name, why)};
+        }
+        JACKDAW_TRY(const auto line, option_line(option_of(name, true), value));
+        text += line + "\n";
+    }
     return text;
 }
 

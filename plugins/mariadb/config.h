@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "plugins/api/host.h"
+#include "proto/base/error.h"
 
 namespace jackdaw::mariadb {
 
@@ -21,7 +24,6 @@ struct Sizes {
     std::uint64_t aria_cache_bytes = 0;
     unsigned connections_max = 0;
     unsigned table_cache = 0;
-    std::uint64_t open_files = 0; ///< what the server then wants of RLIMIT_NOFILE
     unsigned purge_threads = 0;
 };
 [[nodiscard]] Sizes sizes_for(const plugins::MachineFacts& machine) noexcept;
@@ -29,8 +31,30 @@ struct Sizes {
 inline constexpr const char* option_file_name = "my.cnf";
 inline constexpr const char* init_file_name = "init.sql";
 
-/// my.cnf
-[[nodiscard]] std::string option_file(const plugins::Place& place);
+/// Name and value, each name once.
+using Settings = std::vector<std::pair<std::string, std::string>>;
+inline constexpr std::size_t own_settings_max = 1000; ///< more than there are parameters
+
+inline constexpr std::uint64_t connections_most = 100'000;   ///< MariaDB: max_connections
+inline constexpr std::uint64_t table_cache_most = 1'048'576; ///< MariaDB: table_open_cache
+inline constexpr std::uint64_t table_cache_instances = 8;    ///< MariaDB's default
+
+/// What my.cnf says of the machine, whatever the instance's own settings are. Some are options that
+/// are no variables.
+[[nodiscard]] Settings computed_settings(const plugins::Place& place);
+/// Null when it is not there.
+[[nodiscard]] const std::string* find_setting(const Settings& settings,
+                                              std::string_view name) noexcept;
+
+/// What the server wants of RLIMIT_NOFILE, own settings counted: connections, two files for each
+/// table in each of the cache's instances, its own (mysqld.cc, init_common_variables). Where the
+/// hard limit is lower the server makes the cache smaller.
+[[nodiscard]] std::uint64_t open_files_wanted(const plugins::Place& place) noexcept;
+
+/// my.cnf: what is computed, without what the instance sets by itself; then Place::parameters, in
+/// quotes. `invalid` for a value that would not stay in its line, `not_allowed` for what the agent
+/// owns.
+[[nodiscard]] Result<std::string> option_file(const plugins::Place& place);
 /// Read by the server at each start, before anybody can connect: the agent's account as it must be,
 /// whatever a tenant with too many rights has made of it.
 [[nodiscard]] std::string init_file(const plugins::Place& place);

@@ -7,9 +7,15 @@
 #include "plugins/mariadb/accounts.h"
 #include "plugins/mariadb/config.h"
 #include "plugins/mariadb/errors.h"
+#include "plugins/mariadb/grants.h"
+#include "plugins/mariadb/logs.h"
+#include "plugins/mariadb/metrics.h"
+#include "plugins/mariadb/parameters.h"
 #include "plugins/mariadb/programs.h"
+#include "plugins/mariadb/root.h"
 #include "plugins/mariadb/schemas.h"
 #include "plugins/mariadb/session.h"
+#include "plugins/mariadb/sessions.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -41,13 +47,14 @@ public:
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
         for (const auto& value : {place.data_folder, place.config_folder, place.run_folder,
-                                  place.admin_user, place.bind_address}) {
+                                  place.log_folder, place.admin_user, place.bind_address}) {
             if (!is_plain_option_value(value)) {
                 return Error{Errc::invalid, "a folder, account or address cannot stand in my.cnf"};
             }
         }
         const auto full = with_port(place);
-        return std::vector<plugins::RenderedFile>{{option_file_name, option_file(full)},
+        JACKDAW_TRY(auto options, option_file(full));
+        return std::vector<plugins::RenderedFile>{{option_file_name, std::move(options)},
                                                   {init_file_name, init_file(full)}};
     }
     [[nodiscard]] std::optional<plugins::Job>
@@ -107,6 +114,12 @@ public:
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &schemas_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &accounts_; }
+    [[nodiscard]] plugins::Grants* grants() noexcept override { return &grants_; }
+    [[nodiscard]] plugins::Root* root() noexcept override { return &root_; }
+    [[nodiscard]] plugins::Sessions* sessions() noexcept override { return &sessions_; }
+    [[nodiscard]] plugins::Logs* logs() noexcept override { return &logs_; }
+    [[nodiscard]] plugins::Metrics* metrics() noexcept override { return &metrics_; }
+    [[nodiscard]] plugins::Parameters* parameters() noexcept override { return &parameters_; }
 
 private:
     [[nodiscard]] plugins::Place with_port(plugins::Place place) const {
@@ -119,7 +132,13 @@ private:
     Session session_;
     Schemas schemas_{session_};
     Accounts accounts_{session_};
+    AccountGrants grants_{session_};
+    RootAccount root_{session_};
+    ServerLogs logs_{session_};
+    ServerMetrics metrics_{session_};
+    EngineParameters parameters_{session_};
     std::string admin_user_;
+    ServerSessions sessions_{session_, admin_user_};
 };
 
 std::unique_ptr<plugins::Datastore> make() {

@@ -5,20 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "plugins/mariadb/text.h"
+
 namespace jackdaw::mariadb {
 namespace {
 
 constexpr std::size_t text_bytes_max = 300;
-
-std::string clean(std::string_view text) {
-    std::string line{text.substr(0, text_bytes_max)};
-    for (char& c : line) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            c = ' ';
-        }
-    }
-    return line;
-}
 
 bool mentions_errno(std::string_view text, std::string_view number) {
     // "Can't create database 'x' (errno: 28 \"No space left on device\")"
@@ -61,6 +53,8 @@ Code code_of(unsigned number, std::string_view text) {
     case ER_DB_CREATE_EXISTS: return Code::conflict;
     case ER_DB_DROP_EXISTS:
     case ER_BAD_DB_ERROR:
+    case ER_NO_SUCH_TABLE:
+    case ER_NO_SUCH_THREAD:
     case ER_CANNOT_USER: // 1396: CREATE, DROP or ALTER USER of one that is (not) there
     case ER_PASSWORD_NO_MATCH: return Code::not_found;
 
@@ -68,6 +62,8 @@ Code code_of(unsigned number, std::string_view text) {
     case ER_WRONG_DB_NAME:
     case ER_TOO_LONG_IDENT:
     case ER_WRONG_STRING_LENGTH: return Code::bad_name;
+    case ER_ILLEGAL_GRANT_FOR_TABLE: // 1144, 1221: a privilege at a level that lacks it
+    case ER_WRONG_USAGE:
     case ER_UNKNOWN_CHARACTER_SET:
     case ER_UNKNOWN_COLLATION:
     case ER_COLLATION_CHARSET_MISMATCH:
@@ -98,7 +94,7 @@ Code code_of(unsigned number, std::string_view text) {
 Error error_of(unsigned number, std::string_view text, ServerText show) {
     auto message = fmt::format("MariaDB error {}", number);
     if (show == ServerText::yes && !text.empty()) {
-        message += ": " + clean(text);
+        message += ": " + printable(text, text_bytes_max);
     }
     Error error{code_of(number, text), std::move(message)};
     if (number == ER_LOCK_WAIT_TIMEOUT) {
@@ -120,6 +116,14 @@ bool is_connection_limit(unsigned number) noexcept {
 bool is_access_denied(unsigned number) noexcept {
     return number == ER_ACCESS_DENIED_ERROR || number == ER_ACCESS_DENIED_NO_PASSWORD_ERROR ||
            number == ER_HOST_NOT_PRIVILEGED;
+}
+
+bool is_nothing_granted(unsigned number) noexcept {
+    return number == ER_NONEXISTING_GRANT || number == ER_NONEXISTING_TABLE_GRANT;
+}
+
+bool is_no_such_session(unsigned number) noexcept {
+    return number == ER_NO_SUCH_THREAD;
 }
 
 } // namespace jackdaw::mariadb

@@ -23,4 +23,9 @@ enum class ServerText : bool { no, yes };
 /// The server answered, but does not know our account any more.
 [[nodiscard]] bool is_access_denied(unsigned number) noexcept;
 
+/// REVOKE of what was not granted (1141, 1147; the first also for an account that is not there).
+[[nodiscard]] bool is_nothing_granted(unsigned number) noexcept;
+/// KILL of a session that is not there (any more).
+[[nodiscard]] bool is_no_such_session(unsigned number) noexcept;
+
 } // namespace jackdaw::mariadb

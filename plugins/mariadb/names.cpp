@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
-#include <optional>
 
 #include <fmt/format.h>
+
+#include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -41,37 +41,6 @@ bool contains(const std::array<std::string_view, N>& words, std::string_view wor
                        [&](std::string_view known) { return equal_but_case(known, word); });
 }
 
-struct Decoded {
-    std::uint32_t point;
-    std::size_t bytes;
-};
-
-/// The character at the front of `text` (RFC 3629, without overlong forms and surrogates); nullopt
-/// if it is none.
-std::optional<Decoded> decode_utf8(std::string_view text) noexcept {
-    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-    const auto first = byte(0);
-    if (first < 0x80) {
-        return Decoded{first, 1};
-    }
-    const std::size_t bytes = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < bytes) {
-        return std::nullopt;
-    }
-    std::uint32_t point = first & (0xffU >> (bytes + 1));
-    for (std::size_t i = 1; i < bytes; ++i) {
-        if ((byte(i) & 0xc0U) != 0x80U) {
-            return std::nullopt;
-        }
-        point = (point << 6) | (byte(i) & 0x3fU);
-    }
-    constexpr std::array<std::uint32_t, 5> smallest{0, 0, 0x80, 0x800, 0x10000};
-    if (point < smallest[bytes] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
-        return std::nullopt;
-    }
-    return Decoded{point, bytes};
-}
-
 Error bad_name(std::string_view what, std::string_view why) {
     return Error{Code::bad_name, fmt::format("{}: {}", what, why)};
 }
@@ -89,10 +58,10 @@ Result<void> check_identifier(std::string_view name, std::string_view what, std:
         if (!next) {
             return bad_name(what, "is not UTF-8");
         }
-        if (next->point < 0x20 || (next->point >= 0x7f && next->point < 0xa0)) {
+        if (next->value < 0x20 || (next->value >= 0x7f && next->value < 0xa0)) {
             return bad_name(what, "has a control character");
         }
-        if (next->point > 0xffff) { // MariaDB keeps identifiers in utf8mb3
+        if (next->value > 0xffff) { // MariaDB keeps identifiers in utf8mb3
             return bad_name(what, "has a character above U+FFFF");
         }
         rest.remove_prefix(next->bytes);
@@ -149,6 +118,14 @@ Result<void> check_database_name(std::string_view name) {
     if (is_system_database(name)) {
         return Error{Code::reserved_name,
                      fmt::format("the database \"{}\" belongs to MariaDB", name)};
+    }
+    return ok();
+}
+
+Result<void> check_table_name(std::string_view name) {
+    JACKDAW_CHECK(check_identifier(name, "table name", table_name_chars_max));
+    if (name.starts_with("#mysql50#")) {
+        return bad_name("table name", "starts with #mysql50#");
     }
     return ok();
 }
@@ -245,6 +222,23 @@ std::string grant_pattern(std::string_view database) {
         pattern += c;
     }
     return pattern;
+}
+
+Result<void> check_grant_pattern(std::string_view database) {
+    const auto pattern = grant_pattern(database);
+    const auto chars = std::count_if(pattern.begin(), pattern.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; // the first byte of each
+    });
+    if (static_cast<std::size_t>(chars) > database_name_chars_max) {
+        return Error{
+            Code::bad_name,
+            fmt::format("database name: no user can be given rights on it, since in "
+                        "MariaDB's grants each _, % and \\ counts twice, and {} characters "
+                        "are the most",
+                        database_name_chars_max)}
+            .with_hint("a name with fewer underscores, or grants on each of its tables");
+    }
+    return ok();
 }
 
 std::string name_of_pattern(std::string_view pattern) {

@@ -15,6 +15,7 @@
 namespace jackdaw::mariadb {
 
 inline constexpr std::size_t database_name_chars_max = 64; ///< MariaDB: Identifier Names
+inline constexpr std::size_t table_name_chars_max = 64;    ///< MariaDB: Identifier Names
 inline constexpr std::size_t user_name_chars_max = 80;     ///< MariaDB: CREATE USER
 inline constexpr std::size_t host_bytes_max = 255;         ///< column mysql.global_priv.Host
 inline constexpr std::string_view default_charset = "utf8mb4";
@@ -24,6 +25,9 @@ inline constexpr std::string_view default_charset = "utf8mb4";
 /// removes).
 [[nodiscard]] Result<void> check_database_name(std::string_view name);
 [[nodiscard]] bool is_system_database(std::string_view name) noexcept;
+
+/// 1 to 64 characters, same rule as databases. E-BAD-NAME.
+[[nodiscard]] Result<void> check_table_name(std::string_view name);
 
 /// 1 to 80 characters, same rule. E-RESERVED-NAME for the accounts of the engine and of the agent
 /// (in any case of letters: mariadb's own tools and people confuse them).
@@ -48,6 +52,9 @@ inline constexpr std::string_view default_charset = "utf8mb4";
 [[nodiscard]] std::string quote_account(std::string_view name, std::string_view host);
 /// A database name as a grant's pattern that means only itself: `_`, `%` and `\` are escaped.
 [[nodiscard]] std::string grant_pattern(std::string_view database);
+/// E-BAD-NAME when that pattern has more than 64 characters: MariaDB then has no grant for that
+/// database alone (column mysql.db.Db).
+[[nodiscard]] Result<void> check_grant_pattern(std::string_view database);
 /// The database that a grant's pattern means; an unescaped wildcard stays as it is.
 [[nodiscard]] std::string name_of_pattern(std::string_view pattern);
 

@@ -46,8 +46,11 @@ bool refuses(std::string_view line) {
     if (has("max_open_files") || has("open_files_limit")) {
         return false;
     }
+    // Warnings by which the server runs with another value than was asked for, each seen on 10.11:
+    // a number out of its range, a boolean that is none, one bound above another, a character set.
     return has("[ERROR]") || has("unknown variable") || has("unknown option") ||
-           has(" adjusted to ");
+           has(" adjusted to ") || has("wasn't recognized") || has("is set to be larger than") ||
+           has("is not a compiled character set");
 }
 
 } // namespace
@@ -107,6 +110,8 @@ plugins::Job initialise_job(const plugins::Place& place) {
         fmt::format("--innodb-log-file-size={}M", sizes.redo_log_bytes / mib),
         "--character-set-server=utf8mb4",
         "--tmpdir=" + place.data_folder,
+        // Time zones by name (CONVERT_TZ, SET time_zone): 597 of them, 0.12 s of the 0.45 s.
+        fmt::format("--extra-file={}", timezone_file),
         // A thousand fsyncs for files that are worth nothing until all are there: the agent calls
         // syncfs once, before it writes that the folder is complete.
         "--innodb-flush-method=nosync",
@@ -158,7 +163,7 @@ plugins::LaunchSpec launch(const plugins::Place& place) {
     spec.argv = {server, "--defaults-file=" + option_file_path(place)};
     spec.environment = environment();
     spec.working_folder = place.data_folder;
-    spec.limits.open_files = sizes_for(place.machine).open_files;
+    spec.limits.open_files = open_files_wanted(place);
     // A big buffer pool takes minutes to write out; it is never cut short by less than this.
     spec.stop = {plugins::StopStep{SIGTERM, std::chrono::seconds{600}}};
     return spec;

@@ -15,6 +15,9 @@ namespace jackdaw::mariadb {
 /// program or one older than 10.11, E-INSTALL-MISSING when there is no version in it at all.
 [[nodiscard]] Result<std::string> parse_version(std::string_view output);
 
+/// Fills the time-zone tables of a new data folder; made by make_timezones.py in the build and
+/// installed, root-owned, beside the plug-in.
+inline constexpr const char* timezone_file = "/usr/lib/jackdaw/plugins/mariadb-timezones.sql";
 [[nodiscard]] plugins::Job initialise_job(const plugins::Place& place);
 [[nodiscard]] plugins::Job check_config_job(const plugins::Place& place);
 /// E-CONFIG-REFUSED naming the first line that refuses: an [ERROR], an unknown variable, or a value

@@ -23,12 +23,22 @@ constexpr int limit_attempts = 10; ///< at the connection limit, one slice apart
 
 // Pinned (and never to DEFAULT, which is the global value), since a tenant with enough rights sets
 // those: quoting (names.h) stands on NO_BACKSLASH_ESCAPES and on double quotes and `||` meaning
-// what they mean without ANSI.
+// what they mean without ANSI. Without NO_AUTO_CREATE_USER a GRANT to an account that has just gone
+// makes one without a password.
 constexpr std::string_view modes =
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
+    "SET SESSION sql_mode = "
+    "'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,NO_AUTO_CREATE_USER', "
     "SESSION lock_wait_timeout = 20, SESSION max_statement_time = 0, "
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
-    "SESSION sql_quote_show_create = ON, SESSION autocommit = ON";
+    "SESSION sql_quote_show_create = ON, SESSION autocommit = ON, "
+    // Global values that would refuse our own lists (information_schema is temporary tables).
+    "SESSION sql_big_selects = ON, SESSION max_session_mem_used = 1073741824, "
+    "SESSION tmp_memory_table_size = 16777216, SESSION max_heap_table_size = 16777216, "
+    "SESSION tmp_disk_table_size = 18446744073709551615";
+
+// What the agent says every second is noise in the tenant's logs, and what it says of accounts is
+// none of theirs.
+constexpr std::string_view unlogged = "SET SESSION sql_log_off = ON, SESSION slow_query_log = OFF";
 
 void start_library() {
     static std::once_flag once; // mysql_init() does it, too, but not safely from two threads
@@ -182,6 +192,15 @@ Result<void> Session::pin_modes(const plugins::Call& call) {
         close();
         return std::move(pinned).error();
     }
+    if (auto quiet = query_once(call, unlogged, ServerText::yes); !quiet) {
+        // Without its rights the account still lets the agent see that the server answers; the
+        // next start gives them back.
+        if (quiet.error().code() != Errc::not_allowed) {
+            close();
+            return std::move(quiet).error();
+        }
+        last_error_ = 0;
+    }
     return ok();
 }
 
@@ -204,12 +223,18 @@ Result<void> Session::open(const plugins::Call& call) {
 }
 
 Result<Rows> Session::query(const plugins::Call& call, std::string_view sql, ServerText show) {
+    JACKDAW_TRY(auto table, query_table(call, sql, show));
+    return std::move(table.rows);
+}
+
+Result<Table> Session::query_table(const plugins::Call& call, std::string_view sql,
+                                   ServerText show) {
     for (int attempt = 0;; ++attempt) {
         const bool fresh = !is_open();
         JACKDAW_CHECK(open(call));
-        auto rows = query_once(call, sql, show);
-        if (rows || fresh || attempt > 0 || !is_lost_session(last_error_)) {
-            return rows;
+        auto table = query_once(call, sql, show);
+        if (table || fresh || attempt > 0 || !is_lost_session(last_error_)) {
+            return table;
         }
         close(); // the old one first: the server has one slot for us
     }
@@ -220,7 +245,8 @@ Result<void> Session::run(const plugins::Call& call, std::string_view sql, Serve
     return ok();
 }
 
-Result<Rows> Session::query_once(const plugins::Call& call, std::string_view sql, ServerText show) {
+Result<Table> Session::query_once(const plugins::Call& call, std::string_view sql,
+                                  ServerText show) {
     last_error_ = 0;
     int failed = 0;
     JACKDAW_CHECK(drive(
@@ -234,12 +260,12 @@ Result<Rows> Session::query_once(const plugins::Call& call, std::string_view sql
         return error;
     }
     if (mysql_field_count(handle_) == 0) {
-        return Rows{};
+        return Table{};
     }
     return fetch(call, show);
 }
 
-Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
+Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     MYSQL_RES* const result = mysql_use_result(handle_); // no I/O
     if (result == nullptr) {
         return failure(show);
@@ -247,7 +273,12 @@ Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
     // Not freed by a guard object: freeing reads the rest of the result, which must be bounded,
     // too. When rows are left the session is abandoned first, and freeing then only frees.
     const auto columns = mysql_num_fields(result);
-    Rows rows;
+    Table table;
+    const MYSQL_FIELD* const fields = mysql_fetch_fields(result);
+    for (unsigned i = 0; i < columns; ++i) {
+        table.columns.emplace_back(fields[i].name, fields[i].name_length);
+    }
+    auto& rows = table.rows;
     std::size_t bytes = 0;
     for (;;) { // bounded by result_rows_max and the deadline
         MYSQL_ROW row = nullptr;
@@ -292,7 +323,7 @@ Result<Rows> Session::fetch(const plugins::Call& call, ServerText show) {
         return error;
     }
     mysql_free_result(result); // everything was read: no I/O
-    return rows;
+    return table;
 }
 
 } // namespace jackdaw::mariadb

@@ -26,6 +26,11 @@ namespace jackdaw::mariadb {
 using Row = std::vector<std::optional<std::string>>;
 using Rows = std::vector<Row>;
 
+struct Table {
+    std::vector<std::string> columns; ///< names as the server gives them
+    Rows rows;
+};
+
 inline constexpr std::size_t result_rows_max = 20'000;
 inline constexpr std::size_t result_bytes_max = 8U << 20U;
 
@@ -55,6 +60,9 @@ public:
     /// (`exhausted`).
     Result<Rows> query(const plugins::Call& call, std::string_view sql,
                        ServerText show = ServerText::yes);
+    /// The same with the names of the columns.
+    Result<Table> query_table(const plugins::Call& call, std::string_view sql,
+                              ServerText show = ServerText::yes);
     /// The same for a statement without a result.
     Result<void> run(const plugins::Call& call, std::string_view sql,
                      ServerText show = ServerText::yes);
@@ -63,8 +71,8 @@ public:
     [[nodiscard]] unsigned last_error() const noexcept { return last_error_; }
 
 private:
-    Result<Rows> query_once(const plugins::Call& call, std::string_view sql, ServerText show);
-    Result<Rows> fetch(const plugins::Call& call, ServerText show);
+    Result<Table> query_once(const plugins::Call& call, std::string_view sql, ServerText show);
+    Result<Table> fetch(const plugins::Call& call, ServerText show);
     Result<void> connect_once(const plugins::Call& call);
     Result<void> pin_modes(const plugins::Call& call);
     Error failure(ServerText show);

@@ -129,4 +129,15 @@ struct MemberShape {
     std::string since;
 };
 
+/// One entry of an agent's timeline.
+struct EventShape {
+    std::uint64_t sequence = 0;
+    std::string at;
+    std::string kind;    ///< "database.ended"
+    std::string weight;  ///< info warning error
+    std::string subject; ///< an instance, a member, a parameter
+    std::string text;
+    std::string operation; ///< id, or empty
+};
+
 } // namespace jackdaw::proto

@@ -415,6 +415,16 @@ Json list_json(std::string_view kind, Json items, std::string as_of,
     return json;
 }
 
+Json to_json(const EventShape& value) {
+    return Json{{"sequence", value.sequence},
+                {"at", value.at},
+                {"kind", value.kind},
+                {"weight", value.weight},
+                {"subject", value.subject},
+                {"text", value.text},
+                {"operation", value.operation.empty() ? Json() : Json(value.operation)}};
+}
+
 Result<ErrorShape> error_shape_from(const Json& json) {
     ErrorShape value;
     Reader in{json};
@@ -531,6 +541,19 @@ Result<MemberShape> member_from(const Json& json) {
     in.read("version", value.version);
     in.read("instance", value.instance);
     in.read("since", value.since);
+    return in.finish(std::move(value));
+}
+
+Result<EventShape> event_from(const Json& json) {
+    EventShape value;
+    Reader in{json};
+    in.read("sequence", value.sequence);
+    in.read("at", value.at, 64);
+    in.read("kind", value.kind, 64);
+    in.read("weight", value.weight, 16);
+    in.read("subject", value.subject, 1024);
+    in.read("text", value.text, 8192);
+    in.read("operation", value.operation, 64);
     return in.finish(std::move(value));
 }
 

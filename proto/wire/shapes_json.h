@@ -28,6 +28,7 @@ inline constexpr std::size_t list_items_max = 10'000;
 [[nodiscard]] Json to_json(const Instance& value);    ///< with apiVersion and kind
 [[nodiscard]] Json to_json(const Operation& value);   ///< with apiVersion and kind
 [[nodiscard]] Json to_json(const MemberShape& value); ///< with apiVersion and kind
+[[nodiscard]] Json to_json(const EventShape& value);
 /// {"apiVersion", "kind": kind + "List", "items", "as_of", "unreachable"}
 [[nodiscard]] Json list_json(std::string_view kind, Json items, std::string as_of,
                              std::vector<std::string> unreachable = {});
@@ -37,6 +38,7 @@ inline constexpr std::size_t list_items_max = 10'000;
 [[nodiscard]] Result<Instance> instance_from(const Json& json);
 [[nodiscard]] Result<Operation> operation_from(const Json& json);
 [[nodiscard]] Result<MemberShape> member_from(const Json& json);
+[[nodiscard]] Result<EventShape> event_from(const Json& json);
 
 /// Typed reading of one key, for bodies that have no shape of their own. `fallback` when absent or
 /// null.

@@ -27,6 +27,11 @@ void read_like_the_host(const std::uint8_t* bytes, std::size_t size) {
         std::memcpy(request.get(), bytes, size);
         require(request->count <= host::allow_max && request->port <= 65535);
         require(host::text_of(request->serial).size() < sizeof request->serial);
+        require(request->log_owner <= 1 && request->keep <= host::log_keep_limit);
+        if (const auto name = host::text_of(request->log); host::is_log_name(name)) {
+            require(name.size() <= host::log_name_max && name.find('/') == std::string::npos &&
+                    name.front() != '.');
+        }
     } else {
         require(size == sizeof(host::SpawnRequest));
         const auto request = std::make_unique<host::SpawnRequest>();

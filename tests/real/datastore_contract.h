@@ -12,8 +12,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plugins/api/datastore.h"
@@ -40,6 +42,10 @@ public:
     /// In the image, as the database's user.
     Ended run(const plugins::Job& job);
     void write_config(const std::vector<plugins::RenderedFile>& files);
+    /// The instance's own settings, from the next start() on.
+    void set_parameters(std::map<std::string, std::string> own) {
+        place_.parameters = std::move(own);
+    }
     /// Job, files, program; adopted when it returns. Present data is kept.
     void start();
     void signal(int number) const;
@@ -91,6 +97,10 @@ public:
     Clients& operator=(const Clients&) = delete;
     /// False: refused, for whatever reason.
     bool log_in();
+    /// Over the last of them: an SQL statement, or a line of the fake. False: refused, or cut off.
+    bool run(const std::string& text);
+    /// Does the last of them still answer?
+    bool is_alive();
 
 private:
     Server& server_;

@@ -2,54 +2,23 @@
 
 #include <mysql.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstdlib>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
-#include "tests/real/datastore_contract.h"
+#include "tests/real/mariadb_client.h"
 
 using namespace jackdaw;
 using namespace jackdaw::test;
 
 namespace {
-
-/// A plain client over the UNIX socket, as whoever the process is just now.
-class Client {
-public:
-    explicit Client(const Server& server, const std::string& user)
-        : session_{::mysql_init(nullptr)} {
-        const auto socket = server.place().run_folder + "/mysqld.sock";
-        in_ = ::mysql_real_connect(session_, nullptr, user.c_str(), nullptr, nullptr, 0,
-                                   socket.c_str(), 0) != nullptr;
-    }
-    ~Client() { ::mysql_close(session_); }
-    Client(const Client&) = delete;
-    Client& operator=(const Client&) = delete;
-
-    [[nodiscard]] bool is_in() const { return in_; }
-    /// First column of each row.
-    std::vector<std::string> ask(const std::string& sql) {
-        INFO(sql);
-        const bool fine = ::mysql_real_query(session_, sql.data(), sql.size()) == 0;
-        INFO(::mysql_error(session_));
-        REQUIRE(fine);
-        std::vector<std::string> column;
-        if (MYSQL_RES* const result = ::mysql_store_result(session_); result != nullptr) {
-            while (MYSQL_ROW const row = ::mysql_fetch_row(result)) {
-                column.emplace_back(row[0] != nullptr ? row[0] : "NULL");
-            }
-            ::mysql_free_result(result);
-        }
-        return column;
-    }
-
-private:
-    MYSQL* session_;
-    bool in_ = false;
-};
 
 const std::string accounts = "SELECT CONCAT(User, '@', Host) FROM mysql.global_priv ORDER BY 1";
 
@@ -214,4 +183,43 @@ TEST_CASE("a tenant's global modes do not reach the agent's quoting") {
     REQUIRE(store.databases()->drop(plenty(), "second").has_value());
     client.ask("SET GLOBAL sql_mode = '" + before + "', GLOBAL sql_select_limit = DEFAULT");
     store.release();
+}
+
+TEST_CASE("time zones are known by name, and every one of them says what tzdata says") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    Client client{*server, "jackdawd"};
+    CHECK(client.ask("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Vienna')") ==
+          std::vector<std::string>{"2026-07-01 14:00:00"});
+    client.ask("SET SESSION time_zone = 'America/St_Johns'");
+    client.ask("SET SESSION time_zone = '+00:00'");
+    const auto zones = client.ask("SELECT Name FROM mysql.time_zone_name ORDER BY Name");
+    REQUIRE(zones.size() > 500);
+    for (const auto* alias : {"UTC", "Europe/Vienna", "Asia/Calcutta", "Asia/Kolkata", "EST5EDT"}) {
+        CHECK(std::find(zones.begin(), zones.end(), alias) != zones.end());
+    }
+    // Around changes in both hemispheres, years apart, and off the whole hour.
+    for (const std::time_t moment :
+         {86'400L * 365, 733'276'799L, 733'276'800L, 1'143'334'799L, 1'143'334'800L, 1'782'907'200L,
+          1'795'936'035L, 2'138'054'400L}) {
+        const auto answers =
+            client.ask("SELECT IFNULL(CONVERT_TZ(FROM_UNIXTIME(" + std::to_string(moment) +
+                       "), '+00:00', Name), '') FROM mysql.time_zone_name ORDER BY Name");
+        REQUIRE(answers.size() == zones.size());
+        for (std::size_t i = 0; i < zones.size(); ++i) {
+            REQUIRE(::setenv("TZ", (":" + zones[i]).c_str(), 1) == 0);
+            ::tzset();
+            std::tm local{};
+            REQUIRE(::localtime_r(&moment, &local) != nullptr);
+            std::array<char, 32> text{};
+            REQUIRE(std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &local) == 19);
+            INFO(zones[i] << " at " << moment);
+            CHECK(answers[i] == text.data());
+        }
+    }
+    ::unsetenv("TZ");
+    ::tzset();
 }

@@ -143,6 +143,10 @@ std::string mount_image(const std::string& image, const std::string& shared) {
     fs::create_directories(root + shared);
     must(::mount(shared.c_str(), (root + shared).c_str(), nullptr, MS_BIND, nullptr) == 0, "bind");
     must(::mount("/dev", (root + "/dev").c_str(), nullptr, MS_BIND, nullptr) == 0, "bind /dev");
+    const auto programs = root + "/usr/lib/jackdaw"; // the build's, over the image's
+    fs::create_directories(programs);
+    must(::mount(JACKDAW_STAGE_FOLDER, programs.c_str(), nullptr, MS_BIND, nullptr) == 0,
+         "bind the staged programs");
     std::ifstream passwd{root + "/etc/passwd"};
     const std::string known{std::istreambuf_iterator<char>{passwd}, {}};
     std::ofstream more{root + "/etc/passwd", std::ios::app};
@@ -194,13 +198,15 @@ Server::Server(std::string datastore, std::string root, std::string folder)
     place_.data_folder = folder + "/data";
     place_.config_folder = folder + "/config";
     place_.run_folder = folder + "/run";
+    place_.log_folder = folder + "/log-files";
     place_.bind_address = "127.0.0.1";
     if (root_.empty()) { // the host's passwd does not know jackdawd
         place_.admin_user = std::to_string(agent_uid);
     }
     place_.port = free_port();
     place_.machine = {512ULL << 20U, 2, "contract"};
-    for (const auto& one : {place_.data_folder, place_.config_folder, place_.run_folder}) {
+    for (const auto& one :
+         {place_.data_folder, place_.config_folder, place_.run_folder, place_.log_folder}) {
         fs::create_directories(one);
         if (is_root() && one != place_.config_folder) {
             must(::chown(one.c_str(), database_uid, database_uid) == 0, "chown");
@@ -390,6 +396,28 @@ bool Clients::log_in() {
     }
     ::close(fd);
     return false;
+}
+
+bool Clients::run(const std::string& text) {
+    if (!sessions_.empty()) {
+        auto* const session = static_cast<MYSQL*>(sessions_.back());
+        if (::mysql_real_query(session, text.data(), text.size()) != 0) {
+            return false;
+        }
+        MYSQL_RES* const result = ::mysql_store_result(session);
+        const bool fine = ::mysql_errno(session) == 0;
+        ::mysql_free_result(result);
+        return fine;
+    }
+    const auto line = text + "\n";
+    (void)!::send(sockets_.back(), line.data(), line.size(), MSG_NOSIGNAL);
+    std::array<char, 4096> reply{};
+    const auto got = ::recv(sockets_.back(), reply.data(), reply.size(), 0);
+    return got >= 2 && reply[0] == 'O' && reply[1] == 'K';
+}
+
+bool Clients::is_alive() {
+    return run(sessions_.empty() ? "COUNT" : "DO 1");
 }
 
 } // namespace jackdaw::test

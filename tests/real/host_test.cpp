@@ -15,12 +15,15 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
+#include "agent/core/log_tail.h"
 #include "agent/host/host_client.h"
 #include "agent/host/host_process.h"
+#include "agent/log_fd.h"
 #include "tests/real/guard_sandbox.h"
 #include "tests/unit/host_contract.h"
 
@@ -127,6 +130,17 @@ private:
     UniqueFd space_, root_;
 };
 
+const std::string logs{agent::log_folder};
+
+void write_log(agent::LogOwner owner, const std::string& name, const std::string& text) {
+    const bool engine = owner == agent::LogOwner::engine;
+    const auto path = (engine ? logs : std::string{"/var/log/jackdaw"}) + "/" + name;
+    std::ofstream{path, std::ios::app} << text;
+    if (engine) {
+        REQUIRE(::chown(path.c_str(), 47413, 47413) == 0);
+    }
+}
+
 void write_drive() {
     fs::remove("/etc/jackdaw/machine.conf");
     test::write_text(std::string{drive} + "meta_data.json", "{}", 0600);
@@ -186,6 +200,8 @@ TEST_CASE("jackdaw-host is a Host") {
     check_owner("/etc/jackdaw/database/my.cnf", 0, 0, 0644);
     CHECK_FALSE(test::exists("/etc/jackdaw/database/extra.cnf"));
     one_database_lives_under_its_guard_until_it_is_stopped(host);
+    check_owner("/var/lib/jackdaw/volume/log", 47413, 47413, 0750);
+    logs_are_opened_for_reading_and_rotated(host, write_log);
     the_volume_is_given_back(host);
     a_volume_that_holds_something_is_formatted_by_order_only(host);
 }
@@ -326,6 +342,105 @@ TEST_CASE("wiping leaves the folder, follows no link and crosses no mount") {
     CHECK_FALSE(host.wipe_data());
     CHECK(test::read_text(data + "/mounted/kept") == "kept");
     REQUIRE(::umount((data + "/mounted").c_str()) == 0);
+    must(host.unmount_volume(contract_serial));
+}
+
+TEST_CASE("what stands in place of a log is refused by what it is, and neither read nor moved") {
+    World world;
+    auto& host = *world.host;
+    (void)finish(must(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})));
+    CHECK(refusal(host.open_log(agent::LogOwner::engine, "slow.log")) == Code::conflict);
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.write_stamp({contract_id, "fake", "1.0", false}, ""));
+    CHECK(refusal(host.open_log(agent::LogOwner::engine, "slow.log")) == Code::not_found);
+    must(host.prepare_folders());
+
+    const auto path = logs + "/slow.log";
+    const auto own = [](const std::string& what) {
+        REQUIRE(::lchown(what.c_str(), 47413, 47413) == 0);
+    };
+    const std::vector<std::pair<std::string, std::function<void(const std::string&)>>> hostile{
+        {"a symbolic link", [&](const auto& at) { fs::create_symlink("/etc/shadow", at); }},
+        {"a symbolic link", [&](const auto& at) { fs::create_symlink("general.log", at); }},
+        {"a symbolic link", [&](const auto& at) { fs::create_symlink("/proc/self/mem", at); }},
+        {"a FIFO", [&](const auto& at) { REQUIRE(::mkfifo(at.c_str(), 0666) == 0); }},
+        {"a device",
+         [&](const auto& at) { REQUIRE(::mknod(at.c_str(), S_IFCHR | 0666, makedev(1, 5)) == 0); }},
+        {"a device",
+         [&](const auto& at) { REQUIRE(::mknod(at.c_str(), S_IFBLK | 0666, makedev(7, 0)) == 0); }},
+        {"a socket",
+         [&](const auto& at) { REQUIRE(::mknod(at.c_str(), S_IFSOCK | 0666, 0) == 0); }},
+        {"a folder", [&](const auto& at) { fs::create_directory(at); }},
+        {"a hard link",
+         [&](const auto& at) {
+             write_log(agent::LogOwner::engine, "other", "text");
+             fs::create_hard_link(logs + "/other", at);
+         }},
+        {"belongs to uid 0", [&](const auto& at) { test::write_text(at, "root's", 0644); }},
+    };
+    for (const auto& [kind, make] : hostile) {
+        for (const auto* name : {"slow.log", "slow.log.1", "slow.log.9"}) {
+            const auto at = logs + "/" + name;
+            INFO(kind << " as " << name);
+            make(at);
+            if (kind != "belongs to uid 0") {
+                own(at);
+            }
+            const bool present = at != path;
+            if (present) {
+                write_log(agent::LogOwner::engine, "slow.log", "text");
+            }
+            const auto before = info_of(at);
+            const auto opened = host.open_log(agent::LogOwner::engine, name);
+            REQUIRE(refusal(opened) == Code::not_allowed);
+            CHECK(opened.error().to_string().find(kind) != std::string::npos);
+            CHECK(opened.error().to_string().find(name) != std::string::npos);
+            CHECK(opened.error().hint().find("remove it") != std::string::npos);
+            const auto rotated = host.rotate_log("slow.log", 3);
+            REQUIRE(refusal(rotated) == Code::not_allowed);
+            CHECK(rotated.error().to_string().find(kind) != std::string::npos);
+            CHECK(info_of(at).st_ino == before.st_ino);
+            CHECK(fs::exists(fs::symlink_status(path)));
+            for (const auto& entry : fs::directory_iterator{logs}) {
+                fs::remove_all(entry);
+            }
+        }
+    }
+    fs::create_directory(path); // another file system's folder
+    REQUIRE(::mount("tmpfs", path.c_str(), "tmpfs", 0, nullptr) == 0);
+    CHECK(refusal(host.open_log(agent::LogOwner::engine, "slow.log")) == Code::not_allowed);
+    CHECK(refusal(host.rotate_log("slow.log", 3)) == Code::not_allowed);
+    REQUIRE(::umount(path.c_str()) == 0);
+    fs::remove(path);
+
+    // The guard's: root's folder, and the same looks.
+    fs::create_symlink("/etc/shadow", "/var/log/jackdaw/database.log.1");
+    CHECK(refusal(host.open_log(agent::LogOwner::guard, "database.log.1")) == Code::not_allowed);
+    fs::remove("/var/log/jackdaw/database.log.1");
+    must(host.unmount_volume(contract_serial));
+}
+
+TEST_CASE("the end of a log of 10 GB, all hole, is read at once") {
+    World world;
+    auto& host = *world.host;
+    (void)finish(must(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})));
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.write_stamp({contract_id, "fake", "1.0", false}, ""));
+    must(host.prepare_folders());
+    write_log(agent::LogOwner::engine, "general.log", "begin\n");
+    const auto path = logs + "/general.log";
+    REQUIRE(::truncate(path.c_str(), off_t{10} << 30) == 0);
+    write_log(agent::LogOwner::engine, "general.log", "\nlast but one\nlast\n");
+    { // an open log keeps the volume busy
+        agent::LogFd log{must(host.open_log(agent::LogOwner::engine, "general.log"))};
+        const auto from = std::chrono::steady_clock::now();
+        const auto end = must(agent::tail({must(log.bytes())}, 100, {}));
+        CHECK(std::chrono::steady_clock::now() - from < std::chrono::seconds{2});
+        REQUIRE(end.lines.size() == 2);
+        CHECK(end.lines[0] == "last but one");
+        CHECK(end.lines[1] == "last");
+        CHECK(end.is_cut);
+    }
     must(host.unmount_volume(contract_serial));
 }
 

@@ -4,7 +4,11 @@
 // leaves the machine as it found it but for what its name says, and they are called in the order in
 // which they stand.
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -148,6 +152,56 @@ inline void one_database_lives_under_its_guard_until_it_is_stopped(agent::Host& 
     must(link->release());
     link.reset();
     CHECK_FALSE(must(host.connect_guard("database")));
+}
+
+/// How a test writes a log as the engine does: behind what is there.
+using WriteLog = std::function<void(agent::LogOwner, const std::string&, const std::string&)>;
+
+inline std::string content_of(const UniqueFd& fd) {
+    std::string text(4096, '\0');
+    const auto got = ::pread(fd.get(), text.data(), text.size(), 0);
+    REQUIRE(got >= 0);
+    text.resize(static_cast<std::size_t>(got));
+    return text;
+}
+
+inline void logs_are_opened_for_reading_and_rotated(agent::Host& host, const WriteLog& write) {
+    using agent::LogOwner;
+    must(host.prepare_folders());
+    CHECK(refusal(host.open_log(LogOwner::engine, "slow.log")) == Code::not_found);
+    must(host.rotate_log("slow.log", 2)); // nothing to rotate
+    for (const auto* name : {"", ".", "..", ".hidden", "../data/x", "a/b", "Slow.log", "-x", "a b",
+                             "1234567890123456789012345678901234567890123456789012345678901"}) {
+        INFO(name);
+        CHECK(refusal(host.open_log(LogOwner::engine, name)) == Code::invalid);
+        CHECK(refusal(host.open_log(LogOwner::guard, name)) == Code::invalid);
+        CHECK_FALSE(host.rotate_log(name, 2));
+    }
+    CHECK(refusal(host.open_log(LogOwner::guard, "agent.log")) == Code::invalid);
+    CHECK_FALSE(host.rotate_log("slow.log", 0));
+    CHECK_FALSE(host.rotate_log("slow.log", agent::log_keep_max + 1));
+
+    for (const auto* text : {"first\n", "second\n", "third\n"}) {
+        write(LogOwner::engine, "slow.log", text);
+        const auto fd = must(host.open_log(LogOwner::engine, "slow.log"));
+        CHECK(content_of(fd) == text);
+        CHECK(::write(fd.get(), "x", 1) < 0);
+        CHECK((::fcntl(fd.get(), F_GETFL) & O_NONBLOCK) != 0);
+        must(host.rotate_log("slow.log", 2));
+        CHECK(refusal(host.open_log(LogOwner::engine, "slow.log")) == Code::not_found);
+        must(host.rotate_log("slow.log", 2)); // again, before anything was written: no change
+        CHECK(content_of(fd) == text);        // one that is open is not hurt
+    }
+    CHECK(content_of(must(host.open_log(LogOwner::engine, "slow.log.1"))) == "third\n");
+    CHECK(content_of(must(host.open_log(LogOwner::engine, "slow.log.2"))) == "second\n");
+    CHECK(refusal(host.open_log(LogOwner::engine, "slow.log.3")) == Code::not_found);
+    write(LogOwner::engine, "slow.log", "fourth\n");
+    must(host.rotate_log("slow.log", 1)); // fewer than before
+    CHECK(content_of(must(host.open_log(LogOwner::engine, "slow.log.1"))) == "fourth\n");
+    CHECK(refusal(host.open_log(LogOwner::engine, "slow.log.2")) == Code::not_found);
+
+    write(LogOwner::guard, "database.log", "said\n");
+    CHECK(content_of(must(host.open_log(LogOwner::guard, "database.log"))).ends_with("said\n"));
 }
 
 inline void the_volume_is_given_back(agent::Host& host) {

@@ -52,7 +52,25 @@ TEST_CASE("a request is valid whole, and no more when any header field or the si
     CHECK_FALSE(altered([](host::Request& r) { r.overwrite = 2; }));
     CHECK_FALSE(altered([](host::Request& r) { r.fleet_file = 4; }));
     CHECK_FALSE(altered([](host::Request& r) { r.stamp.sealed = 2; }));
+    CHECK_FALSE(altered([](host::Request& r) { r.log_owner = 2; }));
+    CHECK_FALSE(altered([](host::Request& r) { r.keep = host::log_keep_limit + 1; }));
+    CHECK_FALSE(altered([](host::Request& r) { std::memset(r.log, 'x', sizeof r.log); }));
     CHECK_FALSE(altered([](host::Request& r) { r.files[3].size = (1U << 20) + 1; }));
+}
+
+TEST_CASE("a log's name is a plain one") {
+    for (const auto* name : {"slow.log", "a", "0", "mariadb-bin.000001", "x_y-z..log"}) {
+        CHECK(host::is_log_name(name));
+    }
+    CHECK(host::is_log_name(std::string(60, 'a')));
+    for (const std::string& name :
+         {std::string{}, std::string{"."}, std::string{".."}, std::string{".log"},
+          std::string{"_log"}, std::string{"a/b"}, std::string{"A"}, std::string{"a\n"},
+          std::string{"a\0b", 3}, std::string{"\xc3\xa4"}, std::string(61, 'a')}) {
+        INFO(name);
+        CHECK_FALSE(host::is_log_name(name));
+    }
+    STATIC_REQUIRE(host::log_keep_limit == log_keep_max);
 }
 
 TEST_CASE("a spawn request is valid only with a whole order to the first process inside") {

@@ -123,6 +123,11 @@ void LifeWorld::start_agent() {
         },
         on_point,
         [this](const std::string&) { changed(); },
+        [this](std::string_view kind, const std::string&, const std::string& text,
+               const std::string&) {
+            const std::lock_guard lock{mutex_};
+            told_.push_back(std::string{kind} + ": " + text);
+        },
         [this](const Error& error) {
             const std::lock_guard lock{mutex_};
             fatal_.push_back(error.to_string());
@@ -285,6 +290,11 @@ proto::Instance LifeWorld::wait_status(const std::string& status) {
         return view && view->status == status;
     });
     return *view;
+}
+
+std::vector<std::string> LifeWorld::told() const {
+    const std::lock_guard lock{mutex_};
+    return told_;
 }
 
 std::vector<std::string> LifeWorld::fatal_errors() const {

@@ -116,6 +116,8 @@ public:
     proto::Instance wait_status(const std::string& status);
 
     [[nodiscard]] std::vector<std::string> fatal_errors() const;
+    /// What went into the timeline: "kind: text".
+    [[nodiscard]] std::vector<std::string> told() const;
     [[nodiscard]] std::string state_folder() const;
     [[nodiscard]] std::string faults_file() const { return root_ + "/faults"; }
     void shift_wall_clock(std::int64_t seconds); ///< 0: as it is
@@ -143,6 +145,7 @@ private:
     std::uint64_t changes_ = 0;
     bool killed_ = false;
     std::vector<std::string> fatal_;
+    std::vector<std::string> told_;
 };
 
 [[nodiscard]] bool ended(const proto::Operation& operation);

@@ -16,6 +16,7 @@ plugins::Place place() {
     where.data_folder = "/v/data";
     where.config_folder = "/etc/jackdaw/database";
     where.run_folder = "/run/jackdaw/database";
+    where.log_folder = "/v/log";
     where.port = 3306;
     where.machine = {gib, 2, "m"};
     return where;
@@ -40,7 +41,9 @@ TEST_CASE("sizes grow with the machine and never exceed it") {
         CHECK(sizes.buffer_pool_bytes + sizes.aria_cache_bytes <=
               std::max(memory, 256 * mib) * 3 / 4);
         CHECK(sizes.redo_log_bytes <= 48 * mib);
-        CHECK(sizes.open_files >= sizes.connections_max + 16ULL * sizes.table_cache);
+        auto where = place();
+        where.machine.memory_bytes = memory;
+        CHECK(open_files_wanted(where) >= sizes.connections_max + 16ULL * sizes.table_cache);
         before = sizes;
     }
     CHECK(sizes_for({gib, 1, ""}).buffer_pool_bytes == 256 * mib);
@@ -48,19 +51,82 @@ TEST_CASE("sizes grow with the machine and never exceed it") {
 }
 
 TEST_CASE("my.cnf is durable, local where it must be, and logs to the guard") {
-    const auto text = option_file(place());
-    for (const char* line :
-         {"[mariadbd]", "datadir = /v/data", "socket = /run/jackdaw/database/mysqld.sock",
-          "port = 3306", "bind_address = 0.0.0.0", "init_file = /etc/jackdaw/database/init.sql",
-          "innodb_flush_log_at_trx_commit = 1", "innodb_doublewrite = ON", "local_infile = OFF",
-          "symbolic_links = OFF", "skip_name_resolve = ON",
-          "secure_file_priv = /etc/jackdaw/database", "character_set_server = utf8mb4",
-          "innodb_log_file_size = 48M"}) {
+    const auto text = *option_file(place());
+    for (const char* line : {"[mariadbd]",
+                             "datadir = /v/data",
+                             "socket = /run/jackdaw/database/mysqld.sock",
+                             "port = 3306",
+                             "bind_address = 0.0.0.0",
+                             "init_file = /etc/jackdaw/database/init.sql",
+                             "innodb_flush_log_at_trx_commit = 1",
+                             "innodb_doublewrite = ON",
+                             "local_infile = OFF",
+                             "symbolic_links = OFF",
+                             "skip_name_resolve = ON",
+                             "secure_file_priv = /etc/jackdaw/database",
+                             "character_set_server = utf8mb4",
+                             "innodb_log_file_size = 48M",
+                             "log_output = FILE",
+                             "slow_query_log = OFF",
+                             "slow_query_log_file = /v/log/slow.log",
+                             "long_query_time = 1",
+                             "general_log = OFF",
+                             "general_log_file = /v/log/general.log"}) {
         INFO(line);
         CHECK(has_line(text, line));
     }
     CHECK(text.find("log_error") == std::string::npos);
     CHECK(text.find("extra_port") == std::string::npos);
+}
+
+TEST_CASE("an instance's own settings end my.cnf, each once, in place of what is computed") {
+    auto where = place();
+    where.parameters = {{"max_connections", "77"},
+                        {"sql_mode", "ANSI"},
+                        {"init_connect", "SET @a = 'x\\y\"z'; # no comment"},
+                        {"time_zone", "+01:00"}};
+    const auto text = *option_file(where);
+    CHECK(has_line(text, "max_connections = \"77\""));
+    CHECK(has_line(text, "sql_mode = \"ANSI\""));
+    CHECK(has_line(text, "init_connect = \"SET @a = 'x\\\\y\\\"z'; # no comment\""));
+    CHECK(has_line(text, "default_time_zone = \"+01:00\"")); // the option's name
+    std::size_t times = 0;
+    for (auto at = text.find("\nmax_connections"); at != std::string::npos;
+         at = text.find("\nmax_connections", at + 1)) {
+        ++times;
+    }
+    CHECK(times == 1);
+    CHECK(text.find("this instance's own") < text.find("max_connections"));
+    CHECK(open_files_wanted(where) == 100 + 77 + 16 * sizes_for(where.machine).table_cache);
+}
+
+TEST_CASE("no value begins another line, and what the agent owns is not rendered") {
+    auto where = place();
+    for (const std::string& value :
+         {std::string{"a\nskip_grant_tables"}, std::string{"a\r"}, std::string{"a\0b", 3},
+          std::string(4000, 'x'), std::string(2000, '\\')}) {
+        where.parameters = {{"init_connect", value}};
+        const auto text = option_file(where);
+        REQUIRE_FALSE(text.has_value());
+        CHECK(text.error().code() == Errc::invalid);
+    }
+    for (const char* name : {"a b", "[x", "A", "", "!include", "x=1\ny"}) {
+        INFO(name);
+        where.parameters = {{name, "1"}};
+        CHECK_FALSE(option_file(where).has_value());
+    }
+    for (const char* name : {"datadir", "init_file", "ssl_cert", "wsrep_provider", "port"}) {
+        INFO(name);
+        where.parameters = {{name, "1"}};
+        const auto text = option_file(where);
+        REQUIRE_FALSE(text.has_value());
+        CHECK(text.error().code() == Errc::not_allowed);
+    }
+    where.parameters.clear();
+    for (int i = 0; i < 1001; ++i) {
+        where.parameters["p" + std::to_string(i)] = "1";
+    }
+    CHECK_FALSE(option_file(where).has_value());
 }
 
 TEST_CASE("the init job writes the redo log that the server then wants") {
@@ -72,6 +138,9 @@ TEST_CASE("the init job writes the redo log that the server then wants") {
                           std::to_string(sizes_for(where.machine).redo_log_bytes / mib) + "M";
         CHECK(std::find(job.argv.begin(), job.argv.end(), size) != job.argv.end());
         CHECK(job.argv[1] == "--no-defaults");
+        CHECK(std::find(job.argv.begin(), job.argv.end(),
+                        "--extra-file=/usr/lib/jackdaw/plugins/mariadb-timezones.sql") !=
+              job.argv.end());
     }
 }
 
@@ -123,9 +192,13 @@ TEST_CASE(
     CHECK(judge_config(0, "[Warning] Could not increase number of max_open_files to more than "
                           "20000 (request: 32184)")
               .has_value());
-    for (const char* line : {"0 [ERROR] mariadbd: unknown variable 'foo=1'",
-                             "[Warning] option 'x': unsigned value 1 adjusted to 2",
-                             "mariadbd: unknown option '--y'"}) {
+    for (const char* line :
+         {"0 [ERROR] mariadbd: unknown variable 'foo=1'",
+          "[Warning] option 'x': unsigned value 1 adjusted to 2",
+          "[Warning] option 'x': boolean value 'y' wasn't recognized. Set to OFF.",
+          "[Warning] net_buffer_length (2) is set to be larger than "
+          "max_allowed_packet (1). Please rectify.",
+          "mariadbd: unknown option '--y'"}) {
         const auto judged = judge_config(0, std::string{"[Note] first\n"} + line + "\nlast\n");
         REQUIRE_FALSE(judged.has_value());
         CHECK(judged.error().id() == Code::config_refused);

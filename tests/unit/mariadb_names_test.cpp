@@ -59,6 +59,22 @@ TEST_CASE("the engine's and the agent's names are reserved in any case of letter
     CHECK_FALSE(check_user_name(std::string(81, 'a')).has_value());
 }
 
+TEST_CASE("a table name has the rules of a database's, and none is reserved") {
+    for (const std::string& name :
+         {std::string(64, 't'), std::string{"a`b'c\\"}, std::string{"mysql"}}) {
+        INFO(name);
+        CHECK(check_table_name(name).has_value());
+    }
+    for (const std::string& name :
+         {std::string{}, std::string(65, 't'), std::string{"a\0b", 3}, std::string{"\xff"},
+          std::string{"x "}, std::string{"#mysql50#x"}}) {
+        INFO(name);
+        const auto checked = check_table_name(name);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::bad_name);
+    }
+}
+
 TEST_CASE("a host is an address, a pattern of one, or a network with its mask") {
     for (const std::string host : {"%", "localhost", "10.0.0.1", "10.0.%", "10.0.0.1_",
                                    "2001:db8::1", "2001:db8:%", "10.0.0.0/255.255.255.0"}) {

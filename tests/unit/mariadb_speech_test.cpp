@@ -60,6 +60,16 @@ TEST_CASE("each error number of the server calls for one reaction") {
     CHECK(id(1115) == Code::invalid);
     CHECK(id(1273) == Code::invalid);
     CHECK(id(1205) == Code::busy);
+    CHECK(id(1133) == Code::not_found);
+    CHECK(id(1146) == Code::not_found);
+    CHECK(id(1094) == Code::not_found);
+    CHECK(id(1144) == Code::invalid);
+    CHECK(id(1221) == Code::invalid);
+    CHECK(is_nothing_granted(1141));
+    CHECK(is_nothing_granted(1147));
+    CHECK_FALSE(is_nothing_granted(1045));
+    CHECK(is_no_such_session(1094));
+    CHECK_FALSE(is_no_such_session(1095));
     CHECK(id(65000) == Code::internal);
 }
 

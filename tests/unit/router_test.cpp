@@ -323,11 +323,6 @@ TEST_CASE("escapes are decoded once, '+' only in the query") {
     CHECK(target->query.at("x") == "1 2");
     CHECK(target->query.at("y") == "&"); // the last one wins
     CHECK(target->query.at("z").empty());
-    CHECK(agent::events_of("/v1/operations/abc/events") == "abc");
-    CHECK(agent::events_of("/v1/operations/a%62c/events?x") == "abc");
-    CHECK_FALSE(agent::events_of("/v1/operations/abc"));
-    CHECK_FALSE(agent::events_of("/v1/operations/%/events"));
-    CHECK_FALSE(agent::events_of("/v2/operations/abc/events"));
 }
 
 TEST_CASE("a body that is no request is refused, and changes nothing") {

@@ -58,7 +58,7 @@ def inside(fleet, machine, uid, act, gid=None, groups=()):
 
 VERBS = ("machine_file read_fleet_file facts set_firewall bind_admin_socket inspect_volume spawn_mkfs mount_volume "
          "unmount_volume spawn_grow read_stamp write_stamp erase_stamp prepare_folders wipe_data sync_volume write_config "
-         "spawn_database spawn_job connect_guard list_guards").split()  # agent/host/host_protocol.h
+         "spawn_database spawn_job connect_guard list_guards open_log rotate_log").split()  # agent/host/host_protocol.h
 
 
 def field(text, size):
@@ -97,12 +97,13 @@ class TakenOver:
         return struct.pack("<IHHII", 0x4A480001, 1, VERBS.index(verb) + 1, self.sequence, size)
 
     def plain(self, verb, guard="", serial="", filesystem="", uuid="", port=0, allow=(), take_over="", stamp="", files=(),
-              descriptors=()):
+              log="", log_owner=0, keep=0, descriptors=()):
         body = field(guard, 48) + field(serial, 24) + field(filesystem, 8) + field(uuid, 40)
         body += struct.pack("<IIII", 0, 0, port, len(allow) or len(files)) + field(take_over, 40)
         body += field(stamp, 40) + field("fake", 32) + field("1", 64) + struct.pack("<I", 1)
         body += b"".join(field(network, 48) for network in allow).ljust(64 * 48, b"\0")
         body += b"".join(field(name, 64) + struct.pack("<I", 1) for name in files).ljust(16 * 68, b"\0")
+        body += field(log, 64) + struct.pack("<II", log_owner, keep)
         return self.said(self.header(verb, 16 + len(body)) + body, descriptors)
 
     def spawn(self, verb, words, guard="", datastore="", job=""):

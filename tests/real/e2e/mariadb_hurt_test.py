@@ -197,6 +197,10 @@ def chain():
         found = client(machine.address, "CREATE TABLE kept (n INT PRIMARY KEY); INSERT INTO kept VALUES (7);"
                                         "SELECT n FROM kept; SELECT DATABASE();")
         check(found == ["7", "app"], found)
+        found = client(machine.address, "SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Vienna');")
+        check(found == ["2026-07-01", "14:00:00"], f"time zones are known by name: {found}")
+        logs = os.stat(f"{fleet.root('db1')}/var/lib/jackdaw/volume/log")
+        check((logs.st_uid, logs.st_mode & 0o7777) == (47413, 0o750), f"the log folder: {logs}")
         again = machine.create()
         check(again.get("no_op") is True or again["id"] == op["id"], f"the same create again changes nothing: {again}")
         check(machine.rows() == 1, "and what was written stays")

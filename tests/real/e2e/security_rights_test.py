@@ -174,6 +174,11 @@ def taken_over():
                 *((f"a configuration named {name}", taken.plain("write_config", files=[name],
                                                                descriptors=[some.fileno()]))
                   for name in ("../../passwd", "/etc/passwd", "a/b", "", ".", "..")),
+                *((f"a log named {name}", taken.plain("open_log", log=name, log_owner=owner))
+                  for name in ("../data/complete", "../.jackdaw-stamp", "/etc/shadow", "..", "", "agent.log")
+                  for owner in (0, 1)),
+                *((f"rotation of {name}, {keep}", taken.plain("rotate_log", log=name, keep=keep))
+                  for name, keep in (("../data/complete", 2), ("../.jackdaw-stamp", 1), ("slow.log", 0))),
                 ("a shell as the database", taken.spawn("spawn_database", ["/bin/sh", "-c", "id"])),
                 ("by another way", taken.spawn("spawn_database", ["/usr/lib/jackdaw/../../bin/sh"])),
                 ("a shell as a job", taken.spawn("spawn_job", ["/bin/sh"], "evil", "fake", "shell")),
@@ -185,7 +190,7 @@ def taken_over():
         check(taken.plain("facts") == ("", ""), "what is on the list it does: the socket is the right one")
         for what, said in asked:
             check(said is not None and said[0].startswith("E-"), f"{what}: {said}")
-        check(taken.said(os.urandom(4492)) is None, "what is no request ends the conversation")
+        check(taken.said(os.urandom(4564)) is None, "what is no request ends the conversation")
         taken.die()
         wait_for("the next agent", lambda: fleet.status("db1").status == 0
                  and fleet.show("db1")["status"] == "running")

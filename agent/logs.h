@@ -1,0 +1,34 @@
+#pragma once
+// The database's logs, read through jackdaw-host and bounded in size by turning them over.
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/core/log_tail.h"
+#include "agent/host/host.h"
+#include "plugins/api/datastore.h"
+
+namespace jackdaw::agent {
+
+inline constexpr std::uint64_t log_bytes_max = std::uint64_t{16} << 20U; ///< then it is turned over
+inline constexpr unsigned log_kept = 3;                                  ///< older ones beside it
+
+/// What a look at a log gives: its lines, and where to go on.
+struct LogView {
+    std::vector<std::string> lines;
+    std::string cursor;
+    bool is_cut = false;
+    bool has_more = false;
+};
+
+/// The last `lines` lines; or with a cursor what came since, at most so many bytes of it. A log
+/// that was never written has no line. `not_allowed` says what stands in its place.
+[[nodiscard]] Result<LogView> read_log(Host& host, const plugins::LogFile& log, std::size_t lines,
+                                       const std::optional<std::string>& cursor);
+
+/// Bytes of the present file; 0 when there is none.
+[[nodiscard]] Result<std::uint64_t> log_size(Host& host, const plugins::LogFile& log);
+
+} // namespace jackdaw::agent
