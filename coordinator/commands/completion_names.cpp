@@ -29,6 +29,7 @@ constexpr std::array rows{
     NamesRow{"", "--user-file", Names::files},
     NamesRow{"", "--agent", Names::folders},
     NamesRow{"", "--programs", Names::folders},
+    NamesRow{"", "--folder", Names::folders},
     NamesRow{"", "--from", Names::machines},
     NamesRow{"", "--fs", Names::filesystems},
     NamesRow{"", "--cause", Names::causes},
@@ -52,6 +53,7 @@ constexpr std::array rows{
     NamesRow{"config", "WORDS", Names::parameters},
     NamesRow{"config", "NAME=VALUE", Names::parameters},
     NamesRow{"config", "NAME", Names::settings},
+    NamesRow{"", "LOG", Names::logs},
     NamesRow{"session", "ID", Names::sessions},
     NamesRow{"op", "ID", Names::operations},
     NamesRow{"fleet", "NAME", Names::fleets},
@@ -138,6 +140,7 @@ Question question_of(Names kind) {
     case Names::sessions: return {"/v1/sessions", "id", "user"};
     case Names::parameters: return {"/v1/parameters", "name", "text"};
     case Names::settings: return {"/v1/parameters?own=1", "name", "configured"};
+    case Names::logs: return {"/v1/logs", "name", "changed_at"};
     case Names::members: return {"/v1/members", "name", "status"};
     case Names::operations: return {"/v1/operations", "id", "action"};
     case Names::instances: return {"/v1/instances", "name", "status"};
@@ -237,6 +240,7 @@ std::vector<Candidate> live_names(Session& session, Names kind, const Completion
     case Names::users:
     case Names::databases:
     case Names::sessions:
+    case Names::logs:
     case Names::parameters:
     case Names::settings: break;
     default: return of_program(kind, context);

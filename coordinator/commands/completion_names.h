@@ -23,6 +23,7 @@ enum class Names : std::uint8_t {
     users,
     databases,
     sessions,
+    logs,
     parameters,
     settings, ///< parameters that the instance sets itself
     codes,

@@ -80,6 +80,10 @@ JACKDAW_HANDLER(op_resume);
 JACKDAW_HANDLER(member_list);
 JACKDAW_HANDLER(member_show);
 
+JACKDAW_HANDLER(log_list);
+JACKDAW_HANDLER(log_tail);
+JACKDAW_HANDLER(events);
+
 JACKDAW_HANDLER(connect_client);
 JACKDAW_HANDLER(completion_script);
 JACKDAW_HANDLER(manual);

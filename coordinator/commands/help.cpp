@@ -24,7 +24,9 @@ std::string aligned(const Lines& lines) {
 }
 
 std::string spelled(const OptionRow& option) {
-    const std::string name = option.flag == "--output" ? "-o, --output" : std::string{option.flag};
+    const std::string name = option.flag == "--output"   ? "-o, --output"
+                             : option.flag == "--follow" ? "-f, --follow"
+                                                         : std::string{option.flag};
     return option.value.empty() ? name : fmt::format("{} {}", name, option.value);
 }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/handlers.h"
 #include "coordinator/core/suggest.h"
+#include "coordinator/profile/files.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -149,9 +151,31 @@ std::string overview_page(std::string_view noun) {
     return text + pages + "\n";
 }
 
+/// Every page in its file, each whole or not there.
+Result<int> write_all(const std::filesystem::path& folder) {
+    JACKDAW_CHECK(make_folders(folder, 0755));
+    const auto write = [&](const std::string& name, const std::string& page) {
+        return write_durably(folder / (name + ".1"), page, 0644);
+    };
+    JACKDAW_CHECK(write("jackdaw", overview_page("")));
+    for (const auto& noun : noun_table()) {
+        JACKDAW_CHECK(write(fmt::format("jackdaw-{}", noun.noun), overview_page(noun.noun)));
+    }
+    for (const auto& row : command_table()) { // a noun without verbs: its command instead
+        JACKDAW_CHECK(write(page_name(row), command_page(row)));
+    }
+    return 0;
+}
+
 } // namespace
 
 Result<int> manual(Session& session, const Invocation& invocation) {
+    if (invocation.has("--folder")) {
+        if (invocation.has("NOUN")) {
+            return Error{Errc::invalid, "--folder gets all pages"};
+        }
+        return write_all(invocation.text("--folder"));
+    }
     const auto noun = invocation.text("NOUN");
     const auto verb = invocation.text("VERB");
     std::vector<std::string> known;

@@ -130,6 +130,9 @@ std::pair<std::string, std::optional<std::string>> parted(const std::string& wor
         return {"--output", value.empty() ? std::nullopt : std::optional{std::move(value)}};
     }
     const auto equals = word.find('=');
+    if (word == "-f") {
+        return {"--follow", std::nullopt};
+    }
     return equals == std::string::npos
                ? std::pair{word, std::optional<std::string>{}}
                : std::pair{word.substr(0, equals), std::optional{word.substr(equals + 1)}};

@@ -194,6 +194,18 @@ Result<std::vector<UserLine>> parse_user_file(std::string_view text) {
     return users;
 }
 
+Result<std::uint64_t> parse_count(std::string_view text, std::string_view option,
+                                  std::uint64_t max) {
+    std::uint64_t number = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (text.empty() || failure != std::errc{} || end != text.data() + text.size() || number == 0 ||
+        number > max) {
+        return Error{Errc::invalid,
+                     fmt::format("{} '{}': a number from 1 to {}", option, shown(text), max)};
+    }
+    return number;
+}
+
 Result<void> check_cidr(std::string_view text) {
     const auto refuse = Error{
         Errc::invalid, fmt::format("'{}' is not an IPv4 network such as 10.1.0.0/16", shown(text))};

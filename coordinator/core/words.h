@@ -45,6 +45,10 @@ struct UserLine {
 };
 [[nodiscard]] Result<std::vector<UserLine>> parse_user_file(std::string_view text);
 
+/// 1 to `max`, decimal; `invalid` naming the option otherwise.
+[[nodiscard]] Result<std::uint64_t> parse_count(std::string_view text, std::string_view option,
+                                                std::uint64_t max);
+
 /// An IPv4 network or address, "10.1.0.0/16", of --allow.
 [[nodiscard]] Result<void> check_cidr(std::string_view text);
 

@@ -124,6 +124,47 @@ ApiResponse change_parameters(Agent& agent, const ApiRequest& request) {
     return {202, {}};
 }
 
+std::string query_of(const std::string& path, const std::string& key) {
+    const auto at = path.find(key + "=");
+    return at == std::string::npos
+               ? ""
+               : path.substr(at + key.size() + 1, path.find('&', at) - at - key.size() - 1);
+}
+
+ApiResponse answer_log(Agent& agent, const std::string& path) {
+    if (!path.starts_with("/v1/logs/error?")) {
+        return missing("no log of this name");
+    }
+    const auto cursor = query_of(path, "cursor");
+    if (!cursor.empty() && !agent.log_news.empty()) {
+        agent.log.push_back(agent.log_news.front());
+        agent.log_news.erase(agent.log_news.begin());
+    }
+    const auto lines = std::min<std::size_t>(std::stoul(query_of(path, "lines")), agent.log.size());
+    const auto from = cursor.empty() ? agent.log.size() - lines : std::stoul(cursor);
+    Json shown = Json::array();
+    for (auto i = from; i < agent.log.size(); ++i) {
+        shown.push_back(agent.log[i]);
+    }
+    return {200, Json{{"apiVersion", proto::api_version},
+                      {"kind", "LogLines"},
+                      {"name", "error"},
+                      {"lines", std::move(shown)},
+                      {"cursor", std::to_string(agent.log.size())},
+                      {"is_cut", false}}};
+}
+
+ApiResponse answer_events(const Agent& agent, const std::string& path) {
+    const auto after = query_of(path, "after");
+    Json items = Json::array();
+    for (const auto& one : agent.events) {
+        if (after.empty() || one.at("sequence").get<std::uint64_t>() > std::stoul(after)) {
+            items.push_back(one);
+        }
+    }
+    return list_of("Event", std::move(items));
+}
+
 } // namespace
 
 std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request) {
@@ -177,6 +218,22 @@ std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request
             std::erase_if(all, [](const auto& one) { return !one.is_configured; });
         }
         return list_of("Parameter", shapes(all));
+    }
+    if (path == "/v1/logs") {
+        proto::LogShape slow;
+        slow.name = "slow";
+        slow.enabled_by = "slow_query_log";
+        proto::LogShape error;
+        error.name = "error";
+        error.enabled = true;
+        error.size_bytes = 2048;
+        return list_of("Log", shapes(std::vector{error, slow}));
+    }
+    if (path.starts_with("/v1/logs/")) {
+        return answer_log(agent, path);
+    }
+    if (path.starts_with("/v1/events")) {
+        return answer_events(agent, path);
     }
     if (path == "/v1/datastore") {
         return ApiResponse{200, Json{{"apiVersion", proto::api_version},

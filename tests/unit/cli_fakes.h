@@ -113,6 +113,9 @@ struct Agent {
     Json root_history = Json::array();
     std::vector<proto::SessionShape> sessions;
     std::vector<proto::Parameter> parameters;
+    std::vector<std::string> log; ///< lines; a cursor is how many were read
+    Json events = Json::array();
+    std::vector<std::string> log_news; ///< one is written before each look with a cursor
     std::string paused_until;
     std::vector<std::string> warnings; ///< of its next operations
     ApiRequest last_change;            ///< as it came

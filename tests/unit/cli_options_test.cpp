@@ -1,5 +1,6 @@
 // What each option of a command changes, where no other test has it.
 
+#include <algorithm>
 #include <fstream>
 
 #include <catch2/catch.hpp>
@@ -207,4 +208,46 @@ TEST_CASE_METHOD(Options, "images are baked again when it is said, and listed; a
     REQUIRE(run({"member", "show", "db1"}) == 0);
     CHECK(out().find("alive") != std::string::npos);
     CHECK(run({"member", "show", "none"}) == 5);
+}
+
+TEST_CASE_METHOD(Options, "a log is listed, its end shown without escapes, and followed") {
+    make_fleet({"db1"});
+    agent("db1").log = {"one", "two \x1b[2J", "three"};
+    REQUIRE(run({"log", "list", "db1"}) == 0);
+    CHECK(out().find("no: `jackdaw config set db1 slow_query_log=ON`") != std::string::npos);
+    REQUIRE(run({"log", "list", "--instance", "db1", "-o", "name"}) == 0);
+    CHECK(out() == "error\nslow\n");
+    REQUIRE(run({"log", "tail", "db1", "error", "--lines", "2"}) == 0);
+    CHECK(out() == "two ?[2J\nthree\n");
+    agent("db1").log_news = {"four", "five"};
+    REQUIRE(run({"log", "tail", "--instance", "db1", "--lines", "1", "--follow", "--timeout",
+                 "5s"}) == 0);
+    CHECK(out() == "three\nfour\nfive\n");
+    REQUIRE(run({"log", "tail", "db1", "error", "-o", "json"}) == 0);
+    CHECK(json().at("lines").size() == 5);
+    REQUIRE(run({"log", "tail", "error", "--lines", "1"}) == 0); // the only instance's
+    CHECK(out() == "five\n");
+    CHECK(run({"log", "tail", "db1", "none"}) == 5);
+    CHECK(run({"log", "tail", "db1", "error", "--lines", "0"}) == 2);
+    world.terminal.broken = true; // a reader that went away ends it
+    CHECK(run({"log", "tail", "db1", "error", "-f"}) != 0);
+}
+
+TEST_CASE_METHOD(Options, "events are shown and followed") {
+    make_fleet({"db1"});
+    for (const int sequence : {1, 2}) {
+        agent("db1").events.push_back(Json{{"sequence", sequence},
+                                           {"at", "2026-01-01T00:00:00.000Z"},
+                                           {"kind", "database.ended"},
+                                           {"weight", "warning"},
+                                           {"subject", "db1"},
+                                           {"text", "it ended\x1b"},
+                                           {"operation", nullptr}});
+    }
+    REQUIRE(run({"events", "--limit", "10"}) == 0);
+    CHECK(out().find("database.ended  db1      it ended?") != std::string::npos);
+    REQUIRE(run({"events", "--instance", "db1", "--follow", "--timeout", "2s", "-o", "jsonl"}) ==
+            0);
+    CHECK(std::ranges::count(out(), '\n') == 2); // each once
+    CHECK(run({"events", "--limit", "none"}) == 2);
 }

@@ -129,14 +129,27 @@ def in_groff(home):
         check(b"NAME" in read.stdout and b"SYNOPSIS" in read.stdout, f"groff shows {words}")
 
 
+def in_package(home):
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../packaging/documents")
+    subprocess.run([script, os.path.join(stage, "jackdaw"), home + "/share"], check=True, timeout=PATIENCE)
+    check(len(os.listdir(home + "/share/man/man1")) > 60, "all manual pages")
+    for name in ("man/man1/jackdaw.1", "man/man1/jackdaw-user-grant.1", "bash-completion/completions/jackdaw",
+                 "zsh/site-functions/_jackdaw", "fish/vendor_completions.d/jackdaw.fish"):
+        check(os.path.getsize(home + "/share/" + name) > 200, name)
+    program = os.path.join(stage, "jackdaw")
+    check(subprocess.run([program, "manual", "user", "--folder", home], capture_output=True).returncode == 2,
+          "`jackdaw manual NOUN --folder` is refused")
+
+
 with tempfile.TemporaryDirectory() as home:
     os.makedirs(home + "/config/jackdaw/fleets/shop")
     os.makedirs(home + "/only-folder")
     open(home + "/only-file.txt", "w").close()
     with open(home + "/config/jackdaw/fleets/shop/fleet.json", "w") as profile:
         profile.write('{"name": "shop", "provider": "local", "subnet": "10.9.0.0/24", "operator_key": "", "created_at": ""}')
-    for name, test in (("bash", in_bash), ("zsh", in_zsh), ("fish", in_fish), ("groff", in_groff)):
-        if name != "bash" and not shutil.which(name):
+    for name, test in (("bash", in_bash), ("zsh", in_zsh), ("fish", in_fish), ("groff", in_groff),
+                       ("package", in_package)):
+        if name not in ("bash", "package") and not shutil.which(name):
             print(f"{name} is not installed: left out")
             continue
         test(home)

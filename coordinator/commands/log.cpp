@@ -1,0 +1,219 @@
+// jackdaw log list | tail, jackdaw events
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/reach.h"
+#include "coordinator/core/words.h"
+#include "proto/base/size.h"
+#include "proto/wire/datastore_json.h"
+
+namespace jackdaw::cli {
+namespace {
+
+constexpr std::chrono::milliseconds between_looks{500};
+constexpr std::chrono::milliseconds silence_limit{60'000}; ///< nobody answered for so long
+constexpr std::uint64_t shown_max = 10'000;
+
+/// --lines, --limit: 1 to what the agent gives.
+Result<std::uint64_t> count_of(const Invocation& invocation, std::string_view flag,
+                               std::string usual) {
+    return parse_count(invocation.text(flag, std::move(usual)), flag, shown_max);
+}
+
+/// Asks again and again, until --timeout, or nobody answers for a minute, or nobody reads. `ask`
+/// gives false when there was nothing new. Ctrl-C ends the process.
+Result<int> follow_news(Session& session, const Invocation& invocation, InstanceAccess& at,
+                        const std::function<Result<void>(ApiClient&)>& ask) {
+    auto heard = session.clock.now();
+    const auto until =
+        invocation.timeout ? std::optional{session.in(*invocation.timeout)} : std::nullopt;
+    while (session.terminal.out_arrived() && (!until || session.clock.now() < *until)) {
+        session.clock.sleep(between_looks);
+        auto done = at.client ? ask(*at.client)
+                              : Result<void>{Error{Errc::unavailable, "the agent went away"}};
+        if (done) {
+            heard = session.clock.now();
+            continue;
+        }
+        const auto code = done.error().code();
+        const bool passing = code == Errc::unavailable || code == Errc::deadline;
+        if (!passing || session.clock.now() - heard > silence_limit) {
+            return std::move(done).error();
+        }
+        auto again = at.reach.of(at.name); // an agent that died is back soon
+        at.client = again ? *std::move(again) : nullptr;
+    }
+    return 0;
+}
+
+struct LogPart {
+    std::vector<std::string> lines;
+    std::string cursor;
+    bool is_cut = false;
+};
+
+Result<LogPart> part_from(const Json& json) {
+    LogPart part;
+    JACKDAW_TRY(part.lines, proto::strings_at(json, "lines", shown_max));
+    JACKDAW_TRY(part.cursor, proto::string_at(json, "cursor", ""));
+    JACKDAW_TRY(part.is_cut, proto::bool_at(json, "is_cut", false));
+    return part;
+}
+
+/// The database writes what its tenant likes: no line of it speaks to the terminal.
+void show(Session& session, const Invocation& invocation, const Json& json, const LogPart& part,
+          bool follows) {
+    if (is_structured(invocation.format)) {
+        session.terminal.out(
+            render_object(json, "", follows ? Format::jsonl : invocation.format, "name"));
+        return;
+    }
+    if (part.is_cut) {
+        session.terminal.err("(lines were left out before these)\n");
+    }
+    std::string text;
+    for (const auto& line : part.lines) {
+        text += printable(line) + "\n";
+    }
+    if (follows) {
+        session.terminal.out(text);
+    } else {
+        session.terminal.page(text);
+    }
+}
+
+Style style_of_weight(const std::string& weight) {
+    return weight == "error" ? Style::bad : weight == "warning" ? Style::warning : Style::plain;
+}
+
+struct Timeline {
+    Table table{{{"AT"}, {"WEIGHT"}, {"KIND"}, {"SUBJECT"}, {"TEXT"}, {"OPERATION", true}}, {}};
+    std::uint64_t last = 0; ///< sequence number
+};
+
+Result<Timeline> timeline_from(const Json& list) {
+    Timeline timeline;
+    JACKDAW_TRY(const auto items, items_of(list));
+    for (const auto& item : items) {
+        JACKDAW_TRY(const auto sequence, proto::number_at(item, "sequence", 0, UINT64_MAX));
+        timeline.last = std::max(timeline.last, sequence);
+        std::vector<Cell> row;
+        for (const auto* key : {"at", "weight", "kind", "subject", "text", "operation"}) {
+            JACKDAW_TRY(auto text, proto::string_at(item, key, ""));
+            row.push_back({std::move(text)});
+        }
+        row[1].style = style_of_weight(row[1].text);
+        timeline.table.rows.push_back(std::move(row));
+    }
+    return timeline;
+}
+
+/// Only the rows: what is followed has one head.
+std::string rows_text(const Timeline& timeline, const Json& list, const Invocation& invocation,
+                      bool colour) {
+    if (is_structured(invocation.format)) {
+        return render_list(list, timeline.table, Format::jsonl, false);
+    }
+    std::string text;
+    for (const auto& row : timeline.table.rows) {
+        text += fmt::format("{}  {}  {}  {}  {}\n", printable(row[0].text),
+                            styled(printable(row[1].text), row[1].style, colour),
+                            printable(row[2].text), printable(row[3].text), printable(row[4].text));
+    }
+    return text;
+}
+
+} // namespace
+
+Result<int> log_list(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
+    JACKDAW_TRY(const auto list, get(*at.client, "/v1/logs", session.in(answer_limit)));
+    JACKDAW_TRY(const auto items, items_of(list));
+    Table table{{{"NAME"},
+                 {"WRITTEN"},
+                 {"SIZE", false, true},
+                 {"AT MOST", false, true},
+                 {"OLDER ONES", false, true},
+                 {"CHANGED"}},
+                {}};
+    for (const auto& item : items) {
+        JACKDAW_TRY(const auto one, proto::log_from(item));
+        table.rows.push_back(
+            {{one.name},
+             {one.enabled ? "yes"
+              : one.enabled_by.empty()
+                  ? "no"
+                  : fmt::format("no: `jackdaw config set {} {}=ON`", at.name, one.enabled_by),
+              one.enabled ? Style::good : Style::dim},
+             {format_size(one.size_bytes)},
+             {format_size(one.size_bytes_max)},
+             {std::to_string(one.kept)},
+             {one.changed_at}});
+    }
+    session.terminal.page(
+        render_list(list, table, invocation.format, session.terminal.colour_out()));
+    return 0;
+}
+
+Result<int> log_tail(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(const auto lines, count_of(invocation, "--lines", "100"));
+    auto asked = invocation; // "log tail slow": one word is the instance only if there is that one
+    if (invocation.has("INSTANCE") && !invocation.has("LOG")) {
+        JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+        if (!reach.has_instance(invocation.text("INSTANCE"))) {
+            asked.values["LOG"] = {invocation.text("INSTANCE")};
+            asked.values.erase("INSTANCE");
+        }
+    }
+    JACKDAW_TRY(auto at, access_instance(session, asked));
+    const auto path = "/v1/logs/" + percent_encoded(asked.text("LOG", "error"));
+    const bool follows = invocation.has("--follow");
+    std::string cursor;
+    const auto ask = [&](ApiClient& client, const std::string& query) -> Result<void> {
+        JACKDAW_TRY(const auto json,
+                    get(client, fmt::format("{}?{}", path, query), session.in(answer_limit)));
+        JACKDAW_TRY(const auto part, part_from(json));
+        if (cursor.empty() || !part.lines.empty() || part.is_cut) {
+            show(session, invocation, json, part, follows);
+        }
+        cursor = part.cursor;
+        return ok();
+    };
+    JACKDAW_CHECK(ask(*at.client, fmt::format("lines={}", lines)));
+    if (!follows) {
+        return 0;
+    }
+    return follow_news(session, invocation, at, [&](ApiClient& client) {
+        return ask(client, fmt::format("lines={}&cursor={}", shown_max, percent_encoded(cursor)));
+    });
+}
+
+Result<int> events(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(const auto limit, count_of(invocation, "--limit", "100"));
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
+    JACKDAW_TRY(const auto list, get(*at.client, fmt::format("/v1/events?limit={}", limit),
+                                     session.in(answer_limit)));
+    JACKDAW_TRY(const auto begun, timeline_from(list));
+    const bool colour = session.terminal.colour_out();
+    if (!invocation.has("--follow")) {
+        session.terminal.page(render_list(list, begun.table, invocation.format, colour, "kind"));
+        return 0;
+    }
+    session.terminal.out(rows_text(begun, list, invocation, colour));
+    auto last = begun.last;
+    return follow_news(session, invocation, at, [&](ApiClient& client) -> Result<void> {
+        JACKDAW_TRY(const auto more, get(client, fmt::format("/v1/events?after={}", last),
+                                         session.in(answer_limit)));
+        JACKDAW_TRY(const auto came, timeline_from(more));
+        session.terminal.out(rows_text(came, more, invocation, colour));
+        last = std::max(last, came.last);
+        return ok();
+    });
+}
+
+} // namespace jackdaw::cli
