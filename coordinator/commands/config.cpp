@@ -46,7 +46,7 @@ bool matches(const proto::Parameter& one, const std::vector<std::string>& words)
 }
 
 std::string cut(const std::string& value, bool wide) {
-    const auto clean = printable(value);
+    auto clean = printable(value);
     if (wide || clean.size() <= value_columns) {
         return clean;
     }

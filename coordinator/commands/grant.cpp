@@ -64,14 +64,15 @@ Result<int> change_grant(Session& session, const Invocation& invocation, bool gi
 
 std::string details_text(const proto::UserDetails& user, bool colour) {
     const auto& has = user.attributes;
-    auto text = render_pairs({{"Name", {user.name, Style::bold}},
-                              {"Host", {user.host}},
-                              {"Locked", {has.locked.value_or(false) ? "yes" : "", Style::warning}},
-                              {"Connections",
-                               {has.connections_max.value_or(0) == 0
-                                    ? ""
-                                    : fmt::format("at most {} at a time", *has.connections_max)}}},
-                             colour);
+    auto text = render_pairs(
+        {{"Name", {user.name, Style::bold}},
+         {"Host", {user.host}},
+         {"Locked", {has.locked.value_or(false) ? "yes" : "", Style::warning}},
+         {"Connections",
+          {has.connections_max.value_or(0) == 0
+               ? ""
+               : fmt::format("at most {} at a time", has.connections_max.value_or(0))}}},
+        colour);
     Table table{{{"ON"}, {"PRIVILEGES"}, {"HANDS ON"}}, {}};
     for (const auto& grant : user.grants) {
         table.rows.push_back({{target_text(grant)},

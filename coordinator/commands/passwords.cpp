@@ -10,7 +10,7 @@ namespace jackdaw::cli {
 namespace {
 
 constexpr std::size_t password_bytes_max = 512;
-constexpr std::size_t user_file_bytes_max = 256 * 1024;
+constexpr std::size_t user_file_bytes_max = 256UL * 1024;
 
 Result<void> one_source(const Invocation& invocation) {
     if (invocation.has("--password-stdin") && invocation.has("--password-file")) {
