@@ -1,6 +1,7 @@
 // jackdaw datastore list | versions | capabilities
 
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -33,11 +34,11 @@ Result<int> datastore_list(Session& session, const Invocation& invocation) {
     Table table{{{"NAME"}, {"VERSIONS"}}, {}};
     Json items = Json::array();
     for (const auto& [name, all] : by_name) {
-        std::string versions;
+        std::set<std::string> versions; // a newer image of the same version is not another one
         for (const auto& image : all) {
-            versions += (versions.empty() ? "" : ", ") + image.version;
+            versions.insert(image.version);
         }
-        table.rows.push_back({{name}, {versions}});
+        table.rows.push_back({{name}, {fmt::format("{}", fmt::join(versions, ", "))}});
         items.push_back(Json{{"name", name}, {"versions", versions_json(all)}});
     }
     session.terminal.page(

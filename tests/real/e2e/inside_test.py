@@ -96,13 +96,17 @@ def parameters(fleet, json, refused):
     check(len(everything) > 300, f"{len(everything)} parameters")
     found = json("config", "parameters", "db1", "max_connections")["items"]
     check(any(p["name"] == "max_connections" and p["max"] for p in found), found)
-    done = json("config", "set", "db1", "max_connections=77", "innodb_log_file_size=64M")
-    check(done["result"]["pending_restart"] in (["innodb_log_file_size"], []), done)
+    done = json("config", "set", "db1", "max_connections=77", "back_log=99")
+    check(done["result"]["pending_restart"] == ["back_log"], done)
     own = json("config", "show", "db1")
-    check(set(own["settings"]) == {"max_connections", "innodb_log_file_size"}, own)
+    check(own["settings"] == {"max_connections": "77", "back_log": "99"} and own["pending_restart"] == ["back_log"], own)
+    check(json("instance", "show", "db1")["pending_restart"] == ["back_log"], "it waits in show, too")
+    json("instance", "restart", "db1", "--wait")
+    own = json("config", "show", "db1")
+    check(own["pending_restart"] == [] and all(p["current"] in ("77", "99") for p in own["parameters"]), own)
     refused(2, "config", "set", "db1", "max_connections=no")
     check(fleet.run("config", "set", "db1", "no_such_thing=1", "-o", "json", ok=None).status in (2, 5), "unknown")
-    json("config", "unset", "db1", "innodb_log_file_size", "max_connections")
+    json("config", "unset", "db1", "back_log", "max_connections")
     check(not json("config", "show", "db1")["settings"], "nothing is left")
 
 
