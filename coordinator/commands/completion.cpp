@@ -160,6 +160,16 @@ void offer_arguments(Session& session, Typed& typed, std::string_view begun) {
             offer_names(session, kind, typed, begun, "");
             continue;
         }
+        const auto equals = begun.find('=');
+        if (equals != std::string_view::npos) {
+            const std::string parameter{begun.substr(0, equals)};
+            auto values = parameter_values(session, parameter, typed.context);
+            for (auto& one : values) {
+                one.word.insert(0, parameter + "=");
+            }
+            print(session, values, begun);
+            continue;
+        }
         auto names = live_names(session, kind, typed.context);
         for (auto& one : names) {
             one.word += "=";

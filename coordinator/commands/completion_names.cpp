@@ -8,6 +8,7 @@
 
 #include "coordinator/commands/account_lists.h"
 #include "coordinator/commands/reach.h"
+#include "proto/wire/datastore_json.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -259,6 +260,30 @@ std::vector<Candidate> live_names(Session& session, Names kind, const Completion
         }
     }
     return names;
+}
+
+std::vector<Candidate> parameter_values(Session& session, const std::string& parameter,
+                                        const CompletionContext& context) {
+    std::vector<Candidate> values;
+    auto reach = Reach::find(session, context.invocation);
+    auto client =
+        reach ? dial(session, *reach, context) : Result<ClientPtr>{std::move(reach).error()};
+    const auto json =
+        client ? get(**client, "/v1/parameters/" + percent_encoded(parameter), context.until)
+               : Result<Json>{std::move(client).error()};
+    const auto known =
+        json ? proto::parameter_from(*json) : Result<proto::Parameter>{json.error().clone()};
+    if (!known) {
+        return values;
+    }
+    for (const auto& value : known->allowed) {
+        add(values, value, "");
+    }
+    if (known->type == "boolean" && values.empty()) {
+        add(values, "ON", "");
+        add(values, "OFF", "");
+    }
+    return values;
 }
 
 } // namespace jackdaw::cli

@@ -58,4 +58,8 @@ struct CompletionContext {
 [[nodiscard]] std::vector<Candidate> live_names(Session& session, Names kind,
                                                 const CompletionContext& context);
 
+/// What the parameter may be set to, if that can be listed.
+[[nodiscard]] std::vector<Candidate>
+parameter_values(Session& session, const std::string& parameter, const CompletionContext& context);
+
 } // namespace jackdaw::cli

@@ -212,6 +212,12 @@ std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request
     if (path == "/v1/parameters" && request.method == "PATCH") {
         return change_parameters(agent, request);
     }
+    if (path.starts_with("/v1/parameters/")) {
+        const auto at =
+            std::ranges::find(agent.parameters, path.substr(15), &proto::Parameter::name);
+        return at == agent.parameters.end() ? missing("no such parameter")
+                                            : ApiResponse{200, proto::to_json(*at)};
+    }
     if (path.starts_with("/v1/parameters")) {
         auto all = agent.parameters;
         if (path.ends_with("?own=1")) {

@@ -165,6 +165,13 @@ TEST_CASE_METHOD(Typing, "live names are offered by kind") {
     CHECK(offered({"database", "delete", "db1", ""}) == Words{"shop", "a b"});
     CHECK(offered({"user", "grant", "db1", "app", "ALL", "--on", "s"}) == Words{"shop"});
     CHECK(offered({"config", "set", "db1", ""}) == Words{"sort_buffer_size="});
+    agent.parameters[0].type = "boolean";
+    CHECK(offered({"config", "set", "db1", "sort_buffer_size=O"}) ==
+          Words{"sort_buffer_size=ON", "sort_buffer_size=OFF"});
+    agent.parameters[0].allowed = {"row", "mixed"};
+    CHECK(offered({"config", "set", "db1", "x=1", "sort_buffer_size=r"}) ==
+          Words{"sort_buffer_size=row"});
+    CHECK(offered({"config", "set", "db1", "none="}).empty());
     CHECK(offered({"config", "parameters", "db1", "so"}) == Words{"sort_buffer_size"});
     CHECK(offered({"config", "unset", "db1", ""}).empty()); // nothing is set
     CHECK(offered({"session", "kill", "db1", ""}) == Words{"7"});
