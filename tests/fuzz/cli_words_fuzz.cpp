@@ -1,9 +1,10 @@
 // Arbitrary text at what the command line reads from an operator's files and arguments: the file of
-// users, accounts, flavors, networks, the settings file, a fleet's profile and its keys.
+// users, accounts, grants, flavors, networks, the settings file, a fleet's profile and its keys.
 
 #include <cstdint>
 #include <string_view>
 
+#include "coordinator/core/grant_words.h"
 #include "coordinator/core/words.h"
 #include "coordinator/profile/profile.h"
 #include "tests/fuzz/require.h"
@@ -41,6 +42,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (const auto flavor = cli::parse_flavor(text)) {
         require(flavor->cpu_millis <= 1'024'000);
+    }
+    if (const auto target = cli::parse_grant_target(text)) {
+        require(target->database.empty()
+                    ? target->table.empty()
+                    : static_cast<bool>(cli::check_account_name(target->database, "database")));
+        require(target->table.empty() ||
+                static_cast<bool>(cli::check_account_name(target->table, "table")));
+    }
+    if (const auto privileges = cli::parse_privileges(text)) {
+        require(!privileges->empty() && privileges->size() <= 64);
+        for (const auto& one : *privileges) {
+            require(!one.empty() && one.size() <= 1024);
+        }
     }
     (void)cli::parse_datastore(text);
     (void)cli::check_cidr(text);
