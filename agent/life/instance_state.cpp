@@ -19,6 +19,7 @@ std::string to_text(const InstanceFacts& facts) {
                 {"wanted_running", facts.wanted_running},
                 {"created", facts.created},
                 {"restarts", facts.restarts},
+                {"answered_start_ns", facts.answered_start_ns},
                 {"pending_restart", facts.pending_restart},
                 {"maintenance_until_ms", facts.maintenance_until_ms},
                 {"maintenance_by", facts.maintenance_by}}
@@ -37,6 +38,9 @@ Result<InstanceFacts> facts_from(std::string_view text) {
     JACKDAW_TRY(facts.created, proto::bool_at(json, "created", false));
     JACKDAW_TRY(const auto restarts, proto::number_at(json, "restarts", 0, UINT32_MAX));
     facts.restarts = static_cast<std::uint32_t>(restarts);
+    JACKDAW_TRY(const auto answered,
+                proto::number_at(json, "answered_start_ns", 0, std::uint64_t{1} << 62U));
+    facts.answered_start_ns = static_cast<std::int64_t>(answered);
     JACKDAW_TRY(facts.pending_restart, proto::strings_at(json, "pending_restart", 1000));
     JACKDAW_TRY(const auto until,
                 proto::number_at(json, "maintenance_until_ms", 0, std::uint64_t{1} << 52U));

@@ -23,8 +23,9 @@ struct InstanceFacts {
     bool filesystem_made = false;    ///< and its mkfs has come to its end
     std::string installed_version;   ///< as the database's own program says
     bool wanted_running = false;
-    bool created = false;                     ///< the create has come to its end once
-    std::uint32_t restarts = 0;               ///< by the supervisor, since the create
+    bool created = false;               ///< the create has come to its end once
+    std::uint32_t restarts = 0;         ///< by the supervisor, since the create
+    std::int64_t answered_start_ns = 0; ///< boot clock of the start that answered last; 0: none
     std::vector<std::string> pending_restart; ///< parameters that wait for the next start
     std::int64_t maintenance_until_ms = 0;    ///< wall clock; 0: the agent looks after it
     std::string maintenance_by;

@@ -55,6 +55,9 @@ Result<void> Life::start() {
             for (const auto& [id, text] : records) {
                 JACKDAW_CHECK(operations_.load(text).while_doing("read operation " + id));
                 const auto* const record = operations_.find(id);
+                if (!record->ended()) {
+                    open_.insert(id);
+                }
                 if (record->shape.status != "done" && record->shape.status != "undone" &&
                     record->deadline.boot_id != now().boot_id) {
                     from_earlier_boot_.insert(id);
@@ -316,6 +319,7 @@ void Life::run_step(const Operations::Next& next) {
         read_usage(); // who waits for the end of the operation sees the new size
     }
     const bool started_database = result && !undo && name == "health.probe";
+    bool seen_otherwise = false;
     fault(action, name, "effect");
     {
         const std::lock_guard lock{core_mutex_};
@@ -346,10 +350,10 @@ void Life::run_step(const Operations::Next& next) {
         if (const auto written = journal(); !written) {
             return fatal(written.error());
         }
-        if (const auto* const record = operations_.find(next.id);
-            record != nullptr && record->ended()) {
-            tell_end(*record);
-        }
+        seen_otherwise = refresh_view(); // who sees the end sees what it made
+    }
+    if (seen_otherwise) {
+        parts_.on_change({});
     }
     if (started_database) {
         tell("database.started", "version " + state_.facts().installed_version, next.id);
@@ -391,6 +395,12 @@ Result<void> Life::journal() {
     }
     for (const auto& id : operations_.take_changed()) {
         parts_.on_change(id);
+        const auto* const record = operations_.find(id);
+        if (record != nullptr && !record->ended()) {
+            open_.insert(id);
+        } else if (open_.erase(id) > 0 && record != nullptr) {
+            tell_end(*record);
+        }
     }
     return ok();
 }

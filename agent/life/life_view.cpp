@@ -69,22 +69,25 @@ void Life::tell_usage(std::uint64_t used_bytes, std::uint64_t size_bytes) {
     }
 }
 
-void Life::publish() {
+bool Life::refresh_view() {
     std::optional<proto::Instance> next;
+    if (state_.spec()) {
+        next = compose();
+    }
+    const bool same = next.has_value() == view_.has_value() &&
+                      (!next || proto::to_json(*next) == proto::to_json(*view_));
+    if (!same) {
+        view_ = std::move(next);
+    }
+    return !same;
+}
+
+void Life::publish() {
     {
         const std::lock_guard lock{core_mutex_};
-        if (state_.spec()) {
-            next = compose();
-        }
-        const auto same = [](const std::optional<proto::Instance>& a,
-                             const std::optional<proto::Instance>& b) {
-            return a.has_value() == b.has_value() &&
-                   (!a || proto::to_json(*a) == proto::to_json(*b));
-        };
-        if (same(next, view_)) {
+        if (!refresh_view()) {
             return;
         }
-        view_ = std::move(next);
     }
     parts_.on_change({});
 }

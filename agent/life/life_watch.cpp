@@ -170,6 +170,10 @@ void Life::probe() {
     const bool full_before = database_.volume_full;
     probes_failed_ = answered ? 0 : probes_failed_ + 1;
     if (answered) {
+        if (const auto noted = note_answer(state_, database_); !noted) {
+            spdlog::warn("life: write down that the database answers: {}",
+                         noted.error().to_string());
+        }
         database_.answers = true;
         database_.detail = seen->detail;
         database_.volume_full = seen->volume_full;

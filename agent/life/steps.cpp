@@ -7,10 +7,12 @@
 #include <csignal>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 namespace jackdaw::agent {
 namespace {
 
+constexpr std::chrono::seconds starting_stop_limit{30}; ///< of one that has never answered
 constexpr std::chrono::seconds kill_wait{10}; ///< a killed guard's tree is gone in milliseconds
 
 /// Kills what the guard holds and forgets it. `deadline` when it will not die (a frozen machine).
@@ -152,6 +154,15 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
     return JobEnd{*exit_status, std::move(output)};
 }
 
+Result<void> note_answer(InstanceState& state, const DatabaseProcess& database) {
+    auto facts = state.facts();
+    if (facts.answered_start_ns == database.status.started_boottime_ns) {
+        return ok();
+    }
+    facts.answered_start_ns = database.status.started_boottime_ns;
+    return state.set_facts(std::move(facts));
+}
+
 Result<void> stop_database(StepContext& context, StopKind kind) {
     auto& database = context.database;
     if (database.link == nullptr) {
@@ -171,8 +182,19 @@ Result<void> stop_database(StepContext& context, StopKind kind) {
         const auto began = runtime::Clock::boottime_ns();
         JACKDAW_CHECK(database.link->request_stop(kind));
         // The budget is the guard's own: it kills when the LaunchSpec's times are over. No deadline
-        // of an operation cuts a database's shutdown short, so neither does an abort.
-        const auto ended = database.link->wait_end(std::chrono::hours{24}, -1);
+        // of an operation cuts a database's shutdown short, so neither does an abort. But one that
+        // has never answered since its start has nothing to shut down, and may not even hear:
+        // MariaDB 10.11 that gets a SIGTERM while it starts may wait for itself for ever.
+        const bool answered =
+            context.state.facts().answered_start_ns == present->started_boottime_ns;
+        auto ended = database.link->wait_end(
+            answered ? std::chrono::milliseconds{std::chrono::hours{24}} : starting_stop_limit, -1);
+        if (!ended && ended.error().code() == Errc::deadline && !answered) {
+            spdlog::warn("life: the database did not end within {} s of its start; it is killed",
+                         std::chrono::seconds{starting_stop_limit}.count());
+            JACKDAW_CHECK(database.link->request_stop(StopKind::kill));
+            ended = database.link->wait_end(kill_wait, -1);
+        }
         if (!ended && ended.error().code() != Errc::unavailable) {
             return ended.error().clone().while_doing("stop the database");
         }

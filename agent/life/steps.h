@@ -131,8 +131,11 @@ struct JobEnd {
 Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun& run,
                        bool any_status = false);
 /// Ends the database by its own stop budget (`kill`: at once) and waits; no process of it is left
-/// after ok.
+/// after ok. One that has never answered since its start is killed after half a minute.
 Result<void> stop_database(StepContext& context, StopKind kind);
+/// The database answers: from now on it is given the time that it needs to shut down. Durable,
+/// since the next agent cannot know.
+Result<void> note_answer(InstanceState& state, const DatabaseProcess& database);
 /// The last lines of a program's output, bounded, printable.
 std::string tail_of(std::string_view output, std::size_t lines_max = 8);
 /// Of a program that failed: the last lines that speak of an error, since many end with general

@@ -112,6 +112,7 @@ Result<void> spawn_and_wait(StepContext& context) {
         JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
     }
     JACKDAW_CHECK(wait_for_answer(context, launch.ready_within));
+    JACKDAW_CHECK(note_answer(context.state, database));
     const auto from = std::max(began, database.status.started_boottime_ns);
     context.engine_us += (runtime::Clock::boottime_ns() - from) / 1000;
     database.answers = true;

@@ -5,6 +5,7 @@ The steps are taken from the program (`jackdawd --plans`), so a new step is test
 is created in it, grown and deleted again and again through the admin socket, with the agent killed at another point each
 time. After each kill the operation must come to its end by itself, and the machine must hold exactly one database or none."""
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -90,6 +91,23 @@ class Machine:
         check(line not in self.fleet.faults_left(self.name), f"never came to: {line}")
 
 
+class Client:
+    """A client of the fake that stays connected, and comes again after its session was killed."""
+
+    def __init__(self, address):
+        self.address, self.socket = address, None
+
+    def session(self, machine):
+        """The id of its session, which is there."""
+        if self.socket:
+            self.socket.close()
+        self.socket = socket.create_connection((self.address, 7433), timeout=10)
+
+        def listed():
+            return next((one["id"] for one in machine.ask("GET", "/v1/sessions")[1]["items"] if not one["own"]), None)
+        return wait_for("the client's session", listed, 15)
+
+
 def matrix():
     """create, delete and growth, killed at every point, each end as they should"""
     steps = plans()
@@ -158,19 +176,30 @@ def service():
         "user.create": ("POST", "/v1/users", {"name": "ann", "password": "a-password-of-the-test"}, "user.delete"),
         "user.delete": ("DELETE", "/v1/users/ann", None, "user.create"),
         "user.password": ("POST", "/v1/users/app/password", {"password": "another-one-of-the-test"}, None),
+        "user.grant": ("POST", "/v1/users/app/grants", {"privileges": ["READ"], "database": "app"}, "user.revoke"),
+        "user.revoke": ("POST", "/v1/users/app/revocations", {"privileges": ["READ"], "database": "app"}, "user.grant"),
+        "user.update": ("PATCH", "/v1/users/app", {"connections_max": 7}, None),
+        "root.enable": ("PUT", "/v1/root", {"level": "standard", "password": "a-third-of-the-test"}, "root.disable"),
+        "root.disable": ("DELETE", "/v1/root", None, "root.enable"),
+        "config.set": ("PATCH", "/v1/parameters", {"set": {"idle_timeout": "77", "threads": "3"}}, "unset"),
+        "instance.pause": ("POST", "/v1/instance/pause", {"seconds": 3600}, "instance.resume"),
+        "instance.resume": ("POST", "/v1/instance/resume", None, "instance.pause"),
+        "session.kill": ("DELETE", lambda: f"/v1/sessions/{client.session(machine)}", None, None),
         "unprotect": ("POST", "/v1/instance/unprotect", None, None),
+        "unset": ("PATCH", "/v1/parameters", {"unset": ["idle_timeout", "threads"]}, None),
     }
     steps = plans()
     covered = {"instance.create", "instance.delete", "volume.grow"}  # by matrix()
-    check(set(steps) - covered == set(asked) - {"unprotect"}, f"an action is not tested: {sorted(steps)}")
+    check(set(steps) - covered == set(asked) - {"unprotect", "unset"}, f"an action is not tested: {sorted(steps)}")
     with Fleet() as fleet:
         fleet.create("db1", "fake", "320M", "--database", "app", "--user", "app@%/app")
         machine = Machine(fleet, "db1")
+        client = Client(fleet.show("db1")["address"])
 
         def end(action):
             """Asks for it and waits for its end; null when it was refused."""
             method, target, body, _ = asked[action]
-            status, answer = machine.ask(method, target, body)
+            status, answer = machine.ask(method, target() if callable(target) else target, body)
             if status >= 400:
                 return None
 
