@@ -166,7 +166,7 @@ private:
 
     mutable std::mutex core_mutex_; ///< operations_, state_, view_; never held while a step runs
     Operations operations_;
-    std::set<std::string> open_; ///< operations whose end is still to be told
+    std::set<std::string> open_;              ///< operations whose end is still to be told
     std::set<std::string> from_earlier_boot_; ///< not ended well, nor yet gone on with in this one
     InstanceState state_;
     std::optional<proto::Instance> view_;
