@@ -174,8 +174,9 @@ class Fleet:
                         print(f"---- agent.log of {machine}\n{''.join(file.readlines()[-60:])}", file=sys.stderr)
 
 
-def api(fleet, machine, method, target, body=None, limit=30):
-    """A request on the machine's own admin socket, as `curl --unix-socket` would make it; (status, JSON)."""
+def api(fleet, machine, method, target, body=None, limit=30, key=None):
+    """A request on the machine's own admin socket, as `curl --unix-socket` would make it; (status, JSON). With the same `key`
+    again a change is the one that it was before."""
     import http.client
     import socket
 
@@ -186,7 +187,8 @@ def api(fleet, machine, method, target, body=None, limit=30):
             self.sock.connect(f"{fleet.root(machine)}/run/jackdaw/admin.sock")
 
     connection = Connection("localhost", timeout=limit)
-    connection.request(method, target, json.dumps(body) if body is not None else None)
+    connection.request(method, target, json.dumps(body) if body is not None else None,
+                       {"Idempotency-Key": key} if key else {})
     response = connection.getresponse()
     text = response.read()
     connection.close()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 
 sys.path.insert(0, os.path.dirname(__file__))
 from fleet import STAGE, Failed, Fleet, api, check, main, wait_for  # noqa: E402
@@ -40,10 +41,13 @@ class Machine:
                      "users": [{"name": "app", "host": "%", "databases": ["app"], "password": "a-password-of-the-test"}]}
 
     def ask(self, method, target, body=None):
-        """Through kills: the agent is back within a second, and every request here may be sent twice."""
+        """Through kills: the agent is back within a second. One that died before it answered is asked again, with the same
+        key: a second delete would find nothing to delete."""
+        key = str(uuid.uuid4())
+
         def once():
             try:
-                return api(self.fleet, self.name, method, target, body, limit=10)
+                return api(self.fleet, self.name, method, target, body, limit=10, key=key)
             except OSError:
                 return None
         return wait_for(f"an answer to {method} {target}", once, 15)
