@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <csignal>
 
 #include <fmt/format.h>
 #include <sodium.h>
@@ -302,7 +303,16 @@ void Life::run_step(const Operations::Next& next) {
     if (!result && stopping_) {
         return; // cut off by our own end: it stands as running in the journal, and is resumed
     }
-    const auto error_id = result ? Code::internal : result.error().id();
+    auto error_id = result ? Code::internal : result.error().id();
+    if (error_id == Code::database_down && database_.link != nullptr) {
+        // It was spoken to when it went: killed from outside, or its guard was? That is known a
+        // moment later than its silence.
+        const auto status = database_.link->wait_end(std::chrono::milliseconds{500}, -1);
+        const bool gone = !status && status.error().code() != Errc::deadline;
+        const bool killed =
+            status && status->phase == GuardPhase::ended && status->signal == SIGKILL;
+        error_id = gone || killed ? Code::killed : error_id;
+    }
     if ((error_id == Code::guard_died || error_id == Code::killed) &&
         copy.shape.cause == "request") { // the supervisor's own starts have their back-off
         const std::lock_guard lock{core_mutex_};
