@@ -47,6 +47,9 @@ proto::InstanceSpec instance() {
 
 ApiWorld::ApiWorld() : clock_{"machine-boot-1", ""}, host_{machine()} {
     spdlog::set_level(spdlog::level::off);
+    // libcrypto must clean up after the threads of pools that are made later, so it comes first.
+    require(
+        make_api_datastore()->users()->make_verifier(Secret{std::string{"password"}}).has_value());
     const bool has_memory = ::access("/dev/shm", W_OK) == 0;
     std::string made = has_memory ? "/dev/shm/jackdaw-fuzz-XXXXXX" : "/tmp/jackdaw-fuzz-XXXXXX";
     require(::mkdtemp(made.data()) != nullptr);
