@@ -1,7 +1,7 @@
 // Arbitrary answers of an agent, or of who took its place, to the command line: every shape of
 // proto, and the commands that show it to a person's terminal or to a program. The first byte
 // chooses the command, the second the format; parts between lines of "%%" are the answers, a status
-// (three digits) and a body; of a stream each is an event.
+// (three digits) and a body; of a stream each is an event, of the kind that the status stands for.
 
 #include <algorithm>
 #include <array>
@@ -97,9 +97,14 @@ public:
         clock_.sleep(std::chrono::milliseconds{200});
         for (int count = 0; !input_.empty() && count < 16; ++count) {
             auto text = take(input_, between);
-            const auto event = take(text, "\n");
+            const auto event = text.substr(0, 3);
+            text.remove_prefix(event.size());
             JACKDAW_TRY(const auto json, proto::parse_json(text));
-            if (!sink(event, json)) {
+            if (!sink(event == "201"   ? "log"
+                      : event == "203" ? "event"
+                      : event == "500" ? "error"
+                                       : "operation",
+                      json)) {
                 return ok();
             }
         }
@@ -144,32 +149,33 @@ const std::vector<Words>& commands() {
         {"instance", "list"},
         {"instance", "show", "db1"},
         {"instance", "restart", "db1", "--wait"},
-        {"instance", "stop", "db1", "--yes", "--wait"},
+        {"instance", "stop", "db1", "--wait"},
         {"member", "list"},
         {"member", "show", "db1"},
         {"op", "list"},
         {"op", "show", "018f3c1e-0000-7000-8000-0000000000aa"},
-        {"op", "wait", "018f3c1e-0000-7000-8000-0000000000aa", "--timeout", "30s"},
+        {"op", "watch", "018f3c1e-0000-7000-8000-0000000000aa", "--timeout", "30s"},
         {"op", "abort", "018f3c1e-0000-7000-8000-0000000000aa"},
         {"database", "list", "db1"},
         {"database", "create", "db1", "shop", "--wait"},
         {"user", "list", "db1"},
         {"user", "show", "db1", "app"},
-        {"user", "grant", "db1", "app", "SELECT", "shop.t", "--wait"},
+        {"user", "grant", "db1", "app", "SELECT", "--on", "shop.t", "--wait"},
         {"root", "show", "db1"},
         {"session", "list", "db1"},
         {"session", "kill", "db1", "7", "--wait"},
-        {"config", "show", "--instance", "db1"},
-        {"config", "parameters", "--instance", "db1"},
+        {"config", "show", "db1"},
+        {"config", "parameters", "db1"},
         {"config", "set", "db1", "max_connections=5", "--wait"},
         {"log", "list", "db1"},
-        {"log", "show", "db1", "error"},
-        {"log", "show", "db1", "error", "--follow", "--timeout", "3s"},
-        {"events"},
-        {"events", "--follow", "--timeout", "3s"},
-        {"datastore", "show", "db1"},
-        {"connect", "db1", "--print"},
-        {"fleet", "show"},
+        {"log", "tail", "db1", "error"},
+        {"log", "tail", "db1", "error", "--follow", "--timeout", "3s"},
+        {"events", "db1"},
+        {"events", "db1", "--follow", "--timeout", "3s"},
+        {"datastore", "capabilities", "db1"},
+        {"connect", "db1"},
+        {"instance", "pause", "db1", "--for", "1h", "--wait"},
+        {"user", "password", "db1", "app", "--wait"},
         {"version"},
     };
     return all;
