@@ -11,9 +11,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1 // its shared library would be one more to ship beside the agent
-#include <toml++/toml.h>
+
+#include "agent/settings_text.h"
 
 namespace jackdaw::agent {
 namespace {
@@ -156,36 +155,19 @@ std::string value_text(const Settings& settings, const Row& row, bool toml) {
 } // namespace
 
 Result<void> read_settings(Settings& settings, std::string_view document, const std::string& path) {
-    const auto parsed = toml::parse(document, path);
-    if (!parsed) {
-        const auto& error = parsed.error();
-        return Error{Errc::invalid, fmt::format("{}:{}: {}", path, error.source().begin.line,
-                                                error.description())};
-    }
-    for (const auto& [key, node] : parsed.table()) {
-        const auto where = fmt::format("{}:{}", path, node.source().begin.line);
-        const auto* const row = find_row(key.str());
+    JACKDAW_TRY(const auto lines, parse_settings_text(document, path));
+    for (const auto& one : lines) {
+        const auto where = fmt::format("{}:{}", path, one.line);
+        const auto* const row = find_row(one.key);
         if (row == nullptr) {
-            return unknown_key(key.str(), where);
+            return unknown_key(one.key, where);
         }
-        if (const auto* array = node.as_array();
-            array != nullptr &&
-            std::holds_alternative<std::vector<std::string> Settings::*>(row->target)) {
-            for (const auto& item : *array) {
-                const auto text = item.value<std::string>();
-                if (!text) {
-                    return Error{Errc::invalid,
-                                 fmt::format("{}: '{}' must be a list of texts", where, row->key)};
-                }
-                JACKDAW_CHECK(set_text(settings, *row, *text, where));
-            }
-        } else if (const auto number = node.value_exact<std::int64_t>()) {
-            JACKDAW_CHECK(set_text(settings, *row, std::to_string(*number), where));
-        } else if (const auto text = node.value_exact<std::string>()) {
-            JACKDAW_CHECK(set_text(settings, *row, *text, where));
-        } else {
-            return Error{Errc::invalid,
-                         fmt::format("{}: '{}' has a type that no setting has", where, row->key)};
+        if (one.kind == SettingLine::Kind::list &&
+            !std::holds_alternative<std::vector<std::string> Settings::*>(row->target)) {
+            return Error{Errc::invalid, fmt::format("{}: '{}' is no list", where, row->key)};
+        }
+        for (const auto& value : one.values) {
+            JACKDAW_CHECK(set_text(settings, *row, value, where));
         }
     }
     return ok();

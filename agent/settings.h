@@ -43,9 +43,9 @@ struct CommandLine {
     Settings settings;
 };
 
-/// Flags win over the file (`--settings FILE`, TOML; by default /etc/jackdaw/jackdawd.toml if it
-/// exists). `invalid` names the key or flag, its place and what is allowed; every rule between
-/// settings is checked, too.
+/// Flags win over the file (`--settings FILE`, settings_text.h; by default
+/// /etc/jackdaw/jackdawd.toml if it exists). `invalid` names the key or flag, its place and what is
+/// allowed; every rule between settings is checked, too.
 [[nodiscard]] Result<CommandLine> parse_command_line(int argc, const char* const* argv);
 
 /// What a settings file says, over what `settings` has. `invalid` names `where`, the line and the
