@@ -27,6 +27,7 @@ constexpr std::uint32_t no_uid = ~0U;
 constexpr std::chrono::milliseconds alive_period{10'000}; ///< of a silent stream
 /// Read ahead of what is parsed: a head and a piece of what follows it.
 constexpr std::size_t buffer_bytes_max = 16 * 1024;
+constexpr std::size_t drained_bytes_max = std::size_t{1} << 20U; ///< of one who was refused
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
 ApiResponse refused(int status, Error error) {
@@ -172,7 +173,7 @@ asio::awaitable<bool> HttpConnection::read_body(Parser& parser) {
     if (!hold(static_cast<std::size_t>(bytes))) {
         auto busy = refused(503, Error{Errc::busy, "too many long requests at a time"}.with_hint(
                                      "nothing was done; try again"));
-        co_await send(std::move(busy), false);
+        co_await refuse(std::move(busy));
         co_return false;
     }
     const auto expects = parser.get()[http::field::expect];
@@ -180,7 +181,7 @@ asio::awaitable<bool> HttpConnection::read_body(Parser& parser) {
         auto failed = refused(
             417, Error{Errc::invalid, "an Expect header that is not 100-continue"}.with_hint(
                      "send the request without it"));
-        co_await send(std::move(failed), false);
+        co_await refuse(std::move(failed));
         co_return false;
     }
     if (!expects.empty() && version_ >= 11 && buffer_.size() == 0) {
@@ -219,7 +220,24 @@ asio::awaitable<void> HttpConnection::refuse_read(boost::system::error_code why)
             431, Error{Errc::invalid, "the request's line and headers are too long"}.with_hint(
                      fmt::format("at most {} bytes", shared_.limits.header_bytes_max)));
     }
+    co_await refuse(std::move(response));
+}
+
+/// A close with bytes unread resets a TCP connection, and the peer would not see the answer
+/// (RFC 9112, section 9.6).
+asio::awaitable<void> HttpConnection::refuse(ApiResponse response) {
     co_await send(std::move(response), false);
+    became(ConnectionState::closing);
+    (void)hold(0);
+    (void)::shutdown(socket_.native_handle(), SHUT_WR);
+    std::array<char, 4096> away{};
+    for (std::size_t left = drained_bytes_max; left > 0 && !ended_;) {
+        const auto [ec, size] = co_await socket_.async_read_some(asio::buffer(away), as_result);
+        if (ec) {
+            co_return;
+        }
+        left -= std::min(left, size);
+    }
 }
 
 /// What is wrong about a request before anybody looks at what it asks.

@@ -41,6 +41,8 @@ private:
     /// The rest of a request whose head is there; false: it was refused.
     asio::awaitable<bool> read_body(Parser& parser);
     asio::awaitable<bool> answer(Request request);
+    /// Says no to one who may still be sending.
+    asio::awaitable<void> refuse(ApiResponse response);
     asio::awaitable<void> refuse_read(boost::system::error_code why);
     asio::awaitable<bool> send(ApiResponse response, bool keep, bool is_head = false);
     asio::awaitable<Result<void>> send_stream(Stream stream);
