@@ -1,5 +1,6 @@
 #include "agent/api/http_connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -96,6 +97,7 @@ std::string http_head(const ApiResponse& response, std::size_t body_bytes, bool 
 HttpConnection::HttpConnection(Socket socket, HttpShared& shared, ConnectionBook::Id id,
                                ConnectionBook::Owner owner)
     : socket_{std::move(socket)},
+      fd_{socket_.native_handle()},
       shared_{shared},
       id_{id},
       owner_{owner},
@@ -112,11 +114,18 @@ void HttpConnection::end(const ApiResponse& why) {
     ended_ = true;
     if (!answered_) {
         const auto words = http_head(why, why.body.size(), false, 11) + why.body;
-        (void)::send(socket_.native_handle(), words.data(), words.size(),
-                     MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)::send(fd_, words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    if (stream_wait_ != nullptr) {
+        stream_wait_->cancel();
     }
     // Wakes whoever waits to read or to write; a peer that has closed first is no failure.
-    (void)::shutdown(socket_.native_handle(), SHUT_RDWR);
+    (void)::shutdown(fd_, SHUT_RDWR);
+}
+
+bool HttpConnection::is_left() const {
+    pollfd look{fd_, 0, 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 bool HttpConnection::hold(std::size_t bytes) {
@@ -134,7 +143,7 @@ asio::awaitable<Result<void>> HttpConnection::run() {
     for (bool keep = true; keep && !ended_;) {
         keep = co_await exchange();
     }
-    (void)::shutdown(socket_.native_handle(), SHUT_RDWR); // the peer may have closed first
+    (void)::shutdown(fd_, SHUT_RDWR); // the peer may have closed first
     co_return ok();
 }
 
@@ -229,7 +238,7 @@ asio::awaitable<void> HttpConnection::refuse(ApiResponse response) {
     co_await send(std::move(response), false);
     became(ConnectionState::closing);
     (void)hold(0);
-    (void)::shutdown(socket_.native_handle(), SHUT_WR);
+    (void)::shutdown(fd_, SHUT_WR);
     std::array<char, 4096> away{};
     for (std::size_t left = drained_bytes_max; left > 0 && !ended_;) {
         const auto [ec, size] = co_await socket_.async_read_some(asio::buffer(away), as_result);
@@ -295,6 +304,7 @@ asio::awaitable<bool> HttpConnection::answer(Request request) {
             response.allow = "GET";
         } else if (shared_.book.begin_stream(id_, http_now_ms())) {
             (void)co_await send_stream(*std::move(stream));
+            stream_wait_ = nullptr;
             co_return false;
         } else {
             response = refused(503, Error{Errc::busy, "too many streams at a time"}.with_hint(
@@ -345,6 +355,7 @@ asio::awaitable<bool> HttpConnection::send_part(std::string text) {
 
 asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
     asio::steady_timer changed{co_await asio::this_coro::executor};
+    stream_wait_ = &changed;
     bool dirty = true;
     const auto watch = shared_.hub.watch(stream.watch, [&] {
         dirty = true;
@@ -355,6 +366,9 @@ asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
     auto silent_since = std::chrono::steady_clock::now();
     for (;;) {
         bool ended = false;
+        if (ended_) {
+            co_return ok();
+        }
         if (dirty || stream.poll.count() > 0) {
             dirty = false;
             auto work = [&] { return stream.next(ended); };
