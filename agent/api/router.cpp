@@ -323,6 +323,22 @@ Router::Outcome Router::protect(const ApiRequest& request, const Target& target)
                   Json{{"protect", target.segments[2] == "protect"}});
 }
 
+Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto name, proto::string_at(body, "name", ""));
+    JACKDAW_CHECK(check_label(name, "instance"));
+    const auto own = parts_.life.spec();
+    const auto twin = name + "~"; // two that have one name already are told apart so
+    for (const auto& other : parts_.instances()) {
+        const bool same = own != nullptr && other.id == own->id;
+        if (!same && (other.name == name || other.name.starts_with(twin))) {
+            return Error{Code::name_taken,
+                         fmt::format("instance {} of this fleet is called '{}'", other.id, name)};
+        }
+    }
+    return submit(request, "instance.rename", "", Json{{"request", Json{{"name", name}}}});
+}
+
 Router::Outcome Router::pause(const ApiRequest& request, const Target& target) const {
     if (target.segments[2] == "resume") {
         return submit(request, "instance.resume", "", Json{{"request", Json::object()}});

@@ -137,6 +137,7 @@ private:
     JACKDAW_HANDLER(power);
     JACKDAW_HANDLER(grow);
     JACKDAW_HANDLER(protect);
+    JACKDAW_HANDLER(rename);
     JACKDAW_HANDLER(pause);
     JACKDAW_HANDLER(instances);
     JACKDAW_HANDLER(members);

@@ -35,6 +35,8 @@ const std::vector<Router::Row>& Router::rows() {
          "Size"},
         {"POST", "instance/protect", &Router::protect, "Refuse its deletion", change, 202},
         {"POST", "instance/unprotect", &Router::protect, "Allow its deletion", change, 202},
+        {"POST", "instance/rename", &Router::rename,
+         "Give it another name; its id, its address and its machine stay", change, 202, "Name"},
         {"POST", "instance/pause", &Router::pause,
          "Maintenance: until then the agent starts and restarts nothing by itself", change, 202,
          "Pause"},

@@ -46,6 +46,15 @@ void Life::tell_end(const Record& record) const {
             }
         }
         tell("config.changed", names, shape.id);
+    } else if (shape.action == "instance.rename") {
+        const auto before = record.arguments.find("before");
+        const auto spec = state_.spec();
+        if (before != record.arguments.end() && before->is_string() && spec) {
+            tell("instance.renamed",
+                 fmt::format("'{}' is called '{}' now", before->get_ref<const std::string&>(),
+                             spec->name),
+                 shape.id);
+        }
     } else if (shape.action == "instance.pause") {
         tell("maintenance.begun", "by " + shape.caller, shape.id);
     } else if (shape.action == "instance.resume") {
