@@ -136,6 +136,7 @@ void Life::database_ended() {
         }
     }
     database_ = DatabaseProcess{};
+    concerns_.forget();
     probes_failed_ = 0;
     if (state_.spec() && state_.facts().created && state_.facts().wanted_running) {
         supervisor_.ended(runtime::Clock::instant());
@@ -193,6 +194,7 @@ void Life::probe() {
         tell("database.silent", database_.detail);
         publish();
     }
+    weigh(answered ? &*seen : nullptr);
 }
 
 void Life::turn_logs() {
@@ -201,9 +203,9 @@ void Life::turn_logs() {
         return;
     }
     for (const auto& log : slot_.driver->logs()->files()) {
-        const auto size = log.file.empty() ? Result<std::uint64_t>{std::uint64_t{0}} // the guard's
-                                           : log_size(parts_.host, log);
-        if (!size || *size < log_bytes_max) {
+        const auto fact = log.file.empty() ? Result<LogFact>{LogFact{}} // the guard's
+                                           : look_at_log(parts_.host, log);
+        if (!fact || fact->size_bytes < log_bytes_max) {
             continue; // what stands in its place is said to whoever reads it
         }
         auto turned = parts_.host.rotate_log(log.file, log_kept);
@@ -229,6 +231,9 @@ void Life::read_usage() {
         // Shown as it was. That the host process has ended is watched for by the program itself.
         spdlog::debug("life: read the volume's fill: {}", info.error().to_string());
         return;
+    }
+    if (std::unique_lock speech{slot_.speech, speech_wait}; speech) { // else the next look does it
+        slot_.place.machine.volume_free_bytes = info->free_bytes;
     }
     // Under 1 % or 8 MiB free: an engine's next write may be the one that fails.
     const auto reserve = std::min<std::uint64_t>(info->filesystem_bytes / 100, 8U << 20U);
