@@ -207,6 +207,9 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
         Json{{"description", "It failed; nothing else was changed than what `error` says"},
              {"content", {{"application/json", {{"schema", reference("Failure")}}}}}};
     Json operation{{"summary", row.text}, {"parameters", std::move(parameters)}};
+    if (row.tenant_words) {
+        operation["description"] = "Not on public.sock: the tenant's statements stand in it.";
+    }
     if (!row.body.empty()) {
         operation["requestBody"] =
             Json{{"content", {{"application/json", {{"schema", reference(row.body)}}}}}};

@@ -24,6 +24,8 @@ constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
 constexpr std::uint64_t events_shown = 100;
 constexpr std::size_t stream_batch = 100;
+constexpr std::string_view admin_hint =
+    "ask on /run/jackdaw/admin.sock, as root or as a member of group jackdaw";
 
 Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     std::string out;
@@ -182,8 +184,11 @@ ApiResponse Router::handle(const ApiRequest& request) const {
         return error_response(target.error());
     }
     if (request.method != "GET" && !request.caller.may_change) {
-        return error_response(
-            Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)});
+        auto refused =
+            Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)};
+        return error_response(request.caller.is_public
+                                  ? std::move(refused).with_hint(std::string{admin_hint})
+                                  : std::move(refused));
     }
     if (std::chrono::steady_clock::now() >= request.deadline) {
         return error_response(
@@ -204,7 +209,8 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
         parts_.life.operation(segments[2])) {
         return operation_stream(segments[2]);
     }
-    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream") {
+    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream" &&
+        !request.caller.is_public) {
         return log_stream(*target);
     }
     if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
@@ -297,6 +303,11 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
             continue;
         }
         if (one.method == request.method) {
+            if (one.tenant_words && request.caller.is_public) {
+                return Error{Errc::not_allowed,
+                             "it may hold the tenant's statements, which not everybody is told"}
+                    .with_hint(std::string{admin_hint});
+            }
             return (this->*one.handler)(request, target);
         }
         allow += fmt::format("{}{}", allow.empty() ? "" : ", ", one.method);

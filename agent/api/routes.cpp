@@ -12,6 +12,7 @@ constexpr Router::Parameter event_weight{"weight", "string",
 constexpr Router::Parameter event_since{"since", "string",
                                         "only from this time on (RFC 3339, UTC)"};
 constexpr std::string_view change = "Operation";
+constexpr bool tenant_words = true; ///< statements stand in it, and what may stand in those
 
 } // namespace
 
@@ -99,7 +100,15 @@ const std::vector<Router::Row>& Router::rows() {
         {"PUT", "root", &Router::enable_root, "Enable the all-powerful account", change, 202,
          "RootRequest"},
         {"DELETE", "root", &Router::disable_root, "Disable it", change, 202},
-        {"GET", "sessions", &Router::sessions, "Who is connected", "List of Session"},
+        {"GET",
+         "sessions",
+         &Router::sessions,
+         "Who is connected",
+         "List of Session",
+         200,
+         "",
+         {},
+         tenant_words},
         {"DELETE",
          "sessions/*",
          &Router::kill_session,
@@ -132,7 +141,8 @@ const std::vector<Router::Row>& Router::rows() {
          200,
          "",
          {{"lines", "integer", "at most so many (default: 100)"},
-          {"cursor", "string", "as an earlier answer gave it"}}},
+          {"cursor", "string", "as an earlier answer gave it"}},
+         tenant_words},
         {"GET",
          "logs/*/stream",
          &Router::log,
@@ -140,7 +150,8 @@ const std::vector<Router::Row>& Router::rows() {
          "Stream",
          200,
          "",
-         {{"lines", "integer", "so many of its end first (default: 10)"}}},
+         {{"lines", "integer", "so many of its end first (default: 10)"}},
+         tenant_words},
         {"GET",
          "events",
          &Router::events,

@@ -83,10 +83,12 @@ bool Life::refresh_view() {
     if (state_.spec()) {
         next = compose();
     }
-    const bool same = next.has_value() == view_.has_value() &&
+    const bool same = next.has_value() == (view_ != nullptr) &&
                       (!next || proto::to_json(*next) == proto::to_json(*view_));
     if (!same) {
-        view_ = std::move(next);
+        auto shared = next ? std::make_shared<const proto::Instance>(*std::move(next)) : nullptr;
+        const std::lock_guard lock{view_mutex_};
+        view_ = std::move(shared);
     }
     return !same;
 }

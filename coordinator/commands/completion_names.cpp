@@ -109,7 +109,7 @@ std::vector<Candidate> of_machines(Reach& reach) {
 /// The one agent that knows: of the named instance, of the only one, or of this machine.
 Result<ClientPtr> dial(Session& session, Reach& reach, const CompletionContext& context) {
     if (reach.local()) {
-        return session.connector.socket(session.folders.admin_socket);
+        return session.connector.socket(local_socket(session.folders));
     }
     JACKDAW_TRY(const auto machines, reach.machines());
     const auto wanted = context.invocation.text("INSTANCE", context.invocation.text("--instance"));

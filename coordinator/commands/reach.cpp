@@ -1,8 +1,11 @@
 #include "coordinator/commands/reach.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -54,6 +57,14 @@ Error no_context(const Folders& folders) {
 
 } // namespace
 
+const std::string& local_socket(const Folders& folders) {
+    const bool is_closed =
+        ::faccessat(AT_FDCWD, folders.admin_socket.c_str(), R_OK | W_OK, AT_EACCESS) != 0 &&
+        errno == EACCES;
+    return is_closed && is_socket(folders.public_socket) ? folders.public_socket
+                                                         : folders.admin_socket;
+}
+
 std::string Session::now_text() const {
     return rfc3339(clock.wall_ms());
 }
@@ -77,7 +88,7 @@ Result<Reach> Reach::find(Session& session, const Invocation& invocation) {
         JACKDAW_TRY(reach.profile_, load_profile(session.folders, *fleet));
         return reach;
     }
-    if (is_socket(session.folders.admin_socket)) {
+    if (is_socket(local_socket(session.folders))) {
         return reach;
     }
     return no_context(session.folders);
@@ -215,7 +226,7 @@ Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
 
 Result<ClientPtr> Reach::any() {
     if (local()) {
-        return session_->connector.socket(session_->folders.admin_socket);
+        return session_->connector.socket(local_socket(session_->folders));
     }
     JACKDAW_TRY(const auto all, machines());
     auto last =
@@ -244,7 +255,7 @@ Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
         return invocation.text("INSTANCE", invocation.text("--instance"));
     }
     if (local()) {
-        auto client = session_->connector.socket(session_->folders.admin_socket);
+        auto client = session_->connector.socket(local_socket(session_->folders));
         JACKDAW_TRY(const auto json, get(*client, "/v1/instance", session_->in(answer_limit)));
         return proto::string_at(json, "name", "");
     }
@@ -259,7 +270,7 @@ Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
 
 bool Reach::has_instance(const std::string& name) {
     if (local()) {
-        auto client = session_->connector.socket(session_->folders.admin_socket);
+        auto client = session_->connector.socket(local_socket(session_->folders));
         const auto json = get(*client, "/v1/instance", session_->in(answer_limit));
         return json && proto::string_at(*json, "name", "").value_or("") == name;
     }
@@ -287,7 +298,7 @@ Result<ClientPtr> Reach::of(const std::string& name) {
         }
         return client;
     }
-    auto client = session_->connector.socket(session_->folders.admin_socket);
+    auto client = session_->connector.socket(local_socket(session_->folders));
     JACKDAW_TRY(const auto json, get(*client, "/v1/instance", session_->in(answer_limit)));
     JACKDAW_TRY(const auto there, proto::string_at(json, "name", ""));
     if (there != name) {

@@ -17,6 +17,10 @@ namespace jackdaw::cli {
 inline constexpr std::chrono::milliseconds dial_limit{1000};
 inline constexpr std::chrono::milliseconds answer_limit{10'000};
 
+/// The socket of this machine's agent: admin.sock, or public.sock for a user who may not open that.
+/// There everything but what the tenant wrote is told, and nothing can be changed.
+[[nodiscard]] const std::string& local_socket(const Folders& folders);
+
 class Reach {
 public:
     /// --local > --fleet > JACKDAW_FLEET > default profile > settings file > the socket, if it is

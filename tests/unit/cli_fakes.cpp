@@ -477,6 +477,7 @@ World::World(std::filesystem::path root) {
     folders.data = root / "data";
     folders.settings_file = root / "jackdaw.toml";
     folders.admin_socket = (root / "none.sock").string();
+    folders.public_socket = (root / "no-public.sock").string();
 }
 
 void World::moment(const std::string& what) {
