@@ -136,7 +136,7 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
         if (const auto& seen = looks[i].seen) {
             const bool begins = at == present_.end();
             auto& state = begins ? present_[std::string{words.kind}] : at->second;
-            state.bad_at_ms = now_ms;
+            state.well_since_ms.reset();
             if (begins) {
                 state.warning.kind = words.kind;
                 state.warning.since = since;
@@ -146,10 +146,12 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
             }
             state.warning.text = seen->text;
             state.warning.mend = seen->mend;
-        } else if (at != present_.end() && !looks[i].known) {
-            at->second.bad_at_ms = now_ms;
-        } else if (at != present_.end() &&
-                   (words.ends.empty() || now_ms - at->second.bad_at_ms >= limits_.calm_ms)) {
+        } else if (at != present_.end() && looks[i].known) {
+            auto& since_ms = at->second.well_since_ms;
+            since_ms = since_ms.value_or(now_ms);
+            if (!words.ends.empty() && now_ms - *since_ms < limits_.calm_ms) {
+                continue;
+            }
             if (!words.ends.empty()) {
                 changes.push_back(
                     {std::string{words.ends}, "no longer: " + at->second.warning.text});

@@ -76,7 +76,7 @@ private:
     };
     struct State {
         proto::Warning warning;
-        std::int64_t bad_at_ms = 0;
+        std::optional<std::int64_t> well_since_ms; ///< of the first look after it was bad
     };
     using Seen = std::optional<Finding>;
     [[nodiscard]] bool is_on(std::string_view kind) const { return present_.contains(kind); }

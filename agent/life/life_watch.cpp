@@ -15,6 +15,20 @@ constexpr std::chrono::seconds speech_wait{
     5}; ///< a query waits this long for the life thread's own words
 constexpr std::uint32_t probes_until_degraded = 3;
 
+/// A server that refuses us lives (Datastore::adopt()): clients are at work, and no restart is due.
+Result<plugins::Observation> shut_out(Error error) {
+    plugins::Observation seen;
+    seen.shut_out = error.code() == Errc::not_allowed ? plugins::ShutOut::account
+                    : error.code() == Errc::exhausted ? plugins::ShutOut::crowd
+                                                      : plugins::ShutOut::no;
+    if (seen.shut_out == plugins::ShutOut::no) {
+        return error;
+    }
+    seen.answers = true;
+    seen.detail = error.to_string();
+    return seen;
+}
+
 } // namespace
 
 void Life::watch() {
@@ -36,17 +50,18 @@ void Life::watch() {
             database_.status = *std::move(status);
             if (database_.status.phase == GuardPhase::ended) {
                 const auto output = database_.link->output();
+                const auto said = output ? complaint_of(*output, slot_.driver.get()) : "?";
                 spdlog::warn("life: the database has ended by itself ({}); the end of its log: {}",
                              database_.status.exit_status
                                  ? fmt::format("status {}", *database_.status.exit_status)
                                  : fmt::format("signal {}", database_.status.signal),
-                             output ? tail_of(*output, 4) : "?");
+                             said);
                 tell("database.ended",
                      fmt::format("by itself, with {}; the end of its log: {}",
                                  database_.status.exit_status
                                      ? fmt::format("status {}", *database_.status.exit_status)
                                      : fmt::format("signal {}", database_.status.signal),
-                                 output ? tail_of(*output, 4) : "?"));
+                                 said));
                 (void)
                     database_.link->release(); // it is known now; a guard that died is gone anyway
                 database_ended();
@@ -163,8 +178,7 @@ void Life::probe() {
         return; // a long query has the session; it is an answer, too
     }
     auto adopted = slot_.driver->adopt(call, slot_.place);
-    auto seen = adopted ? slot_.driver->probe(call)
-                        : Result<plugins::Observation>{std::move(adopted).error()};
+    auto seen = adopted ? slot_.driver->probe(call) : shut_out(std::move(adopted).error());
     speech.unlock();
     const bool answered = seen && seen->answers;
     const bool before = database_.answers;

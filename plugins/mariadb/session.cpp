@@ -1,5 +1,6 @@
 #include "plugins/mariadb/session.h"
 
+#include <errmsg.h>
 #include <mysql.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -343,9 +344,14 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     const auto number = mysql_errno(handle_);
     if (number != 0) {
         auto error = failure(show);
-        result->handle = nullptr;
+        // The server's own word ends the result, and the session goes on (SHOW GRANTS of an
+        // account that is gone fails so). After the library's nobody knows what is still to come.
+        const bool is_server = number < CR_MIN_ERROR || number > CR_MAX_ERROR;
+        result->handle = is_server ? result->handle : nullptr;
         mysql_free_result(result);
-        abandon();
+        if (!is_server) {
+            abandon();
+        }
         return error;
     }
     mysql_free_result(result); // everything was read: no I/O

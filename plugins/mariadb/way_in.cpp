@@ -65,6 +65,9 @@ Result<std::vector<std::string>> look_alikes(Session& session, const plugins::Ca
         if (row.size() != 2) {
             return Error{Errc::corrupt, "MariaDB's list of accounts has another shape"};
         }
+        if (found.size() == look_alikes_max) { // whatever the server makes of the LIMIT
+            break;
+        }
         found.push_back(fmt::format("'{}'@'{}'", printable(row[0].value_or(""), shown_bytes_max),
                                     printable(row[1].value_or(""), shown_bytes_max)));
     }

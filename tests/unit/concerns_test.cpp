@@ -82,7 +82,9 @@ TEST_CASE("concerns: a refused connection is pressure whatever the number", "[co
     CHECK(look.at(with_connections(50, 7)).empty()); // from before
     CHECK(look.at(with_connections(50, 8)) == Words{"connections.pressure"});
     CHECK(look.concerns.warnings().at(0).text.find("refused") != std::string::npos);
-    CHECK(look.at(with_connections(50, 8), 11'000) == Words{"connections.relief"});
+    CHECK(look.at(with_connections(50, 8), 11'000).empty()); // the first good look
+    CHECK(look.at(Figures{}).empty());                       // none between the examinations
+    CHECK(look.at(with_connections(50, 8), 9'000) == Words{"connections.relief"});
 }
 
 TEST_CASE("concerns: what nobody can look at neither begins nor ends", "[concerns]") {
@@ -111,6 +113,7 @@ TEST_CASE("concerns: the account, by how the agent can still mend it", "[concern
     for (int i = 0; i < 50; ++i) { // taken away each time it was made anew
         CHECK(look.at(i % 2 == 0 ? well() : changed, 5'000).empty());
     }
+    CHECK(look.at(well()).empty());
     CHECK(look.at(well(), 10'000) == Words{"access.regained"});
     CHECK(look.kinds().empty());
 }
@@ -129,7 +132,8 @@ TEST_CASE("concerns: three lost sessions in a minute are a hunt, two are not", "
     figures.sessions_ended += 100;
     CHECK(look.at(figures).empty());
     CHECK(look.at(figures, 60'000).empty());
-    CHECK(look.at(figures, 10'001) == Words{"session.calm"});
+    CHECK(look.at(figures, 10'001).empty());
+    CHECK(look.at(figures, 10'000) == Words{"session.calm"});
     figures.sessions_ended = 0; // another server
     CHECK(look.at(figures).empty());
 }

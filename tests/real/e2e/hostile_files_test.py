@@ -56,17 +56,16 @@ INTRUDERS = {symbolic_link: "symbolic link", fifo: "FIFO", device: "device", har
 class Place:
     """One file of the machine, with something else in its place meanwhile."""
 
-    def __init__(self, root, path, owner, intruder):
-        self.path, self.owner, self.intruder = root + path, owner, intruder
+    def __init__(self, root, path, owner, intruder, beside):
+        self.root, self.path, self.owner, self.intruder = root, root + path, owner, intruder
         # On the same file system, so that a hard link can be made; a symbolic one names it as the machine does.
-        self.secret = f"{os.path.dirname(path)}/.secret"
-        self.root = root
+        self.secret, self.aside = f"{beside}/.secret", f"{root}{beside}/.aside"
 
     def __enter__(self):
         with open(self.root + self.secret, "w") as file:
             file.write(SECRET)
         os.chown(self.root + self.secret, self.owner, self.owner)
-        os.rename(self.path, self.path + ".aside")
+        os.rename(self.path, self.aside)
         self.intruder(self.path, self.owner, self.secret if self.intruder is symbolic_link else self.root + self.secret)
         self.inode = os.lstat(self.path).st_ino
         return self
@@ -89,7 +88,10 @@ class Place:
         with open(self.root + self.secret) as file:
             check(file.read() == SECRET, f"{self.secret} was written to")
         os.unlink(self.root + self.secret)
-        os.rename(self.path + ".aside", self.path)
+        if self.is_there():
+            os.rename(self.aside, self.path)
+        else:
+            os.unlink(self.aside)
 
 
 def logs(agent, root):
@@ -99,7 +101,7 @@ def logs(agent, root):
     for name, (path, owner) in LOGS.items():
         for intruder, word in INTRUDERS.items():
             what = f"{intruder.__name__} in place of {name}"
-            with Place(root, path, owner, intruder) as place:
+            with Place(root, path, owner, intruder, os.path.dirname(path)) as place:
                 status, answer = api(agent.fleet, agent.name, "GET", f"/v1/logs/{name}?lines=1000")
                 listed = {one["name"]: one for one in agent.get("/v1/logs")["items"]}
                 check(set(listed) == set(LOGS), f"{what}: {listed}")
@@ -127,7 +129,7 @@ def configuration(agent, root):
             before = file.read()
         for number, intruder in enumerate(INTRUDERS):
             what = f"{intruder.__name__} in place of {name}"
-            with Place(root, path, 0, intruder) as place:
+            with Place(root, path, 0, intruder, "/etc/jackdaw") as place:
                 agent.do("PATCH", "/v1/parameters", {"set": {"max_connections": str(70 + number)}})
                 place.nobody_reads()
                 check(not place.is_there(), f"{what}: it stands there still")
