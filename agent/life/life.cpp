@@ -441,6 +441,10 @@ Result<void> Life::load_driver() {
         slot_.place.port = spec->port != 0 ? spec->port : slot_.driver->default_port();
         slot_.place.machine = std::move(facts);
     }
+    if (slot_.place.machine.volume_bytes != spec->volume_size_bytes) {
+        const std::lock_guard speech{slot_.speech};
+        slot_.place.machine.volume_bytes = spec->volume_size_bytes;
+    }
     if (slot_.place.parameters != spec->parameters) {
         const std::lock_guard speech{slot_.speech};
         slot_.place.parameters = spec->parameters;
