@@ -44,7 +44,7 @@ struct CommandLine {
     Settings settings;
 };
 
-/// Flags win over the file (`--settings FILE`, settings_text.h; by default
+/// Flags win over the file (`--settings FILE`, TOML; by default
 /// /etc/jackdaw/jackdawd.toml if it exists). `invalid` names the key or flag, its place and what is
 /// allowed; every rule between settings is checked, too.
 [[nodiscard]] Result<CommandLine> parse_command_line(int argc, const char* const* argv);
