@@ -53,6 +53,7 @@ const std::vector<EventKind>& event_kinds() {
         {"database.crash_loop", "error", "it ended too often; it is not started any more"},
         {"database.silent", "warning", "the database does not answer probes"},
         {"database.answers", "info", "the database answers probes again"},
+        {"metrics.closed", "warning", "the address for metrics cannot be listened on; tried again"},
         {"volume.pressure", "warning", "the volume is filled beyond 80, 90 or 95 percent"},
         {"volume.full", "error", "the volume is full"},
         {"volume.relief", "info", "the volume has room again"},

@@ -9,6 +9,7 @@
 
 #include "agent/api/openapi.h"
 #include "agent/api/router_parts.h"
+#include "agent/core/utf8.h"
 #include "proto/base/ids.h"
 #include "proto/base/rfc3339.h"
 
@@ -48,6 +49,9 @@ Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     }
     if (out.find('\0') != std::string::npos) {
         return Error{Errc::invalid, "a NUL in the target"};
+    }
+    if (!is_utf8(out)) { // no answer could name it, and the journal could not keep it
+        return Error{Errc::invalid, "the target is not UTF-8"};
     }
     return out;
 }

@@ -53,7 +53,7 @@ struct ApiResponse {
 [[nodiscard]] int http_status(Errc reaction) noexcept;
 
 /// A target split and percent-decoded (RFC 3986, sections 2.1 and 3.4). `invalid` for a bad escape,
-/// NUL, more than 8 segments or 16 parameters.
+/// NUL, what is not UTF-8, more than 8 segments or 16 parameters.
 struct Target {
     std::vector<std::string> segments;
     std::map<std::string, std::string> query;

@@ -324,7 +324,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 7: change_users(*driver, call, choice); break;
     case 8: change_grants(*driver, call, choice); break;
     case 9: change_parameters(*driver, call, choice); break;
-    case 10: is_good(driver->judge_config(choice % 3, input)); break;
+    case 10: is_good(driver->judge_config(data[1] % 3, input)); break;
     default:
         if (const auto version = driver->parse_version(input); is_good(version)) {
             require(version->size() <= 32 && is_printable(*version));
