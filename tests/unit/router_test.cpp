@@ -441,7 +441,8 @@ TEST_CASE("events are asked for by kind, weight and time") {
         INFO(query << " " << response.body);
         REQUIRE(response.status == 200);
         Kinds all;
-        for (const auto& item : Json::parse(response.body).at("items")) {
+        const auto body = Json::parse(response.body);
+        for (const auto& item : body.at("items")) {
             all.push_back(item.at("kind").get<std::string>());
         }
         return all;
