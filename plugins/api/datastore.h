@@ -121,6 +121,10 @@ public:
     /// No anonymous users, no remote administrator, no test database, the agent's own account over
     /// the local socket. Idempotent; ok when looked at and found so.
     virtual Result<void> secure(const Call& call) = 0;
+    /// Looks whether the agent's own account is as its init file makes it; changes nothing. A
+    /// tenant with all rights can drop it: what is open then goes on, the next session does not.
+    /// `not_allowed` with what is wrong.
+    virtual Result<void> check_account(const Call& call) = 0;
 
     // ---- facets ----
     [[nodiscard]] virtual Databases* databases() noexcept { return nullptr; }

@@ -281,6 +281,13 @@ public:
         return ok();
     }
 
+    /// The agent's account is its uid, which no tenant can take away.
+    Result<void> check_account(const plugins::Call& call) override {
+        JACKDAW_CHECK(
+            session_.ask(call, {"STATUS"}).while_doing("look whether it may administrate"));
+        return ok();
+    }
+
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &databases_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &users_; }
     [[nodiscard]] plugins::Grants* grants() noexcept override { return &grants_; }

@@ -275,15 +275,46 @@ Result<void> secure_accounts(Session& session, const plugins::Call& call,
                                                      account.first, account.second)};
         }
     }
-    JACKDAW_TRY(const auto own,
-                session.query(call, "SELECT CURRENT_USER(), JSON_VALUE(Priv, '$.plugin') FROM "
-                                    "mysql.global_priv WHERE " +
-                                        where_account(admin, "localhost")));
-    if (own.size() != 1 || own[0].size() != 2 || own[0][0] != admin + "@localhost" ||
-        own[0][1] != "unix_socket") {
+    JACKDAW_TRY(const auto current, session.query(call, "SELECT CURRENT_USER()"));
+    const bool is_own =
+        current.size() == 1 && current[0].size() == 1 && current[0][0] == admin + "@localhost";
+    if (!is_own || !check_own_account(session, call, admin)) {
         return Error{Errc::internal, "the agent's own account is not what its init file made"};
     }
     return ok();
+}
+
+Result<void> check_own_account(Session& session, const plugins::Call& call,
+                               const std::string& admin) {
+    const auto wrong = [&](std::string_view what) {
+        return Error{Errc::not_allowed,
+                     fmt::format("the agent's account {}@localhost {}", admin, what)};
+    };
+    JACKDAW_TRY(const auto own, session.query(call, "SELECT JSON_VALUE(Priv, '$.plugin'), "
+                                                    "JSON_VALUE(Priv, '$.account_locked') FROM "
+                                                    "mysql.global_priv WHERE " +
+                                                        where_account(admin, "localhost")));
+    if (own.size() != 1 || own[0].size() != 2) {
+        return wrong("is gone");
+    }
+    if (own[0][0] != "unix_socket") {
+        return wrong("does not log in by unix_socket any more");
+    }
+    if (own[0][1] == "true" || own[0][1] == "1") {
+        return wrong("is locked");
+    }
+    const auto grants = session.query(call, "SHOW GRANTS FOR " + quote_account(admin, "localhost"));
+    if (!grants) { // the server knows an account in its tables that it has not loaded
+        return wrong("is not in force");
+    }
+    for (const auto& row : *grants) {
+        const auto text = row.empty() ? std::string{} : row[0].value_or("");
+        if (text.starts_with("GRANT ALL PRIVILEGES ON *.* TO ") &&
+            text.find(" WITH GRANT OPTION") != std::string::npos) {
+            return ok();
+        }
+    }
+    return wrong("has lost privileges");
 }
 
 } // namespace jackdaw::mariadb

@@ -67,4 +67,9 @@ hosts_of_account(Session& session, const plugins::Call& call, std::string_view n
 [[nodiscard]] Result<void> secure_accounts(Session& session, const plugins::Call& call,
                                            const std::string& admin);
 
+/// Is `admin` at localhost what the init file makes it: unix_socket, not locked, all privileges?
+/// `not_allowed` with what it is instead.
+[[nodiscard]] Result<void> check_own_account(Session& session, const plugins::Call& call,
+                                             const std::string& admin);
+
 } // namespace jackdaw::mariadb

@@ -112,6 +112,13 @@ public:
         return secure_accounts(session_, call, admin_user_).while_doing("secure MariaDB");
     }
 
+    Result<void> check_account(const plugins::Call& call) override {
+        if (!session_.is_aimed()) {
+            return Error{Errc::unavailable, "not adopted yet"};
+        }
+        return check_own_account(session_, call, admin_user_);
+    }
+
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &schemas_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &accounts_; }
     [[nodiscard]] plugins::Grants* grants() noexcept override { return &grants_; }

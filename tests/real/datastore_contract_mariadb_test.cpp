@@ -99,9 +99,18 @@ TEST_CASE("the next start repairs the agent's account") {
             const AsAgent agent;
             Client client{*server, "jackdawd"};
             REQUIRE(client.is_in());
+            REQUIRE(server->store().check_account(plenty()).has_value());
             client.ask(damage);
+            INFO(damage);
+            const auto told = server->store().check_account(plenty()); // over the kept session
+            REQUIRE_FALSE(told.has_value());
+            REQUIRE(told.error().code() == Errc::not_allowed);
+            REQUIRE(told.error().message().find("jackdawd@localhost") != std::string::npos);
             server->store().release();
-            if (damage.starts_with("DROP")) {
+            const auto later = server->store().check_account(plenty()); // over a new one
+            REQUIRE_FALSE(later.has_value());
+            REQUIRE(later.error().code() == Errc::not_allowed);
+            if (damage.starts_with("DROP") || damage.ends_with("LOCK")) {
                 const auto seen = server->store().probe(plenty());
                 REQUIRE(seen.has_value());
                 REQUIRE(seen->answers); // it does: a restart is the operator's to decide
@@ -112,6 +121,7 @@ TEST_CASE("the next start repairs the agent's account") {
         server->start();
         const AsAgent agent;
         REQUIRE(server->store().secure(plenty()).has_value());
+        REQUIRE(server->store().check_account(plenty()).has_value());
     }
 }
 

@@ -180,6 +180,9 @@ public:
             return ok();
         });
     }
+    Result<void> check_account(const plugins::Call& call) override {
+        return engine_.speak(call, "check_account");
+    }
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &databases_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &users_; }
 
