@@ -100,10 +100,12 @@ struct Machine {
 
 /// One requirement, met or not. `mend` is a command line that a person can paste.
 struct Finding {
-    enum class Weight : std::uint8_t { info, warning, required };
+    /// `unknown`: it could not be looked at; `cause` says why.
+    enum class State : std::uint8_t { ok, bad, unknown };
+    enum class Weight : std::uint8_t { info, warning, error };
     std::string name; ///< "loop devices"
-    bool ok = false;
-    Weight weight = Weight::required;
+    State state = State::bad;
+    Weight weight = Weight::error;
     std::string cause;
     std::string mend;
 };

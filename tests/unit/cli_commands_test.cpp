@@ -273,14 +273,6 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.jackdaw({"--local", "machine", "list"}) == 4);
 }
 
-TEST_CASE_METHOD(
-    Scene, "doctor exits 3 while something that is required is missing, and names what mends it") {
-    CHECK(world.jackdaw({"doctor"}) == 3);
-    CHECK(out() == "WHAT          STATE    WHY       MEND WITH\n"
-                   "loop devices  ok       -         -\n"
-                   "root          missing  uid 1000  sudo jackdaw\n");
-}
-
 TEST_CASE_METHOD(Scene, "explain knows every code and guesses at others") {
     CHECK(world.jackdaw({"explain", "e-volume-full"}) == 0);
     CHECK(out().find("resize") != std::string::npos);

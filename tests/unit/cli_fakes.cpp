@@ -175,6 +175,9 @@ private:
                        ? ApiResponse{200, proto::list_json("Member", std::move(items), "t")}
                        : ApiResponse{404, nullptr};
         }
+        if (get && path == "/v1/version") {
+            return {200, Json{{"apiVersion", proto::api_version}, {"version", JACKDAW_VERSION}}};
+        }
         if (get && path == "/v1/operations") {
             Json items = Json::array();
             for (const auto& [id, one] : agent.operations) {
@@ -310,8 +313,9 @@ public:
     [[nodiscard]] std::string_view name() const noexcept override { return "fake"; }
     Result<std::vector<cloud::Finding>> doctor() override {
         return std::vector<cloud::Finding>{
-            {"loop devices", true, cloud::Finding::Weight::required, "", ""},
-            {"root", false, cloud::Finding::Weight::required, "uid 1000", "sudo jackdaw"}};
+            {"loop devices", cloud::Finding::State::ok, cloud::Finding::Weight::error, "", ""},
+            {"root", cloud::Finding::State::bad, cloud::Finding::Weight::error, "uid 1000",
+             "sudo jackdaw"}};
     }
     Result<cloud::Network> ensure_network(const std::string&) override {
         world_.moment("network");
