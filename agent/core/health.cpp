@@ -67,6 +67,13 @@ unsigned percent(std::uint64_t part, std::uint64_t whole) {
                                               static_cast<double>(whole));
 }
 
+/// Its message is the sentence of its code; what happened stands in the cause.
+std::string why(const proto::ErrorShape& error) {
+    const auto* const row = find_code(error.code);
+    const bool general = row != nullptr && error.message == row->text && !error.cause.empty();
+    return general ? error.cause : error.message;
+}
+
 /// A size as an option takes it: whole GiB or MiB, half as much again.
 std::string half_more(std::uint64_t bytes) {
     const auto wanted_mib = (bytes + bytes / 2) >> 20U;
@@ -216,10 +223,10 @@ void look_at_operations(Report& report) {
 void look_inside(Report& report) {
     const auto& facts = report.facts();
     if (facts.account) {
-        report.of_instance("agent's account", facts.account->message, "error",
-                           report.command("jackdaw instance restart {}: its start repairs it"));
+        report.of_instance("agent's account", why(*facts.account) + "; a restart gives it back",
+                           "error", report.command("jackdaw instance restart {}"));
     } else if (facts.unasked) {
-        report.unknown("agent's account", facts.unasked->message,
+        report.unknown("agent's account", why(*facts.unasked),
                        report.command("jackdaw instance show {}"));
     } else {
         report.of_instance("agent's account", "", "error", "");
@@ -236,7 +243,7 @@ void look_inside(Report& report) {
             used >= connections_error_percent ? "error" : "warning",
             report.command("jackdaw session list {}"));
     } else if (facts.unasked) {
-        report.unknown("connections", facts.unasked->message,
+        report.unknown("connections", why(*facts.unasked),
                        report.command("jackdaw instance show {}"));
     }
     if (!facts.root_level.empty()) {

@@ -23,6 +23,9 @@ namespace {
 using proto::FindingShape;
 using Findings = std::vector<FindingShape>;
 
+/// One that hangs holds the others' findings up. Asking its database takes an agent three seconds
+/// at most.
+constexpr std::chrono::milliseconds look_limit{5'000};
 constexpr int degraded = 3; // CLI.md, exit status of health verbs
 
 void append(Findings& all, Findings more) {
@@ -54,14 +57,14 @@ FindingShape unseen(std::string area, std::string name, const Error& error) {
 
 /// Its version, its clock, what it says of itself.
 void ask_agent(Session& session, ApiClient& client, MachineHealth& machine) {
-    const auto version = get(client, "/v1/version", session.in(answer_limit));
+    const auto version = get(client, "/v1/version", session.in(look_limit));
     if (!version) {
         machine.silent = proto::shape_of(version.error());
         return;
     }
     machine.agent_version = proto::string_at(*version, "version", "").value_or("");
     const auto asked_at = session.clock.wall_ms();
-    const auto told = get(client, "/v1/doctor", session.in(answer_limit));
+    const auto told = get(client, "/v1/doctor", session.in(look_limit));
     const auto read = [&]() -> Result<void> {
         JACKDAW_TRY(const auto list, told ? Result<Json>{*told} : told.error().clone());
         JACKDAW_TRY(const auto items, items_of(list));
@@ -89,7 +92,7 @@ void ask_members(Session& session, ApiClient& client, FleetHealth& seen) {
     if (seen.members_told) {
         return;
     }
-    const auto list = get(client, "/v1/members", session.in(answer_limit));
+    const auto list = get(client, "/v1/members", session.in(look_limit));
     const auto items = list ? items_of(*list) : list.error().clone();
     if (!items) {
         return; // the agent's own finding says that it does not answer

@@ -33,6 +33,8 @@ public:
     /// take_screen().
     [[nodiscard]] virtual Result<std::unique_ptr<Screen>> open_screen() = 0;
     virtual void err(std::string_view text) = 0; ///< messages and progress: stderr
+    /// One JSON object and its line end, for programs: stderr. See json_messages.h.
+    virtual void err_document(std::string_view line) { err(line); }
     [[nodiscard]] virtual bool in_is_terminal() const = 0;
     [[nodiscard]] virtual bool out_is_terminal() const = 0;
     [[nodiscard]] virtual bool err_is_terminal() const = 0;
