@@ -34,6 +34,8 @@ const std::vector<NounRow>& noun_table() {
 
 namespace {
 
+constexpr ArgumentRow operation_id{"ID", "the operation, or at least 4 letters of its beginning"};
+
 std::vector<CommandRow> rows_of_fleets() {
     return {
         {"fleet",
@@ -181,31 +183,19 @@ std::vector<CommandRow> rows_of_care() {
           {"--instance", "NAME", "only those of this target"}},
          looks,
          op_list},
-        {"op",
-         "show",
-         "one operation with its steps",
-         {{"ID", "the operation"}},
-         {},
-         looks,
-         op_show},
+        {"op", "show", "one operation with its steps", {operation_id}, {}, looks, op_show},
         {"op",
          "watch",
          "follow an operation to its end",
-         {{"ID", "the operation"}},
+         {operation_id},
          {{"--timeout", "TIME", "how long to follow it, e.g. 10m (default: an hour)"}},
          looks,
          op_watch},
-        {"op",
-         "abort",
-         "ask for its undoing",
-         {{"ID", "the operation"}},
-         {},
-         changes_and_waits,
-         op_abort},
+        {"op", "abort", "ask for its undoing", {operation_id}, {}, changes_and_waits, op_abort},
         {"op",
          "resume",
          "try a failed one again from where it failed",
-         {{"ID", "the operation"}},
+         {operation_id},
          {},
          changes_and_waits,
          op_resume},

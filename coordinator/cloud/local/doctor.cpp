@@ -57,16 +57,6 @@ bool has_file_system(std::string_view name) {
     return list.find(fmt::format("/{}.ko", name)) != std::string::npos;
 }
 
-/// The nearest folder above (or at) the path that exists.
-Path existing(Path path) {
-    std::error_code failure;
-    while (!std::filesystem::exists(path, failure) && path.has_parent_path() &&
-           path != path.parent_path()) {
-        path = path.parent_path();
-    }
-    return path;
-}
-
 Finding state_folder(const Path& state_root) {
     struct statfs where{};
     const Path folder = existing(state_root);
@@ -217,6 +207,15 @@ void add_images(const Path& image_root, std::vector<Finding>& all) {
 }
 
 } // namespace
+
+Path existing(Path path) {
+    std::error_code failure;
+    while (!std::filesystem::exists(path, failure) && path.has_parent_path() &&
+           path != path.parent_path()) {
+        path = path.parent_path();
+    }
+    return path;
+}
 
 bool has_capability(std::string_view status, unsigned number) {
     constexpr std::string_view key = "CapEff:\t";
