@@ -108,7 +108,7 @@ void ask_members(Session& session, ApiClient& client, FleetHealth& seen) {
 MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& machine,
                       FleetHealth& seen) {
     MachineHealth health;
-    health.name = machine.name;
+    health.name = machine.label;
     health.id = machine.id;
     health.state = cloud::to_string(machine.state);
     health.wanted_on = machine.wanted_on;

@@ -39,11 +39,11 @@ public:
         JACKDAW_TRY(const auto machines, reach_.machines());
         for (const auto& machine : machines) {
             if (machine.state == cloud::MachineState::on) {
-                samples.push_back(ask(machine.name, [&] { return reach_.of_machine(machine); }));
+                samples.push_back(ask(machine.label, [&] { return reach_.of_machine(machine); }));
             } else {
-                clients_.erase(machine.name);
+                clients_.erase(machine.label);
                 const auto state = cloud::to_string(machine.state);
-                samples.push_back(silent(machine.name, fmt::format("its machine is {}", state)));
+                samples.push_back(silent(machine.label, fmt::format("its machine is {}", state)));
             }
         }
         return samples;
