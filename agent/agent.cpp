@@ -192,9 +192,10 @@ Result<void> Agent::open() {
                 });
             }},
         life_settings);
-    router_ = std::make_unique<Router>(Router::Parts{
-        *life_, *clock_, [this] { return fleet_->members(); },
-        [this] { return fleet_->instances(); }, agent_version, timeline_.get(), &host_});
+    router_ = std::make_unique<Router>(
+        Router::Parts{*life_, *clock_, [this] { return fleet_->members(); },
+                      [this] { return fleet_->instances(); }, agent_version, timeline_.get(),
+                      &host_, settings_.state_folder});
 
     JACKDAW_CHECK(open_sockets());
 

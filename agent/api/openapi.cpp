@@ -80,6 +80,26 @@ constexpr std::string_view schemas_text = R"JSON({
 "Event": {"type": "object", "required": ["sequence", "at", "kind", "weight"], "additionalProperties": false, "properties": {
   "sequence": {"type": "integer"}, "at": {"type": "string"}, "kind": {"type": "string"}, "weight": {"enum": ["info", "warning", "error"]},
   "subject": {"type": "string"}, "text": {"type": "string"}, "operation": {"type": ["string", "null"]}}},
+"Finding": {"type": "object", "required": ["area", "name", "subject", "state", "severity", "cause", "mend"], "additionalProperties": false, "properties": {
+  "area": {"enum": ["host", "fleet", "agent"]}, "name": {"type": "string"}, "subject": {"type": "string"},
+  "state": {"enum": ["ok", "bad", "unknown"]}, "severity": {"enum": ["info", "warning", "error"]},
+  "cause": {"type": "string"}, "mend": {"type": "string", "description": "a command, or what to do"}}},
+"Load": {"type": "object", "required": ["at", "clock_us", "name", "id", "status", "database_process", "database", "work"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "at": {"type": "string"},
+  "clock_us": {"type": "integer", "description": "of a clock that nobody sets: rates are differences by it"},
+  "name": {"type": "string"}, "id": {"type": "string"}, "status": {"type": "string"}, "reason": {"type": "string"}, "role": {"type": "string"},
+  "maintenance_until": {"type": ["string", "null"]}, "pending_restart": {"type": "integer"},
+  "volume": {"type": "object", "properties": {"size_bytes": {"type": "integer"}, "used_bytes": {"type": "integer"}}},
+  "agent": {"type": "object", "properties": {"cpu_us": {"type": "integer"}, "memory_bytes": {"type": "integer"}}},
+  "machine": {"type": "object", "properties": {"memory_bytes": {"type": ["integer", "null"]}, "cores": {"type": ["integer", "null"]}}},
+  "database_process": {"type": "object", "properties": {"pid": {"type": "integer", "description": "0: none; counters begin anew with another one"},
+    "cpu_us": {"type": ["integer", "null"]}, "memory_bytes": {"type": ["integer", "null"]}}},
+  "database": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+    "connections": {"type": ["integer", "null"]}, "connections_max": {"type": ["integer", "null"]}, "running": {"type": ["integer", "null"]},
+    "queries": {"type": ["integer", "null"], "description": "a counter"}, "slow_queries": {"type": ["integer", "null"], "description": "a counter"}}},
+  "work": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+    "operation": {"type": "string"}, "action": {"type": "string"}, "step": {"type": "string"}, "progress": {"type": "number"},
+    "seconds_left": {"type": ["number", "null"]}}}}},
 "Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},

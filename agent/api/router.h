@@ -86,6 +86,7 @@ public:
         std::string version;
         const Timeline* timeline = nullptr; ///< null: none is kept
         Host* host = nullptr;               ///< for logs; thread-safe; null: none are read
+        std::string state_folder{};         ///< for `doctor`; empty: it is not looked at
     };
     explicit Router(Parts parts) : parts_{std::move(parts)} {}
 
@@ -126,7 +127,7 @@ public:
 private:
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
     // One for each row of the table, by subject: router.cpp, router_accounts.cpp,
-    // router_config.cpp.
+    // router_config.cpp, router_observe.cpp, router_health.cpp.
 #define JACKDAW_HANDLER(name)                                                                      \
     [[nodiscard]] Outcome name(const ApiRequest& request, const Target& target) const
     JACKDAW_HANDLER(version);
@@ -164,6 +165,8 @@ private:
     JACKDAW_HANDLER(events);
     JACKDAW_HANDLER(operations);
     JACKDAW_HANDLER(operation);
+    JACKDAW_HANDLER(doctor);
+    JACKDAW_HANDLER(load);
     JACKDAW_HANDLER(abort);
     JACKDAW_HANDLER(resume);
 #undef JACKDAW_HANDLER

@@ -19,6 +19,17 @@ constexpr bool tenant_words = true; ///< statements stand in it, and what may st
 const std::vector<Router::Row>& Router::rows() {
     static const std::vector<Row> all{
         {"GET", "version", &Router::version, "The agent's version", "Version"},
+        {"GET",
+         "doctor",
+         &Router::doctor,
+         "What is well here and what is not, with what mends it",
+         "List of Finding",
+         200,
+         "",
+         {},
+         true},
+        {"GET", "load", &Router::load,
+         "How busy the instance is; counters, of which two make a rate", "Load"},
         {"GET", "openapi.json", &Router::openapi, "This document", "Object"},
 
         {"GET", "instance", &Router::instance, "The instance of this machine", "Instance"},

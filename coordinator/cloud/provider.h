@@ -101,10 +101,12 @@ struct Machine {
 
 /// One requirement, met or not. `mend` is a command line that a person can paste.
 struct Finding {
-    enum class Weight : std::uint8_t { info, warning, required };
+    /// `unknown`: it could not be looked at; `cause` says why.
+    enum class State : std::uint8_t { ok, bad, unknown };
+    enum class Weight : std::uint8_t { info, warning, error };
     std::string name; ///< "loop devices"
-    bool ok = false;
-    Weight weight = Weight::required;
+    State state = State::bad;
+    Weight weight = Weight::error;
     std::string cause;
     std::string mend;
 };
@@ -147,6 +149,10 @@ public:
     /// E-VOLUME-TOO-SMALL, E-DISK-FULL; E-NAME-TAKEN when the tags have a volume of another size.
     [[nodiscard]] virtual Result<Volume> create_volume(const VolumeSpec& spec,
                                                        const Tags& tags) = 0;
+    /// Would volumes have room for so many more bytes now? E-DISK-FULL; changes nothing.
+    [[nodiscard]] virtual Result<void> check_room(std::uint64_t more_bytes, bool overcommit) = 0;
+    /// Why a volume with this file system could not be grown later; empty: it can.
+    [[nodiscard]] virtual std::string growth_trouble(std::string_view filesystem) = 0;
     [[nodiscard]] virtual Result<std::vector<Volume>> volumes() = 0;
     [[nodiscard]] virtual Result<Volume> describe_volume(const std::string& id) = 0;
     /// Grows it under a running machine, too; the same size again is no error, a smaller one is

@@ -1,13 +1,13 @@
 // jackdaw fleet up | gc | destroy
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/handlers.h"
+#include "coordinator/commands/ownership.h"
 #include "coordinator/commands/reach.h"
 
 namespace jackdaw::cli {
@@ -114,39 +114,11 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, named_fleet(session, invocation));
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     const auto journal = reach.journal();
-    std::vector<std::string> orphans; // operations whose things go
-    // By instance name, until all is removed: a create that is run again meanwhile waits its turn.
-    std::map<std::string, UniqueFd> locks;
-    cloud::GcRequest request;
-    request.dry_run = invocation.dry_run;
-    request.owned = [&](const cloud::Tags& tags, bool complete) {
-        auto record = journal.find(tags.operation);
-        if (!record) {
-            return complete; // another operator's, or an old one: what is whole is somebody's
-        }
-        const auto name = record->request.name;
-        auto held = locks.find(name);
-        if (held == locks.end()) {
-            if (auto lock = journal.lock(name)) {
-                held = locks.emplace(name, *std::move(lock)).first;
-                record = journal.find(tags.operation); // who had it may just have ended
-            }
-        }
-        if (!record || !is_orphan(*record, held == locks.end())) {
-            return true;
-        }
-        orphans.push_back(tags.operation);
-        return false;
-    };
-    for (const auto& record : journal.load_all()) {
-        const bool took_over = !record.request.attach_serial.empty();
-        if (took_over && !record.deletion && record.operation.status == "done") {
-            request.owned_volumes.insert(record.volume_id);
-        }
-    }
-    JACKDAW_TRY(const auto items, cloud->provider().collect_garbage(request));
+    Ownership ownership{journal}; // until all is removed
+    JACKDAW_TRY(const auto items,
+                cloud->provider().collect_garbage(ownership.request(invocation.dry_run)));
     if (!invocation.dry_run) {
-        for (const auto& id : orphans) {
+        for (const auto& id : ownership.orphans()) {
             auto record = journal.find(id);
             if (record && is_being_deleted(*record)) {
                 record->deletion->status = "done";

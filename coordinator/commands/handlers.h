@@ -91,6 +91,7 @@ JACKDAW_HANDLER(completion_script);
 JACKDAW_HANDLER(manual);
 JACKDAW_HANDLER(help);
 
+JACKDAW_HANDLER(top);
 JACKDAW_HANDLER(doctor);
 JACKDAW_HANDLER(explain);
 JACKDAW_HANDLER(version);

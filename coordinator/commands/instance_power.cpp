@@ -135,6 +135,7 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
     // The agent first: a volume that grew under a machine that is off would have nobody to tell.
     JACKDAW_TRY(auto client, reach.of_machine(machine));
     if (invocation.dry_run) {
+        JACKDAW_CHECK(cloud->provider().check_room(size - volume.size_bytes, false));
         return would(session, invocation,
                      {fmt::format("extend volume {} from {} to {}", volume.id,
                                   format_size(volume.size_bytes), format_size(size)),

@@ -263,9 +263,18 @@ Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
     if (all.size() == 1) {
         return all.front().label;
     }
-    return Error{Errc::invalid,
-                 all.empty() ? "the fleet has no instance" : "the fleet has several instances"}
-        .with_hint("say which one: --instance NAME");
+    if (all.empty()) {
+        return Error{Errc::not_found, "the fleet has no instance"}.with_hint(
+            "`jackdaw instance create` makes one");
+    }
+    constexpr std::size_t told_max = 10;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(all.size(), told_max); ++i) {
+        names += (i == 0 ? "" : ", ") + all[i].label;
+    }
+    return Error{Errc::invalid, "the fleet has several instances, and none is named"}.with_hint(
+        fmt::format("name one before the rest, or with --instance: {}{}", names,
+                    all.size() > told_max ? ", …" : ""));
 }
 
 bool Reach::has_instance(const std::string& name) {

@@ -21,6 +21,8 @@ public:
     /// Newest first, at most 10,000. A file that cannot be read is passed over: it is no reason to
     /// refuse the others.
     [[nodiscard]] std::vector<CreateRecord> load_all() const;
+    /// Paths of those that load_all() passes over.
+    [[nodiscard]] std::vector<std::string> unreadable() const;
     [[nodiscard]] std::optional<CreateRecord> find(const std::string& operation_id) const;
     /// The newest of this instance name, as it is called now.
     [[nodiscard]] std::optional<CreateRecord> newest_of(const std::string& name) const;
@@ -29,6 +31,7 @@ public:
     [[nodiscard]] Result<UniqueFd> lock(const std::string& name) const;
 
 private:
+    [[nodiscard]] std::vector<std::filesystem::path> files() const; ///< newest first
     std::filesystem::path folder_;
 };
 

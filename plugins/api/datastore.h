@@ -143,7 +143,9 @@ public:
     /// the local socket. Idempotent; ok when looked at and found so.
     virtual Result<void> secure(const Call& call) = 0;
 
-    /// A few questions every few seconds. An engine without accounts of its own has nothing to
+    /// A few questions every few seconds; changes nothing. A tenant with all rights can drop the
+    /// agent's own account: what is open then goes on, the next session does not and gets
+    /// `not_allowed`. An engine without accounts of its own has nothing to
     /// tell.
     virtual Result<Examination> examine(const Call& /*call*/) { return Examination{}; }
     /// Makes the agent's own account again what the files of render() make it at a start, and

@@ -178,6 +178,17 @@ std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request
         }
         return items;
     };
+    if (path == "/v1/doctor") {
+        return list_of("Finding", shapes(agent.findings));
+    }
+    if (path == "/v1/load") {
+        if (!agent.load) {
+            return missing("no load is told");
+        }
+        agent.load->clock_us += 1'000'000;
+        *agent.load->database->queries += 20;
+        return ApiResponse{200, proto::to_json(*agent.load)};
+    }
     if (path == "/v1/users" && get) {
         Json items = Json::array();
         for (const auto& [key, user] : agent.users) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <sstream>
+#include <stdexcept>
 #include <utility>
 
 namespace jackdaw::cli::fakes {
@@ -176,6 +178,9 @@ private:
                        ? ApiResponse{200, proto::list_json("Member", std::move(items), "t")}
                        : ApiResponse{404, nullptr};
         }
+        if (get && path == "/v1/version") {
+            return {200, Json{{"apiVersion", proto::api_version}, {"version", JACKDAW_VERSION}}};
+        }
         if (get && path == "/v1/operations") {
             Json items = Json::array();
             for (const auto& [id, one] : agent.operations) {
@@ -315,8 +320,9 @@ public:
     [[nodiscard]] std::string_view name() const noexcept override { return "fake"; }
     Result<std::vector<cloud::Finding>> doctor() override {
         return std::vector<cloud::Finding>{
-            {"loop devices", true, cloud::Finding::Weight::required, "", ""},
-            {"root", false, cloud::Finding::Weight::required, "uid 1000", "sudo jackdaw"}};
+            {"loop devices", cloud::Finding::State::ok, cloud::Finding::Weight::error, "", ""},
+            {"root", cloud::Finding::State::bad, cloud::Finding::Weight::error, "uid 1000",
+             "sudo jackdaw"}};
     }
     Result<cloud::Network> ensure_network(const std::string&) override {
         world_.moment("network");
@@ -326,6 +332,15 @@ public:
         return std::optional{cloud::Network{"10.9.0.0/24", "10.9.0.1", true}};
     }
     Result<void> delete_network() override { return ok(); }
+    Result<void> check_room(std::uint64_t more_bytes, bool overcommit) override {
+        if (!overcommit && more_bytes > world_.room_bytes) {
+            return Error{Code::disk_full, "no room"};
+        }
+        return ok();
+    }
+    std::string growth_trouble(std::string_view filesystem) override {
+        return filesystem == "ext4" ? "an ext4 volume cannot grow here" : "";
+    }
     Result<cloud::Volume> create_volume(const cloud::VolumeSpec& spec,
                                         const cloud::Tags& tags) override {
         world_.volume_specs.push_back(spec);
@@ -518,7 +533,17 @@ std::optional<int> World::jackdaw(std::vector<std::string> words) {
             return 0;
         }};
     try {
-        return run(session, words);
+        const int status = run(session, words);
+        const auto output = std::ranges::find(words, "-o");
+        if (output != words.end() && output + 1 != words.end() && *(output + 1) == "json") {
+            std::istringstream lines{terminal.stderr_text}; // a program reads it: JSON, or nothing
+            for (std::string line; std::getline(lines, line);) {
+                if (!Json::parse(line).is_object()) {
+                    throw std::logic_error{"no JSON object on stderr: " + line};
+                }
+            }
+        }
+        return status;
     } catch (const Killed&) {
         return std::nullopt;
     }

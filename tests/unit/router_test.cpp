@@ -110,6 +110,9 @@ TEST_CASE("every route answers") {
     Api api;
     CHECK(api.get("/v1/version").at("version") == "0.0.1-test");
     CHECK(api.failure("GET", "/v1/instance") == "404 E-NOT-FOUND");
+    CHECK(api.failure("GET", "/v1/load") == "404 E-NOT-FOUND");
+    CHECK(api.get("/v1/doctor").at("kind") ==
+          "FindingList"); // an agent without one has findings, too
 
     auto body = Api::spec_body();
     body["operation_id"] = operation_id;
@@ -130,7 +133,30 @@ TEST_CASE("every route answers") {
     CHECK(api.get("/v1/members/a1").at("name") == "db1");
     CHECK(api.failure("GET", "/v1/members/nobody") == "404 E-NOT-FOUND");
 
+    const auto load = api.get("/v1/load");
+    CHECK(load.at("kind") == "Load");
+    CHECK(load.at("name") == "db1");
+    CHECK(load.at("machine").at("cores").get<int>() > 0);
+    CHECK(load.at("database").is_null()); // this engine counts nothing
+    CHECK(load.at("agent").at("memory_bytes").get<std::uint64_t>() > 0);
+    CHECK(api.get("/v1/load").at("clock_us").get<std::uint64_t>() >
+          load.at("clock_us").get<std::uint64_t>());
+    const auto state_of = [&](const char* name) {
+        const auto list = api.get("/v1/doctor");
+        for (const auto& one : list.at("items")) {
+            if (one.at("name") == name) {
+                return one.at("state").get<std::string>();
+            }
+        }
+        return std::string{"not there"};
+    };
+    CHECK(state_of("database") == "ok");
+    CHECK(state_of("agent's account") == "ok");
+
     CHECK(api.change("POST", "/v1/instance/stop").action == "instance.stop");
+    CHECK(state_of("database") == "bad");
+    CHECK(state_of("agent's account") == "unknown");
+    CHECK(api.get("/v1/load").at("status") == "stopped");
     CHECK(api.failure("GET", "/v1/databases") == "503 E-DATABASE-DOWN");
     CHECK(api.change("POST", "/v1/instance/start").action == "instance.start");
     CHECK(api.change("POST", "/v1/instance/restart", {{"force", true}}).action ==
