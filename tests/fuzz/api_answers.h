@@ -22,8 +22,8 @@ inline void check_error_body(int status, const agent::Json& body) {
 }
 
 inline bool is_known_status(int status) {
-    constexpr std::array known{200, 202, 400, 403, 404, 405, 409,
-                               413, 422, 431, 500, 503, 504, 507};
+    constexpr std::array known{200, 202, 400, 403, 404, 405, 408, 409, 413,
+                               415, 417, 422, 431, 500, 503, 504, 507};
     return std::ranges::find(known, status) != known.end();
 }
 
