@@ -1,6 +1,7 @@
 #include "agent/settings.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,10 @@ const std::vector<Row>& rows() {
          "Root-owned folder of the datastore drivers."},
         {"listen", "ADDR:PORT", &Settings::listen, 0, 0,
          "Where gossip (UDP) and the channel (TCP) listen; one port number for both."},
+        {"metrics-listen", "ADDR:PORT", &Settings::metrics_listen, 0, 0,
+         "Where /metrics, /healthz and /readyz are told, by TCP and to whoever can connect: a "
+         "loopback "
+         "address, one of this machine's, or \"*:PORT\" for all of them. Off by default."},
         {"advertise", "ADDR", &Settings::advertise, 0, 0,
          "Address that peers and clients use; by default the machine file's, then the one listened "
          "on."},
@@ -125,6 +130,12 @@ Result<void> validate(const Settings& settings) {
     if (listen.port == 0) {
         return Error{Errc::invalid, "'listen' needs a port other than 0: peers must know it"};
     }
+    if (!settings.metrics_listen.empty()) {
+        JACKDAW_TRY(const auto metrics, parse_metrics_listen(settings.metrics_listen));
+        if (metrics.port == listen.port) {
+            return Error{Errc::invalid, "'metrics-listen' has the port of 'listen'"};
+        }
+    }
     for (const auto& seed : settings.seeds) {
         JACKDAW_CHECK(parse_host_port(seed));
     }
@@ -192,6 +203,37 @@ Result<HostPort> parse_host_port(const std::string& text) {
         }
     }
     return Error{Errc::invalid, fmt::format("'{}' is not ADDRESS:PORT", text.substr(0, 80))};
+}
+
+Result<HostPort> parse_metrics_listen(const std::string& text) {
+    const bool everywhere = text.starts_with("*:");
+    auto parsed = parse_host_port(everywhere ? "0.0.0.0" + text.substr(1) : text);
+    if (!parsed || parsed->port == 0) {
+        return Error{Errc::invalid,
+                     fmt::format("'metrics-listen' is ADDRESS:PORT or *:PORT, not '{}'",
+                                 text.substr(0, 80))};
+    }
+    in6_addr address{};
+    const auto bare =
+        parsed->host.starts_with('[') ? parsed->host.substr(1, parsed->host.size() - 2) : "";
+    const bool v6 = ::inet_pton(AF_INET6, bare.c_str(), &address) == 1;
+    if (v6 && IN6_IS_ADDR_V4MAPPED(&address)) {
+        return Error{Errc::invalid, "'metrics-listen' is an IPv4 address written as IPv6"}
+            .with_hint("write it as IPv4");
+    }
+    const bool any = parsed->host == "0.0.0.0" || (v6 && IN6_IS_ADDR_UNSPECIFIED(&address));
+    if (any && !everywhere) {
+        return Error{Errc::invalid,
+                     fmt::format("'metrics-listen' is every address of this machine: '{}'", text)}
+            .with_hint(fmt::format("if that is meant, write \"*:{}\"", parsed->port));
+    }
+    return parsed;
+}
+
+std::uint16_t metrics_port_to_open(const Settings& settings) {
+    const auto where = parse_metrics_listen(settings.metrics_listen);
+    const bool stays_here = !where || where->host.starts_with("127.") || where->host == "[::1]";
+    return stays_here ? std::uint16_t{0} : where->port;
 }
 
 Result<CommandLine> parse_command_line(int argc, const char* const* argv) {

@@ -1,5 +1,6 @@
 #include "agent/api/http_connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ constexpr std::uint32_t no_uid = ~0U;
 constexpr std::chrono::milliseconds alive_period{10'000}; ///< of a silent stream
 /// Read ahead of what is parsed: a head and a piece of what follows it.
 constexpr std::size_t buffer_bytes_max = 16 * 1024;
+constexpr std::size_t drained_bytes_max = std::size_t{1} << 20U; ///< of one who was refused
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
 ApiResponse refused(int status, Error error) {
@@ -95,6 +97,7 @@ std::string http_head(const ApiResponse& response, std::size_t body_bytes, bool 
 HttpConnection::HttpConnection(Socket socket, HttpShared& shared, ConnectionBook::Id id,
                                ConnectionBook::Owner owner)
     : socket_{std::move(socket)},
+      fd_{socket_.native_handle()},
       shared_{shared},
       id_{id},
       owner_{owner},
@@ -111,11 +114,18 @@ void HttpConnection::end(const ApiResponse& why) {
     ended_ = true;
     if (!answered_) {
         const auto words = http_head(why, why.body.size(), false, 11) + why.body;
-        (void)::send(socket_.native_handle(), words.data(), words.size(),
-                     MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)::send(fd_, words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    if (stream_wait_ != nullptr) {
+        stream_wait_->cancel();
     }
     // Wakes whoever waits to read or to write; a peer that has closed first is no failure.
-    (void)::shutdown(socket_.native_handle(), SHUT_RDWR);
+    (void)::shutdown(fd_, SHUT_RDWR);
+}
+
+bool HttpConnection::is_left() const {
+    pollfd look{fd_, 0, 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 bool HttpConnection::hold(std::size_t bytes) {
@@ -133,7 +143,7 @@ asio::awaitable<Result<void>> HttpConnection::run() {
     for (bool keep = true; keep && !ended_;) {
         keep = co_await exchange();
     }
-    (void)::shutdown(socket_.native_handle(), SHUT_RDWR); // the peer may have closed first
+    (void)::shutdown(fd_, SHUT_RDWR); // the peer may have closed first
     co_return ok();
 }
 
@@ -172,7 +182,7 @@ asio::awaitable<bool> HttpConnection::read_body(Parser& parser) {
     if (!hold(static_cast<std::size_t>(bytes))) {
         auto busy = refused(503, Error{Errc::busy, "too many long requests at a time"}.with_hint(
                                      "nothing was done; try again"));
-        co_await send(std::move(busy), false);
+        co_await refuse(std::move(busy));
         co_return false;
     }
     const auto expects = parser.get()[http::field::expect];
@@ -180,7 +190,7 @@ asio::awaitable<bool> HttpConnection::read_body(Parser& parser) {
         auto failed = refused(
             417, Error{Errc::invalid, "an Expect header that is not 100-continue"}.with_hint(
                      "send the request without it"));
-        co_await send(std::move(failed), false);
+        co_await refuse(std::move(failed));
         co_return false;
     }
     if (!expects.empty() && version_ >= 11 && buffer_.size() == 0) {
@@ -219,7 +229,24 @@ asio::awaitable<void> HttpConnection::refuse_read(boost::system::error_code why)
             431, Error{Errc::invalid, "the request's line and headers are too long"}.with_hint(
                      fmt::format("at most {} bytes", shared_.limits.header_bytes_max)));
     }
+    co_await refuse(std::move(response));
+}
+
+/// A close with bytes unread resets a TCP connection, and the peer would not see the answer
+/// (RFC 9112, section 9.6).
+asio::awaitable<void> HttpConnection::refuse(ApiResponse response) {
     co_await send(std::move(response), false);
+    became(ConnectionState::closing);
+    (void)hold(0);
+    (void)::shutdown(fd_, SHUT_WR);
+    std::array<char, 4096> away{};
+    for (std::size_t left = drained_bytes_max; left > 0 && !ended_;) {
+        const auto [ec, size] = co_await socket_.async_read_some(asio::buffer(away), as_result);
+        if (ec) {
+            co_return;
+        }
+        left -= std::min(left, size);
+    }
 }
 
 /// What is wrong about a request before anybody looks at what it asks.
@@ -277,6 +304,7 @@ asio::awaitable<bool> HttpConnection::answer(Request request) {
             response.allow = "GET";
         } else if (shared_.book.begin_stream(id_, http_now_ms())) {
             (void)co_await send_stream(*std::move(stream));
+            stream_wait_ = nullptr;
             co_return false;
         } else {
             response = refused(503, Error{Errc::busy, "too many streams at a time"}.with_hint(
@@ -327,6 +355,7 @@ asio::awaitable<bool> HttpConnection::send_part(std::string text) {
 
 asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
     asio::steady_timer changed{co_await asio::this_coro::executor};
+    stream_wait_ = &changed;
     bool dirty = true;
     const auto watch = shared_.hub.watch(stream.watch, [&] {
         dirty = true;
@@ -337,6 +366,9 @@ asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
     auto silent_since = std::chrono::steady_clock::now();
     for (;;) {
         bool ended = false;
+        if (ended_) {
+            co_return ok();
+        }
         if (dirty || stream.poll.count() > 0) {
             dirty = false;
             auto work = [&] { return stream.next(ended); };

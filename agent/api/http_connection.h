@@ -31,6 +31,8 @@ public:
     /// Wakes run(), which returns soon. `why` is said where nothing was answered yet: behind an
     /// answer it could be taken for the next one. Does not wait.
     void end(const ApiResponse& why);
+    /// Whether the peer has closed both directions.
+    [[nodiscard]] bool is_left() const;
 
 private:
     using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
@@ -41,6 +43,8 @@ private:
     /// The rest of a request whose head is there; false: it was refused.
     asio::awaitable<bool> read_body(Parser& parser);
     asio::awaitable<bool> answer(Request request);
+    /// Says no to one who may still be sending.
+    asio::awaitable<void> refuse(ApiResponse response);
     asio::awaitable<void> refuse_read(boost::system::error_code why);
     asio::awaitable<bool> send(ApiResponse response, bool keep, bool is_head = false);
     asio::awaitable<Result<void>> send_stream(Stream stream);
@@ -51,6 +55,7 @@ private:
     void became(ConnectionState state);
 
     Socket socket_;
+    int fd_; ///< the socket's
     HttpShared& shared_;
     ConnectionBook::Id id_;
     ConnectionBook::Owner owner_;
@@ -58,6 +63,7 @@ private:
     unsigned version_ = 11; ///< of the request in hand
     bool answered_ = false; ///< something was written
     bool ended_ = false;
+    asio::steady_timer* stream_wait_ = nullptr; ///< what its stream sleeps by
 };
 
 /// The milliseconds that the book counts by.

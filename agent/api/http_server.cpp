@@ -19,6 +19,9 @@ namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds sweep_period{1}; ///< how late an end may come
+/// One in so many of the places is filled in one go. Who was let in has several turns to say what
+/// he wants before a flood behind him could have pushed him out.
+constexpr std::size_t accept_share = 8;
 
 int family_of(int listener) {
     sockaddr_storage address{};
@@ -83,7 +86,7 @@ HttpLimits HttpLimits::of(HttpAudience audience) {
         return limits;
     }
     const bool pollers = audience == HttpAudience::pollers;
-    limits.connections.connections_max = pollers ? 64 : 256;
+    limits.connections.connections_max = 512;
     limits.connections.streams_max = pollers ? 0 : 32;
     limits.connections.working_max = pollers ? 8 : 32;
     limits.connections.bytes_max = std::size_t{8} << 20U;
@@ -105,6 +108,15 @@ void HttpShared::make_room(const std::vector<ConnectionBook::Id>& connections) {
     }
 }
 
+void HttpShared::end_left_streams() {
+    for (const auto& [id, connection] : open) {
+        const auto* const entry = book.find(id);
+        if (entry != nullptr && entry->is_stream && connection->is_left()) {
+            connection->end({});
+        }
+    }
+}
+
 HttpServer::HttpServer(asio::any_io_executor executor, UniqueFd listener, HttpAudience audience,
                        Parts parts)
     : HttpServer{std::move(executor), std::move(listener), audience, parts,
@@ -123,6 +135,7 @@ HttpServer::HttpServer(asio::any_io_executor executor, UniqueFd listener, HttpAu
               ConnectionBook{limits.connections}} {
     const int family = family_of(listener.get());
     acceptor_.assign(Protocol{family, 0}, listener.release());
+    acceptor_.non_blocking(true);
 }
 
 asio::awaitable<Result<void>> HttpServer::run() {
@@ -148,25 +161,38 @@ asio::awaitable<Result<void>> HttpServer::run() {
             }
             continue;
         }
-        const int fd = socket.native_handle();
-        const auto owner =
-            shared_.audience == HttpAudience::pollers ? peer_machine(fd) : peer_uid(fd);
-        std::vector<ConnectionBook::Id> going;
-        const auto id = shared_.book.enter(owner, http_now_ms(), going);
-        shared_.make_room(going);
-        if (!id) {
-            const auto why = too_many();
-            const auto words = http_head(why, why.body.size(), false, 11) + why.body;
-            (void)::send(fd, words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-            continue; // closed by its destructor
+        // The loop comes by here once for each turn that every connection has; whoever waits to be
+        // let in must not wait a turn for each one before him.
+        admit(std::move(socket), scope);
+        for (auto more = shared_.limits.connections.connections_max / accept_share; more > 0;
+             --more) {
+            acceptor_.accept(socket, ec);
+            if (ec) { // mostly that nobody waits any more; what else it is, the next wait tells
+                break;
+            }
+            admit(std::move(socket), scope);
         }
-        if (shared_.book.size() == 1) {
-            sweep_.cancel(); // it sleeps while nobody is there
-        }
-        scope.spawn("http.connection", serve(std::move(socket), *id, owner));
     }
     scope.request_stop();
     co_return co_await scope.join();
+}
+
+void HttpServer::admit(Protocol::socket socket, runtime::TaskScope& scope) {
+    const int fd = socket.native_handle();
+    const auto owner = shared_.audience == HttpAudience::pollers ? peer_machine(fd) : peer_uid(fd);
+    std::vector<ConnectionBook::Id> going;
+    const auto id = shared_.book.enter(owner, http_now_ms(), going);
+    shared_.make_room(going);
+    if (!id) {
+        const auto why = too_many();
+        const auto words = http_head(why, why.body.size(), false, 11) + why.body;
+        (void)::send(fd, words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        return; // closed by its destructor
+    }
+    if (shared_.book.size() == 1) {
+        sweep_.cancel(); // it sleeps while nobody is there
+    }
+    scope.spawn("http.connection", serve(std::move(socket), *id, owner));
 }
 
 asio::awaitable<Result<void>> HttpServer::serve(Protocol::socket socket, ConnectionBook::Id id,
@@ -188,6 +214,7 @@ asio::awaitable<Result<void>> HttpServer::sweep() {
         if (state.cancelled() != asio::cancellation_type::none) {
             co_return ok();
         }
+        shared_.end_left_streams();
         if (const auto over = shared_.book.take_overdue(http_now_ms()); !over.empty()) {
             shared_.end(over, too_slow());
         }

@@ -22,6 +22,7 @@
 #include "agent/core/connection_book.h"
 #include "proto/base/error.h"
 #include "proto/base/unique_fd.h"
+#include "proto/runtime/task_scope.h"
 
 namespace jackdaw::agent {
 
@@ -59,6 +60,8 @@ struct HttpShared {
     /// Ends these, which the book has forgotten already; `why` is told to whom it is no false
     /// answer.
     void end(const std::vector<ConnectionBook::Id>& connections, const ApiResponse& why);
+    /// A silent stream is not written to for seconds, and so does not see its reader go.
+    void end_left_streams();
     /// Ends those that had to make room for another.
     void make_room(const std::vector<ConnectionBook::Id>& connections);
 };
@@ -86,6 +89,7 @@ private:
     asio::awaitable<Result<void>> serve(Protocol::socket socket, ConnectionBook::Id id,
                                         ConnectionBook::Owner owner);
     asio::awaitable<Result<void>> sweep();
+    void admit(Protocol::socket socket, runtime::TaskScope& scope);
 
     asio::basic_socket_acceptor<Protocol> acceptor_;
     asio::steady_timer sweep_;

@@ -34,9 +34,13 @@ constexpr std::string_view schemas_text = R"JSON({
   "database_process": {"type": "object", "properties": {"pid": {"type": "integer"}, "since": {"type": ["string", "null"]}, "restarts": {"type": "integer"}}},
   "pending_restart": {"type": "array", "items": {"type": "string"}},
   "maintenance": {"type": ["object", "null"], "properties": {"until": {"type": "string"}, "by": {"type": "string"}}},
+  "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Warning"}},
   "protect": {"type": "boolean"},
   "connection": {"type": "object", "properties": {"uri": {"type": ["string", "null"]}, "ca": {"type": ["string", "null"]}, "note": {"type": ["string", "null"]}}},
   "created_at": {"type": ["string", "null"]}}},
+"Warning": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
+  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts"]}, "since": {"type": ["string", "null"]},
+  "text": {"type": ["string", "null"]}, "mend": {"type": ["string", "null"], "description": "what mends it"}}},
 "InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "properties": {
   "name": {"type": "string"}, "id": {"type": "string", "format": "uuid"}, "fleet": {"type": "string"},
   "datastore": {"type": "string"}, "version": {"type": "string"}, "volume_size_bytes": {"type": "integer"},
@@ -68,7 +72,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "error": {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]}}},
 "Log": {"type": "object", "required": ["name", "enabled"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "enabled": {"type": "boolean"}, "enabled_by": {"type": "string"}, "size_bytes": {"type": "integer"},
-  "size_bytes_max": {"type": "integer"}, "kept": {"type": "integer"}, "changed_at": {"type": "string"}}},
+  "size_bytes_max": {"type": "integer"}, "kept": {"type": "integer"}, "changed_at": {"type": "string"},
+  "refused": {"type": "string", "description": "why it is not read: what stands in its place"}}},
 "LogLines": {"type": "object", "required": ["name", "lines", "cursor"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"},
   "lines": {"type": "array", "items": {"type": "string"}}, "cursor": {"type": "string"}, "is_cut": {"type": "boolean"}}},
@@ -118,7 +123,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "min": {"type": ["string", "null"]}, "max": {"type": ["string", "null"]}, "step": {"type": ["string", "null"]},
   "allowed": {"type": "array", "items": {"type": "string"}}, "restart": {"type": "boolean"}, "settable": {"type": "boolean"},
   "current": {"type": "string"}, "default": {"type": "string"}, "configured": {"type": ["string", "null"]},
-  "pending": {"type": "boolean"}, "source": {"type": "string"}, "from": {"type": "string"}, "text": {"type": "string"}}},
+  "pending": {"type": "boolean"}, "source": {"type": "string"}, "from": {"type": "string"},
+  "formula": {"type": "string", "description": "how the agent computes it from the machine"}, "text": {"type": "string"}}},
 "ParameterChange": {"type": "object", "additionalProperties": false, "properties": {
   "set": {"type": "object", "additionalProperties": {"type": "string"}},
   "unset": {"type": "array", "items": {"type": "string"}}}}

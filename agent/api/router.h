@@ -53,7 +53,7 @@ struct ApiResponse {
 [[nodiscard]] int http_status(Errc reaction) noexcept;
 
 /// A target split and percent-decoded (RFC 3986, sections 2.1 and 3.4). `invalid` for a bad escape,
-/// NUL, more than 8 segments or 16 parameters.
+/// NUL, what is not UTF-8, more than 8 segments or 16 parameters.
 struct Target {
     std::vector<std::string> segments;
     std::map<std::string, std::string> query;
@@ -138,6 +138,7 @@ private:
     JACKDAW_HANDLER(grow);
     JACKDAW_HANDLER(protect);
     JACKDAW_HANDLER(rename);
+    JACKDAW_HANDLER(repair);
     JACKDAW_HANDLER(pause);
     JACKDAW_HANDLER(instances);
     JACKDAW_HANDLER(members);
@@ -169,7 +170,9 @@ private:
     [[nodiscard]] ApiResponse metrics() const;
     [[nodiscard]] std::optional<Stream> log_stream(const Target& target) const;
     [[nodiscard]] Stream operation_stream(std::string id) const;
-    [[nodiscard]] Stream timeline_stream(std::uint64_t after) const;
+    [[nodiscard]] Stream
+    timeline_stream(std::uint64_t after,
+                    std::function<bool(const proto::EventShape& entry)> is_wanted) const;
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,
                                  proto::Json arguments) const;
     [[nodiscard]] Outcome accepted(const Life::Submitted& submitted) const;

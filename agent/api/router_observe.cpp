@@ -10,6 +10,7 @@
 
 #include "agent/api/router_parts.h"
 #include "agent/logs.h"
+#include "proto/base/ids.h"
 #include "proto/wire/datastore_json.h"
 #include "proto/wire/open_metrics.h"
 
@@ -118,7 +119,17 @@ Router::Outcome Router::logs(const ApiRequest& request, const Target& /*target*/
                 request.deadline);
             shape.enabled = enabled && enabled->get<bool>(); // a stopped server writes none
         }
-        JACKDAW_TRY(shape.size_bytes, log_size(*parts_.host, file));
+        // What stands in one log's place hides no other log.
+        const auto fact = look_at_log(*parts_.host, file);
+        if (fact) {
+            shape.size_bytes = fact->size_bytes;
+            shape.changed_at = fact->changed_at_ms ? rfc3339(*fact->changed_at_ms) : "";
+        } else if (fact.error().code() == Errc::not_allowed ||
+                   fact.error().code() == Errc::busy) { // a lease of its owner
+            shape.refused = fact.error().to_string();
+        } else {
+            return fact.error().clone();
+        }
         items.push_back(proto::to_json(shape));
     }
     return answer(proto::list_json("Log", std::move(items), as_of()));

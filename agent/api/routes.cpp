@@ -5,6 +5,12 @@ namespace jackdaw::agent {
 namespace {
 
 constexpr Router::Parameter host{"host", "string", "of the account (default: %)"};
+constexpr Router::Parameter event_kind{"kind", "string",
+                                       "only this one, or all of \"volume\" and such"};
+constexpr Router::Parameter event_weight{"weight", "string",
+                                         "only this one and graver: info, warning or error"};
+constexpr Router::Parameter event_since{"since", "string",
+                                        "only from this time on (RFC 3339, UTC)"};
 constexpr std::string_view change = "Operation";
 constexpr bool tenant_words = true; ///< statements stand in it, and what may stand in those
 
@@ -35,6 +41,8 @@ const std::vector<Router::Row>& Router::rows() {
          "Size"},
         {"POST", "instance/protect", &Router::protect, "Refuse its deletion", change, 202},
         {"POST", "instance/unprotect", &Router::protect, "Allow its deletion", change, 202},
+        {"POST", "instance/repair", &Router::repair,
+         "Make the agent's own account in the database again what it must be", change, 202},
         {"POST", "instance/rename", &Router::rename,
          "Give it another name; its id, its address and its machine stay", change, 202, "Name"},
         {"POST", "instance/pause", &Router::pause,
@@ -152,7 +160,10 @@ const std::vector<Router::Row>& Router::rows() {
          200,
          "",
          {{"limit", "integer", "at most so many (default: the newest 100)"},
-          {"after", "integer", "only those behind this sequence number"}}},
+          {"after", "integer", "only those behind this sequence number"},
+          event_kind,
+          event_weight,
+          event_since}},
         {"GET",
          "events/stream",
          &Router::events,
@@ -160,7 +171,7 @@ const std::vector<Router::Row>& Router::rows() {
          "Stream",
          200,
          "",
-         {{"after", "integer", "a sequence number"}}},
+         {{"after", "integer", "a sequence number"}, event_kind, event_weight, event_since}},
 
         {"GET",
          "operations",

@@ -169,6 +169,7 @@ std::vector<ConnectionBook::Id> ConnectionBook::take_overdue(std::int64_t now_ms
         case State::receiving: return limits_.receiving_ms;
         case State::writing: return limits_.writing_ms;
         case State::idle: return limits_.idle_ms;
+        case State::closing: return limits_.closing_ms;
         case State::working:
         case State::streaming: break;
         }

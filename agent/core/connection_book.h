@@ -30,6 +30,7 @@ enum class ConnectionState : std::uint8_t {
     writing,   ///< its answer, or a part of its stream, is on the way
     idle,      ///< between two requests
     streaming, ///< listens to events
+    closing,   ///< was refused: what it still sends is thrown away, so that it reads why
 };
 
 struct ConnectionLimits {
@@ -42,6 +43,7 @@ struct ConnectionLimits {
     std::int64_t receiving_ms = 30'000;
     std::int64_t writing_ms = 60'000;
     std::int64_t idle_ms = 60'000;
+    std::int64_t closing_ms = 2'000;
 };
 
 class ConnectionBook {

@@ -131,6 +131,7 @@ proto::Instance Life::compose() const {
         view.maintenance_until = rfc3339(facts.maintenance_until_ms);
         view.maintenance_by = facts.maintenance_by;
     }
+    view.warnings = concerns_.warnings();
     view.created_at = spec.created_at;
     if (slot_.driver != nullptr) {
         view.connection_uri = slot_.driver->connection_uri(spec.address, view.port);

@@ -56,7 +56,7 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
                             status.exit_status
                                 ? fmt::format("it ended with status {}", *status.exit_status)
                                 : fmt::format("signal {} ended it", status.signal),
-                            complaint_of(output))};
+                            complaint_of(output, context.slot.driver.get()))};
         }
         auto adopted = [&] {
             const std::lock_guard speech{context.slot.speech};
@@ -401,6 +401,17 @@ Result<void> rename_instance(StepContext& context) {
     }
     spec.name = std::move(name);
     return context.state.set_spec(std::move(spec));
+}
+
+Result<void> repair_access(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    JACKDAW_CHECK(need_running(context.state));
+    JACKDAW_CHECK(
+        speak(context, [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<void> {
+            JACKDAW_CHECK(driver.adopt(call, context.slot.place));
+            return driver.repair(call);
+        }));
+    return context.host.sync_volume();
 }
 
 Result<void> undo_rename_instance(StepContext& context) {

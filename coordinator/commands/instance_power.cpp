@@ -1,5 +1,5 @@
 // jackdaw instance start | stop | restart | protect | unprotect | resize | pause |
-// resume: what an agent does by itself, or nearly.
+// resume | repair: what an agent does by itself, or nearly.
 
 #include <fmt/format.h>
 
@@ -101,6 +101,13 @@ Result<int> instance_resume(Session& session, const Invocation& invocation) {
     const auto name = invocation.text("NAME");
     return ask_agent(session, invocation, "resume",
                      fmt::format("the maintenance of instance '{}' has ended", name), nullptr,
+                     "jackdaw instance show " + name);
+}
+
+Result<int> instance_repair(Session& session, const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
+    return ask_agent(session, invocation, "repair",
+                     fmt::format("the agent's account in '{}' is what it must be", name), nullptr,
                      "jackdaw instance show " + name);
 }
 

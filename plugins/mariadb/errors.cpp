@@ -113,6 +113,8 @@ bool is_connection_limit(unsigned number) noexcept {
     return number == ER_CON_COUNT_ERROR || number == ER_TOO_MANY_USER_CONNECTIONS;
 }
 
+static_assert(access_denied_error == ER_ACCESS_DENIED_ERROR);
+
 bool is_access_denied(unsigned number) noexcept {
     return number == ER_ACCESS_DENIED_ERROR || number == ER_ACCESS_DENIED_NO_PASSWORD_ERROR ||
            number == ER_HOST_NOT_PRIVILEGED;

@@ -1,6 +1,6 @@
 // Arbitrary bytes of a client at the agent's socket: Beast's parser under the server's limits, the
-// Router behind it, and what comes back as our own client reads it. The first byte says whose
-// socket it is and in what pieces the rest arrives.
+// Router behind it, and what comes back as our own client reads it. The first byte says in what
+// pieces the rest arrives, and at which of the sockets.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -87,9 +87,15 @@ std::string talk(asio::io_context& io, int client, std::string_view bytes, std::
     }
 }
 
-/// Every answer must be whole and mean something to our own client.
-void check(std::string_view said) {
+/// Every answer must be whole and mean something to our own client. One to HEAD has a length and no
+/// body, which only who asked can know: behind it nothing is looked at.
+void check(std::string_view said, bool has_head) {
+    constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     while (!said.empty()) {
+        if (said.starts_with(go_on)) {
+            said.remove_prefix(go_on.size());
+            continue;
+        }
         std::string body;
         cli::HttpReader reader{[&](std::string_view part) -> Result<void> {
             body += part;
@@ -103,7 +109,7 @@ void check(std::string_view said) {
         }
         said.remove_prefix(used);
         require(fuzz::is_known_status(reader.status()));
-        if (is_stream) {
+        if (is_stream || has_head) {
             return;
         }
         require(reader.complete());
@@ -120,8 +126,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static fuzz::ApiWorld world;
     static asio::thread_pool pool{1};
     static agent::EventHub hub;
-    static constexpr std::array audiences{agent::HttpAudience::admin, agent::HttpAudience::everyone,
-                                          agent::HttpAudience::pollers};
     if (size == 0) {
         return 0;
     }
@@ -129,7 +133,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Listener listener;
     const auto client = listener.connect();
     agent::HttpServer server{io.get_executor(), std::move(listener.fd),
-                             audiences[data[0] % audiences.size()],
+                             std::array{agent::HttpAudience::admin, agent::HttpAudience::everyone,
+                                        agent::HttpAudience::pollers}[data[0] % 3U],
                              agent::HttpServer::Parts{world.router(), hub, pool, 47413}};
     asio::cancellation_signal stop;
     bool ended = false;
@@ -140,14 +145,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                            ended = true;
                        }));
     const auto said = talk(io, client.get(), {reinterpret_cast<const char*>(data) + 1, size - 1},
-                           1 + std::size_t{data[0] / 3U} * 48);
+                           1 + std::size_t{data[0]} * 16);
     stop.emit(asio::cancellation_type::terminal);
     io.run();
     require(ended);
-    const std::string_view asked{reinterpret_cast<const char*>(data) + 1, size - 1};
-    if (asked.find("HEAD") == std::string_view::npos) { // an answer to that ends before its body
-        check(said);
-    }
+    check(said, std::string_view{reinterpret_cast<const char*>(data) + 1, size - 1}.find("HEAD") !=
+                    std::string_view::npos);
     world.reset_if_full();
     return 0;
 }

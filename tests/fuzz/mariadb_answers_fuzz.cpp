@@ -236,6 +236,14 @@ void read_health(plugins::Datastore& driver, const plugins::Call& call) {
         require(is_printable(seen->detail) && seen->detail.size() <= 16384);
     }
     is_good(driver.secure(call));
+    if (const auto told = driver.examine(call); is_good(told)) {
+        require(is_printable(told->access) && told->access.size() <= 512);
+        require(told->look_alikes.size() <= 20);
+        for (const auto& one : told->look_alikes) {
+            require(is_printable(one) && one.size() <= 256);
+        }
+    }
+    is_good(driver.repair(call));
 }
 
 void change_users(plugins::Datastore& driver, const plugins::Call& call, unsigned choice) {

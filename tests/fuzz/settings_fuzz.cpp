@@ -45,5 +45,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     (void)agent::parse_host_port(settings.listen);
+    if (const auto metrics = agent::parse_metrics_listen(settings.metrics_listen)) {
+        require(metrics->port != 0);
+        require(metrics->host != "0.0.0.0" || settings.metrics_listen.starts_with("*:"));
+    }
+    (void)agent::metrics_port_to_open(settings);
     return 0;
 }

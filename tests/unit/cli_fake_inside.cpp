@@ -154,7 +154,8 @@ ApiResponse answer_log(Agent& agent, const std::string& path) {
                       {"is_cut", false}}};
 }
 
-ApiResponse answer_events(const Agent& agent, const std::string& path) {
+ApiResponse answer_events(Agent& agent, const std::string& path) {
+    agent.events_asked = path;
     const auto after = query_of(path, "after");
     Json items = Json::array();
     for (const auto& one : agent.events) {

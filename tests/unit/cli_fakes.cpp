@@ -28,6 +28,7 @@ proto::Instance view_of(const Agent& agent) {
             view.pending_restart.push_back(one.name);
         }
     }
+    view.warnings = agent.concerns;
     view.connection_note = "client connections are not encrypted yet";
     return view;
 }

@@ -117,8 +117,10 @@ struct Agent {
     Json events = Json::array();
     std::vector<std::string> log_news; ///< one is written before each look with a cursor
     std::string paused_until;
-    std::vector<std::string> warnings; ///< of its next operations
-    ApiRequest last_change;            ///< as it came
+    std::vector<std::string> warnings;    ///< of its next operations
+    ApiRequest last_change;               ///< as it came
+    std::vector<proto::Warning> concerns; ///< of its instance
+    std::string events_asked;             ///< the last path that asked for events
 };
 
 struct World {

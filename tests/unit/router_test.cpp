@@ -8,6 +8,7 @@
 
 #include "agent/api/router.h"
 #include "tests/unit/life_world.h"
+#include "tests/unit/state_folder.h"
 
 using namespace jackdaw;
 using agent::ApiRequest;
@@ -137,6 +138,7 @@ TEST_CASE("every route answers") {
     CHECK(api.change("POST", "/v1/instance/protect").action == "instance.protect");
     CHECK(api.failure("DELETE", "/v1/instance") == "409 E-PROTECTED");
     (void)api.change("POST", "/v1/instance/unprotect");
+    CHECK(api.change("POST", "/v1/instance/repair").action == "instance.repair");
     const auto renamed = api.change("POST", "/v1/instance/rename", {{"name", "sales"}});
     CHECK(renamed.action == "instance.rename");
     CHECK(renamed.target == "db1");
@@ -226,6 +228,7 @@ TEST_CASE("who may only look is refused every change, and looks") {
              {"POST", "/v1/instance/protect"},
              {"POST", "/v1/instance/unprotect"},
              {"POST", "/v1/instance/rename"},
+             {"POST", "/v1/instance/repair"},
              {"POST", "/v1/databases"},
              {"DELETE", "/v1/databases/app"},
              {"POST", "/v1/users"},
@@ -410,4 +413,61 @@ TEST_CASE("every reaction has its status") {
         CHECK(Json::parse(response.body).at("error").at("code") == row.name);
         CHECK(Json::parse(response.body).at("error").at("cause") == "why");
     }
+}
+
+TEST_CASE("events are asked for by kind, weight and time") {
+    Api api;
+    jackdaw::testing::StateFolder folder;
+    const auto store = agent::StateStore::open({folder.path(), jackdaw::testing::small_map, true});
+    REQUIRE(store);
+    agent::Timeline timeline{{**store, api.clock, [](std::function<void()> work) { work(); }, {}}};
+    for (const auto* kind :
+         {"volume.pressure", "volume.relief", "database.ended", "agent.started"}) {
+        timeline.add(kind, "db1", "text");
+    }
+    const agent::Router router{{api.world.life(), api.clock,
+                                [] { return std::vector<proto::MemberShape>{}; },
+                                [] { return std::vector<proto::Instance>{}; }, "t", &timeline}};
+    const auto request = [&](const std::string& query) {
+        ApiRequest asked;
+        asked.method = "GET";
+        asked.target = "/v1/events" + query;
+        asked.caller = api.caller;
+        return asked;
+    };
+    using Kinds = std::vector<std::string>;
+    const auto kinds = [&](const std::string& query) {
+        const auto response = router.handle(request(query));
+        INFO(query << " " << response.body);
+        REQUIRE(response.status == 200);
+        Kinds all;
+        for (const auto& item : Json::parse(response.body).at("items")) {
+            all.push_back(item.at("kind").get<std::string>());
+        }
+        return all;
+    };
+    CHECK(kinds("").size() == 4);
+    CHECK(kinds("?kind=volume") == Kinds{"volume.pressure", "volume.relief"});
+    CHECK(kinds("?kind=volume.relief") == Kinds{"volume.relief"});
+    CHECK(kinds("?weight=warning") == Kinds{"volume.pressure", "database.ended"});
+    CHECK(kinds("?weight=error") == Kinds{"database.ended"});
+    CHECK(kinds("?kind=volume&weight=error").empty());
+    CHECK(kinds("?kind=volume&limit=1") == Kinds{"volume.relief"});           // the newest
+    CHECK(kinds("?kind=volume&after=0&limit=1") == Kinds{"volume.pressure"}); // the next one
+    CHECK(kinds("?kind=volume&after=1") == Kinds{"volume.relief"});
+    CHECK(kinds("?since=2000-01-01T00:00:00Z").size() == 4);
+    CHECK(kinds("?since=2999-01-01T00:00:00.000Z").empty());
+    for (const auto* wrong :
+         {"?kind=vol", "?kind=nonsense", "?kind=volume.", "?weight=grave", "?since=yesterday",
+          "?since=2026-13-01T00:00:00Z", "?since=2026-01-01T00:00:00%2B01:00",
+          "?since=2026-01-01T00:00:00.Z"}) {
+        INFO(wrong);
+        CHECK(router.handle(request(wrong)).status == 400);
+    }
+    const auto stream = router.stream(request("/stream?after=0&kind=volume"));
+    REQUIRE(stream.has_value());
+    bool ended = false;
+    CHECK(stream->next(ended).size() == 2);
+    CHECK(stream->next(ended).empty());
+    CHECK_FALSE(router.stream(request("/stream?kind=vol")).has_value());
 }

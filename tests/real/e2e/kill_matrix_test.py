@@ -175,6 +175,7 @@ def service():
         "instance.stop": ("POST", "/v1/instance/stop", None, "instance.start"),
         "instance.restart": ("POST", "/v1/instance/restart", None, None),
         "instance.protect": ("POST", "/v1/instance/protect", None, "unprotect"),
+        "instance.repair": ("POST", "/v1/instance/repair", None, None),
         "instance.rename": ("POST", "/v1/instance/rename", {"name": "db2"}, "rename back"),
         "database.create": ("POST", "/v1/databases", {"name": "shop"}, "database.delete"),
         "database.delete": ("DELETE", "/v1/databases/shop", None, "database.create"),
