@@ -177,6 +177,9 @@ public:
     Result<std::vector<proto::MetricFamily>> collect(const Call&) override {
         return std::vector<proto::MetricFamily>{{"mysql_up", "gauge", "it answers", {{"", {}, 1}}}};
     }
+    Result<proto::DatabaseLoad> load(const Call&) override {
+        return proto::DatabaseLoad{3, 151, 1, 1000, std::nullopt};
+    }
 };
 
 /// Named as the machine in memory names its jobs.

@@ -14,6 +14,7 @@
 #include "coordinator/commands/run.h"
 #include "coordinator/render/table.h"
 #include "proto/wire/datastore_json.h"
+#include "proto/wire/health_json.h"
 #include "proto/wire/shapes_json.h"
 #include "tests/fuzz/require.h"
 #include "tests/unit/cli_fakes.h"
@@ -70,6 +71,8 @@ void check_shapes(std::string_view text) {
     check_shape(*json, proto::session_from);
     check_shape(*json, proto::parameter_from);
     check_shape(*json, proto::log_from);
+    check_shape(*json, proto::finding_from);
+    check_shape(*json, proto::load_from);
 }
 
 class Answers final : public cli::ApiClient {
@@ -177,6 +180,8 @@ const std::vector<Words>& commands() {
         {"instance", "pause", "db1", "--for", "1h", "--wait"},
         {"user", "password", "db1", "app", "--wait"},
         {"version"},
+        {"doctor", "db1"},
+        {"top", "-n", "2"},
     };
     return all;
 }
