@@ -144,8 +144,8 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
     if (parameter.type == "enumeration" || parameter.type == "set") {
         const auto words = text_of(row, c_allowed, 16 * shown_bytes_max);
         for (const auto word : split_words(words)) {
-            if (parameter.allowed.size() < allowed_max) {
-                parameter.allowed.emplace_back(word.substr(0, name_bytes_max));
+            if (parameter.allowed.size() < allowed_max && word.size() <= name_bytes_max) {
+                parameter.allowed.emplace_back(word); // a longer one, cut, would be another
             }
         }
     }
