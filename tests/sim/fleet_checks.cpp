@@ -139,6 +139,26 @@ void Checks::look_at_limits(std::size_t node, const Step& step) {
             "it wants a tick for what was due before this one");
 }
 
+std::string Checks::table() const {
+    std::string text;
+    for (std::size_t viewer = 0; viewer < fleet_.size(); ++viewer) {
+        if (!fleet_.is_up(viewer)) {
+            continue;
+        }
+        const auto& core = fleet_.core(viewer);
+        text +=
+            fmt::format("{}: own {} boot {}, syncs {}, stale {}:", viewer, core.own().incarnation(),
+                        core.own().boot(), core.counters().syncs, core.counters().dropped_boot);
+        for (std::size_t subject = 0; subject < fleet_.size(); ++subject) {
+            if (const auto* const held = core.find(fleet_.id_of(subject)); held != nullptr) {
+                text += fmt::format(" {}/{:x}", held->incarnation, held->status_version());
+            }
+        }
+        text += '\n';
+    }
+    return text;
+}
+
 std::string Checks::at_rest() {
     if (!breach_.empty()) {
         return breach_;
@@ -158,7 +178,8 @@ std::string Checks::at_rest() {
                                !core.queue().empty());
         }
         if (up++ != 0 && core.view().digest() != digest) {
-            return fmt::format("member {} has another digest\n{}", node, fleet_.picture());
+            return fmt::format("member {} has another digest\n{}{}", node, table(),
+                               fleet_.picture());
         }
         digest = core.view().digest();
         has_dead = has_dead || core.view().dead() != 0;
@@ -169,11 +190,13 @@ std::string Checks::at_rest() {
     const auto bytes = fleet_.ip_bytes();
     fleet_.run_for(std::chrono::seconds{10});
     const auto each = static_cast<double>(fleet_.ip_bytes() - bytes) / 10 / static_cast<double>(up);
-    // Two pings a second of the whole fleet to the dead, with the sender's proof at most.
-    const auto healing = has_dead ? 2 * 330 / static_cast<double>(up) : 0;
+    // Two pings a period of the whole fleet to the dead, at most with the sender's proof; by chance
+    // somewhat more in ten seconds.
+    const auto healing = has_dead ? 2 * 330 * 1.5 / static_cast<double>(up) : 0;
     const std::chrono::duration<double> period = fleet_.options().config.probe_period;
     if (up > 1 && each > (idle_bytes_max + healing) / period.count()) {
-        return fmt::format("{:.0f} bytes/s of each member at rest", each);
+        return fmt::format("{:.0f} bytes/s of each member at rest\n{}{}", each, table(),
+                           fleet_.picture());
     }
     return breach_;
 }

@@ -21,6 +21,8 @@ public:
     /// Call when it was calm for long; runs the fleet for ten seconds more. Empty, or what is
     /// wrong.
     [[nodiscard]] std::string at_rest();
+    /// (incarnation, status) of each member as each holds it.
+    [[nodiscard]] std::string table() const;
 
 private:
     struct Seen { ///< of one core, at its last step

@@ -6,9 +6,9 @@
 namespace jackdaw::swim {
 
 Own::Own(const Snapshot& kept, std::uint64_t unix_s)
-    : incarnation_{kept.incarnation_reserved + 1},
-      boot_{static_cast<std::uint32_t>(
+    : boot_{static_cast<std::uint32_t>(
           std::max<std::uint64_t>(std::uint64_t{kept.boot} + 1, unix_s & 0xFFFF'FFFFU))} {
+    incarnation_ = std::max<std::uint64_t>(kept.incarnation_reserved + 1, boot_);
     reserve(false);
     waiting_.push_back({Persist::Kind::boot, false, 0, boot_, {}});
 }

@@ -38,7 +38,9 @@ struct Snapshot {
 /// Incarnations, 64 reserved at a time.
 class Own {
 public:
-    /// The first incarnation is above all that may have been sent; both records are asked for.
+    /// The first incarnation is above all that may have been sent, and not below the boot: who lost
+    /// its disk begins above its earlier life, too, as long as its clock went on. Both records are
+    /// asked for.
     Own(const Snapshot& kept, std::uint64_t unix_s);
 
     [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
@@ -59,7 +61,7 @@ public:
 private:
     void reserve(bool ahead);
 
-    std::uint64_t incarnation_;
+    std::uint64_t incarnation_ = 0;
     std::uint64_t durable_ = 0;
     std::uint64_t asked_ = 0;
     std::uint32_t boot_;

@@ -20,8 +20,9 @@ Probe& Probes::start(Instant now, std::uint32_t number, NodeId target, ProbeFor 
     probe.target = target;
     probe.purpose = purpose;
     probe.rto = rto * stretch;
-    probe.start = probe.next_ping = now;
-    probe.ask_at = now + probe.rto;
+    probe.pings = 1;
+    probe.start = now;
+    probe.next_ping = probe.ask_at = now + probe.rto;
     const auto life = std::min(config.probe_period, std::max(config.probe_floor, 5 * rto));
     probe.fails_at = now + life * stretch;
     return probe;

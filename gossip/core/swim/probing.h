@@ -49,8 +49,8 @@ struct ProbeStep {
 
 class Probes {
 public:
-    /// Begins one: its first ping is due at once. `stretch`: health's factor, 1 for others than the
-    /// periodic.
+    /// Begins one, whose first ping the caller sends. `stretch`: health's factor, 1 for others than
+    /// the periodic.
     Probe& start(Instant now, std::uint32_t number, NodeId target, ProbeFor purpose, Duration rto,
                  std::uint32_t stretch, const Config& config);
     /// The next thing due by `now`, earliest first; done when it is returned.

@@ -200,7 +200,8 @@ private:
     void run_probes(Instant now);
     void run_doubts(Instant now);
     void run_suspicions(Instant now);
-    Probe& start_probe(Instant now, const Entry& target, ProbeFor purpose);
+    void start_probe(Instant now, const Entry& target, ProbeFor purpose, Claim rumour = {},
+                     NodeId rumour_by = {});
     void ping(Instant now, const Entry& target, std::uint32_t number);
     void ping_probe(Instant now, const Probe& probe);
     void ask_helpers(Instant now, const Probe& probe);

@@ -267,9 +267,7 @@ void Swim::take_down(const Source& source, const NewsItem& item) {
         // Not believed: asked itself, with the rumour on board. A suspect's timer decides.
         if (entry->state == Standing::alive && !probes_.running(item.id, ProbeFor::rumour) &&
             probes_.count(ProbeFor::rumour) < limits_.rumour_probes && !leaving_) {
-            auto& probe = start_probe(source.now, *entry, ProbeFor::rumour);
-            probe.rumour = claim;
-            probe.rumour_by = item.by;
+            start_probe(source.now, *entry, ProbeFor::rumour, claim, item.by);
         }
         return;
     }

@@ -33,8 +33,7 @@ void Swim::run_period(Instant now) {
     if (n > 1 && !probes_.is_running(ProbeFor::period)) {
         const auto mine = view_.live_index(*self_);
         const auto step = view_.key().hash(period_.own()) % (n - 1);
-        (void)start_probe(now, view_.live_at((mine + 1 + step) % n), ProbeFor::period);
-        run_probes(now);
+        start_probe(now, view_.live_at((mine + 1 + step) % n), ProbeFor::period);
     }
     const auto silence = now - heard_at_;
     if (is_deaf(now)) {
@@ -51,19 +50,23 @@ void Swim::run_period(Instant now) {
     keep_addresses(now);
 }
 
-Probe& Swim::start_probe(Instant now, const Entry& target, ProbeFor purpose) {
+void Swim::start_probe(Instant now, const Entry& target, ProbeFor purpose, Claim rumour,
+                       NodeId rumour_by) {
     const auto stretch = purpose == ProbeFor::period ? health_.factor() : 1U;
-    return probes_.start(now, ++probe_number_, target.id(), purpose, rto(now, target), stretch,
-                         config_);
+    auto& probe = probes_.start(now, ++probe_number_, target.id(), purpose, rto(now, target),
+                                stretch, config_);
+    probe.rumour = rumour;
+    probe.rumour_by = rumour_by;
+    ping_probe(now,
+               probe); // here, and not by run_probes(): input may start one, but runs no timers
 }
 
 void Swim::run_probes(Instant now) {
     while (const auto step = probes_.step(now)) {
         switch (step->kind) {
         case ProbeStep::Kind::ping:
-            counters_.pings_again += step->probe.pings > 1 ? 1U : 0U;
-            if (auto* const target = view_.find(step->probe.target);
-                step->probe.pings > 1 && target != nullptr) {
+            ++counters_.pings_again;
+            if (auto* const target = view_.find(step->probe.target); target != nullptr) {
                 target->greeting = Greeting::differs; // perhaps it dropped the first as unproved
             }
             ping_probe(now, step->probe);
@@ -295,10 +298,9 @@ void Swim::run_doubts(Instant now) {
         doubt->probe_again_at = never;
         const auto about = doubt->about;
         if (!probes_.running(about, ProbeFor::doubt)) {
-            (void)start_probe(now, *view_.find(about), ProbeFor::doubt);
+            start_probe(now, *view_.find(about), ProbeFor::doubt);
         }
     }
-    run_probes(now);
 }
 
 void Swim::publish_alone(Instant now, Entry& about, Instant since) {
@@ -344,8 +346,7 @@ void Swim::on_confirm(Instant now, const NetAddress& from, NodeId sender) {
     noted->ends_at = now + 10 * config_.probe_period;
     if (!probes_.running(in.target, ProbeFor::observer) &&
         probes_.count(ProbeFor::observer) < limits_.observer_probes && observing_.take(now)) {
-        (void)start_probe(now, *about, ProbeFor::observer);
-        run_probes(now);
+        start_probe(now, *about, ProbeFor::observer);
     }
 }
 
