@@ -32,6 +32,10 @@ void Checks::look(const Step& step) {
     }
     auto& seen = seen_[step.node];
     if (seen.life != fleet_.life(step.node)) {
+        require(!fleet_.kept_disk(step.node) || seen.life == 0 ||
+                    (fleet_.core(step.node).own().incarnation() > seen.incarnation &&
+                     fleet_.core(step.node).own().boot() > seen.boot),
+                step.node, "it began with what an earlier life had said");
         seen = Seen{};
         seen.life = fleet_.life(step.node);
         seen.claims.resize(fleet_.size());

@@ -118,6 +118,7 @@ private:
                 fleet_.now(), std::string(1 + plan_.below(200), static_cast<char>(plan_.next())),
                 plan_.below(2) == 0);
             fleet_.core(node).hint(fleet_.now(), 1, plan_.below(4), plan_.below(100));
+            fleet_.poke(node);
             return;
         case Fault::leave:
             fleet_.leave(node);

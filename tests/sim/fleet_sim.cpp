@@ -102,6 +102,8 @@ void FleetSim::start(std::size_t node, const std::vector<std::size_t>& seeds) {
     identity.unix_s = unix_at_start +
                       static_cast<std::uint64_t>(now_.time_since_epoch() / std::chrono::seconds{1});
     ++slot.life;
+    slot.kept_disk = slot.disk_is_whole;
+    slot.disk_is_whole = true;
     slot.swim = std::make_unique<swim::Swim>(options_.config, options_.limits, identity, slot.disk,
                                              crypto_of(node), random_.next(), now_, commons_);
     std::vector<swim::NetAddress> addresses;
@@ -173,12 +175,14 @@ void FleetSim::leave(std::size_t node) {
 
 void FleetSim::wipe_disk(std::size_t node) {
     nodes_[node].disk = {};
+    nodes_[node].disk_is_whole = false;
 }
 void FleetSim::save_disk(std::size_t node) {
     nodes_[node].saved = nodes_[node].disk;
 }
 void FleetSim::restore_disk(std::size_t node) {
     nodes_[node].disk = nodes_[node].saved;
+    nodes_[node].disk_is_whole = false;
 }
 void FleetSim::clone_key(std::size_t from, std::size_t to) {
     nodes_[to].key = nodes_[from].key;

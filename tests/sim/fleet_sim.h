@@ -82,6 +82,8 @@ public:
     /// The second place runs with the key, name and address rules of the first.
     void clone_key(std::size_t from, std::size_t to);
 
+    /// Takes what a command to a core left, and arms its timer: call after each.
+    void poke(std::size_t node) { drain(node, false); }
     void run_for(Duration span);
     /// Until `done`, looked at every `step`, or `limit` passed; the time it took, or nothing.
     [[nodiscard]] std::optional<Duration> run_until(const std::function<bool()>& done,
@@ -103,6 +105,8 @@ public:
     [[nodiscard]] bool all_see_all() const;
     [[nodiscard]] const swim::Snapshot& disk(std::size_t node) const { return nodes_[node].disk; }
     [[nodiscard]] std::uint64_t life(std::size_t node) const { return nodes_[node].life; }
+    /// Did its present life begin with all that its last one made durable?
+    [[nodiscard]] bool kept_disk(std::size_t node) const { return nodes_[node].kept_disk; }
     /// Verdicts (down) about members that ran, and were not paused, at that moment.
     [[nodiscard]] std::uint64_t wrong_downs() const noexcept { return wrong_downs_; }
     [[nodiscard]] std::uint64_t datagrams() const noexcept { return datagrams_; }
@@ -148,6 +152,8 @@ private:
         std::size_t inbox_bytes = 0;
         std::uint64_t lost = 0; ///< of them, dropped by a full buffer
         std::uint64_t life = 0;
+        bool disk_is_whole = true;
+        bool kept_disk = true;
     };
 
     void drain(std::size_t node, bool is_tick);

@@ -109,11 +109,13 @@ void Swim::run_gossip(Instant now) {
     if (regular) {
         next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
     }
+    if (flush) {
+        flush_at_ = never;
+    }
     if ((!flush && !regular) || queue_.empty() || view_.live() <= 1) {
         return;
     }
     if (flush) {
-        flush_at_ = never;
         flushed_at_ = now;
     }
     std::array<Entry*, 8> targets{};
