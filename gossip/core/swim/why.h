@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
@@ -48,7 +47,12 @@ private:
     std::size_t max_;
     std::uint64_t next_ = 0;
     std::map<std::uint64_t, Change> changes_; ///< by number, oldest first
-    std::map<NodeId, std::deque<std::uint64_t>> numbers_;
+    struct Numbers {                          ///< of one member's changes, oldest first
+        std::array<std::uint64_t, per_member> of{};
+        std::uint8_t count = 0;
+        void drop_first() noexcept;
+    };
+    std::map<NodeId, Numbers> numbers_;
 };
 
 } // namespace jackdaw::swim
