@@ -125,7 +125,7 @@ void Checks::look_at_verdicts(std::size_t node, Seen& seen) {
 void Checks::look_at_limits(std::size_t node, const Step& step) {
     const auto& core = fleet_.core(node);
     const auto& limits = core.limits();
-    const auto& queue = core.queue();
+    const auto& queue = core.news();
     require(queue.size(NewsClass::members) <= limits.news_members &&
                 queue.size(NewsClass::statuses) <= limits.news_statuses &&
                 queue.size(NewsClass::hints) <= limits.news_hints,
@@ -176,10 +176,10 @@ std::string Checks::at_rest() {
         }
         const auto& core = fleet_.core(node);
         if (core.doubts().size() != 0 || core.suspicions().size() != 0 ||
-            (core.view().live() > 1 && !core.queue().empty()) || core.unverified() != 0) {
+            (core.view().live() > 1 && !core.news().empty()) || core.unverified() != 0) {
             return fmt::format("member {} is not at rest: {} doubts, {} suspicions, news: {}", node,
                                core.doubts().size(), core.suspicions().size(),
-                               !core.queue().empty());
+                               !core.news().empty());
         }
         if (up++ != 0 && core.view().digest() != digest) {
             return fmt::format("member {} has another digest\n{}{}", node, table(),

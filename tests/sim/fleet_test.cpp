@@ -273,6 +273,7 @@ TEST_CASE("fleet: a status and a hint reach everybody through loss", "[sim]") {
         for (std::size_t viewer = 0; viewer < 16; ++viewer) {
             const auto* const entry = world.fleet.core(viewer).find(world.fleet.id_of(5));
             CHECK((entry->status && entry->status->bytes == status));
+            CHECK(world.fleet.core(viewer).counters().late_ticks == 0);
         }
     }
 }

@@ -450,6 +450,30 @@ TEST_CASE("news: fewest sends first, newest first among equals, never back to wh
     CHECK(one.empty());
 }
 
+TEST_CASE("news: what digests cover is told no more once they agree, the rest is") {
+    Pool pool;
+    NewsQueue queue{Limits{}};
+    queue.put(suspect_of(1, 2));
+    queue.put(hint_of(3));
+    News alive;
+    alive.kind = NewsKind::alive;
+    alive.id = NodeId{9};
+    alive.record = pool.alive(9, 1);
+    queue.put(alive);
+    News status;
+    status.kind = NewsKind::status;
+    status.id = NodeId{9};
+    status.status = pool.records.keep_status(NodeId{9}, 1, "up");
+    queue.put(status);
+    CHECK(fill(queue).size() == 4);
+    queue.drop_digested();
+    const auto told = fill(queue);
+    REQUIRE(told.size() == 2);
+    CHECK((told[0].kind == NewsKind::suspect && told[1].kind == NewsKind::hint));
+    alive = News{};
+    status = News{};
+}
+
 TEST_CASE("news: a storm of one class starves no other, and no queue passes its limit") {
     Limits limits;
     limits.news_members = 300;

@@ -116,6 +116,17 @@ void NewsQueue::drop_member(NodeId id) {
     }
 }
 
+void NewsQueue::drop_digested() {
+    for (auto at = items_.begin(); at != items_.end();) {
+        const auto next = std::next(at);
+        const auto kind = at->second.news.kind;
+        if (kind == NewsKind::alive || kind == NewsKind::status) {
+            erase(at);
+        }
+        at = next;
+    }
+}
+
 void NewsQueue::put(News news) {
     const auto key = key_of(news);
     if (key.klass == NewsClass::members) {

@@ -47,6 +47,9 @@ public:
     /// Newer news about the same replaces older and begins at no sends; suspects of one incarnation
     /// by different accusers stand side by side. At the class's limit the most sent one goes.
     void put(News news);
+    /// A quiet view's digest is another's: what digests cover (alive, status) is told no more,
+    /// since they find whoever lacks it.
+    void drop_digested();
     /// Nothing of this member's standing is told any more.
     void drop_member(NodeId id);
     /// Fills what is left of a datagram to `to`, and counts the sends. `n`: members.

@@ -83,7 +83,7 @@ void Swim::leave(Instant now) {
     news.kind = NewsKind::left;
     news.id = id_;
     news.record = left_;
-    queue_.put(std::move(news));
+    queue(now, std::move(news));
     leaving_ = true;
     probes_.clear();
     relays_.clear();

@@ -121,7 +121,7 @@ public:
     [[nodiscard]] std::vector<Change> why(NodeId id) const { return why_.of(id); }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     [[nodiscard]] const Own& own() const noexcept { return own_; }
-    [[nodiscard]] const NewsQueue& queue() const noexcept { return queue_; }
+    [[nodiscard]] const NewsQueue& news() const noexcept { return queue_; }
     [[nodiscard]] const Doubts& doubts() const noexcept { return doubts_; }
     [[nodiscard]] const Suspicions& suspicions() const noexcept { return suspicions_; }
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
@@ -177,7 +177,7 @@ private:
     [[nodiscard]] bool is_operator(std::string_view key) const;
     void wait(const Source& source, const NewsItem& item);
     void take_verified(Instant now);
-    void bury_member(Instant now, Entry& entry, const Source& source);
+    void bury_member(Instant now, Entry& entry);
 
     // swim_change.cpp: what a change entails
     void set_state(Instant now, Entry& entry, Claim claim, Cause cause, NodeId who);
@@ -186,6 +186,7 @@ private:
     void tell(Event event);
     void tell(Event::Kind kind, const Entry& entry);
     void spread(const Source& source, News news);
+    void queue(Instant now, News news);
     void view_changed(Instant now) { changed_at_ = now; }
     void refute(Instant now, const Claim& claim, NodeId from);
     void publish_self(Instant now);

@@ -27,8 +27,9 @@ void Swim::set_state(Instant now, Entry& entry, Claim claim, Cause cause, NodeId
         note_why(now, entry, before, cause, who); // before its accusers go
         suspicions_.close(entry.id());
         if (view_.dead() > limits_.dead) {
-            auto& oldest = view_.oldest_dead();
-            bury_member(now, oldest, {now, who, Via::news});
+            if (auto* const oldest = view_.oldest_dead(entry); oldest != nullptr) {
+                bury_member(now, *oldest);
+            }
         }
     }
     switch (claim.state) {
@@ -98,9 +99,16 @@ void Swim::spread(const Source& source, News news) {
         }
     }
     news.from = source.from;
+    queue(source.now, std::move(news));
+}
+
+void Swim::queue(Instant now, News news) {
     queue_.put(std::move(news));
+    if (next_gossip_ <= now) { // it stood still while there was nothing to tell; its phase did not
+        next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
+    }
     if (flush_at_ == never) {
-        flush_at_ = std::max(source.now + config_.flush_after, flushed_at_ + config_.flush_gap);
+        flush_at_ = std::max(now + config_.flush_after, flushed_at_ + config_.flush_gap);
     }
 }
 

@@ -318,13 +318,13 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
                   source.from);
         view_.set_death(item.id, {news.record, {}});
         if (is_forgotten) {
-            bury_member(source.now, *entry, source);
+            bury_member(source.now, *entry);
         }
     }
     spread(source, std::move(news));
 }
 
-void Swim::bury_member(Instant now, Entry& entry, const Source&) {
+void Swim::bury_member(Instant now, Entry& entry) {
     tell(Event::Kind::forgotten, entry);
     if (view_.graves().size() >= limits_.tombstones) {
         view_.drop_oldest_grave();

@@ -24,11 +24,16 @@ constexpr std::size_t news_room = proto::gossip_plain_bytes_max - 46 - 14;
 
 void Swim::compare_digest(Instant now, const NetAddress& from, Entry* sender) {
     const auto& in = commons_.in;
+    const bool quiet = std::chrono::milliseconds{in.body.quiet_ms} >= config_.settle &&
+                       now - changed_at_ >= config_.settle;
     if (in.header.digest == view_.digest()) {
         if (sender != nullptr) {
             sender->greeting = Greeting::knows;
         }
         agreed_ = true;
+        if (quiet) {
+            queue_.drop_digested();
+        }
         join_syncs_.fill(never); // agreed: nothing is missing
         return;
     }
@@ -39,8 +44,6 @@ void Swim::compare_digest(Instant now, const NetAddress& from, Entry* sender) {
     if (sender != nullptr) {
         sender->greeting = Greeting::differs;
     }
-    const bool quiet = std::chrono::milliseconds{in.body.quiet_ms} >= config_.settle &&
-                       now - changed_at_ >= config_.settle;
     const auto gap = quiet                        ? config_.sync_gap_quiet
                      : view_.live() > large_fleet ? large_gap
                                                   : config_.sync_gap_busy;

@@ -234,10 +234,15 @@ void View::bury(NodeId id, Claim claim, Instant now) {
     graves_[{key_.hash(raw(id)), id}] = Tombstone{id, claim, now};
 }
 
-Entry& View::oldest_dead() noexcept {
-    assert(!dead_.empty());
-    return entries_[*std::ranges::min_element(dead_, {},
-                                              [this](Slot slot) { return entries_[slot].since; })];
+Entry* View::oldest_dead(const Entry& except) noexcept {
+    Entry* oldest = nullptr;
+    for (const auto slot : dead_) {
+        auto& entry = entries_[slot];
+        if (&entry != &except && (oldest == nullptr || entry.since < oldest->since)) {
+            oldest = &entry;
+        }
+    }
+    return oldest;
 }
 
 void View::drop_oldest_grave() {

@@ -123,7 +123,8 @@ public:
         std::erase_if(graves_,
                       [&](const auto& grave) { return grave.second.since < graves_before; });
     }
-    [[nodiscard]] Entry& oldest_dead() noexcept;
+    /// Of the dead but this one; null when there is no other.
+    [[nodiscard]] Entry* oldest_dead(const Entry& except) noexcept;
     void drop_oldest_grave();
 
 private:
