@@ -2,13 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -27,6 +23,7 @@
 #include "agent/api/channel_server.h"
 #include "agent/api/event_hub.h"
 #include "agent/api/http_server.h"
+#include "agent/api/listeners.h"
 #include "agent/api/router.h"
 #include "agent/faults.h"
 #include "agent/fleet.h"
@@ -48,6 +45,7 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr const char* fleet_folder =
     "/etc/jackdaw/fleet"; ///< of the hand-over; watched, not read, by this process
 constexpr std::chrono::hours copy_check{1};
+constexpr std::chrono::seconds listen_again{10}; ///< for metrics, when the address is not there
 constexpr std::uint32_t no_database_uid = ~0U - 1;
 
 std::error_code last_error() {
@@ -70,25 +68,6 @@ std::string start_of_first_process() {
     return field;
 }
 
-/// The socket of a plain member, which has no root process to make it.
-Result<UniqueFd> own_socket(const std::string& folder) {
-    const auto path = folder + "/admin.sock";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return Error{Errc::invalid, fmt::format("the run folder's path is too long: {}", folder)};
-    }
-    std::memcpy(address.sun_path, path.c_str(), path.size());
-    UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    ::unlink(path.c_str()); // one left by a dead agent; a living one holds the state folder's lock
-    if (!socket ||
-        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-        ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), SOMAXCONN) != 0) {
-        return Error{Errc::unavailable, fmt::format("listen on {}", path), last_error()};
-    }
-    return socket;
-}
-
 /// Everything that lives for the whole run, in the order of its making.
 class Agent {
 public:
@@ -104,7 +83,9 @@ public:
 
 private:
     Result<void> open();
+    Result<void> open_sockets();
     asio::awaitable<Result<void>> serve();
+    asio::awaitable<Result<void>> serve_metrics();
     asio::awaitable<Result<void>> watch_hand_over();
     asio::awaitable<Result<void>> watch_host();
     asio::awaitable<Result<void>> housekeeping();
@@ -122,6 +103,8 @@ private:
     std::unique_ptr<runtime::Clock> clock_;
     std::optional<Identity> identity_;
     asio::thread_pool pool_;
+    asio::thread_pool public_pool_{1}; ///< who may only look keeps nobody's change waiting
+    asio::thread_pool metrics_pool_{1};
     asio::io_context io_{1};
     EventHub hub_;
     std::unique_ptr<Timeline> timeline_;
@@ -130,7 +113,7 @@ private:
     std::unique_ptr<Fleet> fleet_;
     std::unique_ptr<Life> life_;
     std::unique_ptr<Router> router_;
-    std::unique_ptr<HttpServer> http_;
+    std::unique_ptr<HttpServer> admin_, public_, metrics_;
     std::unique_ptr<ChannelServer> channel_;
     std::optional<HandOver> hand_over_;
     std::optional<asio::ip::udp::socket> udp_;
@@ -178,6 +161,7 @@ Result<void> Agent::open() {
     life_settings.agent_version = agent_version;
     life_settings.probe_period = std::chrono::milliseconds{settings_.probe_period_ms};
     life_settings.operation_limit = std::chrono::seconds{settings_.operation_limit_s};
+    life_settings.renew_firewall = metrics_port_to_open(settings_) != 0;
     const auto plugin_folder =
         machine_.plugin_folder.empty() ? settings_.plugin_folder : machine_.plugin_folder;
     life_ = std::make_unique<Life>(
@@ -208,20 +192,12 @@ Result<void> Agent::open() {
                 });
             }},
         life_settings);
-    router_ = std::make_unique<Router>(Router::Parts{
-        *life_, *clock_, [this] { return fleet_->members(); },
-        [this] { return fleet_->instances(); }, agent_version, timeline_.get(), &host_});
+    router_ = std::make_unique<Router>(
+        Router::Parts{*life_, *clock_, [this] { return fleet_->members(); },
+                      [this] { return fleet_->instances(); }, agent_version, timeline_.get(),
+                      &host_, settings_.state_folder});
 
-    UniqueFd admin;
-    if (client_) {
-        JACKDAW_TRY(admin, client_->bind_admin_socket());
-    } else {
-        JACKDAW_TRY(admin, own_socket(settings_.run_folder));
-    }
-    http_ = std::make_unique<HttpServer>(
-        io_.get_executor(), std::move(admin),
-        HttpServer::Parts{*router_, *life_, hub_, pool_,
-                          machine_.instance_id.empty() ? no_database_uid : machine_.database_uid});
+    JACKDAW_CHECK(open_sockets());
 
     boost::system::error_code ec;
     const auto ip = asio::ip::make_address(listen.host, ec);
@@ -247,6 +223,27 @@ Result<void> Agent::open() {
                              [this]() -> std::optional<runtime::ChannelKeys> {
                                  return hand_over_ ? std::optional{hand_over_->keys} : std::nullopt;
                              }});
+    return ok();
+}
+
+/// The UNIX sockets of the API.
+Result<void> Agent::open_sockets() {
+    UniqueFd admin;
+    UniqueFd everyone;
+    if (client_) {
+        JACKDAW_TRY(admin, client_->bind_admin_socket());
+        JACKDAW_TRY(everyone, client_->bind_public_socket());
+    } else {
+        JACKDAW_TRY(admin, listen_unix(settings_.run_folder + "/admin.sock", 0600));
+        JACKDAW_TRY(everyone, listen_unix(settings_.run_folder + "/public.sock", 0666));
+    }
+    const auto database_uid =
+        machine_.instance_id.empty() ? no_database_uid : machine_.database_uid;
+    admin_ = std::make_unique<HttpServer>(io_.get_executor(), std::move(admin), HttpAudience::admin,
+                                          HttpServer::Parts{*router_, hub_, pool_, database_uid});
+    public_ = std::make_unique<HttpServer>(
+        io_.get_executor(), std::move(everyone), HttpAudience::everyone,
+        HttpServer::Parts{*router_, hub_, public_pool_, database_uid});
     return ok();
 }
 
@@ -286,6 +283,34 @@ Result<void> Agent::take_hand_over() {
     const auto opened = fleet_->open(std::move(*udp_), fleet, ring, machine_.instance_id);
     wipe(ring);
     return Result<void>{opened ? ok() : opened.error().clone().while_doing("join the fleet")};
+}
+
+/// An address that is not there yet, or taken, keeps no agent from its database.
+asio::awaitable<Result<void>> Agent::serve_metrics() {
+    if (settings_.metrics_listen.empty()) {
+        co_return ok();
+    }
+    const auto executor = co_await asio::this_coro::executor;
+    JACKDAW_CO_TRY(const auto where, parse_metrics_listen(settings_.metrics_listen));
+    asio::steady_timer timer{executor};
+    auto listener = listen_tcp(where);
+    for (bool told = false; !listener; listener = listen_tcp(where)) {
+        if (!std::exchange(told, true)) {
+            const auto why = listener.error().to_string();
+            spdlog::error("agent: metrics: {}; trying again every {} s", why, listen_again.count());
+            timeline_->add("metrics.closed", "", why);
+        }
+        timer.expires_after(listen_again);
+        const auto [ec] = co_await timer.async_wait(as_result);
+        if (ec) {
+            co_return ok();
+        }
+    }
+    metrics_ = std::make_unique<HttpServer>(
+        executor, *std::move(listener), HttpAudience::pollers,
+        HttpServer::Parts{*router_, hub_, metrics_pool_, no_database_uid});
+    spdlog::info("agent: metrics and health at {}", settings_.metrics_listen);
+    co_return co_await metrics_->run();
 }
 
 asio::awaitable<Result<void>> Agent::run_gossip() {
@@ -370,7 +395,9 @@ asio::awaitable<Result<void>> Agent::serve() {
         }
     });
     runtime::TaskScope scope{executor};
-    scope.spawn("http", http_->run());
+    scope.spawn("admin.sock", admin_->run());
+    scope.spawn("public.sock", public_->run());
+    scope.spawn("metrics", serve_metrics());
     scope.spawn("channel", channel_->run());
     scope.spawn("fleet", watch_hand_over());
     scope.spawn("host", watch_host());
@@ -404,6 +431,8 @@ Result<void> Agent::run() {
         timeline_->add("agent.stopped", "", fmt::format("process {}", ::getpid()));
     }
     pool_.join();
+    public_pool_.join();
+    metrics_pool_.join();
     timeline_->flush();
     return outcome;
 }

@@ -165,6 +165,10 @@ std::string Fleet::own_blob() const {
         blob.status = instance->status;
         blob.address = instance->address.empty() ? address_ : instance->address;
         blob.port = instance->port;
+        for (const auto& warning : instance->warnings) {
+            const auto at = std::ranges::find(proto::warning_kinds, warning.kind);
+            blob.warnings |= static_cast<std::uint8_t>(1U << (at - proto::warning_kinds.begin()));
+        }
     }
     return proto::encode_blob(blob);
 }
@@ -236,6 +240,11 @@ void Fleet::refresh() {
         instance.address = blob->address;
         instance.port = blob->port;
         instance.agent_version = blob->agent_version;
+        for (std::size_t i = 0; !down && i < proto::warning_kinds.size(); ++i) {
+            if ((blob->warnings >> i & 1U) != 0) {
+                instance.warnings.push_back({proto::warning_kinds[i], "", "", ""});
+            }
+        }
         instances.push_back(std::move(instance));
     }
     const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };

@@ -16,6 +16,8 @@ Result<LogBytes> LogFd::bytes() const {
     LogBytes bytes;
     bytes.file = static_cast<std::uint64_t>(info.st_ino);
     bytes.size = info.st_size > 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+    bytes.changed_at_ms =
+        std::int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
     bytes.read_at = [fd = fd_.get()](std::uint64_t offset, char* into,
                                      std::size_t size) -> Result<std::size_t> {
         for (;;) { // ends: a regular file is read at once

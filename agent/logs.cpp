@@ -50,17 +50,18 @@ Result<LogView> read_log(Host& host, const plugins::LogFile& log, std::size_t li
     return LogView{std::move(found.lines), format_cursor(found.next), found.is_cut, found.has_more};
 }
 
-Result<std::uint64_t> log_size(Host& host, const plugins::LogFile& log) {
+Result<LogFact> look_at_log(Host& host, const plugins::LogFile& log) {
     const bool of_guard = log.file.empty();
     auto fd = host.open_log(of_guard ? LogOwner::guard : LogOwner::engine,
                             of_guard ? std::string{guard_log} : log.file);
     if (!fd) {
-        return fd.error().code() == Errc::not_found ? Result<std::uint64_t>{std::uint64_t{0}}
-                                                    : std::move(fd).error();
+        return fd.error().code() == Errc::not_found
+                   ? Result<LogFact>{LogFact{}}
+                   : std::move(fd).error().while_doing(fmt::format("look at '{}'", log.name));
     }
     const LogFd file{*std::move(fd)};
     JACKDAW_TRY(const auto bytes, file.bytes());
-    return bytes.size;
+    return LogFact{bytes.size, bytes.changed_at_ms};
 }
 
 } // namespace jackdaw::agent

@@ -28,7 +28,11 @@ struct LogView {
 [[nodiscard]] Result<LogView> read_log(Host& host, const plugins::LogFile& log, std::size_t lines,
                                        const std::optional<std::string>& cursor);
 
-/// Bytes of the present file; 0 when there is none.
-[[nodiscard]] Result<std::uint64_t> log_size(Host& host, const plugins::LogFile& log);
+/// The present file. Size 0 and no time when there is none; `not_allowed` as above.
+struct LogFact {
+    std::uint64_t size_bytes = 0;
+    std::optional<std::int64_t> changed_at_ms; ///< wall clock
+};
+[[nodiscard]] Result<LogFact> look_at_log(Host& host, const plugins::LogFile& log);
 
 } // namespace jackdaw::agent

@@ -16,7 +16,8 @@ struct Settings {
     std::string run_folder = "/run/jackdaw";
     std::string plugin_folder = "/usr/lib/jackdaw/plugins";
     std::string listen = "0.0.0.0:7412"; ///< UDP gossip and TCP channel
-    std::string advertise; ///< address that peers and clients use; empty: the machine file's
+    std::string metrics_listen; ///< ADDRESS:PORT or *:PORT for metrics and health; empty: off
+    std::string advertise;      ///< address that peers and clients use; empty: the machine file's
     std::vector<std::string> seeds; ///< ADDRESS:PORT
     std::string name;               ///< empty: the machine file's, or the host's name
     std::string ring_file;          ///< gossip keys of a plain member; empty: the hand-over's
@@ -43,9 +44,9 @@ struct CommandLine {
     Settings settings;
 };
 
-/// Flags win over the file (`--settings FILE`, TOML; by default /etc/jackdaw/jackdawd.toml if it
-/// exists). `invalid` names the key or flag, its place and what is allowed; every rule between
-/// settings is checked, too.
+/// Flags win over the file (`--settings FILE`, TOML; by default
+/// /etc/jackdaw/jackdawd.toml if it exists). `invalid` names the key or flag, its place and what is
+/// allowed; every rule between settings is checked, too.
 [[nodiscard]] Result<CommandLine> parse_command_line(int argc, const char* const* argv);
 
 /// What a settings file says, over what `settings` has. `invalid` names `where`, the line and the
@@ -63,5 +64,10 @@ struct HostPort {
 };
 /// "10.1.2.3:7412"; `invalid` otherwise. IPv4 or "[v6]".
 [[nodiscard]] Result<HostPort> parse_host_port(const std::string& text);
+/// The same of `metrics-listen`. "*:7413" is every IPv4 address; a wildcard written as an address
+/// is refused, since it may stand there by mistake.
+[[nodiscard]] Result<HostPort> parse_metrics_listen(const std::string& text);
+/// The port that the machine's packet filter must let in for it; 0: none.
+[[nodiscard]] std::uint16_t metrics_port_to_open(const Settings& settings);
 
 } // namespace jackdaw::agent

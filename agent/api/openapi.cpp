@@ -34,9 +34,13 @@ constexpr std::string_view schemas_text = R"JSON({
   "database_process": {"type": "object", "properties": {"pid": {"type": "integer"}, "since": {"type": ["string", "null"]}, "restarts": {"type": "integer"}}},
   "pending_restart": {"type": "array", "items": {"type": "string"}},
   "maintenance": {"type": ["object", "null"], "properties": {"until": {"type": "string"}, "by": {"type": "string"}}},
+  "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Warning"}},
   "protect": {"type": "boolean"},
   "connection": {"type": "object", "properties": {"uri": {"type": ["string", "null"]}, "ca": {"type": ["string", "null"]}, "note": {"type": ["string", "null"]}}},
   "created_at": {"type": ["string", "null"]}}},
+"Warning": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
+  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts"]}, "since": {"type": ["string", "null"]},
+  "text": {"type": ["string", "null"]}, "mend": {"type": ["string", "null"], "description": "what mends it"}}},
 "InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "properties": {
   "name": {"type": "string"}, "id": {"type": "string", "format": "uuid"}, "fleet": {"type": "string"},
   "datastore": {"type": "string"}, "version": {"type": "string"}, "volume_size_bytes": {"type": "integer"},
@@ -47,6 +51,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "users": {"type": "array", "items": {"$ref": "#/components/schemas/NewUser"}},
   "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"}}},
 "Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
+"Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
+  "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"}}},
 "Size": {"type": "object", "required": ["size_bytes"], "properties": {"size_bytes": {"type": "integer"}}},
 "Pause": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1, "description": "how long (default: 3600)"}}},
 "Step": {"type": "object", "required": ["name", "status"], "additionalProperties": false, "properties": {
@@ -66,13 +72,34 @@ constexpr std::string_view schemas_text = R"JSON({
   "error": {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]}}},
 "Log": {"type": "object", "required": ["name", "enabled"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "enabled": {"type": "boolean"}, "enabled_by": {"type": "string"}, "size_bytes": {"type": "integer"},
-  "size_bytes_max": {"type": "integer"}, "kept": {"type": "integer"}, "changed_at": {"type": "string"}}},
+  "size_bytes_max": {"type": "integer"}, "kept": {"type": "integer"}, "changed_at": {"type": "string"},
+  "refused": {"type": "string", "description": "why it is not read: what stands in its place"}}},
 "LogLines": {"type": "object", "required": ["name", "lines", "cursor"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"},
   "lines": {"type": "array", "items": {"type": "string"}}, "cursor": {"type": "string"}, "is_cut": {"type": "boolean"}}},
 "Event": {"type": "object", "required": ["sequence", "at", "kind", "weight"], "additionalProperties": false, "properties": {
   "sequence": {"type": "integer"}, "at": {"type": "string"}, "kind": {"type": "string"}, "weight": {"enum": ["info", "warning", "error"]},
   "subject": {"type": "string"}, "text": {"type": "string"}, "operation": {"type": ["string", "null"]}}},
+"Finding": {"type": "object", "required": ["area", "name", "subject", "state", "severity", "cause", "mend"], "additionalProperties": false, "properties": {
+  "area": {"enum": ["host", "fleet", "agent"]}, "name": {"type": "string"}, "subject": {"type": "string"},
+  "state": {"enum": ["ok", "bad", "unknown"]}, "severity": {"enum": ["info", "warning", "error"]},
+  "cause": {"type": "string"}, "mend": {"type": "string", "description": "a command, or what to do"}}},
+"Load": {"type": "object", "required": ["at", "clock_us", "name", "id", "status", "database_process", "database", "work"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "at": {"type": "string"},
+  "clock_us": {"type": "integer", "description": "of a clock that nobody sets: rates are differences by it"},
+  "name": {"type": "string"}, "id": {"type": "string"}, "status": {"type": "string"}, "reason": {"type": "string"}, "role": {"type": "string"},
+  "maintenance_until": {"type": ["string", "null"]}, "pending_restart": {"type": "integer"},
+  "volume": {"type": "object", "properties": {"size_bytes": {"type": "integer"}, "used_bytes": {"type": "integer"}}},
+  "agent": {"type": "object", "properties": {"cpu_us": {"type": "integer"}, "memory_bytes": {"type": "integer"}}},
+  "machine": {"type": "object", "properties": {"memory_bytes": {"type": ["integer", "null"]}, "cores": {"type": ["integer", "null"]}}},
+  "database_process": {"type": "object", "properties": {"pid": {"type": "integer", "description": "0: none; counters begin anew with another one"},
+    "cpu_us": {"type": ["integer", "null"]}, "memory_bytes": {"type": ["integer", "null"]}}},
+  "database": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+    "connections": {"type": ["integer", "null"]}, "connections_max": {"type": ["integer", "null"]}, "running": {"type": ["integer", "null"]},
+    "queries": {"type": ["integer", "null"], "description": "a counter"}, "slow_queries": {"type": ["integer", "null"], "description": "a counter"}}},
+  "work": {"type": ["object", "null"], "additionalProperties": false, "properties": {
+    "operation": {"type": "string"}, "action": {"type": "string"}, "step": {"type": "string"}, "progress": {"type": "number"},
+    "seconds_left": {"type": ["number", "null"]}}}}},
 "Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},
@@ -116,7 +143,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "min": {"type": ["string", "null"]}, "max": {"type": ["string", "null"]}, "step": {"type": ["string", "null"]},
   "allowed": {"type": "array", "items": {"type": "string"}}, "restart": {"type": "boolean"}, "settable": {"type": "boolean"},
   "current": {"type": "string"}, "default": {"type": "string"}, "configured": {"type": ["string", "null"]},
-  "pending": {"type": "boolean"}, "source": {"type": "string"}, "from": {"type": "string"}, "text": {"type": "string"}}},
+  "pending": {"type": "boolean"}, "source": {"type": "string"}, "from": {"type": "string"},
+  "formula": {"type": "string", "description": "how the agent computes it from the machine"}, "text": {"type": "string"}}},
 "ParameterChange": {"type": "object", "additionalProperties": false, "properties": {
   "set": {"type": "object", "additionalProperties": {"type": "string"}},
   "unset": {"type": "array", "items": {"type": "string"}}}}
@@ -199,6 +227,9 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
         Json{{"description", "It failed; nothing else was changed than what `error` says"},
              {"content", {{"application/json", {{"schema", reference("Failure")}}}}}};
     Json operation{{"summary", row.text}, {"parameters", std::move(parameters)}};
+    if (row.tenant_words) {
+        operation["description"] = "Not on public.sock: the tenant's statements stand in it.";
+    }
     if (!row.body.empty()) {
         operation["requestBody"] =
             Json{{"content", {{"application/json", {{"schema", reference(row.body)}}}}}};

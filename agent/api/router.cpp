@@ -1,5 +1,7 @@
 #include "agent/api/router.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -7,7 +9,9 @@
 
 #include "agent/api/openapi.h"
 #include "agent/api/router_parts.h"
+#include "agent/core/utf8.h"
 #include "proto/base/ids.h"
+#include "proto/base/rfc3339.h"
 
 namespace jackdaw::agent {
 namespace {
@@ -21,6 +25,8 @@ constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
 constexpr std::uint64_t events_shown = 100;
 constexpr std::size_t stream_batch = 100;
+constexpr std::string_view admin_hint =
+    "ask on /run/jackdaw/admin.sock, as root or as a member of group jackdaw";
 
 Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     std::string out;
@@ -44,6 +50,9 @@ Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     if (out.find('\0') != std::string::npos) {
         return Error{Errc::invalid, "a NUL in the target"};
     }
+    if (!is_utf8(out)) { // no answer could name it, and the journal could not keep it
+        return Error{Errc::invalid, "the target is not UTF-8"};
+    }
     return out;
 }
 
@@ -60,6 +69,53 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments)
         }
         pattern.remove_prefix(slash + 1);
     }
+}
+
+constexpr std::array weights{"info", "warning", "error"}; ///< of an event, the least first
+
+/// Which entries of the timeline are asked for.
+struct EventFilter {
+    std::string kind;       ///< "volume.full", or all that begin so: "volume"; empty: all
+    std::size_t weight = 0; ///< that one, or graver
+    std::string since;      ///< RFC 3339 in UTC, as entries have it; sorts as time does
+
+    [[nodiscard]] bool is_any() const { return kind.empty() && weight == 0 && since.empty(); }
+    [[nodiscard]] bool takes(const proto::EventShape& entry) const {
+        const auto own =
+            static_cast<std::size_t>(std::ranges::find(weights, entry.weight) - weights.begin());
+        return own >= weight && entry.at >= since &&
+               (kind.empty() || entry.kind == kind || entry.kind.starts_with(kind + "."));
+    }
+};
+
+Result<EventFilter> filter_of(const Target& target) {
+    const auto text = [&](const char* key) {
+        const auto at = target.query.find(key);
+        return at == target.query.end() ? std::string{} : at->second;
+    };
+    EventFilter filter{text("kind"), 0, text("since")};
+    const auto known = [&](const EventKind& one) {
+        return one.kind == filter.kind || one.kind.starts_with(filter.kind + ".");
+    };
+    if (!filter.kind.empty() && std::ranges::none_of(event_kinds(), known)) {
+        return Error{Errc::invalid,
+                     fmt::format("no kind of event '{}'", filter.kind.substr(0, shown_bytes_max))}
+            .with_hint("`jackdaw events` shows kinds; a part before the dot means all of them");
+    }
+    if (const auto weight = text("weight"); !weight.empty()) {
+        const auto at = std::ranges::find(weights, weight);
+        if (at == weights.end()) {
+            return Error{Errc::invalid, "'weight' is info, warning or error"};
+        }
+        filter.weight = static_cast<std::size_t>(at - weights.begin());
+    }
+    if (!filter.since.empty() && !is_rfc3339_utc(filter.since)) {
+        return Error{Errc::invalid, "'since' is a time as in 2026-01-02T03:04:05.678Z"};
+    }
+    if (!filter.since.empty()) {
+        filter.since.pop_back(); // then "…:05" stands before "…:05.678"
+    }
+    return filter;
 }
 
 } // namespace
@@ -132,8 +188,11 @@ ApiResponse Router::handle(const ApiRequest& request) const {
         return error_response(target.error());
     }
     if (request.method != "GET" && !request.caller.may_change) {
-        return error_response(
-            Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)});
+        auto refused =
+            Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)};
+        return error_response(request.caller.is_public
+                                  ? std::move(refused).with_hint(std::string{admin_hint})
+                                  : std::move(refused));
     }
     if (std::chrono::steady_clock::now() >= request.deadline) {
         return error_response(
@@ -154,16 +213,20 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
         parts_.life.operation(segments[2])) {
         return operation_stream(segments[2]);
     }
-    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream") {
+    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream" &&
+        !request.caller.is_public) {
         return log_stream(*target);
     }
     if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
         parts_.timeline != nullptr) {
         const auto after = number_of(*target, "after");
-        if (!after) {
+        const auto filter = filter_of(*target);
+        if (!after || !filter) {
             return std::nullopt; // handle() says what is wrong with it
         }
-        return timeline_stream(after->value_or(parts_.timeline->last()));
+        return timeline_stream(
+            after->value_or(parts_.timeline->last()),
+            [wanted = *filter](const proto::EventShape& entry) { return wanted.takes(entry); });
     }
     return std::nullopt;
 }
@@ -183,10 +246,13 @@ Stream Router::operation_stream(std::string id) const {
     return stream;
 }
 
-Stream Router::timeline_stream(std::uint64_t after) const {
+Stream
+Router::timeline_stream(std::uint64_t after,
+                        std::function<bool(const proto::EventShape& entry)> is_wanted) const {
     Stream stream;
     stream.watch = timeline_watch;
-    stream.next = [this, after](bool& ended) mutable -> std::vector<StreamItem> {
+    stream.next = [this, after, is_wanted = std::move(is_wanted)](
+                      bool& ended) mutable -> std::vector<StreamItem> {
         std::vector<StreamItem> items;
         const auto entries = parts_.timeline->read(after, stream_batch);
         if (!entries) {
@@ -195,6 +261,9 @@ Stream Router::timeline_stream(std::uint64_t after) const {
         }
         for (const auto& entry : *entries) {
             after = entry.sequence;
+            if (!is_wanted(entry)) {
+                continue;
+            }
             items.push_back({"event", dump(proto::to_json(entry))});
         }
         return items;
@@ -212,8 +281,16 @@ Router::Outcome Router::events(const ApiRequest& /*request*/, const Target& targ
         return Error{Errc::invalid, fmt::format("'limit' is 1 to {}", operations_shown_max)};
     }
     JACKDAW_TRY(const auto after, number_of(target, "after"));
-    JACKDAW_TRY(const auto entries,
-                after ? parts_.timeline->read(*after, limit) : parts_.timeline->newest(limit));
+    JACKDAW_TRY(const auto filter, filter_of(target));
+    const auto all = filter.is_any() ? static_cast<std::size_t>(limit) : operations_shown_max;
+    JACKDAW_TRY(auto entries,
+                after ? parts_.timeline->read(*after, all) : parts_.timeline->newest(all));
+    std::erase_if(entries, [&](const auto& entry) { return !filter.takes(entry); });
+    if (entries.size() > limit) { // the first behind `after`, else the newest
+        const auto more = static_cast<std::ptrdiff_t>(entries.size() - limit);
+        after ? entries.erase(entries.end() - more, entries.end())
+              : entries.erase(entries.begin(), entries.begin() + more);
+    }
     Json items = Json::array();
     for (const auto& entry : entries) {
         items.push_back(proto::to_json(entry));
@@ -230,6 +307,11 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
             continue;
         }
         if (one.method == request.method) {
+            if (one.tenant_words && request.caller.is_public) {
+                return Error{Errc::not_allowed,
+                             "it may hold the tenant's statements, which not everybody is told"}
+                    .with_hint(std::string{admin_hint});
+            }
             return (this->*one.handler)(request, target);
         }
         allow += fmt::format("{}{}", allow.empty() ? "" : ", ", one.method);
@@ -306,6 +388,27 @@ Router::Outcome Router::protect(const ApiRequest& request, const Target& target)
     JACKDAW_CHECK(body_of(request));
     return submit(request, "instance.protect", "",
                   Json{{"protect", target.segments[2] == "protect"}});
+}
+
+Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto name, proto::string_at(body, "name", ""));
+    JACKDAW_CHECK(check_label(name, "instance"));
+    const auto own = parts_.life.spec();
+    const auto twin = name + "~"; // two that have one name already are told apart so
+    for (const auto& other : parts_.instances()) {
+        const bool same = own != nullptr && other.id == own->id;
+        if (!same && (other.name == name || other.name.starts_with(twin))) {
+            return Error{Code::name_taken,
+                         fmt::format("instance {} of this fleet is called '{}'", other.id, name)};
+        }
+    }
+    return submit(request, "instance.rename", "", Json{{"request", Json{{"name", name}}}});
+}
+
+Router::Outcome Router::repair(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_CHECK(body_of(request));
+    return submit(request, "instance.repair", "", Json::object());
 }
 
 Router::Outcome Router::pause(const ApiRequest& request, const Target& target) const {

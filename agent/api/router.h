@@ -28,6 +28,7 @@ namespace jackdaw::agent {
 struct Caller {
     std::string text; ///< "uid 0", "operator 5f3c…", "agent db2"
     bool may_change = false;
+    bool is_public = false; ///< came by public.sock: shown nothing that the tenant wrote
 };
 
 struct ApiRequest {
@@ -52,7 +53,7 @@ struct ApiResponse {
 [[nodiscard]] int http_status(Errc reaction) noexcept;
 
 /// A target split and percent-decoded (RFC 3986, sections 2.1 and 3.4). `invalid` for a bad escape,
-/// NUL, more than 8 segments or 16 parameters.
+/// NUL, what is not UTF-8, more than 8 segments or 16 parameters.
 struct Target {
     std::vector<std::string> segments;
     std::map<std::string, std::string> query;
@@ -85,6 +86,7 @@ public:
         std::string version;
         const Timeline* timeline = nullptr; ///< null: none is kept
         Host* host = nullptr;               ///< for logs; thread-safe; null: none are read
+        std::string state_folder{};         ///< for `doctor`; empty: it is not looked at
     };
     explicit Router(Parts parts) : parts_{std::move(parts)} {}
 
@@ -94,6 +96,10 @@ public:
     /// programs that poll; nullopt for every other path. They tell nothing that is secret.
     [[nodiscard]] std::optional<ApiResponse> plain(std::string_view method,
                                                    std::string_view target) const;
+    [[nodiscard]] static bool is_plain(std::string_view target) noexcept;
+    /// The answer where it waits for nothing, so that it needs no worker: health, and the instance.
+    /// nullopt: handle() has it.
+    [[nodiscard]] std::optional<ApiResponse> quick(const ApiRequest& request) const;
     /// The stream that the request asks for; nullopt: it asks for none, and is handle()'s.
     [[nodiscard]] std::optional<Stream> stream(const ApiRequest& request) const;
 
@@ -114,13 +120,14 @@ public:
         int status = 200;        ///< of success
         std::string_view body{}; ///< a schema of openapi.cpp; empty: none
         std::vector<Parameter> query{};
+        bool tenant_words = false; ///< tells what the tenant wrote: not on public.sock
     };
     [[nodiscard]] static const std::vector<Row>& rows();
 
 private:
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
     // One for each row of the table, by subject: router.cpp, router_accounts.cpp,
-    // router_config.cpp.
+    // router_config.cpp, router_observe.cpp, router_health.cpp.
 #define JACKDAW_HANDLER(name)                                                                      \
     [[nodiscard]] Outcome name(const ApiRequest& request, const Target& target) const
     JACKDAW_HANDLER(version);
@@ -131,6 +138,8 @@ private:
     JACKDAW_HANDLER(power);
     JACKDAW_HANDLER(grow);
     JACKDAW_HANDLER(protect);
+    JACKDAW_HANDLER(rename);
+    JACKDAW_HANDLER(repair);
     JACKDAW_HANDLER(pause);
     JACKDAW_HANDLER(instances);
     JACKDAW_HANDLER(members);
@@ -156,13 +165,17 @@ private:
     JACKDAW_HANDLER(events);
     JACKDAW_HANDLER(operations);
     JACKDAW_HANDLER(operation);
+    JACKDAW_HANDLER(doctor);
+    JACKDAW_HANDLER(load);
     JACKDAW_HANDLER(abort);
     JACKDAW_HANDLER(resume);
 #undef JACKDAW_HANDLER
     [[nodiscard]] ApiResponse metrics() const;
     [[nodiscard]] std::optional<Stream> log_stream(const Target& target) const;
     [[nodiscard]] Stream operation_stream(std::string id) const;
-    [[nodiscard]] Stream timeline_stream(std::uint64_t after) const;
+    [[nodiscard]] Stream
+    timeline_stream(std::uint64_t after,
+                    std::function<bool(const proto::EventShape& entry)> is_wanted) const;
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,
                                  proto::Json arguments) const;
     [[nodiscard]] Outcome accepted(const Life::Submitted& submitted) const;

@@ -10,6 +10,7 @@
 
 #include "agent/api/router_parts.h"
 #include "agent/logs.h"
+#include "proto/base/ids.h"
 #include "proto/wire/datastore_json.h"
 #include "proto/wire/open_metrics.h"
 
@@ -118,7 +119,17 @@ Router::Outcome Router::logs(const ApiRequest& request, const Target& /*target*/
                 request.deadline);
             shape.enabled = enabled && enabled->get<bool>(); // a stopped server writes none
         }
-        JACKDAW_TRY(shape.size_bytes, log_size(*parts_.host, file));
+        // What stands in one log's place hides no other log.
+        const auto fact = look_at_log(*parts_.host, file);
+        if (fact) {
+            shape.size_bytes = fact->size_bytes;
+            shape.changed_at = fact->changed_at_ms ? rfc3339(*fact->changed_at_ms) : "";
+        } else if (fact.error().code() == Errc::not_allowed ||
+                   fact.error().code() == Errc::busy) { // a lease of its owner
+            shape.refused = fact.error().to_string();
+        } else {
+            return fact.error().clone();
+        }
         items.push_back(proto::to_json(shape));
     }
     return answer(proto::list_json("Log", std::move(items), as_of()));
@@ -211,17 +222,31 @@ ApiResponse Router::metrics() const {
     return response;
 }
 
-std::optional<ApiResponse> Router::plain(std::string_view method, std::string_view target) const {
+bool Router::is_plain(std::string_view target) noexcept {
     const auto path = target.substr(0, target.find('?'));
-    if (path != "/metrics" && path != "/healthz" && path != "/readyz") {
+    return path == "/metrics" || path == "/healthz" || path == "/readyz";
+}
+
+std::optional<ApiResponse> Router::quick(const ApiRequest& request) const {
+    if (request.method == "GET" && request.target == "/v1/instance") {
+        const auto outcome = instance(request, {});
+        return outcome ? *outcome : error_response(outcome.error());
+    }
+    return request.target.starts_with("/metrics") ? std::nullopt
+                                                  : plain(request.method, request.target);
+}
+
+std::optional<ApiResponse> Router::plain(std::string_view method, std::string_view target) const {
+    if (!is_plain(target)) {
         return std::nullopt;
     }
+    const auto path = target.substr(0, target.find('?'));
     ApiResponse response{200, "ok"};
     response.content_type = "text/plain; charset=utf-8";
     if (method != "GET") {
-        response = {405, "GET alone"};
-        response.content_type = "text/plain; charset=utf-8";
-        response.allow = "GET";
+        response = error_response(Error{Errc::invalid, "it can only be read"}.with_hint("GET it"));
+        response.status = 405;
+        response.allow = "GET, HEAD";
     } else if (path == "/metrics") {
         response = metrics();
     } else if (path == "/readyz") {

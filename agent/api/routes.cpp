@@ -5,13 +5,31 @@ namespace jackdaw::agent {
 namespace {
 
 constexpr Router::Parameter host{"host", "string", "of the account (default: %)"};
+constexpr Router::Parameter event_kind{"kind", "string",
+                                       "only this one, or all of \"volume\" and such"};
+constexpr Router::Parameter event_weight{"weight", "string",
+                                         "only this one and graver: info, warning or error"};
+constexpr Router::Parameter event_since{"since", "string",
+                                        "only from this time on (RFC 3339, UTC)"};
 constexpr std::string_view change = "Operation";
+constexpr bool tenant_words = true; ///< statements stand in it, and what may stand in those
 
 } // namespace
 
 const std::vector<Router::Row>& Router::rows() {
     static const std::vector<Row> all{
         {"GET", "version", &Router::version, "The agent's version", "Version"},
+        {"GET",
+         "doctor",
+         &Router::doctor,
+         "What is well here and what is not, with what mends it",
+         "List of Finding",
+         200,
+         "",
+         {},
+         true},
+        {"GET", "load", &Router::load,
+         "How busy the instance is; counters, of which two make a rate", "Load"},
         {"GET", "openapi.json", &Router::openapi, "This document", "Object"},
 
         {"GET", "instance", &Router::instance, "The instance of this machine", "Instance"},
@@ -34,6 +52,10 @@ const std::vector<Router::Row>& Router::rows() {
          "Size"},
         {"POST", "instance/protect", &Router::protect, "Refuse its deletion", change, 202},
         {"POST", "instance/unprotect", &Router::protect, "Allow its deletion", change, 202},
+        {"POST", "instance/repair", &Router::repair,
+         "Make the agent's own account in the database again what it must be", change, 202},
+        {"POST", "instance/rename", &Router::rename,
+         "Give it another name; its id, its address and its machine stay", change, 202, "Name"},
         {"POST", "instance/pause", &Router::pause,
          "Maintenance: until then the agent starts and restarts nothing by itself", change, 202,
          "Pause"},
@@ -89,7 +111,15 @@ const std::vector<Router::Row>& Router::rows() {
         {"PUT", "root", &Router::enable_root, "Enable the all-powerful account", change, 202,
          "RootRequest"},
         {"DELETE", "root", &Router::disable_root, "Disable it", change, 202},
-        {"GET", "sessions", &Router::sessions, "Who is connected", "List of Session"},
+        {"GET",
+         "sessions",
+         &Router::sessions,
+         "Who is connected",
+         "List of Session",
+         200,
+         "",
+         {},
+         tenant_words},
         {"DELETE",
          "sessions/*",
          &Router::kill_session,
@@ -122,7 +152,8 @@ const std::vector<Router::Row>& Router::rows() {
          200,
          "",
          {{"lines", "integer", "at most so many (default: 100)"},
-          {"cursor", "string", "as an earlier answer gave it"}}},
+          {"cursor", "string", "as an earlier answer gave it"}},
+         tenant_words},
         {"GET",
          "logs/*/stream",
          &Router::log,
@@ -130,7 +161,8 @@ const std::vector<Router::Row>& Router::rows() {
          "Stream",
          200,
          "",
-         {{"lines", "integer", "so many of its end first (default: 10)"}}},
+         {{"lines", "integer", "so many of its end first (default: 10)"}},
+         tenant_words},
         {"GET",
          "events",
          &Router::events,
@@ -139,7 +171,10 @@ const std::vector<Router::Row>& Router::rows() {
          200,
          "",
          {{"limit", "integer", "at most so many (default: the newest 100)"},
-          {"after", "integer", "only those behind this sequence number"}}},
+          {"after", "integer", "only those behind this sequence number"},
+          event_kind,
+          event_weight,
+          event_since}},
         {"GET",
          "events/stream",
          &Router::events,
@@ -147,7 +182,7 @@ const std::vector<Router::Row>& Router::rows() {
          "Stream",
          200,
          "",
-         {{"after", "integer", "a sequence number"}}},
+         {{"after", "integer", "a sequence number"}, event_kind, event_weight, event_since}},
 
         {"GET",
          "operations",

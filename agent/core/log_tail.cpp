@@ -7,38 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "agent/core/utf8.h"
+
 namespace jackdaw::agent {
 namespace {
-
-/// The bytes of one character at the front, and the character; nullopt when it is no UTF-8 (or
-/// longer than it need be, a surrogate, or above U+10FFFF).
-struct Character {
-    std::size_t size;
-    char32_t code;
-};
-std::optional<Character> character_of(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const auto first = byte(0);
-    if (first < 0x80) {
-        return Character{1, first};
-    }
-    const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < size) {
-        return std::nullopt;
-    }
-    char32_t code = first & (0xffU >> (size + 1));
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((byte(i) & 0xc0U) != 0x80) {
-            return std::nullopt;
-        }
-        code = code << 6U | (byte(i) & 0x3fU);
-    }
-    constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (code < least[size] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
-        return std::nullopt;
-    }
-    return Character{size, code};
-}
 
 bool is_harmless(char32_t code) {
     const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
@@ -183,7 +155,7 @@ std::string printable_line(std::string_view bytes) {
     std::string line;
     line.reserve(bytes.size());
     while (!bytes.empty()) {
-        const auto one = character_of(bytes);
+        const auto one = utf8_character(bytes);
         if (one && is_harmless(one->code)) {
             line += bytes.substr(0, one->size);
         } else {

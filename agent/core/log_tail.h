@@ -20,7 +20,8 @@ inline constexpr std::size_t log_block_bytes = std::size_t{64} << 10;
 
 /// One file as it was when it was looked at.
 struct LogBytes {
-    std::uint64_t file = 0; ///< tells files apart across renames: the inode; never 0
+    std::int64_t changed_at_ms = 0; ///< wall clock
+    std::uint64_t file = 0;         ///< tells files apart across renames: the inode; never 0
     std::uint64_t size = 0;
     /// At most `size` bytes from `offset`; fewer only at the file's end, 0: it ends there by now.
     std::function<Result<std::size_t>(std::uint64_t offset, char* into, std::size_t size)> read_at;

@@ -1,7 +1,9 @@
 #include "agent/core/operations.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -55,6 +57,22 @@ bool Record::ended() const {
     return shape.status == "done" || shape.status == "failed" || shape.status == "undone";
 }
 
+namespace {
+
+/// Nothing takes up an operation that stands otherwise: it would neither go on nor end.
+bool has_known_states(const proto::Operation& shape) {
+    constexpr std::array<std::string_view, 5> of_operation{"queued", "running", "done", "failed",
+                                                           "undone"};
+    constexpr std::array<std::string_view, 6> of_step{"pending", "running", "done",
+                                                      "failed",  "undone",  "skipped"};
+    return std::ranges::find(of_operation, shape.status) != of_operation.end() &&
+           std::ranges::all_of(shape.steps, [&](const auto& step) {
+               return std::ranges::find(of_step, step.status) != of_step.end();
+           });
+}
+
+} // namespace
+
 std::string Record::to_text() const {
     return Json{{"operation", proto::to_json(shape)},
                 {"arguments", arguments},
@@ -100,6 +118,10 @@ Result<Record> Record::from_text(std::string_view text) {
     if (!key || !boot || !boottime || !wall || !created || !began || !interruptions ||
         record.shape.id.empty() || !record.arguments.is_object()) {
         return wrong(Error{Errc::corrupt, "a field has another type than the journal writes"});
+    }
+    if (!has_known_states(record.shape)) {
+        return wrong(
+            Error{Errc::corrupt, "an operation or a step is in a state that there is not"});
     }
     record.idempotency_key = *std::move(key);
     record.deadline = Deadline{*std::move(boot), static_cast<std::int64_t>(*boottime),

@@ -63,7 +63,7 @@ Result<MachineFile> start() {
     return host::first_boot();
 }
 
-[[noreturn]] void live(int socket) {
+[[noreturn]] void live(int socket, std::uint16_t metrics_port) {
     (void)::prctl(PR_SET_NAME, "jackdaw-host");
     if (socket != socket_number) {
         ::dup2(socket, socket_number);
@@ -84,14 +84,15 @@ Result<MachineFile> start() {
     if (!machine) {
         broken = std::move(machine).error().while_doing("start jackdaw-host");
     }
-    host::Server server{machine ? std::move(*machine) : MachineFile{}, std::move(broken)};
+    host::Server server{machine ? std::move(*machine) : MachineFile{}, std::move(broken),
+                        metrics_port};
     server.run(socket_number);
     ::_exit(0);
 }
 
 } // namespace
 
-Result<HostProcess> fork_host() {
+Result<HostProcess> fork_host(std::uint16_t metrics_port) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         return system_error("make the socket pair of jackdaw-host");
@@ -103,7 +104,7 @@ Result<HostProcess> fork_host() {
         return system_error("fork jackdaw-host");
     }
     if (child == 0) {
-        live(theirs.get());
+        live(theirs.get(), metrics_port);
     }
     return HostProcess{std::move(ours), child};
 }

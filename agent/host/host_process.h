@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 #include "proto/base/error.h"
 #include "proto/base/unique_fd.h"
 
@@ -18,7 +20,8 @@ struct HostProcess {
 /// parent it returns at once; the child never returns: it takes /run/jackdaw/host.lock (waiting for
 /// the host of a killed agent, which may still be inside a verb), makes the machine's folders,
 /// reads or writes the machine file, and serves verbs until the parent's end of the socket closes.
-[[nodiscard]] Result<HostProcess> fork_host();
+/// `metrics_port` is let in beside the database's port, for the same networks; 0: none.
+[[nodiscard]] Result<HostProcess> fork_host(std::uint16_t metrics_port = 0);
 
 /// The parent, afterwards: user and group jackdawd, group jackdaw beside it, no way back, not
 /// dumpable, no core file. An error leaves the process half-way: end it.

@@ -90,8 +90,8 @@ Result<void> Server::set_firewall(const Request& request) {
         return Error{Code::host_lacks, fmt::format("this machine has no {}", nft_program)};
     }
     JACKDAW_TRY(const auto folder, open_no_links("/run/jackdaw", O_RDONLY | O_DIRECTORY));
-    const auto rules =
-        render_rules(allow, static_cast<std::uint16_t>(request.port), machine_.database_uid);
+    const auto rules = render_rules(allow, static_cast<std::uint16_t>(request.port),
+                                    machine_.database_uid, metrics_port_);
     JACKDAW_CHECK(replace_file(folder.get(), "firewall.nft", rules, 0600));
     const auto applied =
         spawner_.run(firewall_guard, {nft_program, "-f", firewall_file}, nft_limit);
@@ -189,7 +189,11 @@ Result<void> Server::dispatch(const Request& request, const std::vector<UniqueFd
     }
     case Verb::set_firewall: return set_firewall(request);
     case Verb::bind_admin_socket: {
-        JACKDAW_TRY(out, bind_admin_socket());
+        JACKDAW_TRY(out, bind_socket(admin_socket));
+        return ok();
+    }
+    case Verb::bind_public_socket: {
+        JACKDAW_TRY(out, bind_socket(public_socket));
         return ok();
     }
     case Verb::inspect_volume: {

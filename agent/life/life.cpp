@@ -134,6 +134,11 @@ Result<void> Life::adopt() {
             // The instance is shown as failed; whoever mends the plug-in folder restarts the agent.
             spdlog::error("life: load the driver: {}", loaded.error().to_string());
             last_failure_ = proto::shape_of(loaded.error());
+        } else if (settings_.renew_firewall && state_.facts().created) {
+            const auto renewed = parts_.host.set_firewall(state_.spec()->allow, slot_.place.port);
+            if (!renewed) { // the database's own rules stand; who polls from outside is kept out
+                spdlog::warn("life: {}", renewed.error().to_string());
+            }
         }
     }
     JACKDAW_CHECK(adopt_database());
@@ -435,6 +440,10 @@ Result<void> Life::load_driver() {
         slot_.place.run_folder = database_run_folder;
         slot_.place.port = spec->port != 0 ? spec->port : slot_.driver->default_port();
         slot_.place.machine = std::move(facts);
+    }
+    if (slot_.place.machine.volume_bytes != spec->volume_size_bytes) {
+        const std::lock_guard speech{slot_.speech};
+        slot_.place.machine.volume_bytes = spec->volume_size_bytes;
     }
     if (slot_.place.parameters != spec->parameters) {
         const std::lock_guard speech{slot_.speech};

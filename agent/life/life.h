@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/core/concerns.h"
 #include "agent/core/operations.h"
 #include "agent/core/supervisor.h"
 #include "agent/host/host.h"
@@ -44,9 +45,11 @@ using FaultPoint =
 struct LifeSettings {
     std::chrono::milliseconds probe_period{1000};
     std::chrono::milliseconds probe_limit{900};
+    std::chrono::milliseconds examine_period{5'000};   ///< how often the server is questioned
     std::chrono::milliseconds usage_period{10'000};    ///< how often the volume's fill is read
     std::chrono::milliseconds adoption_period{10'000}; ///< between tries to reach a silent guard
     std::chrono::seconds operation_limit{1800};
+    bool renew_firewall = false; ///< at start: its rules may be from before a setting was changed
     std::string agent_version;
     SupervisorConfig supervisor;
 };
@@ -118,6 +121,7 @@ public:
     [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>>
     driver(Deadline deadline = Deadline::max());
 
+    /// As it was last published; waits for nobody.
     [[nodiscard]] std::optional<proto::Instance> instance() const;
     [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const; ///< null: none
     /// There was an instance, a delete has forgotten it, and no create came since.
@@ -140,6 +144,12 @@ private:
     bool hands_off();
     void probe();
     void read_usage();
+    /// What the probe and, now and then, an examination tell of the agent's way in and of limits.
+    /// `seen` null: it did not answer.
+    void weigh(const plugins::Observation* seen);
+    [[nodiscard]] std::optional<Figures::Inside> examine();
+    /// A repair over the session that is still open, as an operation, with a growing pause.
+    void repair_by_itself(const Figures& figures);
     /// Turns over the engine's logs that have become too large.
     void turn_logs();
     void database_ended();
@@ -164,12 +174,14 @@ private:
     LifeSettings settings_;
     MachineFile machine_; ///< read once by start(): the host has one caller at a time
 
-    mutable std::mutex core_mutex_; ///< operations_, state_, view_; never held while a step runs
+    mutable std::mutex core_mutex_; ///< operations_, state_; never held while a step runs
     Operations operations_;
     std::set<std::string> open_;              ///< operations whose end is still to be told
     std::set<std::string> from_earlier_boot_; ///< not ended well, nor yet gone on with in this one
     InstanceState state_;
-    std::optional<proto::Instance> view_;
+    /// Replaced as a whole, under core_mutex_ and view_mutex_: who only reads waits for no commit.
+    std::shared_ptr<const proto::Instance> view_;
+    mutable std::mutex view_mutex_; ///< held for the copy of a pointer
 
     // The life thread's own.
     DriverSlot slot_;
@@ -181,6 +193,10 @@ private:
     bool volume_full_ = false;
     bool silent_told_ = false;      ///< that it does not answer
     unsigned pressure_percent_ = 0; ///< the highest mark that the volume's fill has passed
+    Concerns concerns_;
+    Instant next_examination_{};
+    Instant next_repair_{};
+    std::chrono::seconds repair_pause_{0}; ///< 0: none was tried of late
     Instant next_probe_{};
     Instant next_usage_{};
     Instant next_adoption_{};  ///< while the database's guard is silent

@@ -15,6 +15,20 @@ constexpr std::chrono::seconds speech_wait{
     5}; ///< a query waits this long for the life thread's own words
 constexpr std::uint32_t probes_until_degraded = 3;
 
+/// A server that refuses us lives (Datastore::adopt()): clients are at work, and no restart is due.
+Result<plugins::Observation> shut_out(Error error) {
+    plugins::Observation seen;
+    seen.shut_out = error.code() == Errc::not_allowed ? plugins::ShutOut::account
+                    : error.code() == Errc::exhausted ? plugins::ShutOut::crowd
+                                                      : plugins::ShutOut::no;
+    if (seen.shut_out == plugins::ShutOut::no) {
+        return error;
+    }
+    seen.answers = true;
+    seen.detail = error.to_string();
+    return seen;
+}
+
 } // namespace
 
 void Life::watch() {
@@ -36,17 +50,18 @@ void Life::watch() {
             database_.status = *std::move(status);
             if (database_.status.phase == GuardPhase::ended) {
                 const auto output = database_.link->output();
+                const auto said = output ? complaint_of(*output, slot_.driver.get()) : "?";
                 spdlog::warn("life: the database has ended by itself ({}); the end of its log: {}",
                              database_.status.exit_status
                                  ? fmt::format("status {}", *database_.status.exit_status)
                                  : fmt::format("signal {}", database_.status.signal),
-                             output ? tail_of(*output, 4) : "?");
+                             said);
                 tell("database.ended",
                      fmt::format("by itself, with {}; the end of its log: {}",
                                  database_.status.exit_status
                                      ? fmt::format("status {}", *database_.status.exit_status)
                                      : fmt::format("signal {}", database_.status.signal),
-                                 output ? tail_of(*output, 4) : "?"));
+                                 said));
                 (void)
                     database_.link->release(); // it is known now; a guard that died is gone anyway
                 database_ended();
@@ -136,6 +151,7 @@ void Life::database_ended() {
         }
     }
     database_ = DatabaseProcess{};
+    concerns_.forget();
     probes_failed_ = 0;
     if (state_.spec() && state_.facts().created && state_.facts().wanted_running) {
         supervisor_.ended(runtime::Clock::instant());
@@ -162,8 +178,7 @@ void Life::probe() {
         return; // a long query has the session; it is an answer, too
     }
     auto adopted = slot_.driver->adopt(call, slot_.place);
-    auto seen = adopted ? slot_.driver->probe(call)
-                        : Result<plugins::Observation>{std::move(adopted).error()};
+    auto seen = adopted ? slot_.driver->probe(call) : shut_out(std::move(adopted).error());
     speech.unlock();
     const bool answered = seen && seen->answers;
     const bool before = database_.answers;
@@ -193,6 +208,7 @@ void Life::probe() {
         tell("database.silent", database_.detail);
         publish();
     }
+    weigh(answered ? &*seen : nullptr);
 }
 
 void Life::turn_logs() {
@@ -201,9 +217,9 @@ void Life::turn_logs() {
         return;
     }
     for (const auto& log : slot_.driver->logs()->files()) {
-        const auto size = log.file.empty() ? Result<std::uint64_t>{std::uint64_t{0}} // the guard's
-                                           : log_size(parts_.host, log);
-        if (!size || *size < log_bytes_max) {
+        const auto fact = log.file.empty() ? Result<LogFact>{LogFact{}} // the guard's
+                                           : look_at_log(parts_.host, log);
+        if (!fact || fact->size_bytes < log_bytes_max) {
             continue; // what stands in its place is said to whoever reads it
         }
         auto turned = parts_.host.rotate_log(log.file, log_kept);
@@ -229,6 +245,9 @@ void Life::read_usage() {
         // Shown as it was. That the host process has ended is watched for by the program itself.
         spdlog::debug("life: read the volume's fill: {}", info.error().to_string());
         return;
+    }
+    if (std::unique_lock speech{slot_.speech, speech_wait}; speech) { // else the next look does it
+        slot_.place.machine.volume_free_bytes = info->free_bytes;
     }
     // Under 1 % or 8 MiB free: an engine's next write may be the one that fails.
     const auto reserve = std::min<std::uint64_t>(info->filesystem_bytes / 100, 8U << 20U);

@@ -77,14 +77,12 @@ std::string tail_of(std::string_view output, std::size_t lines_max) {
     return text;
 }
 
-std::string complaint_of(std::string_view output) {
+std::string complaint_of(std::string_view output, const plugins::Datastore* driver) {
     std::string errors;
     for (std::size_t from = 0; from < output.size();) {
         const auto end = std::min(output.find('\n', from), output.size());
         const auto line = output.substr(from, end - from);
-        if (line.find("ERROR") != std::string_view::npos ||
-            line.find("rror:") != std::string_view::npos ||
-            line.find("Killed") != std::string_view::npos) {
+        if (driver != nullptr && driver->complains(line)) {
             errors.append(line).push_back('\n');
         }
         from = end + 1;
@@ -144,12 +142,13 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
     if (!exit_status) {
         // SIGKILL is somebody else's: this agent ends a job by its guard, and then it is not here.
         return Error{end->signal == SIGKILL ? Code::killed : Code::job_failed,
-                     fmt::format("signal {} ended it: {}", end->signal, complaint_of(output))};
+                     fmt::format("signal {} ended it: {}", end->signal,
+                                 complaint_of(output, context.slot.driver.get()))};
     }
     if (*exit_status != 0 && !any_status) {
-        return Error{
-            tells_of_a_kill(output) ? Code::killed : Code::job_failed,
-            fmt::format("it ended with status {}: {}", *exit_status, complaint_of(output))};
+        return Error{tells_of_a_kill(output) ? Code::killed : Code::job_failed,
+                     fmt::format("it ended with status {}: {}", *exit_status,
+                                 complaint_of(output, context.slot.driver.get()))};
     }
     return JobEnd{*exit_status, std::move(output)};
 }

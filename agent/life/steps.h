@@ -138,9 +138,9 @@ Result<void> stop_database(StepContext& context, StopKind kind);
 Result<void> note_answer(InstanceState& state, const DatabaseProcess& database);
 /// The last lines of a program's output, bounded, printable.
 std::string tail_of(std::string_view output, std::size_t lines_max = 8);
-/// Of a program that failed: the last lines that speak of an error, since many end with general
-/// advice; the last lines when none does.
-std::string complaint_of(std::string_view output);
+/// Of a program that failed: the last lines in which `driver` sees a complaint; the last lines when
+/// there is none, or no driver (null).
+std::string complaint_of(std::string_view output, const plugins::Datastore* driver);
 /// A tool that is a shell script ends with a status of its own when what it runs is killed, and its
 /// shell says so in a line: "Killed" (dash), "NAME: line N: PID Killed COMMAND" (bash).
 bool tells_of_a_kill(std::string_view output);
@@ -199,6 +199,9 @@ Result<void> create_users(StepContext&);
 Result<void> probe_health(StepContext&);
 Result<void> forget_instance(StepContext&);
 Result<void> set_protect(StepContext&);
+Result<void> rename_instance(StepContext&);
+Result<void> repair_access(StepContext&);
+Result<void> undo_rename_instance(StepContext&);
 Result<void> create_database(StepContext&);
 Result<void> undo_create_database(StepContext&);
 Result<void> drop_database(StepContext&);

@@ -135,7 +135,9 @@ Result<void> create_user(StepContext& context) {
             if (context.arguments().value("existed", false)) { // it keeps its password
                 return Error{Code::name_taken,
                              fmt::format("user '{}'@'{}' is there", spec.name, spec.host)}
-                    .with_hint("`jackdaw user password` gives it another password");
+                    .with_hint(
+                        "`jackdaw user password` gives it another password, `jackdaw user grant` "
+                        "more rights");
             }
             return users.create(call, spec);
         });

@@ -56,7 +56,7 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
                             status.exit_status
                                 ? fmt::format("it ended with status {}", *status.exit_status)
                                 : fmt::format("signal {} ended it", status.signal),
-                            complaint_of(output))};
+                            complaint_of(output, context.slot.driver.get()))};
         }
         auto adopted = [&] {
             const std::lock_guard speech{context.slot.speech};
@@ -385,6 +385,41 @@ Result<void> set_protect(StepContext& context) {
     const auto wanted = context.arguments().find("protect");
     spec.protect =
         wanted != context.arguments().end() && wanted->is_boolean() && wanted->get<bool>();
+    return context.state.set_spec(std::move(spec));
+}
+
+Result<void> rename_instance(StepContext& context) {
+    const auto request = context.arguments().find("request");
+    if (request == context.arguments().end()) {
+        return Error{Errc::corrupt, "the operation has lost what was asked for"};
+    }
+    JACKDAW_TRY(auto name, proto::string_at(*request, "name", ""));
+    JACKDAW_CHECK(check_label(name, "instance"));
+    auto spec = context.spec();
+    if (!context.arguments().contains("before")) {
+        JACKDAW_CHECK(context.set_argument("before", spec.name)); // `request` points nowhere now
+    }
+    spec.name = std::move(name);
+    return context.state.set_spec(std::move(spec));
+}
+
+Result<void> repair_access(StepContext& context) {
+    JACKDAW_CHECK(context.need_driver());
+    JACKDAW_CHECK(need_running(context.state));
+    JACKDAW_CHECK(
+        speak(context, [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<void> {
+            JACKDAW_CHECK(driver.adopt(call, context.slot.place));
+            return driver.repair(call);
+        }));
+    return context.host.sync_volume();
+}
+
+Result<void> undo_rename_instance(StepContext& context) {
+    if (!context.arguments().contains("before")) {
+        return ok();
+    }
+    auto spec = context.spec();
+    JACKDAW_TRY(spec.name, proto::string_at(context.arguments(), "before", ""));
     return context.state.set_spec(std::move(spec));
 }
 

@@ -75,17 +75,25 @@ Result<std::optional<proto::Grant>> before_of(const StepContext& context) {
     return std::optional{std::move(grant)};
 }
 
-} // namespace
-
-Result<void> grant_user(StepContext& context) {
+/// Gives or takes, after what was there before has been journalled.
+Result<void> change_grant(StepContext& context,
+                          Result<void> (plugins::Grants::*verb)(const plugins::Call&,
+                                                                std::string_view, std::string_view,
+                                                                const proto::Grant&)) {
     JACKDAW_TRY(const auto request, request_of(context));
     JACKDAW_TRY(const auto account, account_of(request));
     JACKDAW_TRY(const auto grant, grant_of(request));
     return with_facet(context, &plugins::Datastore::grants,
                       [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
                           JACKDAW_CHECK(keep_before(context, grants, call, account, grant));
-                          return grants.grant(call, account.name, account.host, grant);
+                          return (grants.*verb)(call, account.name, account.host, grant);
                       });
+}
+
+} // namespace
+
+Result<void> grant_user(StepContext& context) {
+    return change_grant(context, &plugins::Grants::grant);
 }
 
 Result<void> undo_grant_user(StepContext& context) {
@@ -108,14 +116,7 @@ Result<void> undo_grant_user(StepContext& context) {
 }
 
 Result<void> revoke_user(StepContext& context) {
-    JACKDAW_TRY(const auto request, request_of(context));
-    JACKDAW_TRY(const auto account, account_of(request));
-    JACKDAW_TRY(const auto grant, grant_of(request));
-    return with_facet(context, &plugins::Datastore::grants,
-                      [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
-                          JACKDAW_CHECK(keep_before(context, grants, call, account, grant));
-                          return grants.revoke(call, account.name, account.host, grant);
-                      });
+    return change_grant(context, &plugins::Grants::revoke);
 }
 
 Result<void> undo_revoke_user(StepContext& context) {

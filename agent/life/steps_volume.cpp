@@ -260,7 +260,8 @@ Result<void> record_size(StepContext& context) {
     JACKDAW_TRY(const auto info, context.host.inspect_volume(context.spec().volume_serial));
     auto spec = context.spec();
     spec.volume_size_bytes = info.size_bytes;
-    return context.state.set_spec(std::move(spec));
+    JACKDAW_CHECK(context.state.set_spec(std::move(spec)));
+    return context.need_driver(); // what is computed from the size, and judged by it, follows
 }
 
 } // namespace jackdaw::agent::steps

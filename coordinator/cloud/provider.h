@@ -84,8 +84,9 @@ enum class MachineState : std::uint8_t { making, off, on, frozen, damaged };
 [[nodiscard]] std::string_view to_string(MachineState state) noexcept;
 
 struct Machine {
-    std::string name;
+    std::string name; ///< for every call of the provider; it never changes
     std::string id;
+    std::string label; ///< what its instance is called: `name` until label_machine()
     MachineState state = MachineState::making;
     bool wanted_on = false; ///< what power_on() and power_off() last left it for
     std::string address;
@@ -100,10 +101,12 @@ struct Machine {
 
 /// One requirement, met or not. `mend` is a command line that a person can paste.
 struct Finding {
-    enum class Weight : std::uint8_t { info, warning, required };
+    /// `unknown`: it could not be looked at; `cause` says why.
+    enum class State : std::uint8_t { ok, bad, unknown };
+    enum class Weight : std::uint8_t { info, warning, error };
     std::string name; ///< "loop devices"
-    bool ok = false;
-    Weight weight = Weight::required;
+    State state = State::bad;
+    Weight weight = Weight::error;
     std::string cause;
     std::string mend;
 };
@@ -146,6 +149,10 @@ public:
     /// E-VOLUME-TOO-SMALL, E-DISK-FULL; E-NAME-TAKEN when the tags have a volume of another size.
     [[nodiscard]] virtual Result<Volume> create_volume(const VolumeSpec& spec,
                                                        const Tags& tags) = 0;
+    /// Would volumes have room for so many more bytes now? E-DISK-FULL; changes nothing.
+    [[nodiscard]] virtual Result<void> check_room(std::uint64_t more_bytes, bool overcommit) = 0;
+    /// Why a volume with this file system could not be grown later; empty: it can.
+    [[nodiscard]] virtual std::string growth_trouble(std::string_view filesystem) = 0;
     [[nodiscard]] virtual Result<std::vector<Volume>> volumes() = 0;
     [[nodiscard]] virtual Result<Volume> describe_volume(const std::string& id) = 0;
     /// Grows it under a running machine, too; the same size again is no error, a smaller one is
@@ -168,6 +175,11 @@ public:
                                                          const Tags& tags) = 0;
     [[nodiscard]] virtual Result<std::vector<Machine>> machines() = 0;
     [[nodiscard]] virtual Result<Machine> describe_machine(const std::string& name) = 0;
+    /// Its instance is called so from now on; the machine keeps its own name, which nobody else
+    /// gets while it is there. E-NAME-TAKEN when another machine has that name or label. Repeated:
+    /// ok.
+    [[nodiscard]] virtual Result<void> label_machine(const std::string& name,
+                                                     const std::string& label) = 0;
     /// On already is no error.
     [[nodiscard]] virtual Result<Machine> power_on(const std::string& name) = 0;
     /// Asks the machine to end and waits up to `budget` (at most 1 h), then ends it. Off already is

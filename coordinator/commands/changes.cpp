@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/commands/command_table.h"
+#include "coordinator/commands/json_messages.h"
 #include "coordinator/render/error_text.h"
 #include "coordinator/render/output.h"
 #include "coordinator/render/progress.h"
@@ -107,11 +108,13 @@ bool wants_to_wait(const Session& session, const Invocation& invocation) {
 }
 
 void announce(Session& session, const Invocation& invocation, const std::string& operation_id) {
-    const auto line = fmt::format("operation {}\n", printable(operation_id));
+    const auto line = fmt::format("operation {}", printable(operation_id));
     if (invocation.format == Format::table || invocation.format == Format::wide) {
-        session.terminal.out(line);
+        session.terminal.out(line + "\n");
+    } else if (is_structured(invocation.format)) {
+        session.terminal.err_document(message_line(line, printable(operation_id)));
     } else {
-        session.terminal.err(line);
+        session.terminal.err(line + "\n");
     }
 }
 
@@ -329,7 +332,7 @@ Result<void> confirm(Session& session, const Invocation& invocation, const std::
 
 int report(Session& session, Format format, const proto::ErrorShape& error) {
     if (is_structured(format)) {
-        session.terminal.err(
+        session.terminal.err_document(
             error_json(error).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     } else {
         session.terminal.err(error_text(error, session.terminal.colour_err()));

@@ -79,6 +79,7 @@ Table parameter_table(const std::vector<proto::Parameter>& parameters, bool wide
                  {"CHANGE"},
                  {"SOURCE"},
                  {"FROM", true},
+                 {"FORMULA", true},
                  {"TEXT", true}},
                 {}};
     for (const auto& one : parameters) {
@@ -94,6 +95,7 @@ Table parameter_table(const std::vector<proto::Parameter>& parameters, bool wide
              {one.pending ? fmt::format("{} (pending: {})", one.source, cut(one.configured, wide))
                           : one.source},
              {one.from},
+             {one.formula},
              {one.text}});
     }
     return table;

@@ -22,32 +22,27 @@ Result<int> database_create(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto spec, parse_database(invocation.text("NAME")));
     spec.charset = invocation.text("--charset", spec.charset);
     spec.collation = invocation.text("--collation", spec.collation);
-    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto instance, reach.chosen_instance(invocation));
-    JACKDAW_TRY(auto client, reach.of(instance));
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
     if (invocation.dry_run) {
         return would(session, invocation,
-                     {fmt::format("create database '{}' on instance '{}'", spec.name, instance)});
+                     {fmt::format("create database '{}' on instance '{}'", spec.name, at.name)});
     }
-    JACKDAW_TRY(const auto accepted, change(*client,
-                                            ApiRequest{"POST", "/v1/databases",
-                                                       Json{{"name", spec.name},
-                                                            {"charset", spec.charset},
-                                                            {"collation", spec.collation}},
-                                                       new_uuid(session.clock, session.entropy)},
-                                            session.in(answer_limit)));
     Conclusion end;
     end.said = fmt::format("database '{}' is there", printable(spec.name));
-    end.next = fmt::format("jackdaw user create {} NAME --database {}", instance, spec.name);
-    return see_through(
-        session, invocation, [&] { return reach.of(instance); }, accepted, std::move(end));
+    end.next = fmt::format("jackdaw user create {} NAME --database {}", at.name, spec.name);
+    return change_instance(
+        session, invocation, at,
+        ApiRequest{
+            "POST",
+            "/v1/databases",
+            Json{{"name", spec.name}, {"charset", spec.charset}, {"collation", spec.collation}},
+            {}},
+        std::move(end));
 }
 
 Result<int> database_list(Session& session, const Invocation& invocation) {
-    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto instance, reach.chosen_instance(invocation));
-    JACKDAW_TRY(auto client, reach.of(instance));
-    JACKDAW_TRY(const auto list, get(*client, "/v1/databases", session.in(answer_limit)));
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
+    JACKDAW_TRY(const auto list, get(*at.client, "/v1/databases", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
     Table table{{{"NAME"}, {"CHARSET"}, {"COLLATION"}}, {}};
     for (const auto& item : items) {
@@ -64,27 +59,22 @@ Result<int> database_list(Session& session, const Invocation& invocation) {
 Result<int> database_delete(Session& session, const Invocation& invocation) {
     const auto name = invocation.text("NAME");
     JACKDAW_CHECK(check_account_name(name, "database"));
-    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto instance, reach.chosen_instance(invocation));
-    JACKDAW_TRY(auto client, reach.of(instance));
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
     if (invocation.dry_run) {
         return would(session, invocation,
                      {fmt::format("delete database '{}' of instance '{}' with all that is in it",
-                                  name, instance)});
+                                  name, at.name)});
     }
     JACKDAW_CHECK(
         confirm(session, invocation, name, "deletes the database with all that is in it"));
-    JACKDAW_TRY(const auto accepted,
-                change(*client,
-                       ApiRequest{"DELETE", "/v1/databases/" + percent_encoded(name), nullptr,
-                                  new_uuid(session.clock, session.entropy)},
-                       session.in(answer_limit)));
     Conclusion end;
     end.said = fmt::format("database '{}' is gone", printable(name));
-    end.next = fmt::format("jackdaw database list {}", instance);
-    end.what_there_is = fmt::format("`jackdaw database list {}` shows what there is", instance);
-    return see_through(
-        session, invocation, [&] { return reach.of(instance); }, accepted, std::move(end));
+    end.next = fmt::format("jackdaw database list {}", at.name);
+    end.what_there_is = fmt::format("`jackdaw database list {}` shows what there is", at.name);
+    return change_instance(
+        session, invocation, at,
+        ApiRequest{"DELETE", "/v1/databases/" + percent_encoded(name), nullptr, {}},
+        std::move(end));
 }
 
 } // namespace jackdaw::cli

@@ -1,62 +1,289 @@
-// jackdaw doctor: what this host has of what local machines need.
+// jackdaw doctor: the host, the fleet and its agents; what is not well, why, and what mends it.
+// Looks only.
+
+#include <algorithm>
 
 #include <fmt/format.h>
 
+#include "coordinator/commands/account_lists.h"
 #include "coordinator/commands/handlers.h"
+#include "coordinator/commands/ownership.h"
 #include "coordinator/commands/reach.h"
+#include "coordinator/core/fleet_health.h"
+#include "proto/base/ids.h"
+#include "proto/wire/health_json.h"
+
+#ifndef JACKDAW_VERSION
+#error "the build names the version"
+#endif
 
 namespace jackdaw::cli {
 namespace {
 
-std::string_view weight_of(const cloud::Finding& finding) {
-    using Weight = cloud::Finding::Weight;
-    switch (finding.weight) {
-    case Weight::info: return "info";
-    case Weight::warning: return "warning";
-    case Weight::required: return "required";
-    }
-    return "?";
+using proto::FindingShape;
+using Findings = std::vector<FindingShape>;
+
+/// One that hangs holds the others' findings up. Asking its database takes an agent three seconds
+/// at most.
+constexpr std::chrono::milliseconds look_limit{5'000};
+constexpr int degraded = 3; // CLI.md, exit status of health verbs
+
+void append(Findings& all, Findings more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
 }
 
-Cell verdict_of(const cloud::Finding& finding) {
-    if (finding.ok) {
-        return {"ok", Style::good};
+FindingShape of_host(const cloud::Finding& one) {
+    using State = cloud::Finding::State;
+    using Weight = cloud::Finding::Weight;
+    return {"host",
+            one.name,
+            "",
+            one.state == State::ok    ? "ok"
+            : one.state == State::bad ? "bad"
+                                      : "unknown",
+            one.weight == Weight::info      ? "info"
+            : one.weight == Weight::warning ? "warning"
+                                            : "error",
+            one.cause,
+            one.mend};
+}
+
+FindingShape unseen(std::string area, std::string name, const Error& error) {
+    const auto shape = proto::shape_of(error);
+    return {std::move(area), std::move(name),   "",        "unknown",
+            "error",         error.to_string(), shape.hint};
+}
+
+/// Its version, its clock, what it says of itself.
+void ask_agent(Session& session, ApiClient& client, MachineHealth& machine) {
+    const auto version = get(client, "/v1/version", session.in(look_limit));
+    if (!version) {
+        machine.silent = proto::shape_of(version.error());
+        return;
     }
-    return finding.weight == cloud::Finding::Weight::required
-               ? Cell{"missing", Style::bad}
-               : Cell{std::string{weight_of(finding)}, Style::warning};
+    machine.agent_version = proto::string_at(*version, "version", "").value_or("");
+    const auto asked_at = session.clock.wall_ms();
+    const auto told = get(client, "/v1/doctor", session.in(look_limit));
+    const auto read = [&]() -> Result<void> {
+        JACKDAW_TRY(const auto list, told ? Result<Json>{*told} : told.error().clone());
+        JACKDAW_TRY(const auto items, items_of(list));
+        for (const auto& item : items) {
+            JACKDAW_TRY(auto one, proto::finding_from(item));
+            machine.told.push_back(std::move(one));
+        }
+        // Taken at its answer's end: what it was busy with, up to then, is no skew.
+        JACKDAW_TRY(const auto as_of, proto::string_at(list, "as_of", ""));
+        const auto now = session.clock.wall_ms();
+        const auto at = unix_ms_of(as_of);
+        if (at && (*at < asked_at || *at > now)) {
+            machine.clock_ahead_ms = *at < asked_at ? *at - asked_at : *at - now;
+        }
+        return ok();
+    }();
+    if (!read) {
+        machine.told.clear();
+        machine.untold = proto::shape_of(read.error());
+    }
+}
+
+/// Nobody answers twice with another list: the first one that tells of members is believed.
+void ask_members(Session& session, ApiClient& client, FleetHealth& seen) {
+    if (seen.members_told) {
+        return;
+    }
+    const auto list = get(client, "/v1/members", session.in(look_limit));
+    const auto items = list ? items_of(*list) : list.error().clone();
+    if (!items) {
+        return; // the agent's own finding says that it does not answer
+    }
+    seen.members_told = true;
+    for (const auto& item : *items) {
+        if (auto one = proto::member_from(item)) {
+            seen.members.push_back(*std::move(one));
+        }
+    }
+}
+
+MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& machine,
+                      FleetHealth& seen) {
+    MachineHealth health;
+    health.name = machine.label;
+    health.id = machine.id;
+    health.state = cloud::to_string(machine.state);
+    health.wanted_on = machine.wanted_on;
+    health.warnings = machine.warnings;
+    if (machine.state != cloud::MachineState::on) {
+        return health;
+    }
+    if (auto client = reach.of_machine(machine)) {
+        ask_agent(session, **client, health);
+        ask_members(session, **client, seen);
+    } else {
+        health.silent = proto::shape_of(client.error());
+    }
+    return health;
+}
+
+void look_at_journal(const OpJournal& journal, FleetHealth& seen) {
+    seen.unreadable = journal.unreadable();
+    for (const auto& record : journal.load_all()) {
+        const bool going = is_being_deleted(record);
+        if (going || (!record.agent_has_it && !is_gone(record))) {
+            const auto lock = journal.lock(record.request.name);
+            seen.unfinished.push_back(
+                {record.request.name, record.operation.id, going, !lock.has_value()});
+        }
+    }
+}
+
+void look_at_garbage(cloud::Provider& provider, const OpJournal& journal, FleetHealth& seen) {
+    Ownership ownership{journal};
+    const auto items = provider.collect_garbage(ownership.request(true));
+    if (!items) {
+        seen.garbage_unknown = proto::shape_of(items.error());
+        return;
+    }
+    for (const auto& item : *items) {
+        if (!item.stays) { // what stays is damaged, and told of as such
+            seen.garbage.emplace_back(item.kind + " " + item.name, item.why);
+        }
+    }
+}
+
+Result<Findings> look_at_fleet(Session& session, Reach& reach) {
+    FleetHealth seen;
+    seen.fleet = reach.profile().name;
+    seen.version = JACKDAW_VERSION;
+    seen.keys_folder = session.folders.fleet(seen.fleet).string();
+    if (const auto keys = load_keys(session.folders, seen.fleet); !keys) {
+        seen.keys = proto::shape_of(keys.error());
+    }
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    auto& provider = cloud->provider();
+    JACKDAW_TRY(const auto network, provider.describe_network());
+    if (network) {
+        seen.subnet = network->subnet;
+        seen.network_present = network->present;
+    }
+    JACKDAW_TRY(const auto volumes, provider.volumes());
+    for (const auto& volume : volumes) {
+        if (volume.damaged) {
+            seen.damaged_volumes.push_back(volume.id);
+        }
+    }
+    JACKDAW_TRY(const auto machines, reach.machines());
+    for (const auto& machine : machines) {
+        seen.machines.push_back(look_at(session, reach, machine, seen));
+    }
+    look_at_journal(reach.journal(), seen);
+    look_at_garbage(provider, reach.journal(), seen);
+    return examine_fleet(seen);
+}
+
+Result<Findings> look_at_instance(Session& session, Reach& reach, const std::string& name) {
+    FleetHealth seen;
+    seen.version = JACKDAW_VERSION;
+    MachineHealth machine;
+    if (reach.local()) {
+        machine.name = name;
+        machine.state = "on";
+        JACKDAW_TRY(auto client, name.empty() ? reach.any() : reach.of(name));
+        ask_agent(session, *client, machine);
+        auto all = examine_machine(seen, machine);
+        std::erase_if(all, [](const FindingShape& one) { return one.area == "fleet"; });
+        return all;
+    }
+    JACKDAW_TRY(const auto found, reach.machine(name));
+    return examine_machine(seen, look_at(session, reach, found, seen));
+}
+
+bool is_silent(const Findings& all) {
+    return std::ranges::any_of(all, [](const FindingShape& one) {
+        return one.area == "agent" && one.name == "agent" && one.state == "bad";
+    });
+}
+
+/// A host without a fleet is looked at, too: that is when it matters most.
+Result<Findings> look_around(Session& session, const Invocation& invocation) {
+    Findings all;
+    auto reach = Reach::find(session, invocation);
+    if (!reach && (!invocation.fleet.empty() || invocation.has("NAME"))) {
+        return std::move(reach).error();
+    }
+    if (reach && (invocation.has("NAME") || invocation.local)) {
+        return look_at_instance(session, *reach, invocation.text("NAME"));
+    }
+    const bool has_fleet = reach && !reach->local();
+    if (reach && reach->local()) { // the socket of an agent that is gone may be all there is
+        auto agent = look_at_instance(session, *reach, "");
+        if (!agent || !is_silent(*agent)) {
+            return agent;
+        }
+        append(all, *std::move(agent));
+    } else if (!reach && reach.error().id() != Code::no_profile) {
+        all.push_back(unseen("fleet", "profile", reach.error()));
+    }
+    JACKDAW_TRY(const auto cloud,
+                session.open_cloud(has_fleet ? reach->profile().provider : "local",
+                                   has_fleet ? reach->profile().name : "doctor"));
+    JACKDAW_TRY(const auto host, cloud->provider().doctor());
+    std::ranges::transform(host, std::back_inserter(all), of_host);
+    if (has_fleet) {
+        if (auto fleet = look_at_fleet(session, *reach)) {
+            append(all, *std::move(fleet));
+        } else {
+            all.push_back(unseen("fleet", "records", fleet.error()));
+        }
+    }
+    return all;
+}
+
+Cell state_cell(const FindingShape& one) {
+    if (one.state != "bad") {
+        return {one.state, one.state == "ok" ? Style::good : Style::dim};
+    }
+    return {one.severity, one.severity == "error"     ? Style::bad
+                          : one.severity == "warning" ? Style::warning
+                                                      : Style::plain};
+}
+
+std::string counted(const Findings& all) {
+    const auto bad = [&](std::string_view severity) {
+        return std::ranges::count_if(all, [&](const FindingShape& one) {
+            return one.state == "bad" && one.severity == severity;
+        });
+    };
+    const auto unknown = std::ranges::count(all, std::string{"unknown"}, &FindingShape::state);
+    auto text = fmt::format("looked at {}: {} with an error, {} with a warning, {} to know",
+                            all.size(), bad("error"), bad("warning"), bad("info"));
+    if (unknown > 0) {
+        text += fmt::format(", {} could not be looked at", unknown);
+    }
+    return text + "\n";
 }
 
 } // namespace
 
 Result<int> doctor(Session& session, const Invocation& invocation) {
-    // A host without a profile is asked, too: that is when it matters most.
-    std::unique_ptr<Cloud> cloud;
-    auto reach = Reach::find_fleet(session, invocation);
-    if (reach) {
-        JACKDAW_TRY(cloud, session.open_cloud(reach->profile().provider, reach->profile().name));
-    } else if (!invocation.fleet.empty()) {
-        return std::move(reach).error();
-    } else {
-        JACKDAW_TRY(cloud, session.open_cloud("local", "doctor"));
-    }
-    JACKDAW_TRY(const auto findings, cloud->provider().doctor());
-    Table table{{{"WHAT"}, {"STATE"}, {"WHY"}, {"MEND WITH"}}, {}};
+    JACKDAW_TRY(const auto all, look_around(session, invocation));
+    Table table{{{"AREA"}, {"WHAT"}, {"OF"}, {"STATE"}, {"WHY"}, {"MEND WITH"}}, {}};
     Json items = Json::array();
     bool bad = false;
-    for (const auto& one : findings) {
-        bad = bad || (!one.ok && one.weight == cloud::Finding::Weight::required);
-        table.rows.push_back({{one.name}, verdict_of(one), {one.cause}, {one.ok ? "" : one.mend}});
-        items.push_back(Json{{"name", one.name},
-                             {"ok", one.ok},
-                             {"weight", weight_of(one)},
-                             {"cause", one.cause},
-                             {"mend", one.mend}});
+    for (const auto& one : all) {
+        bad = bad || (one.state == "bad" && one.severity == "error");
+        items.push_back(proto::to_json(one));
+        if (one.state != "ok" || invocation.format == Format::wide) {
+            table.rows.push_back(
+                {{one.area}, {one.name}, {one.subject}, state_cell(one), {one.cause}, {one.mend}});
+        }
     }
     session.terminal.page(
         render_list(proto::list_json("Finding", std::move(items), session.now_text()), table,
                     invocation.format, session.terminal.colour_out()));
-    constexpr int degraded = 3; // CLI.md, exit status of health verbs
+    if (invocation.format == Format::table || invocation.format == Format::wide) {
+        session.terminal.err(counted(all));
+    }
     return bad ? degraded : 0;
 }
 

@@ -1,13 +1,13 @@
 // jackdaw fleet up | gc | destroy
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/handlers.h"
+#include "coordinator/commands/ownership.h"
 #include "coordinator/commands/reach.h"
 
 namespace jackdaw::cli {
@@ -66,8 +66,8 @@ Result<void> same_things(Cloud& cloud, const std::vector<cloud::Machine>& machin
 Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Machine& machine) {
     bool guarded = false;
     // Of a damaged record only the name is known.
-    if (const auto record = reach.journal().newest_of(machine.name);
-        record && (machine.id.empty() || record->instance_id == machine.id)) {
+    if (const auto record = machine.id.empty() ? reach.journal().newest_of(machine.name)
+                                               : reach.journal().of_instance(machine.id)) {
         guarded = record->request.protect;
     }
     if (auto client = reach.of_machine(machine)) {
@@ -76,8 +76,8 @@ Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Mach
         }
     }
     if (guarded) {
-        return Error{Code::protected_, fmt::format("'{}' is protected", machine.name)}.with_hint(
-            fmt::format("`jackdaw instance unprotect {}` first", machine.name));
+        return Error{Code::protected_, fmt::format("'{}' is protected", machine.label)}.with_hint(
+            fmt::format("`jackdaw instance unprotect {}` first", machine.label));
     }
     return ok();
 }
@@ -114,39 +114,11 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, named_fleet(session, invocation));
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     const auto journal = reach.journal();
-    std::vector<std::string> orphans; // operations whose things go
-    // By instance name, until all is removed: a create that is run again meanwhile waits its turn.
-    std::map<std::string, UniqueFd> locks;
-    cloud::GcRequest request;
-    request.dry_run = invocation.dry_run;
-    request.owned = [&](const cloud::Tags& tags, bool complete) {
-        auto record = journal.find(tags.operation);
-        if (!record) {
-            return complete; // another operator's, or an old one: what is whole is somebody's
-        }
-        const auto name = record->request.name;
-        auto held = locks.find(name);
-        if (held == locks.end()) {
-            if (auto lock = journal.lock(name)) {
-                held = locks.emplace(name, *std::move(lock)).first;
-                record = journal.find(tags.operation); // who had it may just have ended
-            }
-        }
-        if (!record || !is_orphan(*record, held == locks.end())) {
-            return true;
-        }
-        orphans.push_back(tags.operation);
-        return false;
-    };
-    for (const auto& record : journal.load_all()) {
-        const bool took_over = !record.request.attach_serial.empty();
-        if (took_over && !record.deletion && record.operation.status == "done") {
-            request.owned_volumes.insert(record.volume_id);
-        }
-    }
-    JACKDAW_TRY(const auto items, cloud->provider().collect_garbage(request));
+    Ownership ownership{journal}; // until all is removed
+    JACKDAW_TRY(const auto items,
+                cloud->provider().collect_garbage(ownership.request(invocation.dry_run)));
     if (!invocation.dry_run) {
-        for (const auto& id : orphans) {
+        for (const auto& id : ownership.orphans()) {
             auto record = journal.find(id);
             if (record && is_being_deleted(*record)) {
                 record->deletion->status = "done";
@@ -208,7 +180,7 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
     if (invocation.dry_run) {
         std::vector<std::string> lines;
         for (const auto& machine : machines) {
-            lines.push_back(fmt::format("remove instance '{}' with its machine", machine.name));
+            lines.push_back(fmt::format("remove instance '{}' with its machine", machine.label));
         }
         for (const auto& volume : volumes) {
             lines.push_back(fmt::format("remove volume {} with all that is on it", volume.id));

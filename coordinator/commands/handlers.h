@@ -36,6 +36,8 @@ JACKDAW_HANDLER(instance_delete);
 JACKDAW_HANDLER(instance_start);
 JACKDAW_HANDLER(instance_stop);
 JACKDAW_HANDLER(instance_restart);
+JACKDAW_HANDLER(instance_rename);
+JACKDAW_HANDLER(instance_repair);
 JACKDAW_HANDLER(instance_resize);
 JACKDAW_HANDLER(instance_pause);
 JACKDAW_HANDLER(instance_resume);
@@ -89,6 +91,7 @@ JACKDAW_HANDLER(completion_script);
 JACKDAW_HANDLER(manual);
 JACKDAW_HANDLER(help);
 
+JACKDAW_HANDLER(top);
 JACKDAW_HANDLER(doctor);
 JACKDAW_HANDLER(explain);
 JACKDAW_HANDLER(version);

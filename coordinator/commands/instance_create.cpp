@@ -247,7 +247,7 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     JACKDAW_CHECK(check_image(session, request));
 
     auto known = reach.journal().newest_of(request.name);
-    auto machine = reach.machine(request.name);
+    auto machine = reach.written_machine(request.name);
     if (!machine && machine.error().code() != Errc::not_found) {
         return std::move(machine).error();
     }
@@ -283,7 +283,17 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     if (machine) {
         return ask_agent(session, invocation, reach, request, *machine);
     }
+    JACKDAW_CHECK(reach.check_name_free(request.name, ""));
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    if (const auto trouble = cloud->provider().growth_trouble(request.filesystem);
+        !trouble.empty()) {
+        session.terminal.err(fmt::format("warning: {}\n", trouble));
+    }
     if (invocation.dry_run) {
+        if (request.attach_serial.empty()) {
+            JACKDAW_CHECK(
+                cloud->provider().check_room(request.volume_size_bytes, request.overcommit));
+        }
         return would(session, invocation, plan_text(request));
     }
     auto record = begin_create(std::move(request), reach.profile().name,

@@ -1,5 +1,5 @@
 // jackdaw instance start | stop | restart | protect | unprotect | resize | pause |
-// resume: what an agent does by itself, or nearly.
+// resume | repair: what an agent does by itself, or nearly.
 
 #include <fmt/format.h>
 
@@ -35,9 +35,12 @@ Result<int> set_protection(Session& session, const Invocation& invocation, bool 
     const auto name = invocation.text("NAME");
     // The journal's copy is for the day when its agent cannot be asked: protected first, free last.
     const auto write_down = [&]() -> Result<void> {
-        JACKDAW_TRY(const auto reach, Reach::find(session, invocation));
-        auto record =
-            reach.local() || invocation.dry_run ? std::nullopt : reach.journal().newest_of(name);
+        JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+        if (reach.local() || invocation.dry_run) {
+            return ok();
+        }
+        JACKDAW_TRY(const auto machine, reach.machine(name));
+        auto record = reach.journal().of_instance(machine.id);
         if (!record) {
             return ok();
         }
@@ -101,6 +104,13 @@ Result<int> instance_resume(Session& session, const Invocation& invocation) {
                      "jackdaw instance show " + name);
 }
 
+Result<int> instance_repair(Session& session, const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
+    return ask_agent(session, invocation, "repair",
+                     fmt::format("the agent's account in '{}' is what it must be", name), nullptr,
+                     "jackdaw instance show " + name);
+}
+
 Result<int> instance_protect(Session& session, const Invocation& invocation) {
     return set_protection(session, invocation, true);
 }
@@ -125,6 +135,7 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
     // The agent first: a volume that grew under a machine that is off would have nobody to tell.
     JACKDAW_TRY(auto client, reach.of_machine(machine));
     if (invocation.dry_run) {
+        JACKDAW_CHECK(cloud->provider().check_room(size - volume.size_bytes, false));
         return would(session, invocation,
                      {fmt::format("extend volume {} from {} to {}", volume.id,
                                   format_size(volume.size_bytes), format_size(size)),
@@ -136,8 +147,7 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
                                                        Json{{"size_bytes", grown.size_bytes}},
                                                        new_uuid(session.clock, session.entropy)},
                                             session.in(answer_limit)));
-    if (auto record = reach.journal().newest_of(name);
-        record && record->instance_id == machine.id) {
+    if (auto record = reach.journal().of_instance(machine.id)) {
         record->request.volume_size_bytes =
             grown.size_bytes; // the spec that a later create is held against
         JACKDAW_CHECK(reach.journal().save(*record));

@@ -31,11 +31,21 @@ std::string process_of(std::int64_t pid, const std::string& since) {
 /// What an operator should see of it in a list beside its status.
 Cell status_of(const proto::Instance& one) {
     Cell cell{one.status, style_of_status(one.status)};
-    const bool waits = !one.pending_restart.empty();
-    if (!one.maintenance_until.empty() || waits) {
-        cell.text += fmt::format(" ({}{}{})", one.maintenance_until.empty() ? "" : "paused",
-                                 one.maintenance_until.empty() || !waits ? "" : ", ",
-                                 waits ? "needs restart" : "");
+    std::string more;
+    const auto add = [&](std::string_view what) {
+        more.append(more.empty() ? "" : ", ").append(what);
+    };
+    if (!one.maintenance_until.empty()) {
+        add("paused");
+    }
+    if (!one.pending_restart.empty()) {
+        add("needs restart");
+    }
+    for (const auto& warning : one.warnings) {
+        add(warning.kind + "!");
+    }
+    if (!more.empty()) {
+        cell.text += fmt::format(" ({})", more);
         cell.style = cell.style == Style::good ? Style::warning : cell.style;
     }
     return cell;
@@ -87,36 +97,42 @@ std::string instance_text(const proto::Instance& one, bool colour) {
         pending += (pending.empty() ? "" : ", ") + name;
     }
     const auto database = process_of(one.database_pid, one.database_since);
-    return render_pairs(
-        {{"Name", {one.name, Style::bold}},
-         {"Id", {one.id}},
-         {"Fleet", {one.fleet}},
-         {"Status", {one.status, style_of_status(one.status)}},
-         {"Reason", {one.reason}},
-         {"Datastore", {datastore_of(one)}},
-         {"Role", {one.role}},
-         {"Cluster", {one.cluster}},
-         {"Machine", {one.machine_state}},
-         {"Endpoint", {endpoint_of(one)}},
-         {"Volume", {volume_of(one)}},
-         {"Agent",
-          {one.agent_version.empty()
-               ? process_of(one.agent_pid, one.agent_since)
-               : one.agent_version + ", " + process_of(one.agent_pid, one.agent_since)}},
-         {"Database",
-          {database.empty() ? ""
-                            : fmt::format("{}, {} restarts", database, one.database_restarts)}},
-         {"Maintenance",
-          {one.maintenance_until.empty()
-               ? ""
-               : fmt::format("until {}, by {}", one.maintenance_until, one.maintenance_by),
-           Style::warning}},
-         {"Needs a restart", {pending, Style::warning}},
-         {"Protected", {one.protect ? "yes" : ""}},
-         {"Connect", {one.connection_uri}},
-         {"Note", {one.connection_note, Style::warning}},
-         {"Created", {one.created_at}}},
-        colour);
+    std::vector<std::pair<std::string, Cell>> pairs{
+        {"Name", {one.name, Style::bold}},
+        {"Id", {one.id}},
+        {"Fleet", {one.fleet}},
+        {"Status", {one.status, style_of_status(one.status)}},
+        {"Reason", {one.reason}},
+        {"Datastore", {datastore_of(one)}},
+        {"Role", {one.role}},
+        {"Cluster", {one.cluster}},
+        {"Machine", {one.machine_state}},
+        {"Endpoint", {endpoint_of(one)}},
+        {"Volume", {volume_of(one)}},
+        {"Agent",
+         {one.agent_version.empty()
+              ? process_of(one.agent_pid, one.agent_since)
+              : one.agent_version + ", " + process_of(one.agent_pid, one.agent_since)}},
+        {"Database",
+         {database.empty() ? "" : fmt::format("{}, {} restarts", database, one.database_restarts)}},
+        {"Maintenance",
+         {one.maintenance_until.empty()
+              ? ""
+              : fmt::format("until {}, by {}", one.maintenance_until, one.maintenance_by),
+          Style::warning}},
+        {"Needs a restart", {pending, Style::warning}}};
+    for (const auto& warning : one.warnings) {
+        pairs.push_back(
+            {"Warning",
+             {fmt::format("{}: {}, since {}", warning.kind, warning.text, warning.since),
+              Style::warning}});
+        pairs.push_back({"  mend with", {warning.mend}});
+    }
+    pairs.insert(pairs.end(), {{"Protected", {one.protect ? "yes" : ""}},
+                               {"Connect", {one.connection_uri}},
+                               {"Note", {one.connection_note, Style::warning}},
+                               {"Created", {one.created_at}}});
+    return render_pairs(pairs, colour);
 }
 
 } // namespace jackdaw::cli

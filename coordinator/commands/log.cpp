@@ -9,6 +9,8 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/reach.h"
 #include "coordinator/core/words.h"
+#include "proto/base/ids.h"
+#include "proto/base/rfc3339.h"
 #include "proto/base/size.h"
 #include "proto/wire/datastore_json.h"
 
@@ -128,6 +130,25 @@ std::string rows_text(const Timeline& timeline, const Json& list, const Invocati
     return text;
 }
 
+/// --kind, --weight, --since as the agent's query has them; it judges them.
+Result<std::string> filters_of(const Session& session, const Invocation& invocation) {
+    std::string query;
+    for (const auto* key : {"kind", "weight"}) {
+        if (const auto flag = fmt::format("--{}", key); invocation.has(flag)) {
+            query += fmt::format("&{}={}", key, percent_encoded(invocation.text(flag)));
+        }
+    }
+    if (invocation.has("--since")) {
+        auto since = invocation.text("--since");
+        if (!is_rfc3339_utc(since)) {
+            JACKDAW_TRY(const auto ago, parse_duration(since).while_doing("read --since"));
+            since = rfc3339(session.clock.wall_ms() - ago.count());
+        }
+        query += "&since=" + percent_encoded(since);
+    }
+    return query;
+}
+
 } // namespace
 
 Result<int> log_list(Session& session, const Invocation& invocation) {
@@ -153,7 +174,8 @@ Result<int> log_list(Session& session, const Invocation& invocation) {
              {format_size(one.size_bytes)},
              {format_size(one.size_bytes_max)},
              {std::to_string(one.kept)},
-             {one.changed_at}});
+             {one.refused.empty() ? one.changed_at : "not read: " + one.refused,
+              one.refused.empty() ? Style::plain : Style::bad}});
     }
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));
@@ -195,8 +217,9 @@ Result<int> log_tail(Session& session, const Invocation& invocation) {
 
 Result<int> events(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto limit, count_of(invocation, "--limit", "100"));
+    JACKDAW_TRY(const auto only, filters_of(session, invocation));
     JACKDAW_TRY(auto at, access_instance(session, invocation));
-    JACKDAW_TRY(const auto list, get(*at.client, fmt::format("/v1/events?limit={}", limit),
+    JACKDAW_TRY(const auto list, get(*at.client, fmt::format("/v1/events?limit={}{}", limit, only),
                                      session.in(answer_limit)));
     JACKDAW_TRY(const auto begun, timeline_from(list));
     const bool colour = session.terminal.colour_out();
@@ -207,7 +230,7 @@ Result<int> events(Session& session, const Invocation& invocation) {
     session.terminal.out(rows_text(begun, list, invocation, colour));
     auto last = begun.last;
     return follow_news(session, invocation, at, [&](ApiClient& client) -> Result<void> {
-        JACKDAW_TRY(const auto more, get(client, fmt::format("/v1/events?after={}", last),
+        JACKDAW_TRY(const auto more, get(client, fmt::format("/v1/events?after={}{}", last, only),
                                          session.in(answer_limit)));
         JACKDAW_TRY(const auto came, timeline_from(more));
         session.terminal.out(rows_text(came, more, invocation, colour));

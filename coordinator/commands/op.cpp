@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -45,11 +46,102 @@ proto::Operation whole(const Found& found, proto::Operation agent) {
     return found.record ? merged(*found.record, agent) : std::move(agent);
 }
 
-Result<Found> find_operation(Session& session, Reach& reach, const std::string& id) {
-    if (!is_uuid(id)) {
-        return Error{Errc::invalid, "an operation's id is a UUID"}.with_hint(
-            "`jackdaw op list` shows them");
+Result<void> add_from_agent(Session& session, ApiClient& client,
+                            const std::vector<CreateRecord>& records,
+                            std::vector<proto::Operation>& all) {
+    JACKDAW_TRY(const auto list, get(client, "/v1/operations", session.in(answer_limit)));
+    JACKDAW_TRY(const auto items, items_of(list));
+    for (const auto& item : items) {
+        JACKDAW_TRY(auto operation, proto::operation_from(item));
+        const auto record =
+            std::ranges::find(records, operation.id, [](const auto& r) { return r.operation.id; });
+        const auto known = std::ranges::find(all, operation.id, &proto::Operation::id);
+        if (record != records.end()) {
+            operation = merged(*record, operation);
+        }
+        if (known != all.end()) {
+            *known = std::move(operation);
+        } else {
+            all.push_back(std::move(operation));
+        }
     }
+    return ok();
+}
+
+struct Told {
+    std::vector<proto::Operation> operations; ///< in no order
+    std::vector<std::string> unreachable;     ///< names
+};
+
+/// All that the journal and the agents know; `target`: only of this instance, empty: of all.
+Result<Told> tell_all(Session& session, Reach& reach, const std::string& target) {
+    Told told;
+    auto& [all, unreachable] = told;
+    const auto wanted = [&](const std::string& name) { return target.empty() || name == target; };
+    if (reach.local()) {
+        JACKDAW_TRY(auto client, reach.any());
+        JACKDAW_CHECK(add_from_agent(session, *client, {}, all));
+        const auto here = get(*client, "/v1/instance", session.in(answer_limit));
+        const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
+        if (!name || !wanted(*name)) { // it was another's, or is no more: its own record tells
+            std::erase_if(all, [&](const proto::Operation& one) { return !wanted(one.target); });
+        }
+    } else {
+        const auto records = reach.journal().load_all();
+        for (const auto& record : records) {
+            if (wanted(record.request.name)) {
+                if (!record.deletion || record.deletion->id != record.operation.id) {
+                    all.push_back(record.operation);
+                }
+                if (record.deletion) {
+                    all.push_back(*record.deletion);
+                }
+            }
+        }
+        JACKDAW_TRY(const auto machines, reach.machines());
+        for (const auto& machine : machines) {
+            if (!wanted(machine.label)) {
+                continue;
+            }
+            auto client = reach.of_machine(machine);
+            if (!client || !add_from_agent(session, **client, records, all)) {
+                unreachable.push_back(machine.label);
+            }
+        }
+    }
+    return told;
+}
+
+/// An id, or the beginning of exactly one.
+Result<std::string> full_id(Session& session, Reach& reach, const std::string& words) {
+    constexpr std::size_t letters_min = 4;
+    if (is_uuid(words)) {
+        return words;
+    }
+    if (words.size() < letters_min ||
+        words.find_first_not_of("0123456789abcdef-") != std::string::npos) {
+        return Error{Errc::invalid, "an operation's id is a UUID, or at least 4 letters of its "
+                                    "beginning"}
+            .with_hint("`jackdaw op list` shows them");
+    }
+    JACKDAW_TRY(const auto told, tell_all(session, reach, ""));
+    std::set<std::string> found;
+    for (const auto& one : told.operations) {
+        if (one.id.starts_with(words)) {
+            found.insert(one.id);
+        }
+    }
+    if (found.size() == 1) {
+        return *found.begin();
+    }
+    return Error{found.empty() ? Errc::not_found : Errc::invalid,
+                 found.empty() ? fmt::format("no operation's id begins with {}", words)
+                               : fmt::format("{} operations begin with {}", found.size(), words)}
+        .with_hint("`jackdaw op list` shows them");
+}
+
+Result<Found> find_operation(Session& session, Reach& reach, const std::string& words) {
+    JACKDAW_TRY(const auto id, full_id(session, reach, words));
     Found found;
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
@@ -72,7 +164,7 @@ Result<Found> find_operation(Session& session, Reach& reach, const std::string& 
         }
         if (auto operation = ask(session, **client, id)) {
             found.operation = whole(found, *std::move(operation));
-            found.machine = machine.name;
+            found.machine = machine.label;
             return found;
         }
     }
@@ -143,36 +235,14 @@ std::string operation_text(const proto::Operation& one, bool colour) {
     return text + "\n" + render_table(steps, true, colour);
 }
 
-Result<void> add_from_agent(Session& session, ApiClient& client,
-                            const std::vector<CreateRecord>& records,
-                            std::vector<proto::Operation>& all) {
-    JACKDAW_TRY(const auto list, get(client, "/v1/operations", session.in(answer_limit)));
-    JACKDAW_TRY(const auto items, items_of(list));
-    for (const auto& item : items) {
-        JACKDAW_TRY(auto operation, proto::operation_from(item));
-        const auto record =
-            std::ranges::find(records, operation.id, [](const auto& r) { return r.operation.id; });
-        const auto known = std::ranges::find(all, operation.id, &proto::Operation::id);
-        if (record != records.end()) {
-            operation = merged(*record, operation);
-        }
-        if (known != all.end()) {
-            *known = std::move(operation);
-        } else {
-            all.push_back(std::move(operation));
-        }
-    }
-    return ok();
-}
-
 Redial redial_of(Reach& reach, const Found& found) {
     return [&reach, name = found.machine] { return name.empty() ? reach.any() : reach.of(name); };
 }
 
 Result<int> order(Session& session, const Invocation& invocation, std::string_view verb) {
-    const auto id = invocation.text("ID");
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto found, find_operation(session, reach, id));
+    JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
+    const auto& id = found.operation.id;
     if (found.deletion) {
         return Error{Errc::conflict, fmt::format("the delete of '{}' {}", found.operation.target,
                                                  found.operation.status == "done"
@@ -216,42 +286,8 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
                                                 fmt::join(causes, ", "))};
     }
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    std::vector<proto::Operation> all;
-    std::vector<std::string> unreachable;
-    const auto wanted = [&](const std::string& instance) {
-        return !invocation.has("--instance") || instance == invocation.text("--instance");
-    };
-    if (reach.local()) {
-        JACKDAW_TRY(auto client, reach.any());
-        JACKDAW_CHECK(add_from_agent(session, *client, {}, all));
-        const auto here = get(*client, "/v1/instance", session.in(answer_limit));
-        const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
-        if (!name || !wanted(*name)) { // it was another's, or is no more: its own record tells
-            std::erase_if(all, [&](const proto::Operation& one) { return !wanted(one.target); });
-        }
-    } else {
-        const auto records = reach.journal().load_all();
-        for (const auto& record : records) {
-            if (wanted(record.request.name)) {
-                if (!record.deletion || record.deletion->id != record.operation.id) {
-                    all.push_back(record.operation);
-                }
-                if (record.deletion) {
-                    all.push_back(*record.deletion);
-                }
-            }
-        }
-        JACKDAW_TRY(const auto machines, reach.machines());
-        for (const auto& machine : machines) {
-            if (!wanted(machine.name)) {
-                continue;
-            }
-            auto client = reach.of_machine(machine);
-            if (!client || !add_from_agent(session, **client, records, all)) {
-                unreachable.push_back(machine.name);
-            }
-        }
-    }
+    JACKDAW_TRY(auto told, tell_all(session, reach, invocation.text("--instance")));
+    auto& [all, unreachable] = told;
     std::erase_if(all, [&](const proto::Operation& one) {
         return invocation.has("--cause") && one.cause != invocation.text("--cause");
     });

@@ -122,8 +122,25 @@ Error unknown_option(const CommandRow& row, const std::vector<OptionRow>& option
     return unknown("option", flag, known, help_command(row.noun, row.verb));
 }
 
-/// "--volume=1G" → {"--volume", "1G"}; "-ojson" → {"--output", "json"}.
-std::pair<std::string, std::optional<std::string>> parted(const std::string& word) {
+/// "-n": how much of it, in the words of this command.
+std::string_view count_option(const std::vector<OptionRow>& options) {
+    for (const std::string_view flag : {"--iterations", "--lines", "--limit"}) {
+        if (std::ranges::find(options, flag, &OptionRow::flag) != options.end()) {
+            return flag;
+        }
+    }
+    return "-n";
+}
+
+/// "--volume=1G" → {"--volume", "1G"}; "-ojson" → {"--output", "json"}; "-n5" → {"--lines", "5"}.
+std::pair<std::string, std::optional<std::string>> parted(const std::string& word,
+                                                          const std::vector<OptionRow>& options) {
+    if (word.starts_with("-n")) {
+        const auto flag = count_option(options);
+        auto value = word.substr(2);
+        value.erase(0, value.starts_with('=') ? 1 : 0);
+        return {std::string{flag}, value.empty() ? std::nullopt : std::optional{std::move(value)}};
+    }
     if (word.starts_with("-o")) {
         auto value = word.substr(2);
         value.erase(0, value.starts_with('=') ? 1 : 0);
@@ -153,7 +170,7 @@ take_options(const CommandRow& row, const std::vector<std::string>& words, Invoc
             plain.push_back(words[i]);
             continue;
         }
-        auto [flag, value] = parted(words[i]);
+        auto [flag, value] = parted(words[i], options);
         const auto option = std::ranges::find(options, flag, &OptionRow::flag);
         if (option == options.end()) {
             return unknown_option(row, options, flag);

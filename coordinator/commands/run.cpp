@@ -5,6 +5,7 @@
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/completion.h"
+#include "coordinator/commands/json_messages.h"
 
 namespace jackdaw::cli {
 
@@ -37,7 +38,13 @@ int run(Session& session, const std::vector<std::string>& words) {
         session.terminal.page(help_text(invocation->help_noun, invocation->help_verb));
         return told(session, *invocation, 0);
     }
-    auto status = invocation->command->handler(session, *invocation);
+    // Messages of what speaks JSON are JSON; `connect` and `machine shell` are somebody else's.
+    JsonMessages messages{session.terminal};
+    Session for_programs{messages,           session.clock, session.entropy,      session.folders,
+                         session.variable,   session.uid,   session.connector,    session.images,
+                         session.open_cloud, session.sign,  session.become_client};
+    auto status = invocation->command->handler(
+        is_structured(invocation->format) ? for_programs : session, *invocation);
     if (status) {
         return told(session, *invocation, *status);
     }

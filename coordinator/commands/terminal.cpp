@@ -86,6 +86,7 @@ public:
             out(text);
         }
     }
+    Result<std::unique_ptr<Screen>> open_screen() override { return take_screen(); }
     void err(std::string_view text) override { (void)write_all(STDERR_FILENO, text); }
     Result<void> out_arrived() const override {
         if (out_failure_ == 0) {

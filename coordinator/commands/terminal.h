@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "coordinator/commands/screen.h"
 #include "proto/base/error.h"
 #include "proto/base/secret.h"
 
@@ -28,7 +29,12 @@ public:
     [[nodiscard]] virtual Result<void> out_arrived() const = 0;
     /// out() for what may be long: through the person's pager when it does not fit their terminal.
     virtual void page(std::string_view text) = 0;
+    /// The terminal as a whole, for a view that lives; only where in and out are terminals. See
+    /// take_screen().
+    [[nodiscard]] virtual Result<std::unique_ptr<Screen>> open_screen() = 0;
     virtual void err(std::string_view text) = 0; ///< messages and progress: stderr
+    /// One JSON object and its line end, for programs: stderr. See json_messages.h.
+    virtual void err_document(std::string_view line) { err(line); }
     [[nodiscard]] virtual bool in_is_terminal() const = 0;
     [[nodiscard]] virtual bool out_is_terminal() const = 0;
     [[nodiscard]] virtual bool err_is_terminal() const = 0;

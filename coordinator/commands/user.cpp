@@ -66,10 +66,8 @@ Result<int> user_password(Session& session, const Invocation& invocation) {
 }
 
 Result<int> user_list(Session& session, const Invocation& invocation) {
-    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto instance, reach.chosen_instance(invocation));
-    JACKDAW_TRY(auto client, reach.of(instance));
-    JACKDAW_TRY(const auto list, get(*client, "/v1/users", session.in(answer_limit)));
+    JACKDAW_TRY(auto at, access_instance(session, invocation));
+    JACKDAW_TRY(const auto list, get(*at.client, "/v1/users", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
     Table table{{{"NAME"}, {"HOST"}, {"DATABASES"}}, {}};
     for (const auto& item : items) {

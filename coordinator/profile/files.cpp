@@ -1,12 +1,14 @@
 #include "coordinator/profile/files.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -44,6 +46,9 @@ Result<void> write_all(int fd, std::string_view bytes, const std::string& name) 
     }
     return ok();
 }
+
+/// For the first byte out of a pipe: a program that asks a person for something may take its time.
+constexpr std::chrono::milliseconds pipe_patience{60'000};
 
 Result<std::string> read_all(int fd, const std::string& name, std::size_t bytes_max) {
     std::string all;
@@ -107,13 +112,30 @@ Result<std::string> read_secret_file(const std::filesystem::path& path, std::siz
 }
 
 Result<std::string> read_given_file(const std::filesystem::path& path, std::size_t bytes_max) {
-    const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    // A FIFO would keep open(2) waiting for somebody who writes.
+    const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     struct stat about{};
     if (!fd || ::fstat(fd.get(), &about) != 0) {
         return failed("read " + path.string());
     }
     if (S_ISDIR(about.st_mode) || S_ISBLK(about.st_mode)) {
         return Error{Errc::invalid, path.string() + " is no file"};
+    }
+    if (S_ISFIFO(about.st_mode)) {
+        pollfd in{.fd = fd.get(), .events = POLLIN, .revents = 0};
+        int ready = 0;
+        do { // ends with its time: an interrupt ends the program
+            ready = ::poll(&in, 1, static_cast<int>(pipe_patience.count()));
+        } while (ready < 0 && errno == EINTR);
+        if (ready <= 0) {
+            return Error{Errc::unavailable,
+                         fmt::format("nobody wrote to {} within {} s", path.string(),
+                                     pipe_patience.count() / 1000)}
+                .with_hint("name a file, or a pipe that a program writes to");
+        }
+    }
+    if (::fcntl(fd.get(), F_SETFL, 0) != 0) { // what comes slowly is waited for
+        return failed("read " + path.string());
     }
     return read_all(fd.get(), path.string(), bytes_max);
 }

@@ -31,7 +31,8 @@ namespace jackdaw::cli {
                                                    std::size_t bytes_max);
 
 /// What an operator names on the command line: also through links and out of a pipe or a terminal
-/// (`<(command)`, /dev/stdin), until its end.
+/// (`<(command)`, /dev/stdin), until its end. `unavailable`
+/// when nothing comes out of a pipe within a minute.
 [[nodiscard]] Result<std::string> read_given_file(const std::filesystem::path& path,
                                                   std::size_t bytes_max);
 

@@ -37,7 +37,7 @@ Result<void> OpJournal::save(const CreateRecord& record) const {
         .while_doing("journal operation " + record.operation.id);
 }
 
-std::vector<CreateRecord> OpJournal::load_all() const {
+std::vector<fs::path> OpJournal::files() const {
     std::vector<fs::path> files;
     std::error_code failure;
     for (fs::directory_iterator entry{folder_, failure}, end;
@@ -47,8 +47,22 @@ std::vector<CreateRecord> OpJournal::load_all() const {
         }
     }
     std::ranges::sort(files, std::greater{}); // UUIDv7 sorts by time
+    return files;
+}
+
+std::vector<std::string> OpJournal::unreadable() const {
+    std::vector<std::string> paths;
+    for (const auto& file : files()) {
+        if (!read_record(file)) {
+            paths.push_back(file.string());
+        }
+    }
+    return paths;
+}
+
+std::vector<CreateRecord> OpJournal::load_all() const {
     std::vector<CreateRecord> records;
-    for (const auto& file : files) {
+    for (const auto& file : files()) {
         if (auto record = read_record(file)) {
             records.push_back(*std::move(record));
         }
@@ -62,7 +76,7 @@ std::optional<CreateRecord> OpJournal::find(const std::string& operation_id) con
 
 std::optional<CreateRecord> OpJournal::newest_of(const std::string& name) const {
     auto all = load_all();
-    const auto at = std::ranges::find(all, name, [](const auto& r) { return r.request.name; });
+    const auto at = std::ranges::find(all, name, name_of);
     return at == all.end() ? std::nullopt : std::optional{std::move(*at)};
 }
 

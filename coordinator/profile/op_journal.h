@@ -21,14 +21,17 @@ public:
     /// Newest first, at most 10,000. A file that cannot be read is passed over: it is no reason to
     /// refuse the others.
     [[nodiscard]] std::vector<CreateRecord> load_all() const;
+    /// Paths of those that load_all() passes over.
+    [[nodiscard]] std::vector<std::string> unreadable() const;
     [[nodiscard]] std::optional<CreateRecord> find(const std::string& operation_id) const;
-    /// The newest of this instance name.
+    /// The newest of this instance name, as it is called now.
     [[nodiscard]] std::optional<CreateRecord> newest_of(const std::string& name) const;
     [[nodiscard]] std::optional<CreateRecord> of_instance(const std::string& instance_id) const;
     /// Nobody else works on this name while it is held. E-OPERATION-RUNNING otherwise.
     [[nodiscard]] Result<UniqueFd> lock(const std::string& name) const;
 
 private:
+    [[nodiscard]] std::vector<std::filesystem::path> files() const; ///< newest first
     std::filesystem::path folder_;
 };
 

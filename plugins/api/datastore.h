@@ -45,12 +45,30 @@ struct Call {
     [[nodiscard]] bool cancelled() const noexcept { return cancel != nullptr && cancel->load(); }
 };
 
+/// A server that lives, and does not let the agent in.
+enum class ShutOut : std::uint8_t {
+    no,
+    account, ///< it refuses the agent's account
+    crowd,   ///< it has no connection left
+};
+
 /// What a probe saw. `answers` alone is health; a server at its connection limit still answers.
 struct Observation {
     bool answers = false;
     std::string version;      ///< as the running server says
     std::string detail;       ///< one human line
     bool volume_full = false; ///< the engine itself says that it cannot write
+    ShutOut shut_out = ShutOut::no;
+    std::uint64_t sessions_ended = 0; ///< the agent's own, by somebody else, since release()
+};
+
+/// What a server tells of the agent's way in, and of how near its limits are. Figures, no
+/// judgement: that is the agent's (agent/core/concerns.h).
+struct Examination {
+    std::string access; ///< what is wrong with the agent's own account, a line; empty: nothing
+    std::vector<std::string> look_alikes; ///< accounts to be taken for it: "NAME@HOST"; at most 20
+    std::uint64_t connections = 0, connections_max = 0; ///< max 0: it has no such limit
+    std::uint64_t connections_refused = 0; ///< for want of room, since the server's start
 };
 
 /// Facet: databases (schemas).
@@ -110,6 +128,9 @@ public:
     [[nodiscard]] virtual Result<void> judge_config(int exit_status,
                                                     std::string_view output) const = 0;
     [[nodiscard]] virtual LaunchSpec launch(const Place& place) const = 0;
+    /// Does this line of what its programs print tell of an error? Many end with general advice,
+    /// in which the error would be lost.
+    [[nodiscard]] virtual bool complains(std::string_view /*line*/) const { return false; }
 
     // ---- speech ----
     /// Opens (or reopens) the one session that is kept. `unavailable` while the server is not up
@@ -121,6 +142,16 @@ public:
     /// No anonymous users, no remote administrator, no test database, the agent's own account over
     /// the local socket. Idempotent; ok when looked at and found so.
     virtual Result<void> secure(const Call& call) = 0;
+
+    /// A few questions every few seconds; changes nothing. A tenant with all rights can drop the
+    /// agent's own account: what is open then goes on, the next session does not and gets
+    /// `not_allowed`. An engine without accounts of its own has nothing to
+    /// tell.
+    virtual Result<Examination> examine(const Call& /*call*/) { return Examination{}; }
+    /// Makes the agent's own account again what the files of render() make it at a start, and
+    /// removes accounts of its name at other hosts. `not_allowed` when the session has no right to
+    /// that any more: then only a start helps. Idempotent; ok when looked at and found so.
+    virtual Result<void> repair(const Call& /*call*/) { return ok(); }
 
     // ---- facets ----
     [[nodiscard]] virtual Databases* databases() noexcept { return nullptr; }

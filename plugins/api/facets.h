@@ -15,6 +15,7 @@
 #include "proto/base/error.h"
 #include "proto/base/secret.h"
 #include "proto/messages/datastore_shapes.h"
+#include "proto/messages/health_shapes.h"
 
 namespace jackdaw::plugins {
 
@@ -118,6 +119,8 @@ public:
     virtual ~Metrics() = default;
     /// Sorted by name; at most some 2,000 families. Also of a server at its connection limit.
     virtual Result<std::vector<proto::MetricFamily>> collect(const Call& call) = 0;
+    /// The few of them that a person watches, in one cheap question.
+    virtual Result<proto::DatabaseLoad> load(const Call& call) = 0;
 };
 
 } // namespace jackdaw::plugins

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ struct MachineFacts {
     std::uint64_t memory_bytes = 0; ///< after the machine's own limit
     unsigned cores = 1;
     std::string hostname;
+    std::uint64_t volume_bytes = 0; ///< size of the data volume; 0: not known yet
+    /// Free on it at the last look, for what is refused; never for what render() computes.
+    std::optional<std::uint64_t> volume_free_bytes{};
 };
 
 /// Where one instance lives in its machine, and what it shall be.

@@ -1,5 +1,6 @@
 #include "plugins/fake/fake_observe.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -76,6 +77,17 @@ Result<std::vector<proto::MetricFamily>> FakeMetrics::collect(const plugins::Cal
         family("fake_starts", "counter", "Starts of this data folder.", starts),
         family("fake_up", "gauge", "Whether the fake database answers.", 1),
         family("fake_users", "gauge", "Users.", static_cast<double>(users.size()))};
+}
+
+Result<proto::DatabaseLoad> FakeMetrics::load(const plugins::Call& call) {
+    JACKDAW_TRY(const auto sessions, session_.ask_list(call, {"LSSESS"}));
+    proto::DatabaseLoad load;
+    load.connections = sessions.size();
+    load.running = static_cast<std::uint64_t>(
+        std::ranges::count_if(sessions, [](const auto& line) { // ours asks at this moment
+            return line.size() == 7 && line[3] == "Query" && line[6] != "1";
+        }));
+    return load;
 }
 
 } // namespace jackdaw::fake

@@ -24,6 +24,8 @@ class FakeMetrics final : public plugins::Metrics {
 public:
     explicit FakeMetrics(FakeSession& session) noexcept : session_{session} {}
     Result<std::vector<proto::MetricFamily>> collect(const plugins::Call& call) override;
+    /// It counts sessions, and nothing that they do.
+    Result<proto::DatabaseLoad> load(const plugins::Call& call) override;
 
 private:
     FakeSession& session_;

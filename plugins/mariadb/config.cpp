@@ -33,13 +33,25 @@ Sizes sizes_for(const plugins::MachineFacts& machine) noexcept {
     sizes.buffer_pool_bytes =
         std::max(round_down(first / 4 + middle / 2 + above / 10 * 7, 16 * mib), 32 * mib);
 
-    // Small enough for the smallest volume (320 MiB, of which XFS keeps 64): the driver does not
-    // know the volume's size. A crash then recovers in seconds.
+    // A quarter of the buffer pool: what is changed in it is written out without haste, and a crash
+    // recovers in seconds. A sixteenth of the volume at most, since it is taken from the tenant's
+    // room, but never less than what fits the smallest one (320 MiB, of which XFS keeps 64).
     sizes.redo_log_bytes = memory < gib ? 32 * mib : 48 * mib;
+    if (machine.volume_bytes != 0) {
+        const auto most = std::min(machine.volume_bytes / 16, gib);
+        sizes.redo_log_bytes =
+            std::max(round_down(std::min(sizes.buffer_pool_bytes / 4, most), 16 * mib), 32 * mib);
+    }
 
     // A temporary table that nobody stops must not fill the volume of a small machine: one eighth
-    // of the memory, which is where the small machines' volumes are small, too.
+    // of the memory, which is where the small machines' volumes are small, too; a quarter of the
+    // volume.
     sizes.temporary_bytes_max = std::clamp(round_down(memory / 8, mib), 64 * mib, 16 * gib);
+    if (machine.volume_bytes != 0) {
+        sizes.temporary_bytes_max =
+            std::max(std::min(sizes.temporary_bytes_max, round_down(machine.volume_bytes / 4, mib)),
+                     64 * mib);
+    }
 
     // Internal temporary tables on disk are Aria; the default of 128 MiB is half of a small
     // machine.
@@ -145,6 +157,31 @@ std::uint64_t own_number(const plugins::Place& place, const char* name, std::uin
 
 } // namespace
 
+std::string_view formula_of(std::string_view name) noexcept {
+    struct Formula {
+        std::string_view name, text;
+    };
+    static constexpr Formula all[]{
+        {"innodb_buffer_pool_size",
+         "memory: 1/4 of the first GiB, 1/2 up to 4 GiB, 7/10 of what is "
+         "above; at least 32M"},
+        {"innodb_log_file_size", "1/4 of the buffer pool, at most 1/16 of the volume and 1G; at "
+                                 "least 32M"},
+        {"innodb_temp_data_file_path", "its max: memory / 8, at most 1/4 of the volume and 16G; at "
+                                       "least 64M"},
+        {"innodb_purge_threads", "cores, at most 4"},
+        {"aria_pagecache_buffer_size", "memory / 64, from 8M to 128M"},
+        {"max_connections", "memory / 8M, from 64 to 2048"},
+        {"table_open_cache", "memory / 1M, from 400 to 4000"},
+    };
+    for (const auto& one : all) {
+        if (one.name == name) {
+            return one.text;
+        }
+    }
+    return {};
+}
+
 Settings computed_settings(const plugins::Place& place) {
     Settings settings;
     for (auto& group : computed_groups(place)) {
@@ -196,16 +233,25 @@ Result<std::string> option_file(const plugins::Place& place) {
     return text;
 }
 
+std::vector<std::string> account_statements(std::string_view admin) {
+    const auto account = quote_account(admin, "localhost");
+    return {
+        "SET SESSION sql_log_bin = 0", // never replicated
+        fmt::format("CREATE USER IF NOT EXISTS {} IDENTIFIED VIA unix_socket", account),
+        fmt::format("ALTER USER {} IDENTIFIED VIA unix_socket REQUIRE NONE WITH "
+                    "MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 "
+                    "MAX_USER_CONNECTIONS 0 PASSWORD EXPIRE DEFAULT ACCOUNT UNLOCK",
+                    account),
+        fmt::format("GRANT ALL PRIVILEGES ON *.* TO {} WITH GRANT OPTION", account),
+    };
+}
+
 std::string init_file(const plugins::Place& place) {
-    const auto account = quote_account(place.admin_user, "localhost");
-    // One statement a line (the server's rule). Never replicated, never logged for others.
-    return fmt::format("SET SESSION sql_log_bin = 0;\n"
-                       "CREATE USER IF NOT EXISTS {0} IDENTIFIED VIA unix_socket;\n"
-                       "ALTER USER {0} IDENTIFIED VIA unix_socket REQUIRE NONE WITH "
-                       "MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 "
-                       "MAX_USER_CONNECTIONS 0 ACCOUNT UNLOCK;\n"
-                       "GRANT ALL PRIVILEGES ON *.* TO {0} WITH GRANT OPTION;\n",
-                       account);
+    std::string text;
+    for (const auto& statement : account_statements(place.admin_user)) {
+        text += statement + ";\n"; // one a line: the server's rule
+    }
+    return text;
 }
 
 } // namespace jackdaw::mariadb

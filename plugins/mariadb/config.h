@@ -42,6 +42,8 @@ inline constexpr std::uint64_t table_cache_instances = 8;    ///< MariaDB's defa
 /// What my.cnf says of the machine, whatever the instance's own settings are. Some are options that
 /// are no variables.
 [[nodiscard]] Settings computed_settings(const plugins::Place& place);
+/// How a value in computed_settings() comes from the machine; empty: it is the same everywhere.
+[[nodiscard]] std::string_view formula_of(std::string_view name) noexcept;
 /// Null when it is not there.
 [[nodiscard]] const std::string* find_setting(const Settings& settings,
                                               std::string_view name) noexcept;
@@ -55,6 +57,8 @@ inline constexpr std::uint64_t table_cache_instances = 8;    ///< MariaDB's defa
 /// quotes. `invalid` for a value that would not stay in its line, `not_allowed` for what the agent
 /// owns.
 [[nodiscard]] Result<std::string> option_file(const plugins::Place& place);
+/// What makes the agent's account what it must be, whatever was made of it.
+[[nodiscard]] std::vector<std::string> account_statements(std::string_view admin);
 /// Read by the server at each start, before anybody can connect: the agent's account as it must be,
 /// whatever a tenant with too many rights has made of it.
 [[nodiscard]] std::string init_file(const plugins::Place& place);

@@ -16,6 +16,8 @@
 #include "plugins/mariadb/schemas.h"
 #include "plugins/mariadb/session.h"
 #include "plugins/mariadb/sessions.h"
+#include "plugins/mariadb/text.h"
+#include "plugins/mariadb/way_in.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -65,6 +67,11 @@ public:
                                             std::string_view output) const override {
         return mariadb::judge_config(exit_status, output);
     }
+    /// "[ERROR]" of the server, "ERROR 1045" and "error: …" of its tools.
+    [[nodiscard]] bool complains(std::string_view line) const override {
+        return line.find("ERROR") != std::string_view::npos ||
+               line.find("rror:") != std::string_view::npos;
+    }
     [[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place) const override {
         return mariadb::launch(place);
     }
@@ -77,7 +84,7 @@ public:
         return session_.run(call, "DO 1").while_doing("adopt MariaDB");
     }
 
-    void release() noexcept override { session_.close(); }
+    void release() noexcept override { session_.close_for_good(); }
 
     Result<plugins::Observation> probe(const plugins::Call& call) override {
         plugins::Observation seen;
@@ -85,11 +92,12 @@ public:
             return Error{Errc::unavailable, "not adopted yet"};
         }
         auto rows = session_.query(call, "SELECT VERSION(), @@GLOBAL.read_only");
+        seen.sessions_ended = session_.losses();
         if (rows) {
             seen.answers = true;
             if (!rows->empty() && rows->front().size() == 2) {
                 const auto text = rows->front()[0].value_or("");
-                seen.version = text.substr(0, text.find('-'));
+                seen.version = printable(text.substr(0, text.find('-')), version_bytes_max);
                 seen.detail = rows->front()[1] == "0" ? "answers" : "answers, read-only";
             }
             return seen;
@@ -99,7 +107,10 @@ public:
         }
         // Alive, though we were not let in: a restart would cut the clients that are.
         const auto number = session_.last_error();
-        seen.answers = is_connection_limit(number) || is_access_denied(number);
+        seen.shut_out = is_connection_limit(number) ? plugins::ShutOut::crowd
+                        : is_access_denied(number)  ? plugins::ShutOut::account
+                                                    : plugins::ShutOut::no;
+        seen.answers = seen.shut_out != plugins::ShutOut::no;
         seen.detail = rows.error().to_string();
         seen.volume_full = rows.error().id() == Code::volume_full;
         return seen;
@@ -110,6 +121,14 @@ public:
             return Error{Errc::unavailable, "not adopted yet"};
         }
         return secure_accounts(session_, call, admin_user_).while_doing("secure MariaDB");
+    }
+
+    Result<plugins::Examination> examine(const plugins::Call& call) override {
+        return mariadb::examine(session_, call, admin_user_);
+    }
+    Result<void> repair(const plugins::Call& call) override {
+        return repair_account(session_, call, admin_user_)
+            .while_doing("repair the agent's account in MariaDB");
     }
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &schemas_; }

@@ -76,6 +76,9 @@ Code code_of(unsigned number, std::string_view text) {
     case ER_ACCESS_DENIED_ERROR:
     case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
     case ER_HOST_NOT_PRIVILEGED:
+    case ER_TABLEACCESS_DENIED_ERROR:
+    case ER_COLUMNACCESS_DENIED_ERROR:
+    case ER_ACCOUNT_HAS_BEEN_LOCKED:
     case ER_SPECIFIC_ACCESS_DENIED_ERROR: return Code::not_allowed;
 
     // Now is not the time.
@@ -113,9 +116,11 @@ bool is_connection_limit(unsigned number) noexcept {
     return number == ER_CON_COUNT_ERROR || number == ER_TOO_MANY_USER_CONNECTIONS;
 }
 
+static_assert(access_denied_error == ER_ACCESS_DENIED_ERROR);
+
 bool is_access_denied(unsigned number) noexcept {
     return number == ER_ACCESS_DENIED_ERROR || number == ER_ACCESS_DENIED_NO_PASSWORD_ERROR ||
-           number == ER_HOST_NOT_PRIVILEGED;
+           number == ER_HOST_NOT_PRIVILEGED || number == ER_ACCOUNT_HAS_BEEN_LOCKED;
 }
 
 bool is_nothing_granted(unsigned number) noexcept {

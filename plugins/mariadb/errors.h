@@ -21,6 +21,8 @@ enum class ServerText : bool { no, yes };
 /// The server answered, if only to say that it has no connection left.
 [[nodiscard]] bool is_connection_limit(unsigned number) noexcept;
 /// The server answered, but does not know our account any more.
+/// As the server numbers a refused login.
+inline constexpr unsigned access_denied_error = 1045;
 [[nodiscard]] bool is_access_denied(unsigned number) noexcept;
 
 /// REVOKE of what was not granted (1141, 1147; the first also for an account that is not there).

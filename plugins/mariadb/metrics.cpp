@@ -1,5 +1,7 @@
 #include "plugins/mariadb/metrics.h"
 
+#include <charconv>
+
 #include "plugins/mariadb/metric_families.h"
 
 namespace jackdaw::mariadb {
@@ -12,7 +14,49 @@ bool ends_the_scrape(const Error& error) {
            error.id() == Code::database_down;
 }
 
+std::optional<std::uint64_t> number_of(const std::optional<std::string>& text) {
+    std::uint64_t number = 0;
+    if (!text) {
+        return std::nullopt;
+    }
+    const auto* const end = text->data() + text->size();
+    const auto read = std::from_chars(text->data(), end, number);
+    return read.ec == std::errc{} && read.ptr == end ? std::optional{number} : std::nullopt;
+}
+
 } // namespace
+
+Result<proto::DatabaseLoad> ServerMetrics::load(const plugins::Call& call) {
+    if (!session_.is_aimed()) {
+        return Error{Errc::unavailable, "not adopted yet"};
+    }
+    // Questions: what clients sent; Queries would count the insides of procedures, too.
+    JACKDAW_TRY(const auto rows,
+                session_.query(call, "SHOW GLOBAL STATUS WHERE Variable_name IN "
+                                     "('Threads_connected', 'Threads_running', 'Questions', "
+                                     "'Slow_queries')"));
+    JACKDAW_TRY(const auto limit, session_.query(call, "SELECT @@GLOBAL.max_connections"));
+    proto::DatabaseLoad load;
+    for (const auto& row : rows) {
+        if (row.size() != 2 || !row[0]) {
+            continue;
+        }
+        const auto number = number_of(row[1]);
+        if (*row[0] == "Threads_connected") {
+            load.connections = number;
+        } else if (*row[0] == "Threads_running") {
+            load.running = number;
+        } else if (*row[0] == "Questions") {
+            load.queries = number;
+        } else if (*row[0] == "Slow_queries") {
+            load.slow_queries = number;
+        }
+    }
+    if (limit.size() == 1 && limit[0].size() == 1) {
+        load.connections_max = number_of(limit[0][0]);
+    }
+    return load;
+}
 
 Result<std::vector<proto::MetricFamily>> ServerMetrics::collect(const plugins::Call& call) {
     if (!session_.is_aimed()) {

@@ -163,6 +163,7 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
     const bool by_twin =
         twin != place.parameters.end() && is_same_value(parameter, twin->second, parameter.current);
     parameter.source = source_of(parameter, row[c_origin].value_or(""), ours, by_twin);
+    parameter.formula = formula_of(parameter.name);
     if (row[c_origin] == "CONFIG") {
         parameter.from = text_of(row, c_path, text_bytes_max);
     }

@@ -274,16 +274,43 @@ Result<void> check_open_files(const Wish& wish) {
         .with_hint("lower max_connections or table_open_cache");
 }
 
-/// What is written to the volume at once. Its size is not known here; of a machine with little
-/// memory it is rarely large, and a redo log or a temporary file beyond the memory is of no use.
-/// (A redo log that filled the volume leaves a server that does not start again.)
+/// A redo log that fills the volume leaves a server that does not start again: half of the volume
+/// at most. The next start makes the new one, and the old one may still be there then.
+Result<void> check_redo_log(const Wish& wish) {
+    const auto& machine = wish.place().machine;
+    const auto wanted = wish.number("innodb_log_file_size");
+    if (!wish.sets("innodb_log_file_size")) {
+        return ok();
+    }
+    const auto refuse = [&](const std::string& why) {
+        return Error{Errc::invalid, fmt::format("innodb_log_file_size = {} {}",
+                                                wish.text("innodb_log_file_size"), why)}
+            .with_hint("a smaller one, or first `jackdaw instance resize NAME --volume SIZE`");
+    };
+    if (machine.volume_bytes != 0 && wanted > machine.volume_bytes / 2) {
+        return refuse(
+            fmt::format("is more than half of the volume's {}", size(machine.volume_bytes)));
+    }
+    const auto* const present = wish.find("innodb_log_file_size");
+    const auto has = present == nullptr ? std::nullopt : parse_number(present->current);
+    const bool same = has && !has->negative && has->magnitude == wanted;
+    if (machine.volume_free_bytes && !same && wanted > *machine.volume_free_bytes) {
+        return refuse(fmt::format("does not fit beside the present one: {} are free on the volume",
+                                  size(*machine.volume_free_bytes)));
+    }
+    return ok();
+}
+
+/// What is written to the volume at once. Beyond the memory a redo log or a temporary file is of no
+/// use.
 Result<void> check_files_fit(const Wish& wish) {
+    JACKDAW_CHECK(check_redo_log(wish));
     if (wish.sets("innodb_log_file_size") && wish.number("innodb_log_file_size") > wish.memory()) {
         return Error{Errc::invalid,
                      fmt::format("innodb_log_file_size = {} is more than this machine's {} of "
                                  "memory",
                                  wish.text("innodb_log_file_size"), size(wish.memory()))}
-            .with_hint("the redo log is written in full at once: mind the size of the volume");
+            .with_hint("more of it than what is in memory is of no use");
     }
     const auto temporary = temporary_path_bytes(wish.text("innodb_temp_data_file_path"));
     if (wish.sets("innodb_temp_data_file_path") && temporary && temporary->first > wish.memory()) {

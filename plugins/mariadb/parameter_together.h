@@ -13,8 +13,7 @@ namespace jackdaw::mariadb {
 
 /// Parameters::check_together(). Looks at what the instance itself sets, and at everything that
 /// those rules compare it with: own setting, else what my.cnf computes, else the engine's default.
-/// The size of the volume is not known to a driver: what fills it (innodb_log_file_size, temporary
-/// tables) is not judged against it here.
+/// The redo log is held to the volume's size and free room, as far as they are known.
 [[nodiscard]] Result<void> check_parameters_together(const std::vector<proto::Parameter>& known,
                                                      const plugins::Place& place);
 

@@ -1,5 +1,6 @@
 #include "plugins/mariadb/session.h"
 
+#include <errmsg.h>
 #include <mysql.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -10,6 +11,8 @@
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -183,7 +186,30 @@ Result<void> Session::connect_once(const plugins::Call& call) {
         }
         return error;
     }
-    return pin_modes(call);
+    JACKDAW_CHECK(pin_modes(call));
+    return know_oneself(call);
+}
+
+Result<void> Session::know_oneself(const plugins::Call& call) {
+    // Without our account another one may match the name (an anonymous one, one of ours at '%'):
+    // what it may do, and whom it belongs to, is the tenant's choice.
+    auto who = query_once(call, "SELECT CURRENT_USER()", ServerText::yes);
+    if (!who) {
+        close();
+        return std::move(who).error();
+    }
+    const auto& rows = who->rows;
+    const auto name = rows.size() == 1 && rows[0].size() == 1 ? rows[0][0].value_or("") : "";
+    if (name == user_ + "@localhost") {
+        return ok();
+    }
+    close();
+    last_error_ = access_denied_error;
+    return Error{Errc::not_allowed,
+                 fmt::format("the server took us for the account \"{}\": our own "
+                             "is not there",
+                             printable(name, 200))}
+        .with_hint("a restart of the instance repairs the agent's account");
 }
 
 Result<void> Session::pin_modes(const plugins::Call& call) {
@@ -232,6 +258,7 @@ Result<Table> Session::query_table(const plugins::Call& call, std::string_view s
     for (int attempt = 0;; ++attempt) {
         const bool fresh = !is_open();
         JACKDAW_CHECK(open(call));
+        losses_ += attempt > 0 ? 1 : 0;
         auto table = query_once(call, sql, show);
         if (table || fresh || attempt > 0 || !is_lost_session(last_error_)) {
             return table;
@@ -317,9 +344,14 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     const auto number = mysql_errno(handle_);
     if (number != 0) {
         auto error = failure(show);
-        result->handle = nullptr;
+        // The server's own word ends the result, and the session goes on (SHOW GRANTS of an
+        // account that is gone fails so). After the library's nobody knows what is still to come.
+        const bool is_server = number < CR_MIN_ERROR || number > CR_MAX_ERROR;
+        result->handle = is_server ? result->handle : nullptr;
         mysql_free_result(result);
-        abandon();
+        if (!is_server) {
+            abandon();
+        }
         return error;
     }
     mysql_free_result(result); // everything was read: no I/O

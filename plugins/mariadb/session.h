@@ -69,12 +69,21 @@ public:
 
     /// The number of the last failure, 0 after a success: probe() tells a limit from a death by it.
     [[nodiscard]] unsigned last_error() const noexcept { return last_error_; }
+    /// How often the open session was ended by somebody while the server lived: it let us in again
+    /// at once. Until close_for_good().
+    [[nodiscard]] std::uint64_t losses() const noexcept { return losses_; }
+    void close_for_good() noexcept {
+        close();
+        losses_ = 0;
+    }
 
 private:
     Result<Table> query_once(const plugins::Call& call, std::string_view sql, ServerText show);
     Result<Table> fetch(const plugins::Call& call, ServerText show);
     Result<void> connect_once(const plugins::Call& call);
     Result<void> pin_modes(const plugins::Call& call);
+    /// `not_allowed`, as a login that was refused, when this is another account than ours.
+    Result<void> know_oneself(const plugins::Call& call);
     Error failure(ServerText show);
     template <class Start, class Continue>
     Result<void> drive(const plugins::Call& call, Start start, Continue go_on);
@@ -85,6 +94,7 @@ private:
     std::string user_;
     st_mysql* handle_ = nullptr;
     unsigned last_error_ = 0;
+    std::uint64_t losses_ = 0;
 };
 
 } // namespace jackdaw::mariadb

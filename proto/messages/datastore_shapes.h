@@ -70,6 +70,7 @@ struct Parameter {
     std::string source;   ///< default computed configured runtime (where `current` comes from)
     std::string from;     ///< file of ours, or account that set it, as far as the server tells
     std::string text;     ///< what it is, a line
+    std::string formula;  ///< how the agent computes its value from the machine; empty: it does not
 };
 
 /// One log that the database writes.
@@ -81,6 +82,7 @@ struct LogShape {
     std::uint64_t size_bytes_max = 0; ///< of the present file; as many as `kept` older ones beside
     std::uint32_t kept = 0;
     std::string changed_at; ///< empty: never written
+    std::string refused;    ///< why it is not read: what stands in its place; empty: it is
 };
 
 /// OpenMetrics 1.0, section 4.

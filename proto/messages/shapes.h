@@ -4,6 +4,7 @@
 // into JSON. Keys are only ever added. Times are RFC 3339 UTC text, empty for "not yet"; sizes are
 // bytes.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -66,6 +67,19 @@ struct InstanceSpec {
     friend bool operator==(const InstanceSpec&, const InstanceSpec&) = default;
 };
 
+/// Something that somebody should look at while the instance goes on.
+struct Warning {
+    std::string kind; ///< one of warning_kinds
+    std::string since;
+    std::string text; ///< empty: known by gossip alone
+    std::string mend; ///< a command, or a person's line
+    friend bool operator==(const Warning&, const Warning&) = default;
+};
+/// In the order of the bits that gossip carries (proto/wire/blob.h): only ever added to, seven at
+/// most.
+inline constexpr std::array<const char*, 6> warning_kinds{"access", "connections", "volume",
+                                                          "memory", "sessions",    "accounts"};
+
 struct Instance {
     std::string name, id, fleet;
     std::string status; ///< building running stopped degraded failed unreachable deleting
@@ -86,6 +100,7 @@ struct Instance {
     std::vector<std::string> pending_restart;
     std::string maintenance_until; ///< empty: the agent looks after it
     std::string maintenance_by;
+    std::vector<Warning> warnings; ///< the gravest first
     bool protect = false;
     std::string connection_uri;
     std::string connection_note; ///< "client connections are not encrypted yet"

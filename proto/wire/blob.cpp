@@ -11,15 +11,17 @@ namespace jackdaw::proto {
 namespace {
 
 constexpr std::uint8_t version = 1;
-constexpr std::uint32_t fields = 9;
+constexpr std::uint32_t fields = 9;         ///< that every version has
+constexpr std::uint8_t warnings_max = 0x7f; ///< one byte in msgpack
 constexpr std::size_t uuid_bytes = 16;
 
 struct Limits {
     static constexpr std::size_t name = 63, datastore = 16, version = 20, status = 12, address = 45,
                                  agent_version = 12;
 };
-// Array, version, id and port take 1 + 1 + 18 + 3; a text of up to 31 bytes one more, a longer two.
-static_assert(23 + 65 + 17 + 21 + 13 + 47 + 13 <= member_blob_bytes_max);
+// Array, version, id, port and warnings take 1 + 1 + 18 + 3 + 1; a text of up to 31 bytes one more,
+// a longer two.
+static_assert(24 + 65 + 17 + 21 + 13 + 47 + 13 <= member_blob_bytes_max);
 
 std::string uuid_to_bytes(std::string_view text) {
     if (!is_uuid(text)) {
@@ -60,7 +62,8 @@ std::string encode_blob(const MemberBlob& blob) {
         out.pack_str_body(value.data(), static_cast<std::uint32_t>(value.size()));
     };
     const auto id = uuid_to_bytes(blob.instance_id);
-    out.pack_array(fields);
+    const auto warnings = static_cast<std::uint8_t>(blob.warnings & warnings_max);
+    out.pack_array(warnings == 0 ? fields : fields + 1);
     out.pack(version);
     text(blob.name, Limits::name);
     out.pack_bin(static_cast<std::uint32_t>(id.size()));
@@ -71,6 +74,9 @@ std::string encode_blob(const MemberBlob& blob) {
     text(blob.address, Limits::address);
     out.pack(blob.port);
     text(blob.agent_version, Limits::agent_version);
+    if (warnings != 0) {
+        out.pack(warnings);
+    }
     return {buffer.data(), buffer.size()};
 }
 
@@ -113,6 +119,9 @@ Result<MemberBlob> decode_blob(std::string_view bytes) {
         blob.address = text_from(field[6], Limits::address);
         blob.port = field[7].as<std::uint16_t>();
         blob.agent_version = text_from(field[8], Limits::agent_version);
+        if (object.via.array.size > fields) {
+            blob.warnings = static_cast<std::uint8_t>(field[9].as<std::uint8_t>() & warnings_max);
+        }
         return blob;
     } catch (const std::exception&) { // msgpack reports by throwing; it stops here
         return bad();

@@ -1,7 +1,8 @@
 #pragma once
 // What an agent says of itself in gossip (Member::blob): enough for `instance list` and `member
 // list`. msgpack [1, name, instance id, datastore, version, status, address, port, agent version];
-// the instance id is bin of 16 bytes, or of none.
+// the instance id is bin of 16 bytes, or of none. Behind them, only while there is one: which
+// warnings it has, a number of one byte.
 
 #include <cstdint>
 #include <string>
@@ -21,6 +22,7 @@ struct MemberBlob {
     std::string address; ///< of the database
     std::uint16_t port = 0;
     std::string agent_version;
+    std::uint8_t warnings = 0; ///< bit i: proto::warning_kinds[i]; at most 7 bits
 
     friend bool operator==(const MemberBlob&, const MemberBlob&) = default;
 };

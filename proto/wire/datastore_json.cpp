@@ -92,6 +92,7 @@ Json to_json(const Parameter& value) {
             {"pending", value.pending},
             {"source", value.source},
             {"from", value.from},
+            {"formula", value.formula},
             {"text", value.text}};
 }
 
@@ -102,7 +103,8 @@ Json to_json(const LogShape& value) {
             {"size_bytes", value.size_bytes},
             {"size_bytes_max", value.size_bytes_max},
             {"kept", value.kept},
-            {"changed_at", value.changed_at}};
+            {"changed_at", value.changed_at},
+            {"refused", value.refused}};
 }
 
 Result<Grant> grant_from(const Json& json) {
@@ -204,6 +206,7 @@ Result<Parameter> parameter_from(const Json& json) {
     JACKDAW_TRY(one.source, string_at(json, "source", ""));
     JACKDAW_TRY(one.from, string_at(json, "from", ""));
     JACKDAW_TRY(one.text, string_at(json, "text", "", text_bytes_max));
+    JACKDAW_TRY(one.formula, string_at(json, "formula", ""));
     return one;
 }
 
@@ -218,6 +221,7 @@ Result<LogShape> log_from(const Json& json) {
     JACKDAW_TRY(const auto kept, number_at(json, "kept", 0, UINT32_MAX));
     log.kept = static_cast<std::uint32_t>(kept);
     JACKDAW_TRY(log.changed_at, string_at(json, "changed_at", ""));
+    JACKDAW_TRY(log.refused, string_at(json, "refused", ""));
     return log;
 }
 

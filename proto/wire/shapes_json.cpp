@@ -323,6 +323,13 @@ Json to_json(const InstanceSpec& value) {
 }
 
 Json to_json(const Instance& value) {
+    Json warnings = Json::array();
+    for (const auto& one : value.warnings) {
+        warnings.push_back(Json{{"kind", one.kind},
+                                {"since", or_null(one.since)},
+                                {"text", or_null(one.text)},
+                                {"mend", or_null(one.mend)}});
+    }
     auto json = headed("Instance");
     json.update(Json{
         {"name", value.name},
@@ -351,6 +358,7 @@ Json to_json(const Instance& value) {
         {"maintenance", value.maintenance_until.empty() ? Json(nullptr)
                                                         : Json{{"until", value.maintenance_until},
                                                                {"by", value.maintenance_by}}},
+        {"warnings", std::move(warnings)},
         {"protect", value.protect},
         {"connection",
          {{"uri", or_null(value.connection_uri)},
@@ -498,6 +506,21 @@ Result<Instance> instance_from(const Json& json) {
         of.read("until", value.maintenance_until, 64);
         of.read("by", value.maintenance_by, 256);
         JACKDAW_TRY([[maybe_unused]] const bool read, of.finish(true));
+    }
+    if (const auto* warnings = find(json, "warnings"); warnings != nullptr) {
+        if (!warnings->is_array() || warnings->size() > warning_kinds.size()) {
+            return Error{Errc::invalid, "'warnings' must be a list, one of a kind"};
+        }
+        for (const auto& item : *warnings) {
+            Warning one;
+            Reader of{item};
+            of.read("kind", one.kind, 64);
+            of.read("since", one.since, 64);
+            of.read("text", one.text);
+            of.read("mend", one.mend);
+            JACKDAW_TRY(auto read, of.finish(std::move(one)));
+            value.warnings.push_back(std::move(read));
+        }
     }
     in.read("protect", value.protect);
     auto connection = in.inside("connection");

@@ -144,10 +144,15 @@ Result<Statement> open_statement(std::string_view bytes, const PublicKey& operat
 
 std::string Peer::text() const {
     const auto short_key = to_hex(std::as_bytes(std::span{statement.sign_key}.first(4)));
+    const auto with_name = [&](const char* role) { // who has no name of their own is named so
+        return statement.name == role || statement.name.empty()
+                   ? fmt::format("{} {}", role, short_key)
+                   : fmt::format("{} {} {}", role, statement.name, short_key);
+    };
     switch (statement.role) {
     case PeerRole::agent: return fmt::format("agent {}", statement.name);
-    case PeerRole::operator_: return fmt::format("operator {} {}", statement.name, short_key);
-    case PeerRole::viewer: return fmt::format("viewer {} {}", statement.name, short_key);
+    case PeerRole::operator_: return with_name("operator");
+    case PeerRole::viewer: return with_name("viewer");
     }
     return "?";
 }

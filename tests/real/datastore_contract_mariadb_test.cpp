@@ -99,9 +99,18 @@ TEST_CASE("the next start repairs the agent's account") {
             const AsAgent agent;
             Client client{*server, "jackdawd"};
             REQUIRE(client.is_in());
+            const auto whole = server->store().examine(plenty());
+            REQUIRE(whole.has_value());
+            REQUIRE(whole->access.empty());
             client.ask(damage);
+            INFO(damage);
+            const auto told = server->store().examine(plenty()); // over the kept session
+            REQUIRE(told.has_value());
+            REQUIRE(told->access.find("jackdawd") != std::string::npos);
             server->store().release();
-            if (damage.starts_with("DROP")) {
+            const auto later = server->store().examine(plenty()); // over a new one
+            REQUIRE((later ? !later->access.empty() : later.error().code() == Errc::not_allowed));
+            if (damage.starts_with("DROP") || damage.ends_with("LOCK")) {
                 const auto seen = server->store().probe(plenty());
                 REQUIRE(seen.has_value());
                 REQUIRE(seen->answers); // it does: a restart is the operator's to decide
@@ -112,6 +121,9 @@ TEST_CASE("the next start repairs the agent's account") {
         server->start();
         const AsAgent agent;
         REQUIRE(server->store().secure(plenty()).has_value());
+        const auto mended = server->store().examine(plenty());
+        REQUIRE(mended.has_value());
+        REQUIRE(mended->access.empty());
     }
 }
 

@@ -234,6 +234,36 @@ TEST_CASE("metrics are sorted, valid, and say that the server is up") {
     }
 }
 
+TEST_CASE("the load that is watched counts what clients do") {
+    for (const auto& datastore : datastores) {
+        Server* const server = server_of(datastore);
+        if (server == nullptr) {
+            continue;
+        }
+        const auto look = [&] {
+            const AsAgent agent;
+            const auto load = server->store().metrics()->load(plenty());
+            INFO((load ? std::string{} : load.error().to_string()));
+            REQUIRE(load.has_value());
+            return *load;
+        };
+        const auto before = look();
+        REQUIRE(before.connections.has_value());
+        REQUIRE(before.running.has_value());
+        if (datastore != "mariadb") {
+            continue; // the fake counts sessions alone
+        }
+        REQUIRE(before.connections_max.value_or(0) >= 60);
+        for (int i = 0; i < 20; ++i) {
+            ask(*server, "DO SLEEP(0)");
+        }
+        const auto after = look();
+        REQUIRE(after.queries.value_or(0) >= before.queries.value_or(0) + 20);
+        REQUIRE(after.slow_queries.has_value());
+        REQUIRE(*before.connections >= 1);
+    }
+}
+
 TEST_CASE("metrics of a server that is down say so; one that hangs is a deadline") {
     for (const auto& datastore : datastores) {
         Server* const server = server_of(datastore);

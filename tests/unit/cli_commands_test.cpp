@@ -1,6 +1,9 @@
 // The other commands, as an operator sees them: contexts, lists, changes at an agent, exit codes.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 
 #include <catch2/catch.hpp>
 
@@ -153,6 +156,10 @@ TEST_CASE_METHOD(Scene, "a change prints its operation's id first, and its end")
     CHECK(out().find("op watch") != std::string::npos);
     REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "jsonl"}) == 0);
     CHECK(std::ranges::count(out(), '\n') == 1);
+    const auto announced = Json::parse(err().substr(0, err().find('\n')));
+    CHECK(announced.at("kind") == "Message");
+    CHECK(announced.at("operation").get<std::string>().size() == 36);
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "name"}) == 0);
     CHECK(err().starts_with("operation "));
     world.agents["db1"].ends_as = "failed";
     CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 1);
@@ -215,7 +222,7 @@ TEST_CASE_METHOD(Scene,
 TEST_CASE_METHOD(Scene, "with several instances the one that is meant must be named") {
     make_fleet({"db1", "db2"});
     CHECK(world.jackdaw({"user", "create", "app"}) == 2);
-    CHECK(err().find("--instance NAME") != std::string::npos);
+    CHECK(err().find("--instance") != std::string::npos);
     CHECK(world.jackdaw({"user", "create", "app", "--instance", "db2", "--wait"}) == 0);
     CHECK(world.agents["db2"].passwords.contains("app@%"));
     CHECK(world.jackdaw({"user", "create", "db1", "app", "--wait"}) == 0);
@@ -273,14 +280,6 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.jackdaw({"--local", "machine", "list"}) == 4);
 }
 
-TEST_CASE_METHOD(
-    Scene, "doctor exits 3 while something that is required is missing, and names what mends it") {
-    CHECK(world.jackdaw({"doctor"}) == 3);
-    CHECK(out() == "WHAT          STATE    WHY       MEND WITH\n"
-                   "loop devices  ok       -         -\n"
-                   "root          missing  uid 1000  sudo jackdaw\n");
-}
-
 TEST_CASE_METHOD(Scene, "explain knows every code and guesses at others") {
     CHECK(world.jackdaw({"explain", "e-volume-full"}) == 0);
     CHECK(out().find("resize") != std::string::npos);
@@ -296,4 +295,57 @@ TEST_CASE_METHOD(Scene, "an error is JSON on stderr for programs, and stdout sta
     CHECK(Json::parse(err()).at("code") == "E-NO-PROFILE");
     CHECK(world.jackdaw({"instance", "lst", "-o", "json"}) == 2);
     CHECK(Json::parse(err()).at("kind") == "Error");
+}
+
+TEST_CASE_METHOD(Scene,
+                 "an operation is found by the beginning of its id, if that is one's alone") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "json"}) == 0);
+    const auto id = json().at("id").get<std::string>();
+    REQUIRE(world.jackdaw({"op", "show", id.substr(0, 35), "-o", "json"}) == 0);
+    CHECK(json().at("id") == id);
+    CHECK(world.jackdaw({"op", "show", id.substr(0, 4)}) == 2); // the create's begins so, too
+    CHECK(err().find("operations begin with") != std::string::npos);
+    CHECK(world.jackdaw({"op", "show", "ffff"}) == 5);
+    CHECK(world.jackdaw({"op", "show", "ff"}) == 2);
+    CHECK(world.jackdaw({"op", "abort", "no id"}) == 2);
+    REQUIRE(world.jackdaw({"op", "abort", id.substr(0, 35), "--dry-run"}) == 0);
+    CHECK(out().find(id) != std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "a dry run asks whether the disk has room, and a create tells of ext4") {
+    make_fleet({"db1"});
+    world.room_bytes = 1U << 29U;
+    CHECK(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--volume", "1G",
+                         "--dry-run"}) == 6);
+    CHECK(err().find("E-DISK-FULL") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--volume", "1G",
+                         "--overcommit", "--dry-run"}) == 0);
+    CHECK(world.jackdaw({"instance", "resize", "db1", "--volume", "2G", "--dry-run"}) == 6);
+    CHECK(world.jackdaw({"instance", "resize", "db1", "--volume", "1100M", "--dry-run"}) == 0);
+    CHECK(world.machines.size() == 1);
+    CHECK(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--volume", "400M",
+                         "--fs", "ext4", "--wait"}) == 0);
+    CHECK(err().find("warning: an ext4 volume cannot grow here") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "a forgotten instance is asked for by the names that there are") {
+    REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
+    CHECK(world.jackdaw({"database", "create", "shop"}) == 5);
+    CHECK(err().find("instance create") != std::string::npos);
+    make_fleet({"db1", "db2"});
+    CHECK(world.jackdaw({"database", "create", "shop"}) == 2);
+    CHECK(err().find("db1, db2") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "a password comes out of a pipe that somebody writes to") {
+    make_fleet({"db1"});
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    REQUIRE(::write(ends[1], "from a pipe\n", 12) == 12);
+    ::close(ends[1]);
+    const auto path = "/dev/fd/" + std::to_string(ends[0]);
+    REQUIRE(world.jackdaw({"user", "create", "app", "--password-file", path}) == 0);
+    CHECK(world.agents["db1"].passwords["app@%"] == "from a pipe");
+    ::close(ends[0]);
 }

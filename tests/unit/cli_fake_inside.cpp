@@ -154,7 +154,8 @@ ApiResponse answer_log(Agent& agent, const std::string& path) {
                       {"is_cut", false}}};
 }
 
-ApiResponse answer_events(const Agent& agent, const std::string& path) {
+ApiResponse answer_events(Agent& agent, const std::string& path) {
+    agent.events_asked = path;
     const auto after = query_of(path, "after");
     Json items = Json::array();
     for (const auto& one : agent.events) {
@@ -177,6 +178,17 @@ std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request
         }
         return items;
     };
+    if (path == "/v1/doctor") {
+        return list_of("Finding", shapes(agent.findings));
+    }
+    if (path == "/v1/load") {
+        if (!agent.load) {
+            return missing("no load is told");
+        }
+        agent.load->clock_us += 1'000'000;
+        *agent.load->database->queries += 20;
+        return ApiResponse{200, proto::to_json(*agent.load)};
+    }
     if (path == "/v1/users" && get) {
         Json items = Json::array();
         for (const auto& [key, user] : agent.users) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <sstream>
+#include <stdexcept>
 #include <utility>
 
 namespace jackdaw::cli::fakes {
@@ -28,6 +30,7 @@ proto::Instance view_of(const Agent& agent) {
             view.pending_restart.push_back(one.name);
         }
     }
+    view.warnings = agent.concerns;
     view.connection_note = "client connections are not encrypted yet";
     return view;
 }
@@ -175,6 +178,9 @@ private:
                        ? ApiResponse{200, proto::list_json("Member", std::move(items), "t")}
                        : ApiResponse{404, nullptr};
         }
+        if (get && path == "/v1/version") {
+            return {200, Json{{"apiVersion", proto::api_version}, {"version", JACKDAW_VERSION}}};
+        }
         if (get && path == "/v1/operations") {
             Json items = Json::array();
             for (const auto& [id, one] : agent.operations) {
@@ -213,6 +219,10 @@ private:
                     return {404, nullptr};
                 }
                 return begin(agent, "instance.delete", "", agent.spec->name);
+            }
+            if (path.ends_with("/rename")) {
+                const auto before = std::exchange(agent.spec->name, request.body.value("name", ""));
+                return begin(agent, "instance.rename", "", before);
             }
             if (path.ends_with("protect")) {
                 agent.protect = !path.ends_with("unprotect");
@@ -310,8 +320,9 @@ public:
     [[nodiscard]] std::string_view name() const noexcept override { return "fake"; }
     Result<std::vector<cloud::Finding>> doctor() override {
         return std::vector<cloud::Finding>{
-            {"loop devices", true, cloud::Finding::Weight::required, "", ""},
-            {"root", false, cloud::Finding::Weight::required, "uid 1000", "sudo jackdaw"}};
+            {"loop devices", cloud::Finding::State::ok, cloud::Finding::Weight::error, "", ""},
+            {"root", cloud::Finding::State::bad, cloud::Finding::Weight::error, "uid 1000",
+             "sudo jackdaw"}};
     }
     Result<cloud::Network> ensure_network(const std::string&) override {
         world_.moment("network");
@@ -321,6 +332,15 @@ public:
         return std::optional{cloud::Network{"10.9.0.0/24", "10.9.0.1", true}};
     }
     Result<void> delete_network() override { return ok(); }
+    Result<void> check_room(std::uint64_t more_bytes, bool overcommit) override {
+        if (!overcommit && more_bytes > world_.room_bytes) {
+            return Error{Code::disk_full, "no room"};
+        }
+        return ok();
+    }
+    std::string growth_trouble(std::string_view filesystem) override {
+        return filesystem == "ext4" ? "an ext4 volume cannot grow here" : "";
+    }
     Result<cloud::Volume> create_volume(const cloud::VolumeSpec& spec,
                                         const cloud::Tags& tags) override {
         world_.volume_specs.push_back(spec);
@@ -375,6 +395,7 @@ public:
         if (at == world_.machines.end()) {
             cloud::Machine machine;
             machine.name = spec.name;
+            machine.label = spec.name;
             machine.id = spec.id;
             machine.state = cloud::MachineState::on;
             machine.address = "10.9.0." + std::to_string(world_.machines.size() + 2);
@@ -392,6 +413,11 @@ public:
         const auto at = std::ranges::find(world_.machines, name, &cloud::Machine::name);
         return at != world_.machines.end() ? Result<cloud::Machine>{*at}
                                            : Error{Errc::not_found, name};
+    }
+    Result<void> label_machine(const std::string& name, const std::string& label) override {
+        world_.moment("label_machine");
+        std::ranges::find(world_.machines, name, &cloud::Machine::name)->label = label;
+        return ok();
     }
     Result<cloud::Machine> power_on(const std::string& name) override {
         world_.moment("power_on");
@@ -466,6 +492,7 @@ World::World(std::filesystem::path root) {
     folders.data = root / "data";
     folders.settings_file = root / "jackdaw.toml";
     folders.admin_socket = (root / "none.sock").string();
+    folders.public_socket = (root / "no-public.sock").string();
 }
 
 void World::moment(const std::string& what) {
@@ -506,7 +533,17 @@ std::optional<int> World::jackdaw(std::vector<std::string> words) {
             return 0;
         }};
     try {
-        return run(session, words);
+        const int status = run(session, words);
+        const auto output = std::ranges::find(words, "-o");
+        if (output != words.end() && output + 1 != words.end() && *(output + 1) == "json") {
+            std::istringstream lines{terminal.stderr_text}; // a program reads it: JSON, or nothing
+            for (std::string line; std::getline(lines, line);) {
+                if (!Json::parse(line).is_object()) {
+                    throw std::logic_error{"no JSON object on stderr: " + line};
+                }
+            }
+        }
+        return status;
     } catch (const Killed&) {
         return std::nullopt;
     }

@@ -14,6 +14,7 @@
 #include "coordinator/commands/session.h"
 #include "proto/base/ids.h"
 #include "proto/wire/datastore_json.h"
+#include "proto/wire/health_json.h"
 
 namespace jackdaw::cli::fakes {
 
@@ -29,6 +30,29 @@ public:
     }
     Result<void> out_arrived() const override {
         return broken ? Result<void>{Error{Code::output_lost, "write standard output"}} : ok();
+    }
+    Result<std::unique_ptr<Screen>> open_screen() override {
+        class FakeScreen final : public Screen {
+        public:
+            explicit FakeScreen(FakeTerminal& terminal) : terminal_{terminal} {}
+            bool draw(const std::vector<std::string>& lines) override {
+                terminal_.frames.push_back(lines);
+                return terminal_.frames.size() < 100; // nobody looks for ever
+            }
+            Input wait(std::chrono::milliseconds span) override {
+                terminal_.spans.push_back(span);
+                if (terminal_.keys.empty()) {
+                    return {Wake::time, 0};
+                }
+                const auto next = terminal_.keys.front();
+                terminal_.keys.pop_front();
+                return next;
+            }
+
+        private:
+            FakeTerminal& terminal_;
+        };
+        return std::unique_ptr<Screen>{std::make_unique<FakeScreen>(*this)};
     }
     void err(std::string_view text) override { stderr_text += text; }
     [[nodiscard]] bool in_is_terminal() const override { return interactive; }
@@ -62,6 +86,9 @@ public:
 
     std::string stdout_text, stderr_text, last_note;
     std::deque<std::string> typed;
+    std::vector<std::vector<std::string>> frames; ///< drawn on the screen
+    std::vector<std::chrono::milliseconds> spans; ///< that were waited for a key
+    std::deque<Screen::Input> keys;               ///< and other wakes; then its time is over
     bool interactive = false;
     bool paged = false;
     int hidden_lines = 0;
@@ -117,8 +144,12 @@ struct Agent {
     Json events = Json::array();
     std::vector<std::string> log_news; ///< one is written before each look with a cursor
     std::string paused_until;
-    std::vector<std::string> warnings; ///< of its next operations
-    ApiRequest last_change;            ///< as it came
+    std::vector<proto::FindingShape> findings;
+    std::optional<proto::LoadShape> load; ///< its clock goes on by a second at each look
+    std::vector<std::string> warnings;    ///< of its next operations
+    ApiRequest last_change;               ///< as it came
+    std::vector<proto::Warning> concerns; ///< of its instance
+    std::string events_asked;             ///< the last path that asked for events
 };
 
 struct World {
@@ -142,7 +173,8 @@ struct World {
     std::vector<std::string> calls;     ///< of the provider and of agents
     std::optional<std::size_t> kill_at; ///< ends the process at this moment of it
     std::size_t moments = 0;
-    bool unreachable = false;             ///< every dial fails
+    bool unreachable = false;              ///< every dial fails
+    std::uint64_t room_bytes = UINT64_MAX; ///< that the provider's disk has free
     bool deleted_meanwhile = false;       ///< an agent's instance goes right before the next DELETE
     std::vector<proto::Instance> rumours; ///< that gossip still tells of
     std::vector<std::string> local_calls; ///< what only local machines can do

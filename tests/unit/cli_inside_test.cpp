@@ -169,6 +169,11 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
     REQUIRE(run({"config", "parameters"}) == 0);
     CHECK(out().find("innodb_log_file_size  2097152  2097152  integer  bytes  "
                      "1024..18446744073709551615  restart  default\n") != std::string::npos);
+    db1().parameters[0].formula = "memory / 64";
+    REQUIRE(run({"config", "parameters", "-o", "wide"}) == 0);
+    CHECK(out().find("memory / 64") != std::string::npos);
+    REQUIRE(run({"config", "parameters", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("formula") == "memory / 64");
     REQUIRE(run({"config", "parameters", "--changed", "-o", "name"}) == 0);
     CHECK(out().empty());
     REQUIRE(run({"config", "show", "--instance", "db1"}) == 0);

@@ -250,4 +250,27 @@ TEST_CASE_METHOD(Options, "events are shown and followed") {
             0);
     CHECK(std::ranges::count(out(), '\n') == 2); // each once
     CHECK(run({"events", "--limit", "none"}) == 2);
+
+    REQUIRE(run({"events", "--kind", "volume", "--weight", "warning", "--since",
+                 "2026-01-01T00:00:00Z"}) == 0);
+    CHECK(agent("db1").events_asked ==
+          "/v1/events?limit=100&kind=volume&weight=warning&since=2026-01-01T00%3A00%3A00Z");
+    REQUIRE(run({"events", "--since", "1h"}) == 0); // an hour before the clock's 2026-01-01
+    CHECK(agent("db1").events_asked.find("&since=2025-12-31T23%3A00%3A00.") != std::string::npos);
+    CHECK(run({"events", "--since", "yesterday"}) == 2);
+}
+
+TEST_CASE_METHOD(Options, "an instance's warnings stand in show and list with what mends them") {
+    make_fleet({"db1"});
+    agent("db1").concerns = {{"connections", "2026-01-01T00:00:00.000Z", "90 of 100 are taken",
+                              "jackdaw session list db1"}};
+    REQUIRE(run({"instance", "show", "db1"}) == 0);
+    CHECK(out().find("connections: 90 of 100 are taken, since 2026-01-01") != std::string::npos);
+    CHECK(out().find("jackdaw session list db1") != std::string::npos);
+    REQUIRE(run({"instance", "show", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("warnings").at(0).at("mend") == "jackdaw session list db1");
+    REQUIRE(run({"instance", "list"}) == 0);
+    CHECK(out().find("running (connections!)") != std::string::npos);
+    REQUIRE(run({"instance", "repair", "db1", "--wait"}) == 0);
+    CHECK(agent("db1").last_change.path == "/v1/instance/repair");
 }

@@ -97,6 +97,27 @@ int ask() {
     return line ? 0 : 1;
 }
 
+int live() {
+    const auto terminal = make_terminal();
+    const auto screen = terminal->open_screen();
+    if (!screen) {
+        return 1;
+    }
+    for (int i = 0; i < 1000; ++i) { // ended by the test
+        (*screen)->draw({"picture", "second line"});
+        const auto input = (*screen)->wait(std::chrono::milliseconds{100});
+        if (input.wake == Screen::Wake::gone || input.key == 'q') {
+            return 7;
+        }
+        if (input.wake == Screen::Wake::key) {
+            (*screen)->draw({std::string{"key "} + input.key});
+        }
+    }
+    return 2;
+}
+
+constexpr const char* left_screen = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+
 int page_ten() {
     ::setenv("PAGER", "sed 's/^/paged /'", 1);
     const auto terminal = make_terminal();
@@ -196,4 +217,52 @@ TEST_CASE("a long text goes through PAGER, a short one and one without a pager d
     CHECK(person.shown.find("short\r\n") != std::string::npos);
     CHECK(person.shown.find("paged line 29\r\n") != std::string::npos);
     CHECK(person.shown.find("\nlast\r\nline 0\r\n") != std::string::npos);
+}
+
+TEST_CASE("a live view shows what is drawn, tells keys, and gives the terminal back at its end") {
+    OnTerminal view{live};
+    REQUIRE(view.shows("second line"));
+    CHECK(view.shown.find("\x1b[?1049h") != std::string::npos);
+    CHECK_FALSE(view.echoes());
+    view.type("x");
+    CHECK(view.shows("key x"));
+    view.type("\x1b[C");
+    CHECK(view.shows("key >"));
+    view.type("q");
+    CHECK(view.shows(left_screen));
+    CHECK(view.echoes());
+    CHECK(WEXITSTATUS(view.end()) == 7);
+}
+
+TEST_CASE("a signal that ends a live view restores the terminal first") {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT}) {
+        INFO(signal);
+        OnTerminal view{live};
+        REQUIRE(view.shows("second line"));
+        view.signal(signal);
+        CHECK(view.shows(left_screen));
+        CHECK(view.echoes());
+        const int status = view.end();
+        if (signal == SIGINT) {
+            CHECK(WEXITSTATUS(status) == 130);
+        } else {
+            CHECK(WIFSIGNALED(status));
+            CHECK(WTERMSIG(status) == signal);
+        }
+    }
+}
+
+TEST_CASE("a live view that is stopped gives the terminal back, and takes it again") {
+    OnTerminal view{live};
+    REQUIRE(view.shows("second line"));
+    view.signal(SIGTSTP);
+    REQUIRE(view.shows(left_screen));
+    CHECK(view.stops());
+    CHECK(view.echoes());
+    view.shown.clear();
+    view.signal(SIGCONT);
+    REQUIRE(view.shows("second line"));
+    CHECK_FALSE(view.echoes());
+    view.type("q");
+    CHECK(WEXITSTATUS(view.end()) == 7);
 }

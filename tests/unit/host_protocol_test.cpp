@@ -218,6 +218,13 @@ TEST_CASE("the database's port is open to the allowed networks alone") {
     CHECK(rules.find("3306") == rules.find("3306 accept\nip6"));
 }
 
+TEST_CASE("the port for metrics is open to the same networks, and only when there is one") {
+    const auto rules = host::render_rules({"10.1.0.0/16", "fd00::/8"}, 3306, 47413, 7413);
+    CHECK(rules.find("ip saddr 10.1.0.0/16 tcp dport 7413 accept\n") != std::string::npos);
+    CHECK(rules.find("ip6 saddr fd00::/8 tcp dport 7413 accept\n") != std::string::npos);
+    CHECK(host::render_rules({"10.1.0.0/16"}, 3306, 47413).find("dport 0") == std::string::npos);
+}
+
 TEST_CASE("a stamp comes back as it was written, and a damaged one is corrupt") {
     const VolumeStamp stamp{some_id, "mariadb", "10.11.14", true};
     const auto text = host::format_stamp(stamp);

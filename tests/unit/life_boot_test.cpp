@@ -174,3 +174,21 @@ TEST_CASE("the end of jackdaw-host around any call ends the agent, and fails no 
         return felt;
     });
 }
+
+TEST_CASE("an agent that tells metrics outside renews the packet filter when it starts") {
+    for (const bool renews : {true, false}) {
+        auto settings = LifeWorld::quick();
+        settings.renew_firewall = renews;
+        LifeWorld world{settings};
+        world.start_agent();
+        auto spec = test_spec();
+        spec.allow = {"10.0.0.0/8"};
+        (void)world.must_create(spec);
+        world.stop_agent();
+        const std::vector<std::string> other{"192.0.2.0/24"};
+        REQUIRE(world.host.set_firewall(other, 1));
+        world.start_agent();
+        world.wait_watching();
+        CHECK(world.host.allowed() == (renews ? spec.allow : other));
+    }
+}

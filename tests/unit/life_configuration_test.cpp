@@ -36,8 +36,12 @@ TEST_CASE("a tool's output tells of a killed child, and of what else went wrong"
     CHECK(tells_of_a_kill("tool: line 123:    45 Killed                  mariadbd --bootstrap"));
     CHECK_FALSE(tells_of_a_kill(""));
     CHECK_FALSE(tells_of_a_kill("ERROR: the table Killed is damaged\nKilled by nobody\n"));
-    CHECK(complaint_of("a\n[ERROR] no room\nadvice 1\nadvice 2\n") == "[ERROR] no room");
-    CHECK(complaint_of("only advice\n") == "only advice");
+    LifeWorld world;
+    const auto driver = jackdaw::testing::make_fake_datastore(world.engine);
+    const auto* output = "a\ncomplaint: no room\nadvice 1\n";
+    CHECK(complaint_of(output, driver.get()) == "complaint: no room");
+    CHECK(complaint_of(output, nullptr) == "a\ncomplaint: no room\nadvice 1");
+    CHECK(complaint_of("only advice\n", driver.get()) == "only advice");
 }
 
 TEST_CASE("a start that fails on a new configuration goes back to the last good one, and says so") {

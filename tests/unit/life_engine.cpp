@@ -155,6 +155,9 @@ public:
         return exit_status == 0 ? ok()
                                 : Result<void>{Error{Code::config_refused, std::string{output}}};
     }
+    [[nodiscard]] bool complains(std::string_view line) const override {
+        return line.starts_with("complaint");
+    }
     [[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place) const override {
         plugins::LaunchSpec spec;
         spec.argv = {"/usr/lib/jackdaw/fake-db", place.data_folder};
@@ -166,8 +169,19 @@ public:
         return engine_.speak(call, "adopt");
     }
     void release() noexcept override {}
+    Result<plugins::Examination> examine(const plugins::Call& call) override {
+        JACKDAW_CHECK(engine_.speak(call, "examine"));
+        return engine_.examination();
+    }
+    Result<void> repair(const plugins::Call& call) override {
+        return engine_.speak(call, "repair", [&] {
+            engine_.repaired();
+            return ok();
+        });
+    }
     Result<plugins::Observation> probe(const plugins::Call& call) override {
         plugins::Observation seen;
+        seen.shut_out = engine_.shut_out();
         JACKDAW_CHECK(engine_.speak(call, "probe"));
         seen.answers = true;
         seen.version = "1.2.3";
@@ -199,6 +213,34 @@ private:
 
 std::shared_ptr<plugins::Datastore> make_fake_datastore(FakeEngine& engine) {
     return std::make_shared<EngineDatastore>(engine);
+}
+
+void FakeEngine::set_examination(plugins::Examination seen, bool mends) {
+    const std::lock_guard lock{seen_mutex_};
+    examination_ = std::move(seen);
+    mends_ = mends;
+}
+
+void FakeEngine::set_shut_out(plugins::ShutOut shut_out) {
+    const std::lock_guard lock{seen_mutex_};
+    shut_out_ = shut_out;
+}
+
+plugins::Examination FakeEngine::examination() {
+    const std::lock_guard lock{seen_mutex_};
+    return examination_;
+}
+
+plugins::ShutOut FakeEngine::shut_out() {
+    const std::lock_guard lock{seen_mutex_};
+    return shut_out_;
+}
+
+void FakeEngine::repaired() {
+    const std::lock_guard lock{seen_mutex_};
+    if (mends_) {
+        examination_.access.clear();
+    }
 }
 
 void FakeEngine::forget_lost_data() {

@@ -47,6 +47,13 @@ public:
     /// What its driver renders from now on, beside the instance's id. Only while no agent lives.
     void set_rendered(std::string line) { rendered_ = std::move(line); }
     [[nodiscard]] const std::string& rendered() const { return rendered_; }
+    /// What its driver tells from now on of accounts and limits; a repair ends what is wrong with
+    /// the account, if it `mends`.
+    void set_examination(plugins::Examination seen, bool mends = true);
+    void set_shut_out(plugins::ShutOut shut_out);
+    [[nodiscard]] plugins::Examination examination();
+    [[nodiscard]] plugins::ShutOut shut_out();
+    void repaired(); ///< inside speak()'s effect
 
     // The driver's, inside speak()'s effect.
     std::map<std::string, proto::DatabaseSpec> databases_;
@@ -67,6 +74,10 @@ private:
     std::map<std::string, std::uint64_t> said_;
     bool speaking_ = false;
     std::string rendered_;
+    std::mutex seen_mutex_; ///< of the three below
+    plugins::Examination examination_;
+    bool mends_ = true;
+    plugins::ShutOut shut_out_ = plugins::ShutOut::no;
 };
 
 /// The driver of one agent. Named "fake", with the jobs that FakeHost has scripts for.

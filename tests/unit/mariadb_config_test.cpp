@@ -11,6 +11,14 @@ using namespace jackdaw::mariadb;
 
 namespace {
 
+plugins::MachineFacts machine(std::uint64_t memory, std::uint64_t volume = 0) {
+    plugins::MachineFacts facts;
+    facts.memory_bytes = memory;
+    facts.volume_bytes = volume;
+    facts.hostname = "m";
+    return facts;
+}
+
 plugins::Place place() {
     plugins::Place where;
     where.data_folder = "/v/data";
@@ -18,7 +26,8 @@ plugins::Place place() {
     where.run_folder = "/run/jackdaw/database";
     where.log_folder = "/v/log";
     where.port = 3306;
-    where.machine = {gib, 2, "m"};
+    where.machine = machine(gib);
+    where.machine.cores = 2;
     return where;
 }
 
@@ -33,7 +42,7 @@ TEST_CASE("sizes grow with the machine and never exceed it") {
     for (const auto memory :
          {0 * mib, 256 * mib, 512 * mib, 1 * gib, 2 * gib, 4 * gib, 16 * gib, 256 * gib}) {
         INFO(memory / mib);
-        const auto sizes = sizes_for({memory, 4, ""});
+        const auto sizes = sizes_for(machine(memory));
         CHECK(sizes.buffer_pool_bytes >= before.buffer_pool_bytes);
         CHECK(sizes.connections_max >= before.connections_max);
         CHECK(sizes.table_cache >= before.table_cache);
@@ -46,8 +55,34 @@ TEST_CASE("sizes grow with the machine and never exceed it") {
         CHECK(open_files_wanted(where) >= sizes.connections_max + 16ULL * sizes.table_cache);
         before = sizes;
     }
-    CHECK(sizes_for({gib, 1, ""}).buffer_pool_bytes == 256 * mib);
-    CHECK(sizes_for({4 * gib, 1, ""}).buffer_pool_bytes == 256 * mib + 1536 * mib);
+    CHECK(sizes_for(machine(gib)).buffer_pool_bytes == 256 * mib);
+    CHECK(sizes_for(machine(4 * gib)).buffer_pool_bytes == 256 * mib + 1536 * mib);
+}
+
+TEST_CASE("what fills the volume is sized by the volume, too, and each formula is told") {
+    for (const auto memory : {256 * mib, 512 * mib, gib, 16 * gib, 256 * gib}) {
+        std::uint64_t before = 0;
+        for (const auto volume : {320 * mib, gib, 20 * gib, 1024 * gib, 64 * 1024 * gib}) {
+            INFO(memory / mib << " MiB of memory, " << volume / mib << " of volume");
+            const auto sizes = sizes_for(machine(memory, volume));
+            CHECK(sizes.redo_log_bytes >= 32 * mib);
+            CHECK(sizes.redo_log_bytes <= std::max(volume / 16, 32 * mib));
+            CHECK(sizes.redo_log_bytes <= gib);
+            CHECK(sizes.redo_log_bytes >= before); // more volume, never less log
+            CHECK(sizes.temporary_bytes_max <= std::max(volume / 4, 64 * mib));
+            before = sizes.redo_log_bytes;
+        }
+    }
+    CHECK(sizes_for(machine(gib, 20 * gib)).redo_log_bytes == 64 * mib);
+    CHECK(sizes_for(machine(16 * gib, 20 * gib)).redo_log_bytes == gib);
+    auto where = place();
+    const auto small = computed_settings(where);
+    where.machine = machine(64 * gib, 1024 * gib);
+    where.machine.cores = 16;
+    for (const auto& [name, value] : computed_settings(where)) { // formulas for these, no others
+        INFO(name);
+        CHECK((*find_setting(small, name) != value) == !formula_of(name).empty());
+    }
 }
 
 TEST_CASE("my.cnf is durable, local where it must be, and logs to the guard") {

@@ -253,6 +253,27 @@ TEST_CASE("what does not go together is refused before anything is changed") {
               .has_value());
 }
 
+TEST_CASE("a redo log that does not fit the volume is refused, and growth makes it fit") {
+    auto where = place();
+    where.machine.memory_bytes = 16 * gib;
+    where.machine.volume_bytes = gib;
+    where.parameters = {{"innodb_log_file_size", "536870912"}};
+    CHECK(check_parameters_together(known(where), where).has_value());
+    where.parameters = {{"innodb_log_file_size", "541065216"}};
+    const auto large = check_parameters_together(known(where), where);
+    REQUIRE_FALSE(large.has_value());
+    CHECK(large.error().message().find("half of the volume") != std::string::npos);
+    CHECK(large.error().hint().find("resize") != std::string::npos);
+    where.machine.volume_bytes = 4 * gib;
+    CHECK(check_parameters_together(known(where), where).has_value());
+    where.machine.volume_free_bytes = 512 * mib; // its size would do, what is on it not
+    const auto crowded = check_parameters_together(known(where), where);
+    REQUIRE_FALSE(crowded.has_value());
+    CHECK(crowded.error().message().find("512 MiB are free") != std::string::npos);
+    where.machine.volume_free_bytes = 600 * mib;
+    CHECK(check_parameters_together(known(where), where).has_value());
+}
+
 TEST_CASE("what is computed for a machine goes together on every size of it") {
     for (const auto memory : {256 * mib, 512 * mib, gib, 4 * gib, 64 * gib, 1024 * gib}) {
         INFO(memory / mib);

@@ -8,6 +8,7 @@
 
 #include "agent/api/router.h"
 #include "tests/unit/life_world.h"
+#include "tests/unit/state_folder.h"
 
 using namespace jackdaw;
 using agent::ApiRequest;
@@ -94,7 +95,11 @@ public:
                           [] {
                               proto::Instance instance;
                               instance.name = "db1";
-                              return std::vector<proto::Instance>{instance};
+                              instance.id = test_spec().id;
+                              auto other = instance;
+                              other.name = "db9";
+                              other.id = operation_id;
+                              return std::vector<proto::Instance>{instance, other};
                           },
                           "0.0.1-test"}};
 };
@@ -105,6 +110,9 @@ TEST_CASE("every route answers") {
     Api api;
     CHECK(api.get("/v1/version").at("version") == "0.0.1-test");
     CHECK(api.failure("GET", "/v1/instance") == "404 E-NOT-FOUND");
+    CHECK(api.failure("GET", "/v1/load") == "404 E-NOT-FOUND");
+    CHECK(api.get("/v1/doctor").at("kind") ==
+          "FindingList"); // an agent without one has findings, too
 
     auto body = Api::spec_body();
     body["operation_id"] = operation_id;
@@ -119,13 +127,36 @@ TEST_CASE("every route answers") {
     const auto view = api.get("/v1/instance");
     CHECK(view.at("kind") == "Instance");
     CHECK(view.at("name") == "db1");
-    CHECK(api.get("/v1/instances").at("items").size() == 1);
+    CHECK(api.get("/v1/instances").at("items").size() == 2);
     CHECK(api.get("/v1/members").at("items").size() == 1);
     CHECK(api.get("/v1/members/db1").at("id") == "a1");
     CHECK(api.get("/v1/members/a1").at("name") == "db1");
     CHECK(api.failure("GET", "/v1/members/nobody") == "404 E-NOT-FOUND");
 
+    const auto load = api.get("/v1/load");
+    CHECK(load.at("kind") == "Load");
+    CHECK(load.at("name") == "db1");
+    CHECK(load.at("machine").at("cores").get<int>() > 0);
+    CHECK(load.at("database").is_null()); // this engine counts nothing
+    CHECK(load.at("agent").at("memory_bytes").get<std::uint64_t>() > 0);
+    CHECK(api.get("/v1/load").at("clock_us").get<std::uint64_t>() >
+          load.at("clock_us").get<std::uint64_t>());
+    const auto state_of = [&](const char* name) {
+        const auto list = api.get("/v1/doctor");
+        for (const auto& one : list.at("items")) {
+            if (one.at("name") == name) {
+                return one.at("state").get<std::string>();
+            }
+        }
+        return std::string{"not there"};
+    };
+    CHECK(state_of("database") == "ok");
+    CHECK(state_of("agent's account") == "ok");
+
     CHECK(api.change("POST", "/v1/instance/stop").action == "instance.stop");
+    CHECK(state_of("database") == "bad");
+    CHECK(state_of("agent's account") == "unknown");
+    CHECK(api.get("/v1/load").at("status") == "stopped");
     CHECK(api.failure("GET", "/v1/databases") == "503 E-DATABASE-DOWN");
     CHECK(api.change("POST", "/v1/instance/start").action == "instance.start");
     CHECK(api.change("POST", "/v1/instance/restart", {{"force", true}}).action ==
@@ -133,6 +164,14 @@ TEST_CASE("every route answers") {
     CHECK(api.change("POST", "/v1/instance/protect").action == "instance.protect");
     CHECK(api.failure("DELETE", "/v1/instance") == "409 E-PROTECTED");
     (void)api.change("POST", "/v1/instance/unprotect");
+    CHECK(api.change("POST", "/v1/instance/repair").action == "instance.repair");
+    const auto renamed = api.change("POST", "/v1/instance/rename", {{"name", "sales"}});
+    CHECK(renamed.action == "instance.rename");
+    CHECK(renamed.target == "db1");
+    CHECK(api.get("/v1/instance").at("name") == "sales");
+    CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "Sales"})") == "400 E-BAD-NAME");
+    CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "db9"})") == "409 E-NAME-TAKEN");
+    (void)api.change("POST", "/v1/instance/rename", {{"name", "db1"}});
     CHECK(api.failure("POST", "/v1/instance/grow", R"({"size_bytes": 5})") ==
           "400 E-VOLUME-SHRINK");
     CHECK(
@@ -214,6 +253,8 @@ TEST_CASE("who may only look is refused every change, and looks") {
              {"POST", "/v1/instance/grow"},
              {"POST", "/v1/instance/protect"},
              {"POST", "/v1/instance/unprotect"},
+             {"POST", "/v1/instance/rename"},
+             {"POST", "/v1/instance/repair"},
              {"POST", "/v1/databases"},
              {"DELETE", "/v1/databases/app"},
              {"POST", "/v1/users"},
@@ -398,4 +439,62 @@ TEST_CASE("every reaction has its status") {
         CHECK(Json::parse(response.body).at("error").at("code") == row.name);
         CHECK(Json::parse(response.body).at("error").at("cause") == "why");
     }
+}
+
+TEST_CASE("events are asked for by kind, weight and time") {
+    Api api;
+    jackdaw::testing::StateFolder folder;
+    const auto store = agent::StateStore::open({folder.path(), jackdaw::testing::small_map, true});
+    REQUIRE(store);
+    agent::Timeline timeline{{**store, api.clock, [](std::function<void()> work) { work(); }, {}}};
+    for (const auto* kind :
+         {"volume.pressure", "volume.relief", "database.ended", "agent.started"}) {
+        timeline.add(kind, "db1", "text");
+    }
+    const agent::Router router{{api.world.life(), api.clock,
+                                [] { return std::vector<proto::MemberShape>{}; },
+                                [] { return std::vector<proto::Instance>{}; }, "t", &timeline}};
+    const auto request = [&](const std::string& query) {
+        ApiRequest asked;
+        asked.method = "GET";
+        asked.target = "/v1/events" + query;
+        asked.caller = api.caller;
+        return asked;
+    };
+    using Kinds = std::vector<std::string>;
+    const auto kinds = [&](const std::string& query) {
+        const auto response = router.handle(request(query));
+        INFO(query << " " << response.body);
+        REQUIRE(response.status == 200);
+        Kinds all;
+        const auto body = Json::parse(response.body);
+        for (const auto& item : body.at("items")) {
+            all.push_back(item.at("kind").get<std::string>());
+        }
+        return all;
+    };
+    CHECK(kinds("").size() == 4);
+    CHECK(kinds("?kind=volume") == Kinds{"volume.pressure", "volume.relief"});
+    CHECK(kinds("?kind=volume.relief") == Kinds{"volume.relief"});
+    CHECK(kinds("?weight=warning") == Kinds{"volume.pressure", "database.ended"});
+    CHECK(kinds("?weight=error") == Kinds{"database.ended"});
+    CHECK(kinds("?kind=volume&weight=error").empty());
+    CHECK(kinds("?kind=volume&limit=1") == Kinds{"volume.relief"});           // the newest
+    CHECK(kinds("?kind=volume&after=0&limit=1") == Kinds{"volume.pressure"}); // the next one
+    CHECK(kinds("?kind=volume&after=1") == Kinds{"volume.relief"});
+    CHECK(kinds("?since=2000-01-01T00:00:00Z").size() == 4);
+    CHECK(kinds("?since=2999-01-01T00:00:00.000Z").empty());
+    for (const auto* wrong :
+         {"?kind=vol", "?kind=nonsense", "?kind=volume.", "?weight=grave", "?since=yesterday",
+          "?since=2026-13-01T00:00:00Z", "?since=2026-01-01T00:00:00%2B01:00",
+          "?since=2026-01-01T00:00:00.Z"}) {
+        INFO(wrong);
+        CHECK(router.handle(request(wrong)).status == 400);
+    }
+    const auto stream = router.stream(request("/stream?after=0&kind=volume"));
+    REQUIRE(stream.has_value());
+    bool ended = false;
+    CHECK(stream->next(ended).size() == 2);
+    CHECK(stream->next(ended).empty());
+    CHECK_FALSE(router.stream(request("/stream?kind=vol")).has_value());
 }

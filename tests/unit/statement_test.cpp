@@ -109,6 +109,9 @@ TEST_CASE("judge_peer: one of this fleet, about this key, signed by this operato
         REQUIRE(peer);
         CHECK(peer->may_change());
         CHECK(peer->text() == "operator db1 11111111");
+        auto unnamed = *peer;
+        unnamed.statement.name = "operator";
+        CHECK(unnamed.text() == "operator 11111111");
     }
     SECTION("another fleet is refused, though the same operator signed it") {
         auto other = statement_of(PeerRole::operator_);

@@ -137,6 +137,14 @@ TEST_CASE("blob: what a member says of itself comes back, and its bytes never ch
           "6e6e696e67a931302e38392e302e32cd0ceaa5302e312e30");
     CHECK(*decode_blob(bytes) == blob_of());
     CHECK(*decode_blob(encode_blob({})) == MemberBlob{});
+    // Since then: a byte behind it, only while there is a warning.
+    auto warned = blob_of();
+    warned.warnings = 0x05;
+    const auto more = encode_blob(warned);
+    CHECK(hex(more) == "9a" + hex(bytes).substr(2) + "05");
+    CHECK(*decode_blob(more) == warned);
+    warned.warnings = 0xff;
+    CHECK(decode_blob(encode_blob(warned))->warnings == 0x7f);
 }
 
 TEST_CASE("blob: the longest of everything fits; what is longer is cut", "[swim][blob]") {
@@ -146,6 +154,7 @@ TEST_CASE("blob: the longest of everything fits; what is longer is cut", "[swim]
         text->assign(300, 'x');
     }
     blob.port = 65535;
+    blob.warnings = 0x7f;
     const auto bytes = encode_blob(blob);
     CHECK(bytes.size() <= member_blob_bytes_max);
     const auto read = decode_blob(bytes);

@@ -4,13 +4,18 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <sstream>
 
@@ -26,12 +31,14 @@ namespace jackdaw::cloud::local {
 namespace {
 
 using Weight = Finding::Weight;
+constexpr std::size_t digest_letters = 8; ///< as `image delete` takes them
 constexpr std::uint64_t space_bytes_min = 2ULL << 30U;
 constexpr std::size_t module_list_bytes_max = std::size_t{16} * 1024 * 1024;
 
 Finding finding(std::string name, bool ok, std::string cause, std::string mend,
-                Weight weight = Weight::required) {
-    return {std::move(name), ok, weight, ok ? "" : std::move(cause), ok ? "" : std::move(mend)};
+                Weight weight = Weight::error) {
+    return {std::move(name), ok ? Finding::State::ok : Finding::State::bad, weight,
+            ok ? "" : std::move(cause), ok ? "" : std::move(mend)};
 }
 
 std::string text_or_empty(const Path& file, std::size_t bytes_max = state_file_bytes_max) {
@@ -48,16 +55,6 @@ bool has_file_system(std::string_view name) {
     const std::string list = text_or_empty(
         fmt::format("/lib/modules/{}/modules.dep", kernel.release), module_list_bytes_max);
     return list.find(fmt::format("/{}.ko", name)) != std::string::npos;
-}
-
-/// The nearest folder above (or at) the path that exists.
-Path existing(Path path) {
-    std::error_code failure;
-    while (!std::filesystem::exists(path, failure) && path.has_parent_path() &&
-           path != path.parent_path()) {
-        path = path.parent_path();
-    }
-    return path;
 }
 
 Finding state_folder(const Path& state_root) {
@@ -143,13 +140,82 @@ Finding bridge_filter() {
                    "sysctl -w net.bridge.bridge-nf-call-iptables=0", Weight::warning);
 }
 
-Finding images(const Path& image_root) {
-    const auto all = list_images(image_root);
-    return finding("images", all && !all->empty(), "there is no image in " + image_root.string(),
-                   "jackdaw image build mariadb");
+/// Calls that the agent, init and guard need (Linux 5.9 has them all). A container's filter may
+/// refuse one that the kernel has: any answer but "no such call" means that it is there.
+Finding kernel_calls() {
+    const auto has = [](long answer) { return answer >= 0 || errno != ENOSYS; };
+    std::string lacks;
+    const int own = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
+    lacks += has(own) ? "" : " pidfd_open";
+    if (own >= 0) {
+        ::close(own);
+    }
+    lacks += has(::syscall(SYS_openat2, -1, "", nullptr, 0)) ? "" : " openat2";
+    lacks += has(::syscall(SYS_clone3, nullptr, 0)) ? "" : " clone3";
+    lacks += has(::syscall(SYS_close_range, ~0U, 0U, 0U)) ? "" : " close_range";
+    return finding("kernel calls", lacks.empty(), "the kernel lacks" + lacks,
+                   "boot a kernel of Linux 5.9 or later");
+}
+
+/// Nobody's lease or order depends on it; timelines of several hosts do.
+Finding clock_source() {
+    timex state{}; // modes 0: it is only read
+    const int answer = ::adjtimex(&state);
+    return finding("host clock", answer >= 0 && answer != TIME_ERROR,
+                   "nothing keeps this host's clock right", "timedatectl set-ntp true",
+                   Weight::info);
+}
+
+void add_images(const Path& image_root, std::vector<Finding>& all) {
+    const auto images = list_images(image_root);
+    all.push_back(finding("images", images && !images->empty(),
+                          "there is no image in " + image_root.string(),
+                          "jackdaw image build mariadb"));
+    const auto names = names_in(image_root);
+    std::string broken;
+    for (const auto& name : names ? *names : std::vector<std::string>{}) {
+        const bool known = images && std::ranges::any_of(*images, [&](const Image& one) {
+                               return one.digest == name;
+                           });
+        if (known || name.starts_with('.')) { // a dot: being baked
+            continue;
+        }
+        broken += (broken.empty() ? "" : ", ") + (image_root / name).string();
+    }
+    all.push_back(finding("whole images", broken.empty(), "no image can be read from " + broken,
+                          "rm -r " + broken + "; then `jackdaw image build DATASTORE`",
+                          Weight::warning));
+    for (const auto& image : images ? *images : std::vector<Image>{}) {
+        struct stat root{};
+        const bool safe = ::stat(image.root.c_str(), &root) == 0 && root.st_uid == 0 &&
+                          (root.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+        const bool whole =
+            std::ranges::all_of(std::array{"usr/lib/jackdaw", "etc/passwd"}, [&](const char* path) {
+                std::error_code failure;
+                return std::filesystem::exists(image.root / path, failure);
+            });
+        all.push_back(finding(
+            fmt::format("image {}:{} {}", image.datastore, image.version,
+                        image.digest.substr(0, digest_letters)),
+            safe && whole,
+            fmt::format("{} {}", image.root.string(),
+                        safe ? "lacks files that every image has"
+                             : "is not root's alone: who may write there owns every machine"),
+            safe ? fmt::format("jackdaw image build {}:{} --force", image.datastore, image.version)
+                 : fmt::format("chown root:root {0} && chmod 0755 {0}", image.root.string())));
+    }
 }
 
 } // namespace
+
+Path existing(Path path) {
+    std::error_code failure;
+    while (!std::filesystem::exists(path, failure) && path.has_parent_path() &&
+           path != path.parent_path()) {
+        path = path.parent_path();
+    }
+    return path;
+}
 
 bool has_capability(std::string_view status, unsigned number) {
     constexpr std::string_view key = "CapEff:\t";
@@ -176,22 +242,31 @@ bool lists_file_system(std::string_view filesystems, std::string_view name) {
 
 Result<std::vector<Finding>> examine_host(const Path& state_root, const Path& image_root) {
     auto all = quick(state_root);
-    const bool root = all.front().ok;
-    const int network = root ? try_network() : 0;
-    all.push_back(finding("bridge and veth", network == 0,
-                          network == 2 ? "no network namespace could be made"
-                                       : "the kernel made no bridge or no veth",
-                          "modprobe -a bridge veth"));
+    if (all.front().state == Finding::State::ok) {
+        const int network = try_network();
+        all.push_back(finding("bridge and veth", network == 0,
+                              network == 2 ? "no network namespace could be made"
+                                           : "the kernel made no bridge or no veth",
+                              "modprobe -a bridge veth"));
+    } else {
+        all.push_back({"bridge and veth", Finding::State::unknown, Weight::error,
+                       "only root can try whether the kernel makes them", "sudo jackdaw doctor"});
+    }
+    all.push_back(kernel_calls());
     all.push_back(finding("xfs", has_file_system("xfs"),
                           "the kernel has no XFS, the volumes' default",
                           "modprobe xfs (or create with --fs ext4)", Weight::warning));
     all.push_back(finding("nftables", !find_program("nft").empty(),
                           "the program nft is missing: `machine cut` needs it",
                           "apt-get install nftables", Weight::warning));
-    all.push_back(images(image_root));
+    all.push_back(finding("mmdebstrap", !find_program("mmdebstrap").empty(),
+                          "the program mmdebstrap is missing: `jackdaw image build` needs it",
+                          "apt-get install mmdebstrap", Weight::info));
+    add_images(image_root, all);
     all.push_back(limits());
     all.push_back(free_space(state_root));
     all.push_back(bridge_filter());
+    all.push_back(clock_source());
     all.push_back(finding("growth of ext4",
                           has_capability(text_or_empty("/proc/self/status"), CAP_SYS_RESOURCE),
                           "without CAP_SYS_RESOURCE a mounted ext4 volume cannot grow; XFS can",
@@ -203,7 +278,7 @@ Result<void> require_host(const Path& state_root) {
     std::string lacks;
     std::string mends;
     for (const auto& one : quick(state_root)) {
-        if (!one.ok) {
+        if (one.state != Finding::State::ok) {
             lacks += (lacks.empty() ? "" : "; ") + one.name + ": " + one.cause;
             mends += (mends.empty() ? "" : " && ") + one.mend;
         }

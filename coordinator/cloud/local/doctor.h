@@ -17,6 +17,9 @@ namespace jackdaw::cloud::local {
 /// message, and the commands as its hint.
 [[nodiscard]] Result<void> require_host(const Path& state_root);
 
+/// The nearest folder above (or at) the path that exists.
+[[nodiscard]] Path existing(Path path);
+
 /// Bit `number` of "CapEff:" in the text of /proc/PID/status (capabilities(7)). Pure.
 [[nodiscard]] bool has_capability(std::string_view status, unsigned number);
 

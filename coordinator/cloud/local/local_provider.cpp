@@ -51,7 +51,33 @@ LocalProvider::LocalProvider(LocalSettings settings)
 }
 
 Result<std::vector<Finding>> LocalProvider::doctor() {
-    return examine_host(settings_.state_root, settings_.image_root);
+    JACKDAW_TRY(auto all, examine_host(settings_.state_root, settings_.image_root));
+    std::error_code failure;
+    if (!std::filesystem::exists(layout_.fleet_folder(), failure)) {
+        return all;
+    }
+    const auto room = require_space(0, false);
+    const bool full = !room && room.error().id() == Code::disk_full;
+    all.push_back({"promised space",
+                   room   ? Finding::State::ok
+                   : full ? Finding::State::bad
+                          : Finding::State::unknown,
+                   Finding::Weight::warning, room ? "" : room.error().message(),
+                   room ? ""
+                        : "free some space before the volumes fill: a full host disk is lost "
+                          "writes in every machine"});
+    JACKDAW_TRY(const auto machines, records());
+    for (const auto& machine : machines) { // what it boots from
+        if (machine.damaged || machine.image_digest.empty()) {
+            continue;
+        }
+        const auto image = find_image(settings_.image_root, machine.image_digest);
+        all.push_back({"image of " + machine.spec.name,
+                       image ? Finding::State::ok : Finding::State::bad, Finding::Weight::error,
+                       image ? "" : "the image that it boots from is gone: " + machine.image_digest,
+                       image ? "" : "restore that folder: another image has another digest"});
+    }
+    return all;
 }
 
 Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
@@ -262,6 +288,7 @@ Result<Machine> LocalProvider::seen(const MachineRecord& record) const {
     Machine machine;
     machine.name = record.spec.name;
     machine.id = record.spec.id;
+    machine.label = record.label.empty() ? record.spec.name : record.label;
     machine.state = record.damaged ? MachineState::damaged
                     : record.made  ? power.state()
                                    : MachineState::making;

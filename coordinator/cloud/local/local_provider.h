@@ -59,6 +59,8 @@ public:
     [[nodiscard]] Result<void> delete_network() override;
 
     [[nodiscard]] Result<Volume> create_volume(const VolumeSpec& spec, const Tags& tags) override;
+    [[nodiscard]] Result<void> check_room(std::uint64_t more_bytes, bool overcommit) override;
+    [[nodiscard]] std::string growth_trouble(std::string_view filesystem) override;
     [[nodiscard]] Result<std::vector<Volume>> volumes() override;
     [[nodiscard]] Result<Volume> describe_volume(const std::string& id) override;
     [[nodiscard]] Result<Volume> extend_volume(const std::string& id,
@@ -72,6 +74,8 @@ public:
                                                  const Tags& tags) override;
     [[nodiscard]] Result<std::vector<Machine>> machines() override;
     [[nodiscard]] Result<Machine> describe_machine(const std::string& name) override;
+    [[nodiscard]] Result<void> label_machine(const std::string& name,
+                                             const std::string& label) override;
     [[nodiscard]] Result<Machine> power_on(const std::string& name) override;
     [[nodiscard]] Result<void> power_off(const std::string& name,
                                          std::chrono::milliseconds budget) override;

@@ -1,6 +1,7 @@
 // LocalProvider: volumes. A volume is a sparse file and its record; the record comes first and goes
 // last.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/cloud/local/doctor.h"
 #include "coordinator/cloud/local/fault_points.h"
 #include "coordinator/cloud/local/local_provider.h"
 #include "coordinator/cloud/local/loop_device.h"
@@ -109,10 +111,22 @@ Result<std::vector<VolumeRecord>> LocalProvider::volume_records() const {
     return all;
 }
 
+Result<void> LocalProvider::check_room(std::uint64_t more_bytes, bool overcommit) {
+    return require_space(more_bytes, overcommit);
+}
+
+std::string LocalProvider::growth_trouble(std::string_view filesystem) {
+    const auto status = read_file("/proc/self/status");
+    return filesystem != "ext4" || (status && has_capability(*status, CAP_SYS_RESOURCE))
+               ? ""
+               : "this host gives no CAP_SYS_RESOURCE: a mounted ext4 volume cannot grow, XFS can";
+}
+
 Result<void> LocalProvider::require_space(std::uint64_t more_bytes, bool overcommit) const {
     struct statvfs disk{};
-    if (::statvfs(layout_.volumes().c_str(), &disk) != 0) {
-        return os_error("look at the free space below " + layout_.volumes().string(), errno);
+    const Path folder = existing(layout_.volumes()); // before the first volume there is none
+    if (::statvfs(folder.c_str(), &disk) != 0) {
+        return os_error("look at the free space below " + folder.string(), errno);
     }
     const std::uint64_t free_bytes = std::uint64_t{disk.f_bavail} * disk.f_frsize;
     JACKDAW_TRY(const auto all, volume_records());

@@ -1,0 +1,21 @@
+#pragma once
+// Listening sockets that the agent makes by itself: those of a plain member, which has no root
+// process, and the one for metrics.
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "agent/settings.h"
+#include "proto/base/error.h"
+#include "proto/base/unique_fd.h"
+
+namespace jackdaw::agent {
+
+/// In the place of an earlier one; `invalid` for a path that no such socket can have, `unavailable`
+/// with the system's reason.
+[[nodiscard]] Result<UniqueFd> listen_unix(const std::string& path, mode_t mode);
+/// `unavailable` with the system's reason: no address of this machine, or somebody listens there.
+[[nodiscard]] Result<UniqueFd> listen_tcp(const HostPort& where);
+
+} // namespace jackdaw::agent

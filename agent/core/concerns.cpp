@@ -1,0 +1,182 @@
+#include "agent/core/concerns.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace jackdaw::agent {
+namespace {
+
+struct Words {
+    std::string_view kind, begins, ends;
+};
+/// The gravest first; the volume's own events are told by who reads its fill.
+constexpr std::array all_words{
+    Words{"access", "access.lost", "access.regained"},
+    Words{"connections", "connections.pressure", "connections.relief"},
+    Words{"volume", "", ""},
+    Words{"memory", "memory.pressure", "memory.relief"},
+    Words{"sessions", "session.hunted", "session.calm"},
+    Words{"accounts", "accounts.doubtful", "accounts.clear"},
+};
+
+std::string joined(const std::vector<std::string>& all) {
+    std::string text;
+    for (const auto& one : all) {
+        text += (text.empty() ? "" : ", ") + one;
+    }
+    return text;
+}
+
+} // namespace
+
+Concerns::Seen Concerns::access(const std::string& instance, const Figures& figures) const {
+    if (figures.refused) { // no way in: what a start does is all that is left
+        return Finding{"the database does not let the agent in: " + *figures.refused,
+                       "jackdaw instance restart " + instance};
+    }
+    if (figures.inside && !figures.inside->access.empty()) {
+        return Finding{figures.inside->access, "jackdaw instance repair " + instance};
+    }
+    return std::nullopt;
+}
+
+Concerns::Seen Concerns::sessions(std::int64_t now_ms, const Figures& figures) {
+    const auto before = std::exchange(sessions_ended_, figures.sessions_ended);
+    const auto news = figures.sessions_ended -
+                      std::min(before.value_or(figures.sessions_ended), figures.sessions_ended);
+    for (auto n = std::min<std::uint64_t>(news, limits_.losses); n > 0; --n) {
+        losses_.push_back(now_ms);
+    }
+    while (!losses_.empty() && (losses_.size() > limits_.losses ||
+                                losses_.front() + limits_.losses_within_ms < now_ms)) {
+        losses_.pop_front();
+    }
+    if (losses_.size() < limits_.losses) {
+        return std::nullopt;
+    }
+    return Finding{"somebody ends the agent's own session again and again",
+                   "take CONNECTION ADMIN and SUPER from the account that does it"};
+}
+
+Concerns::Seen Concerns::connections(const std::string& instance, const Figures& figures) {
+    const auto mend = fmt::format("jackdaw session list {0}, jackdaw session kill {0} ID; or "
+                                  "jackdaw config set {0} with a higher limit",
+                                  instance);
+    if (figures.crowded_out) {
+        return Finding{"all connections are taken, the agent's own, too: " + *figures.crowded_out,
+                       "jackdaw instance restart " + instance};
+    }
+    if (!figures.inside || figures.inside->connections_max == 0) {
+        return std::nullopt;
+    }
+    const auto& inside = *figures.inside;
+    const auto before = std::exchange(connections_refused_, inside.connections_refused);
+    const auto refused = before && *before < inside.connections_refused;
+    const auto mark = is_on("connections") ? limits_.end_percent : limits_.begin_percent;
+    if (!refused && inside.connections * 100 < inside.connections_max * mark) {
+        return std::nullopt;
+    }
+    return Finding{fmt::format("{} of {} connections are taken{}", inside.connections,
+                               inside.connections_max, refused ? "; others were refused" : ""),
+                   mend};
+}
+
+Concerns::Seen Concerns::memory(const std::string& instance, const Figures& figures) const {
+    const auto mark = is_on("memory") ? limits_.end_percent : limits_.begin_percent;
+    if (!figures.memory_bytes || figures.memory_bytes_max == 0 ||
+        *figures.memory_bytes / 100 < figures.memory_bytes_max / 100 * mark / 100) {
+        return std::nullopt;
+    }
+    return Finding{
+        fmt::format("the database holds {} of the machine's {} MiB of memory",
+                    *figures.memory_bytes >> 20U, figures.memory_bytes_max >> 20U),
+        fmt::format("jackdaw config parameters {0} memory; jackdaw session list {0}", instance)};
+}
+
+std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::string& since,
+                                             const std::string& instance, const Figures& figures) {
+    const auto volume = [&]() -> Seen {
+        if (!figures.volume_full && figures.volume_percent == 0) {
+            return std::nullopt;
+        }
+        return Finding{figures.volume_full ? "the volume is full"
+                                           : fmt::format("the volume is filled beyond {} %",
+                                                         figures.volume_percent),
+                       fmt::format("jackdaw instance resize {} --volume SIZE", instance)};
+    };
+    const auto accounts = [&]() -> Seen {
+        if (!figures.inside || figures.inside->look_alikes.empty()) {
+            return std::nullopt;
+        }
+        return Finding{"accounts that could be taken for the agent's: " +
+                           joined(figures.inside->look_alikes),
+                       "jackdaw instance repair " + instance};
+    };
+    const bool shut_out = figures.refused || figures.crowded_out;
+    struct Look {
+        Seen seen;
+        bool known; ///< false: nobody could look
+    };
+    const std::array looks{
+        Look{access(instance, figures), figures.refused || figures.inside},
+        Look{connections(instance, figures), figures.crowded_out || figures.inside},
+        Look{volume(), true},
+        Look{memory(instance, figures), figures.memory_bytes.has_value()},
+        Look{sessions(now_ms, figures), !shut_out},
+        Look{accounts(), figures.inside.has_value()},
+    };
+    static_assert(looks.size() == all_words.size());
+    std::vector<Change> changes;
+    for (std::size_t i = 0; i < looks.size(); ++i) {
+        const auto& words = all_words[i];
+        const auto at = present_.find(words.kind);
+        if (const auto& seen = looks[i].seen) {
+            const bool begins = at == present_.end();
+            auto& state = begins ? present_[std::string{words.kind}] : at->second;
+            state.well_since_ms.reset();
+            if (begins) {
+                state.warning.kind = words.kind;
+                state.warning.since = since;
+                if (!words.begins.empty()) {
+                    changes.push_back({std::string{words.begins}, seen->text});
+                }
+            }
+            state.warning.text = seen->text;
+            state.warning.mend = seen->mend;
+        } else if (at != present_.end() && looks[i].known) {
+            auto& since_ms = at->second.well_since_ms;
+            since_ms = since_ms.value_or(now_ms);
+            if (!words.ends.empty() && now_ms - *since_ms < limits_.calm_ms) {
+                continue;
+            }
+            if (!words.ends.empty()) {
+                changes.push_back(
+                    {std::string{words.ends}, "no longer: " + at->second.warning.text});
+            }
+            present_.erase(at);
+        }
+    }
+    return changes;
+}
+
+void Concerns::forget() {
+    std::erase_if(present_, [](const auto& one) { return one.first != "volume"; });
+    losses_.clear();
+    sessions_ended_.reset();
+    connections_refused_.reset();
+}
+
+std::vector<proto::Warning> Concerns::warnings() const {
+    std::vector<proto::Warning> all;
+    for (const auto& words : all_words) {
+        if (const auto at = present_.find(words.kind); at != present_.end()) {
+            all.push_back(at->second.warning);
+        }
+    }
+    return all;
+}
+
+} // namespace jackdaw::agent

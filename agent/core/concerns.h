@@ -1,0 +1,95 @@
+#pragma once
+// What somebody should look at while the database goes on: the agent's way in, connections, memory,
+// the volume. A concern begins once and ends once; between the two it is a warning of the instance.
+//
+//   figures of a probe, an examination, the volume ──► Concerns::look(now) ──► began / ended
+//                                                            └─► warnings()
+//
+// Hysteresis, so that neither a figure at its mark nor a tenant who does something again and again
+// makes a storm of the timeline: what begins at 90 % ends below 80 %, and nothing ends before it
+// was well for `calm`. Pure; the life thread owns it.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/messages/shapes.h"
+
+namespace jackdaw::agent {
+
+/// One look. What nobody could find out this time (no session, no process) stays nullopt: then what
+/// it would tell neither begins nor ends.
+struct Figures {
+    /// The server lives and does not let the agent in: its account is refused.
+    std::optional<std::string> refused;
+    /// Likewise, since no connection is left for it.
+    std::optional<std::string> crowded_out;
+    std::uint64_t sessions_ended = 0; ///< of the agent, by somebody else, since the server's start
+
+    struct Inside {         ///< what the server itself told, over the agent's session
+        std::string access; ///< what is wrong with the agent's account; empty: nothing
+        std::vector<std::string> look_alikes;
+        std::uint64_t connections = 0, connections_max = 0; ///< max 0: it has no limit
+        std::uint64_t connections_refused = 0; ///< for want of room, since the server's start
+    };
+    std::optional<Inside> inside;
+
+    std::optional<std::uint64_t> memory_bytes; ///< that the database's process holds
+    std::uint64_t memory_bytes_max = 0;        ///< of the machine
+    unsigned volume_percent = 0;               ///< the mark that its fill has passed; 0: none
+    bool volume_full = false;
+};
+
+struct ConcernLimits {
+    unsigned begin_percent = 90;
+    unsigned end_percent = 80;
+    std::int64_t calm_ms = 10'000;
+    std::uint32_t losses = 3; ///< of the agent's session within `losses_within_ms`
+    std::int64_t losses_within_ms = 60'000;
+};
+
+class Concerns {
+public:
+    struct Change {
+        std::string event; ///< a kind of the timeline
+        std::string text;
+    };
+    explicit Concerns(ConcernLimits limits = {}) : limits_{limits} {}
+
+    /// `now_ms` never goes back. `since` is what people are told of when it began. Takes the
+    /// instance's name for the commands that mend it.
+    [[nodiscard]] std::vector<Change> look(std::int64_t now_ms, const std::string& since,
+                                           const std::string& instance, const Figures& figures);
+    /// The database has ended: what was seen of it says nothing any more. Not told.
+    void forget();
+
+    /// Those that are there now, the gravest first.
+    [[nodiscard]] std::vector<proto::Warning> warnings() const;
+
+private:
+    struct Finding {
+        std::string text, mend;
+    };
+    struct State {
+        proto::Warning warning;
+        std::optional<std::int64_t> well_since_ms; ///< of the first look after it was bad
+    };
+    using Seen = std::optional<Finding>;
+    [[nodiscard]] bool is_on(std::string_view kind) const { return present_.contains(kind); }
+    [[nodiscard]] Seen access(const std::string& instance, const Figures& figures) const;
+    [[nodiscard]] Seen sessions(std::int64_t now_ms, const Figures& figures);
+    [[nodiscard]] Seen connections(const std::string& instance, const Figures& figures);
+    [[nodiscard]] Seen memory(const std::string& instance, const Figures& figures) const;
+
+    ConcernLimits limits_;
+    std::map<std::string, State, std::less<>> present_; ///< by kind
+    std::deque<std::int64_t> losses_;
+    std::optional<std::uint64_t> sessions_ended_;
+    std::optional<std::uint64_t> connections_refused_;
+};
+
+} // namespace jackdaw::agent

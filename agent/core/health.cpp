@@ -1,0 +1,278 @@
+#include "agent/core/health.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "proto/base/ids.h"
+#include "proto/base/size.h"
+
+namespace jackdaw::agent {
+namespace {
+
+using proto::FindingShape;
+
+constexpr unsigned fill_warning_percent = 80, fill_error_percent = 95;
+constexpr unsigned connections_warning_percent = 80, connections_error_percent = 95;
+/// The state file is preallocated; the daily copy beside it and the log are not.
+constexpr std::uint64_t state_free_min = std::uint64_t{128} << 20U;
+constexpr std::int64_t day_ms = 86'400'000;
+constexpr std::int64_t copy_age_max_ms = 2 * day_ms; ///< one is made each day
+constexpr std::int64_t copy_due_ms = 3 * 3'600'000;  ///< looked at each hour
+
+class Report {
+public:
+    explicit Report(const HealthFacts& facts) : facts_{facts} {
+        name_ = facts.instance ? facts.instance->name : "";
+    }
+
+    void of_agent(std::string name, const std::string& cause, std::string severity,
+                  std::string mend) {
+        add(std::move(name), "", cause, std::move(severity), std::move(mend));
+    }
+    void of_instance(std::string name, const std::string& cause, std::string severity,
+                     std::string mend) {
+        add(std::move(name), name_, cause, std::move(severity), std::move(mend));
+    }
+    void unknown(std::string name, std::string cause, std::string mend) {
+        FindingShape one{"agent",   std::move(name),  name_,          "unknown",
+                         "warning", std::move(cause), std::move(mend)};
+        all_.push_back(std::move(one));
+    }
+    [[nodiscard]] std::vector<FindingShape> take() { return std::move(all_); }
+    /// "jackdaw VERB … NAME", by `form` with one {} for the instance's name.
+    template <class... Rest>
+    [[nodiscard]] std::string command(fmt::format_string<const std::string&, Rest...> form,
+                                      Rest&&... rest) const {
+        return fmt::format(form, name_, std::forward<Rest>(rest)...);
+    }
+    [[nodiscard]] const HealthFacts& facts() const { return facts_; }
+
+private:
+    /// `cause` empty: it is well.
+    void add(std::string name, std::string subject, const std::string& cause, std::string severity,
+             std::string mend) {
+        const bool good = cause.empty();
+        all_.push_back({"agent", std::move(name), std::move(subject), good ? "ok" : "bad",
+                        std::move(severity), cause, good ? "" : std::move(mend)});
+    }
+    const HealthFacts& facts_;
+    std::string name_;
+    std::vector<FindingShape> all_;
+};
+
+unsigned percent(std::uint64_t part, std::uint64_t whole) {
+    return whole == 0 ? 0
+                      : static_cast<unsigned>(static_cast<double>(part) * 100 /
+                                              static_cast<double>(whole));
+}
+
+/// Its message is the sentence of its code; what happened stands in the cause.
+std::string why(const proto::ErrorShape& error) {
+    const auto* const row = find_code(error.code);
+    const bool general = row != nullptr && error.message == row->text && !error.cause.empty();
+    return general ? error.cause : error.message;
+}
+
+/// A size as an option takes it: whole GiB or MiB, half as much again.
+std::string half_more(std::uint64_t bytes) {
+    const auto wanted_mib = (bytes + bytes / 2) >> 20U;
+    return wanted_mib >= 10'240 ? fmt::format("{}G", (wanted_mib + 1023) / 1024)
+                                : fmt::format("{}M", wanted_mib + 1);
+}
+
+void look_at_state(Report& report) {
+    const auto& facts = report.facts();
+    if (facts.state_folder.empty()) {
+        return;
+    }
+    report.of_agent("state folder",
+                    facts.state_free_bytes >= state_free_min
+                        ? ""
+                        : fmt::format("{} has {} free: the daily copy of the agent's state and its "
+                                      "log need some",
+                                      facts.state_folder, format_size(facts.state_free_bytes)),
+                    "warning", "free some of the machine's root disk: du -xh -d 2 / | sort -h");
+    const bool stale =
+        facts.state_copy_ms && facts.wall_ms - *facts.state_copy_ms > copy_age_max_ms;
+    const bool missing = !facts.state_copy_ms && facts.instance &&
+                         facts.instance->agent_since < rfc3339(facts.wall_ms - copy_due_ms);
+    report.of_agent("state copy",
+                    missing ? "there is no copy of the agent's state"
+                    : stale ? fmt::format("the last copy of the agent's state is of {}",
+                                          rfc3339(*facts.state_copy_ms))
+                            : "",
+                    "warning", "tail -n 50 /var/log/jackdaw/agent.log says why none could be made");
+    std::string open;
+    for (const auto& one : facts.secrets) {
+        if ((one.mode & 077U) != 0 || !one.is_ours) {
+            open += fmt::format("{}{} has mode {:04o}{}", open.empty() ? "" : ", ", one.path,
+                                one.mode, one.is_ours ? "" : " and another owner");
+        }
+    }
+    std::string paths;
+    for (const auto& one : facts.secrets) {
+        paths += " " + one.path;
+    }
+    report.of_agent("secret files", open, "error",
+                    fmt::format("chown jackdawd:{0} && chmod 0400{0}", paths));
+}
+
+void look_at_fleet(Report& report) {
+    const auto& members = report.facts().members;
+    if (members.empty()) {
+        report.of_agent("hand-over", "no operator has taken this agent into a fleet yet", "warning",
+                        "the same `jackdaw instance create` again goes on with it");
+        return;
+    }
+    report.of_agent("hand-over", "", "warning", "");
+    std::size_t alive = 0, lost = 0;
+    for (const auto& one : members) {
+        alive += one.status == "alive" ? 1U : 0U;
+        lost += one.status == "suspect" || one.status == "down" ? 1U : 0U;
+    }
+    report.of_agent("gossip",
+                    alive <= 1 && lost > 0
+                        ? fmt::format("this agent hears nobody of {} others: it is cut off, or all "
+                                      "of them are down",
+                                      lost)
+                        : "",
+                    "error", "jackdaw machine list, then `jackdaw machine heal NAME` ends a cut");
+}
+
+void look_at_status(Report& report) {
+    const auto& view = *report.facts().instance;
+    const bool bad = view.status == "failed" || view.status == "degraded";
+    report.of_instance("database",
+                       bad                        ? view.status + ": " + view.reason
+                       : view.status == "stopped" ? "it is stopped, by an operator's order"
+                                                  : "",
+                       bad ? "error" : "info",
+                       view.status == "stopped" || view.status == "failed"
+                           ? report.command("jackdaw instance start {}")
+                           : report.command("jackdaw log tail {} error"));
+    const bool reverted = view.status == "running" && !view.reason.empty();
+    report.of_instance(
+        "configuration", reverted ? view.reason : "", "warning",
+        report.command("jackdaw config show {0}, then `jackdaw config unset {0} NAME` "
+                       "of what the log refuses: jackdaw log tail {0} error"));
+    report.of_instance(
+        "waiting parameters",
+        view.pending_restart.empty()
+            ? ""
+            : fmt::format("{} wait for a restart", fmt::join(view.pending_restart, ", ")),
+        "info", report.command("jackdaw instance restart {}"));
+    report.of_instance("maintenance",
+                       view.maintenance_until.empty()
+                           ? ""
+                           : fmt::format("until {}, by {}: nothing is restarted by itself",
+                                         view.maintenance_until, view.maintenance_by),
+                       "info", report.command("jackdaw instance resume {}"));
+}
+
+void look_at_volume(Report& report) {
+    const auto& view = *report.facts().instance;
+    const auto filled = percent(view.volume_used_bytes, view.volume_size_bytes);
+    report.of_instance("volume",
+                       filled < fill_warning_percent
+                           ? ""
+                           : fmt::format("it is filled to {} % ({} of {})", filled,
+                                         format_size(view.volume_used_bytes),
+                                         format_size(view.volume_size_bytes)),
+                       filled >= fill_error_percent ? "error" : "warning",
+                       report.command("jackdaw instance resize {} --volume {}",
+                                      half_more(view.volume_size_bytes)));
+}
+
+void look_at_crashes(Report& report) {
+    const auto& facts = report.facts();
+    const auto since = rfc3339(facts.wall_ms - day_ms); // the texts sort as the times do
+    std::size_t deaths = 0;
+    std::string last;
+    for (const auto& event : facts.events) {
+        if (event.kind == "database.ended" && event.at >= since) {
+            ++deaths;
+            last = std::max(last, event.at);
+        }
+    }
+    report.of_instance(
+        "crashes",
+        deaths == 0
+            ? ""
+            : fmt::format("it ended {} times by itself within a day, last at {}", deaths, last),
+        "warning", report.command("jackdaw log tail {} error"));
+}
+
+/// The newest operation, when it failed: what came before it has been made good or left behind.
+void look_at_operations(Report& report) {
+    const auto& operations = report.facts().operations;
+    const auto ended = std::ranges::find_if(operations, [](const auto& one) {
+        return one.status == "done" || one.status == "failed" || one.status == "undone";
+    });
+    const bool failed = ended != operations.end() && ended->status == "failed";
+    report.of_instance(
+        "last operation",
+        failed ? fmt::format("{} failed: {}", ended->action,
+                             ended->error ? ended->error->message + ": " + ended->error->cause
+                                          : "for no reason that was kept")
+               : "",
+        "warning",
+        failed ? fmt::format("jackdaw op resume {0} (or `jackdaw op abort {0}`)", ended->id) : "");
+}
+
+void look_inside(Report& report) {
+    const auto& facts = report.facts();
+    if (facts.shut_out) {
+        report.of_instance("agent's account", why(*facts.shut_out) + "; a restart gives it back",
+                           "error", report.command("jackdaw instance restart {}"));
+    } else if (!facts.account_changed.empty()) {
+        report.of_instance("agent's account", facts.account_changed, "error",
+                           report.command("jackdaw instance repair {}"));
+    } else if (facts.unasked) {
+        report.unknown("agent's account", why(*facts.unasked),
+                       report.command("jackdaw instance show {}"));
+    } else {
+        report.of_instance("agent's account", "", "error", "");
+    }
+    const auto& load = facts.load;
+    const bool counted = load && load->connections && load->connections_max;
+    const auto used = counted ? percent(*load->connections, *load->connections_max) : 0;
+    if (counted) {
+        report.of_instance(
+            "connections",
+            used < connections_warning_percent
+                ? ""
+                : fmt::format("{} of {} are in use", *load->connections, *load->connections_max),
+            used >= connections_error_percent ? "error" : "warning",
+            report.command("jackdaw session list {}"));
+    } else if (facts.unasked) {
+        report.unknown("connections", why(*facts.unasked),
+                       report.command("jackdaw instance show {}"));
+    }
+    if (!facts.root_level.empty()) {
+        report.of_instance("root",
+                           facts.root_level == "superuser"
+                               ? "root has everything: it can lock the agent out and read all "
+                                 "verifiers"
+                               : "",
+                           "warning", report.command("jackdaw root disable {}"));
+    }
+}
+
+} // namespace
+
+std::vector<FindingShape> examine_agent(const HealthFacts& facts) {
+    Report report{facts};
+    look_at_state(report);
+    look_at_fleet(report);
+    if (facts.instance) {
+        look_at_status(report);
+        look_at_volume(report);
+        look_at_crashes(report);
+        look_at_operations(report);
+        look_inside(report);
+    }
+    return report.take();
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,43 @@
+#pragma once
+// What `jackdaw doctor` says of one agent and its instance: what was seen goes in, findings with
+// the command that mends each come out. Pure.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/messages/health_shapes.h"
+#include "proto/messages/shapes.h"
+
+namespace jackdaw::agent {
+
+/// A file that holds a secret of this agent.
+struct SecretFile {
+    std::string path;
+    std::uint32_t mode = 0; ///< permission bits
+    bool is_ours = true;    ///< owned by the agent's user
+};
+
+struct HealthFacts {
+    std::int64_t wall_ms = 0;
+    std::optional<proto::Instance> instance;
+    std::vector<proto::MemberShape> members;   ///< this agent among them; none: no fleet yet
+    std::vector<proto::Operation> operations;  ///< newest first
+    std::vector<proto::EventShape> events;     ///< any order
+    std::optional<proto::ErrorShape> unasked;  ///< why the database could not be asked
+    std::optional<proto::ErrorShape> shut_out; ///< the database does not let the agent in
+    std::string account_changed; ///< what is wrong with the agent's own account; empty: nothing
+    std::optional<proto::DatabaseLoad> load;   ///< of a database that was asked
+    std::string root_level;                    ///< empty: unknown, or none
+    std::string state_folder;                  ///< empty: not looked at
+    std::uint64_t state_free_bytes = 0;        ///< of its file system
+    std::optional<std::int64_t> state_copy_ms; ///< wall clock of the last good copy
+    std::vector<SecretFile> secrets;
+};
+
+/// Good ones too, in a fixed order; `area` is "agent", `subject` the instance's name where it is
+/// about that.
+[[nodiscard]] std::vector<proto::FindingShape> examine_agent(const HealthFacts& facts);
+
+} // namespace jackdaw::agent

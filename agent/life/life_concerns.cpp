@@ -1,0 +1,112 @@
+// The life thread between operations: what somebody should look at although the database answers.
+#include <unistd.h>
+
+#include <fstream>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "agent/life/life.h"
+#include "proto/base/ids.h"
+
+namespace jackdaw::agent {
+namespace {
+
+constexpr std::chrono::milliseconds speech_wait{1'000};
+constexpr std::chrono::seconds examine_limit{2};
+constexpr std::chrono::seconds repair_pause_first{10};
+constexpr std::chrono::seconds repair_pause_most{600};
+
+/// proc_pid_statm(5), the second number. The agent's group sees all processes (hidepid).
+std::optional<std::uint64_t> resident_bytes(std::int64_t pid) {
+    std::ifstream file{fmt::format("/proc/{}/statm", pid)};
+    std::uint64_t size = 0;
+    std::uint64_t resident = 0;
+    if (pid <= 0 || !(file >> size >> resident)) {
+        return std::nullopt;
+    }
+    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+} // namespace
+
+std::optional<Figures::Inside> Life::examine() {
+    const plugins::Call call{std::chrono::steady_clock::now() + examine_limit, &stop_.flag()};
+    std::unique_lock speech{slot_.speech, speech_wait};
+    if (!speech) {
+        return std::nullopt;
+    }
+    auto told = slot_.driver->examine(call);
+    speech.unlock();
+    if (!told) {
+        spdlog::debug("life: examine the database: {}", told.error().to_string());
+        return std::nullopt;
+    }
+    return Figures::Inside{std::move(told->access), std::move(told->look_alikes), told->connections,
+                           told->connections_max, told->connections_refused};
+}
+
+void Life::weigh(const plugins::Observation* seen) {
+    if (seen == nullptr || !state_.spec()) {
+        return; // its silence is told otherwise
+    }
+    Figures figures;
+    if (seen->shut_out == plugins::ShutOut::account) {
+        figures.refused = seen->detail;
+    } else if (seen->shut_out == plugins::ShutOut::crowd) {
+        figures.crowded_out = seen->detail;
+    } else if (const auto at = runtime::Clock::instant(); at >= next_examination_) {
+        next_examination_ = at + settings_.examine_period;
+        figures.inside = examine();
+    }
+    figures.sessions_ended = seen->sessions_ended;
+    figures.memory_bytes = resident_bytes(database_.status.child_pid);
+    figures.memory_bytes_max = slot_.place.machine.memory_bytes;
+    figures.volume_percent = pressure_percent_;
+    figures.volume_full = volume_full_;
+    const auto before = concerns_.warnings();
+    for (const auto& change :
+         concerns_.look(runtime::Clock::boottime_ns() / 1'000'000, rfc3339(parts_.clock.wall_ms()),
+                        state_.spec()->name, figures)) {
+        spdlog::info("life: {}: {}", change.event, change.text);
+        tell(change.event, change.text);
+    }
+    if (before != concerns_.warnings()) {
+        publish();
+    }
+    repair_by_itself(figures);
+}
+
+void Life::repair_by_itself(const Figures& figures) {
+    const auto at = runtime::Clock::instant();
+    if (!figures.inside || hands_off()) {
+        return;
+    }
+    if (figures.inside->access.empty()) {
+        if (at >= next_repair_ + repair_pause_most) {
+            repair_pause_ = std::chrono::seconds{0};
+        }
+        return;
+    }
+    if (at < next_repair_) {
+        return; // who takes it away again and again gets no storm of operations
+    }
+    repair_pause_ = repair_pause_.count() == 0 ? repair_pause_first
+                                               : std::min(repair_pause_ * 2, repair_pause_most);
+    next_repair_ = at + repair_pause_;
+    next_examination_ = at; // what came of it
+    SubmitRequest request;
+    request.action = "instance.repair";
+    request.target = state_.spec()->name;
+    request.cause = "supervisor";
+    request.caller = "agent";
+    const std::lock_guard lock{core_mutex_};
+    if (operations_.unfinished(request.action) != nullptr) {
+        return;
+    }
+    if (auto submitted = submit_locked(std::move(request)); !submitted) {
+        spdlog::error("life: repair the agent's account: {}", submitted.error().to_string());
+    }
+}
+
+} // namespace jackdaw::agent

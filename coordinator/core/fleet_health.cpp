@@ -1,0 +1,225 @@
+#include "coordinator/core/fleet_health.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <iomanip>
+#include <map>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "proto/base/size.h"
+
+namespace jackdaw::cli {
+namespace {
+
+using proto::FindingShape;
+
+/// Beyond it times in operations and timelines of different machines cannot be put in order.
+constexpr std::int64_t clock_skew_max_ms = 2'000;
+
+/// `cause` empty: it is well.
+FindingShape of_fleet(std::string name, std::string subject, std::string cause,
+                      std::string severity, std::string mend) {
+    const bool good = cause.empty();
+    return {"fleet",
+            std::move(name),
+            std::move(subject),
+            good ? "ok" : "bad",
+            std::move(severity),
+            std::move(cause),
+            good ? "" : std::move(mend)};
+}
+
+/// Without the sentence that stands for every error of its code.
+std::string said(const proto::ErrorShape& error) {
+    const auto* const row = find_code(error.code);
+    if (error.cause.empty() || (row != nullptr && error.message == row->text)) {
+        return error.cause.empty() ? error.message : error.cause;
+    }
+    return error.message + ": " + error.cause;
+}
+
+FindingShape power_of(const MachineHealth& machine) {
+    const auto& name = machine.name;
+    const auto finding = [&](std::string cause, const char* severity, std::string mend) {
+        return of_fleet("machine", name, std::move(cause), severity, std::move(mend));
+    };
+    if (machine.state == "damaged") {
+        return finding("what is written down of it cannot be read or is gone", "error",
+                       fmt::format("restore its machine.json from a copy; `jackdaw instance delete "
+                                   "{}` removes it with all its data",
+                                   name));
+    }
+    if (machine.state == "frozen") {
+        return finding("it is frozen: its database answers nobody", "error",
+                       "jackdaw machine thaw " + name);
+    }
+    if (machine.state == "making") {
+        return finding("it was never finished", "warning",
+                       fmt::format("the same `jackdaw instance create {}` again, or `jackdaw "
+                                   "instance delete {}`",
+                                   name, name));
+    }
+    if (machine.state == "off" && machine.wanted_on) {
+        return finding("it was on and is off: the host was restarted, or its first process died",
+                       "error", "jackdaw machine power-on " + name);
+    }
+    return finding("", "error", "");
+}
+
+void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
+    if (!seen.members_told) {
+        return; // each silent agent is told of by itself
+    }
+    std::map<std::string, int> alive;
+    for (const auto& one : seen.members) {
+        alive[one.name] += one.status == "alive" ? 1 : 0;
+    }
+    for (const auto& one : seen.members) {
+        const bool bad = one.status == "suspect" || one.status == "down";
+        all.push_back(of_fleet(
+            "member", one.name,
+            bad ? fmt::format("the others see it as {} since {}", one.status, one.since) : "",
+            one.status == "down" ? "error" : "warning",
+            fmt::format("jackdaw machine list, then `jackdaw machine power-on {0}` or `jackdaw "
+                        "machine heal {0}`",
+                        one.name)));
+        const auto machine = std::ranges::find(seen.machines, one.instance, &MachineHealth::id);
+        if (one.status == "alive" && !one.instance.empty() && machine == seen.machines.end()) {
+            all.push_back(of_fleet("agent without machine", one.name,
+                                   "gossip tells of it, and this host has no machine of it", "info",
+                                   "jackdaw member show " + one.name));
+        }
+    }
+    for (const auto& [name, count] : alive) {
+        if (count > 1) {
+            all.push_back(of_fleet("name conflict", name,
+                                   fmt::format("{} agents that are alive have this name", count),
+                                   "error",
+                                   "jackdaw member list -o wide tells their ids; delete one of "
+                                   "their instances"));
+        }
+    }
+}
+
+void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
+                   std::vector<FindingShape>& all) {
+    FindingShape reached{"agent", "agent", machine.name, "ok", "error", "", ""};
+    if (machine.silent) {
+        reached.state = "bad";
+        reached.cause = said(*machine.silent);
+        reached.mend = machine.name.empty()
+                           ? "start the agent of this machine, or name a fleet: --fleet NAME"
+                           : fmt::format("jackdaw machine shell {} -- tail -n 20 "
+                                         "/var/log/jackdaw/agent.log",
+                                         machine.name);
+        all.push_back(std::move(reached));
+        return;
+    }
+    all.push_back(std::move(reached));
+    const bool other = !machine.agent_version.empty() && machine.agent_version != fleet.version;
+    all.push_back(
+        {"agent", "version", machine.name, other ? "bad" : "ok", "info",
+         other ? fmt::format("it is {}, this program is {}", machine.agent_version, fleet.version)
+               : "",
+         other ? "bake an image of this version: jackdaw image build DATASTORE --force" : ""});
+    const auto skew = std::abs(machine.clock_ahead_ms);
+    const bool skewed = skew > clock_skew_max_ms;
+    all.push_back({"agent", "clock", machine.name, skewed ? "bad" : "ok", "warning",
+                   skewed ? fmt::format("its clock is {} {} this host's",
+                                        format_duration(std::chrono::milliseconds{skew}),
+                                        machine.clock_ahead_ms > 0 ? "ahead of" : "behind")
+                          : "",
+                   skewed ? "set it: timedatectl set-ntp true on that machine's host" : ""});
+    if (machine.untold) {
+        all.push_back({"agent", "its own findings", machine.name, "unknown", "warning",
+                       said(*machine.untold), machine.untold->hint});
+    }
+    for (auto one : machine.told) {
+        one.area = "agent";
+        one.subject = one.subject.empty() ? machine.name : one.subject;
+        all.push_back(std::move(one));
+    }
+}
+
+} // namespace
+
+std::optional<std::int64_t> unix_ms_of(const std::string& text) {
+    std::tm broken{};
+    std::istringstream in{text};
+    in >> std::get_time(&broken, "%Y-%m-%dT%H:%M:%S");
+    char dot = 0, zone = 0;
+    int milliseconds = 0;
+    if (!(in >> dot >> milliseconds >> zone) || dot != '.' || zone != 'Z' || milliseconds < 0 ||
+        milliseconds > 999) {
+        return std::nullopt;
+    }
+    return std::int64_t{::timegm(&broken)} * 1000 + milliseconds;
+}
+
+std::vector<FindingShape> examine_machine(const FleetHealth& fleet, const MachineHealth& machine) {
+    std::vector<FindingShape> all;
+    all.push_back(power_of(machine));
+    for (const auto& warning : machine.warnings) {
+        all.push_back(of_fleet("machine limits", machine.name, warning, "warning",
+                               "`jackdaw doctor` says what this host lacks"));
+    }
+    if (machine.state == "on") {
+        look_at_agent(fleet, machine, all);
+    }
+    return all;
+}
+
+std::vector<FindingShape> examine_fleet(const FleetHealth& seen) {
+    std::vector<FindingShape> all;
+    all.push_back(of_fleet("operator's keys", "", seen.keys ? said(*seen.keys) : "", "error",
+                           seen.keys ? seen.keys->hint : ""));
+    all.push_back(of_fleet("operators", "",
+                           "there is one operator: who loses this key changes nothing in the fleet "
+                           "any more",
+                           "info", fmt::format("cp -a {} A-SAFE-PLACE", seen.keys_folder)));
+    all.push_back(of_fleet("network", seen.subnet,
+                           seen.subnet.empty()     ? "no network is written down"
+                           : !seen.network_present ? "its bridge is not on this host"
+                                                   : "",
+                           seen.machines.empty() ? "warning" : "error",
+                           "jackdaw fleet up " + seen.fleet));
+    for (const auto& id : seen.damaged_volumes) {
+        all.push_back(of_fleet("volume", id, "what is written down of it cannot be read or is gone",
+                               "error", fmt::format("restore its {}.json from a copy", id)));
+    }
+    for (const auto& file : seen.unreadable) {
+        all.push_back(of_fleet("journal", file, "it cannot be read: what it tells of is forgotten",
+                               "warning", "restore it from a copy, or remove it"));
+    }
+    for (const auto& one : seen.unfinished) {
+        all.push_back(of_fleet(
+            one.is_delete ? "unfinished delete" : "unfinished create", one.name,
+            one.somebody_works ? "" : "the coordinator that worked on it has ended", "warning",
+            one.is_delete ? fmt::format("jackdaw instance delete {}", one.name)
+                          : fmt::format("the same `jackdaw instance create {}` again, or `jackdaw "
+                                        "fleet gc {}`",
+                                        one.name, seen.fleet)));
+    }
+    if (seen.garbage_unknown) {
+        all.push_back({"fleet", "orphans", "", "unknown", "warning", said(*seen.garbage_unknown),
+                       "sudo jackdaw doctor"});
+    }
+    for (const auto& [what, why] : seen.garbage) {
+        all.push_back(of_fleet("orphans", what, why, "warning", "jackdaw fleet gc " + seen.fleet));
+    }
+    if (seen.garbage.empty() && !seen.garbage_unknown) {
+        all.push_back(of_fleet("orphans", "", "", "warning", ""));
+    }
+    look_at_members(seen, all);
+    for (const auto& machine : seen.machines) {
+        auto more = examine_machine(seen, machine);
+        all.insert(all.end(), std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
+    }
+    return all;
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,224 @@
+// What an agent says of itself, and what it reads of processes.
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "agent/api/process_usage.h"
+#include "agent/core/health.h"
+#include "proto/base/ids.h"
+#include "proto/wire/health_json.h"
+
+using namespace jackdaw;
+using namespace jackdaw::agent;
+using proto::FindingShape;
+
+namespace {
+
+constexpr std::int64_t now_ms = 1'800'000'000'000;
+constexpr std::int64_t hour_ms = 3'600'000;
+
+HealthFacts healthy() {
+    HealthFacts facts;
+    facts.wall_ms = now_ms;
+    proto::Instance view;
+    view.name = "db1";
+    view.status = "running";
+    view.volume_size_bytes = std::uint64_t{10} << 30U;
+    view.volume_used_bytes = std::uint64_t{1} << 30U;
+    view.agent_since = rfc3339(now_ms - 10 * hour_ms);
+    facts.instance = view;
+    for (const auto* name : {"db1", "db2"}) {
+        proto::MemberShape member;
+        member.name = name;
+        member.status = "alive";
+        facts.members.push_back(member);
+    }
+    facts.state_folder = "/state";
+    facts.state_free_bytes = std::uint64_t{1} << 30U;
+    facts.state_copy_ms = now_ms - hour_ms;
+    facts.secrets = {{"/state/sign.key", 0400, true}, {"/state/state.mdb", 0600, true}};
+    facts.load = proto::DatabaseLoad{10, 100, 1, 1000, 0};
+    facts.root_level = "off";
+    return facts;
+}
+
+std::vector<FindingShape> not_well(const HealthFacts& facts) {
+    auto all = examine_agent(facts);
+    std::erase_if(all, [](const FindingShape& one) { return one.state == "ok"; });
+    return all;
+}
+
+/// The only thing that is not well.
+FindingShape only(const HealthFacts& facts) {
+    const auto all = not_well(facts);
+    REQUIRE(all.size() == 1);
+    CHECK_FALSE(all[0].cause.empty());
+    CHECK_FALSE(all[0].mend.empty());
+    CHECK(all[0].area == "agent");
+    return all[0];
+}
+
+} // namespace
+
+TEST_CASE("an agent that is well has findings, and all of them are good") {
+    const auto all = examine_agent(healthy());
+    CHECK(all.size() >= 12);
+    for (const auto& one : all) {
+        INFO(one.name);
+        CHECK(one.state == "ok");
+        CHECK(one.cause.empty());
+        CHECK(one.mend.empty());
+    }
+}
+
+TEST_CASE("each thing that goes wrong is told alone, with its weight and what mends it") {
+    struct Case {
+        const char* name;
+        const char* severity;
+        const char* mend;
+        std::function<void(HealthFacts&)> break_it;
+    };
+    const std::vector<Case> cases{
+        {"state folder", "warning", "du -xh", [](auto& f) { f.state_free_bytes = 1 << 20; }},
+        {"state copy", "warning", "agent.log", [](auto& f) { f.state_copy_ms.reset(); }},
+        {"state copy", "warning", "agent.log",
+         [](auto& f) { f.state_copy_ms = now_ms - 49 * hour_ms; }},
+        {"secret files", "error", "chmod 0400 /state/sign.key",
+         [](auto& f) { f.secrets[0].mode = 0440; }},
+        {"secret files", "error", "chown jackdawd:", [](auto& f) { f.secrets[1].is_ours = false; }},
+        {"hand-over", "warning", "instance create", [](auto& f) { f.members.clear(); }},
+        {"gossip", "error", "machine heal", [](auto& f) { f.members[1].status = "down"; }},
+        {"database", "error", "jackdaw log tail db1 error",
+         [](auto& f) {
+             f.instance->status = "degraded";
+             f.instance->reason = "it does not answer";
+         }},
+        {"database", "error", "jackdaw instance start db1",
+         [](auto& f) {
+             f.instance->status = "failed";
+             f.instance->reason = "crash loop";
+         }},
+        {"database", "info", "jackdaw instance start db1",
+         [](auto& f) { f.instance->status = "stopped"; }},
+        {"configuration", "warning", "jackdaw config unset db1",
+         [](auto& f) { f.instance->reason = "it runs on its last good configuration"; }},
+        {"waiting parameters", "info", "jackdaw instance restart db1",
+         [](auto& f) { f.instance->pending_restart = {"innodb_log_file_size"}; }},
+        {"maintenance", "info", "jackdaw instance resume db1",
+         [](auto& f) { f.instance->maintenance_until = "2027-01-01T00:00:00.000Z"; }},
+        {"volume", "warning", "jackdaw instance resize db1 --volume 15G",
+         [](auto& f) { f.instance->volume_used_bytes = std::uint64_t{17} << 29U; }},
+        {"volume", "error", "jackdaw instance resize db1 --volume 15G",
+         [](auto& f) { f.instance->volume_used_bytes = std::uint64_t{10} << 30U; }},
+        {"crashes", "warning", "jackdaw log tail db1 error",
+         [](auto& f) {
+             f.events.push_back(
+                 {1, rfc3339(now_ms - hour_ms), "database.ended", "error", {}, {}, {}});
+         }},
+        {"last operation", "warning", "jackdaw op resume ID",
+         [](auto& f) {
+             proto::Operation failed;
+             failed.id = "ID";
+             failed.status = "failed";
+             f.operations = {failed};
+         }},
+        {"agent's account", "error", "jackdaw instance restart db1",
+         [](auto& f) { f.shut_out = proto::ErrorShape{"E-NOT-ALLOWED", "refused", "", "", ""}; }},
+        {"agent's account", "error", "jackdaw instance repair db1",
+         [](auto& f) { f.account_changed = "it is gone"; }},
+        {"connections", "warning", "jackdaw session list db1",
+         [](auto& f) { f.load->connections = 81; }},
+        {"connections", "error", "jackdaw session list db1",
+         [](auto& f) { f.load->connections = 100; }},
+        {"root", "warning", "jackdaw root disable db1",
+         [](auto& f) { f.root_level = "superuser"; }},
+    };
+    for (const auto& one : cases) {
+        INFO(one.name << " " << one.mend);
+        auto facts = healthy();
+        one.break_it(facts);
+        const auto found = only(facts);
+        CHECK(found.name == one.name);
+        CHECK(found.severity == one.severity);
+        CHECK(found.mend.find(one.mend) != std::string::npos);
+        CHECK(found.state == "bad");
+    }
+}
+
+TEST_CASE("what is past or to be expected is no finding") {
+    auto facts = healthy();
+    facts.events.push_back(
+        {1, rfc3339(now_ms - 25 * hour_ms), "database.ended", "error", {}, {}, {}});
+    facts.state_copy_ms.reset(); // an agent that has just started has had no time for one
+    facts.instance->agent_since = rfc3339(now_ms - hour_ms);
+    proto::Operation done, failed;
+    done.status = "done";
+    failed.status = "failed";
+    facts.operations = {done, failed}; // something went well since
+    facts.load.reset();                // an engine that counts nothing
+    CHECK(not_well(facts).empty());
+}
+
+TEST_CASE("what could not be asked is unknown, neither good nor bad") {
+    auto facts = healthy();
+    facts.unasked = proto::ErrorShape{"E-DATABASE-DOWN", "nothing answers", "", "", ""};
+    facts.load.reset();
+    const auto all = not_well(facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].state == "unknown");
+    CHECK(all[1].state == "unknown");
+    facts = healthy();
+    facts.instance.reset(); // an agent without an instance
+    CHECK(not_well(facts).empty());
+}
+
+TEST_CASE("the CPU time of a process is read behind whatever its name is") {
+    const std::string line = "12 (a) b) 99 (x) S 1 1 1 0 -1 4194560 1 2 3 4 250 50 7 8 20 0 1 0 99";
+    CHECK(cpu_us_of(line, 100) == std::uint64_t{3'000'000});
+    for (const auto* bad : {"", "12 (a", "12 (a) S 1", "12 (a) S 1 1 1 0 -1 1 1 2 3 4 x 50"}) {
+        CHECK_FALSE(cpu_us_of(bad, 100));
+    }
+    CHECK_FALSE(cpu_us_of(line, 0));
+    const auto own = usage_of_process(::getpid());
+    CHECK(own.cpu_us.has_value());
+    CHECK(own.memory_bytes.value_or(0) > 100'000);
+    const auto none = usage_of_process(-1);
+    CHECK_FALSE(none.cpu_us.has_value());
+    CHECK_FALSE(none.memory_bytes.has_value());
+}
+
+TEST_CASE("a load and a finding survive JSON, whole and empty") {
+    proto::LoadShape full;
+    full.at = "2026-01-01T00:00:00.000Z";
+    full.clock_us = 5;
+    full.name = "db1";
+    full.id = "i";
+    full.status = "running";
+    full.role = "standalone";
+    full.machine_memory_bytes = 1;
+    full.machine_cores = 2;
+    full.database_pid = 7;
+    full.database_cpu_us = 8;
+    full.database_memory_bytes = 9;
+    full.database = proto::DatabaseLoad{1, 2, 3, 4, {}};
+    full.work = proto::CurrentWork{"op", "config.set", "apply", 0.5, 3.0};
+    for (const auto& load : {full, proto::LoadShape{}}) {
+        const auto json = proto::to_json(load);
+        const auto again = proto::load_from(json);
+        REQUIRE(again);
+        CHECK(proto::to_json(*again) == json);
+    }
+    for (const auto* bad :
+         {"[]", R"({"database": 3})", R"({"database": {"queries": -1}})", R"({"clock_us": "x"})",
+          R"({"work": {"progress": "all"}})", R"({"volume": []})"}) {
+        INFO(bad);
+        CHECK_FALSE(proto::load_from(proto::Json::parse(bad)));
+    }
+    const FindingShape finding{"host", "n", "s", "bad", "error", "c", "m"};
+    const auto again = proto::finding_from(proto::to_json(finding));
+    REQUIRE(again);
+    CHECK(proto::to_json(*again) == proto::to_json(finding));
+    CHECK_FALSE(proto::finding_from(proto::Json::parse(R"({"name": 1})")));
+    CHECK_FALSE(proto::finding_from(proto::Json::parse("3")));
+}

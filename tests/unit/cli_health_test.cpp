@@ -1,0 +1,357 @@
+// jackdaw doctor and jackdaw top: what is said of a fleet, and how it is shown.
+
+#include <algorithm>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/core/fleet_health.h"
+#include "coordinator/core/load_rates.h"
+#include "proto/wire/health_json.h"
+#include "tests/unit/cli_scene.h"
+
+using namespace jackdaw;
+using namespace jackdaw::cli;
+using proto::FindingShape;
+using proto::Json;
+
+namespace {
+
+FleetHealth healthy() {
+    FleetHealth seen;
+    seen.fleet = "f1";
+    seen.version = "1.0";
+    seen.subnet = "10.9.0.0/24";
+    seen.network_present = true;
+    seen.members_told = true;
+    seen.keys_folder = "/keys";
+    for (const auto* name : {"db1", "db2"}) {
+        MachineHealth machine;
+        machine.name = name;
+        machine.id = std::string{"id-"} + name;
+        machine.state = "on";
+        machine.wanted_on = true;
+        machine.agent_version = "1.0";
+        seen.machines.push_back(machine);
+        proto::MemberShape member;
+        member.name = name;
+        member.instance = machine.id;
+        member.status = "alive";
+        seen.members.push_back(member);
+    }
+    return seen;
+}
+
+/// Without the one that is always there: that there is one operator.
+std::vector<FindingShape> not_well(const FleetHealth& seen) {
+    auto all = examine_fleet(seen);
+    std::erase_if(
+        all, [](const FindingShape& one) { return one.state == "ok" || one.name == "operators"; });
+    return all;
+}
+
+proto::LoadShape load_of(std::uint64_t clock_us, std::uint64_t cpu_us, std::uint64_t queries) {
+    proto::LoadShape load;
+    load.id = "i";
+    load.name = "db1";
+    load.status = "running";
+    load.clock_us = clock_us;
+    load.database_pid = 5;
+    load.database_cpu_us = cpu_us;
+    load.database = proto::DatabaseLoad{3, 100, 1, queries, 0};
+    return load;
+}
+
+} // namespace
+
+TEST_CASE("a fleet that is well has nothing to mend but a copy of its key to be made") {
+    CHECK(not_well(healthy()).empty());
+    const auto all = examine_fleet(healthy());
+    const auto operators = std::ranges::find(all, "operators", &FindingShape::name);
+    REQUIRE(operators != all.end());
+    CHECK(operators->mend == "cp -a /keys A-SAFE-PLACE");
+    CHECK(operators->severity == "info");
+}
+
+TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
+    struct Case {
+        const char* name;
+        const char* subject;
+        const char* severity;
+        const char* mend;
+        std::function<void(FleetHealth&)> break_it;
+    };
+    const std::vector<Case> cases{
+        {"operator's keys", "", "error", "chmod 0600",
+         [](auto& s) {
+             s.keys = proto::ErrorShape{"E-NOT-ALLOWED", "read it", "others may", "chmod 0600", ""};
+         }},
+        {"network", "10.9.0.0/24", "error", "jackdaw fleet up f1",
+         [](auto& s) { s.network_present = false; }},
+        {"network", "", "error", "jackdaw fleet up f1", [](auto& s) { s.subnet.clear(); }},
+        {"volume", "v1", "error", "v1.json", [](auto& s) { s.damaged_volumes = {"v1"}; }},
+        {"journal", "/j", "warning", "restore", [](auto& s) { s.unreadable = {"/j"}; }},
+        {"unfinished create", "db3", "warning", "jackdaw fleet gc f1",
+         [](auto& s) { s.unfinished = {{"db3", "op", false, false}}; }},
+        {"unfinished delete", "db3", "warning", "jackdaw instance delete db3",
+         [](auto& s) { s.unfinished = {{"db3", "op", true, false}}; }},
+        {"orphans", "volume v2", "warning", "jackdaw fleet gc f1",
+         [](auto& s) { s.garbage = {{"volume v2", "it belongs to no machine"}}; }},
+        {"member", "db2", "error", "jackdaw machine power-on db2",
+         [](auto& s) { s.members[1].status = "down"; }},
+        {"member", "db2", "warning", "jackdaw machine heal db2",
+         [](auto& s) { s.members[1].status = "suspect"; }},
+        {"agent without machine", "db2", "info", "jackdaw member show db2",
+         [](auto& s) { s.machines.pop_back(); }},
+        {"name conflict", "db1", "error", "jackdaw member list -o wide",
+         [](auto& s) { s.members[1].name = "db1"; }},
+        {"machine", "db1", "error", "jackdaw machine power-on db1",
+         [](auto& s) { s.machines[0].state = "off"; }},
+        {"machine", "db1", "error", "jackdaw machine thaw db1",
+         [](auto& s) { s.machines[0].state = "frozen"; }},
+        {"machine", "db1", "error", "jackdaw instance delete db1",
+         [](auto& s) { s.machines[0].state = "damaged"; }},
+        {"machine", "db1", "warning", "jackdaw instance create db1",
+         [](auto& s) { s.machines[0].state = "making"; }},
+        {"machine limits", "db1", "warning", "jackdaw doctor",
+         [](auto& s) { s.machines[0].warnings = {"no memory limit"}; }},
+        {"agent", "db1", "error", "jackdaw machine shell db1 -- tail",
+         [](auto& s) {
+             s.machines[0].silent = proto::ErrorShape{"E-UNAVAILABLE", "reach it", "none", "", ""};
+         }},
+        {"version", "db1", "info", "jackdaw image build",
+         [](auto& s) { s.machines[0].agent_version = "0.9"; }},
+        {"clock", "db1", "warning", "timedatectl",
+         [](auto& s) { s.machines[0].clock_ahead_ms = -5'000; }},
+    };
+    for (const auto& one : cases) {
+        INFO(one.name << " " << one.mend);
+        auto seen = healthy();
+        one.break_it(seen);
+        const auto found = not_well(seen);
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].name == one.name);
+        CHECK(found[0].subject == one.subject);
+        CHECK(found[0].severity == one.severity);
+        CHECK(found[0].mend.find(one.mend) != std::string::npos);
+        CHECK_FALSE(found[0].cause.empty());
+    }
+    auto seen = healthy();
+    seen.machines[0].state = "off";
+    seen.machines[0].wanted_on = false; // by an operator's order
+    CHECK(not_well(seen).empty());
+    seen = healthy();
+    seen.unfinished = {{"db3", "op", false, true}}; // somebody is at it
+    CHECK(not_well(seen).empty());
+    seen = healthy();
+    seen.garbage_unknown = proto::ErrorShape{"E-NOT-ALLOWED", "look", "not root", "", ""};
+    seen.machines[0].untold = seen.garbage_unknown;
+    const auto unknown = not_well(seen);
+    REQUIRE(unknown.size() == 2);
+    CHECK(std::ranges::all_of(unknown, [](const auto& one) { return one.state == "unknown"; }));
+}
+
+TEST_CASE("a time of ours is read back, and nothing else is one") {
+    CHECK(unix_ms_of("1970-01-01T00:00:01.007Z") == std::int64_t{1007});
+    for (const auto* bad : {"", "now", "1970-01-01T00:00:01Z", "1970-01-01T00:00:01.007",
+                            "1970-01-01T00:00:01.1234Z"}) {
+        CHECK_FALSE(unix_ms_of(bad));
+    }
+}
+
+TEST_CASE_METHOD(Scene, "doctor exits 3 for an error and names what mends it, on a bare host too") {
+    CHECK(world.jackdaw({"doctor"}) == 3);
+    CHECK(out() == "AREA  WHAT  OF  STATE  WHY       MEND WITH\n"
+                   "host  root  -   error  uid 1000  sudo jackdaw\n");
+    CHECK(err() == "looked at 2: 1 with an error, 0 with a warning, 0 to know\n");
+    CHECK(world.jackdaw({"doctor", "-o", "wide"}) == 3);
+    CHECK(out().find("loop devices") != std::string::npos);
+    CHECK(world.jackdaw({"doctor", "-o", "json"}) == 3);
+    CHECK(json().at("items").size() == 2);
+    CHECK(json().at("items")[1].at("state") == "bad");
+    CHECK(err().empty());
+    CHECK(world.jackdaw({"doctor", "db1"}) == 4); // of which fleet?
+}
+
+TEST_CASE_METHOD(Scene, "doctor asks every agent, and tells of those that do not answer") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].findings = {
+        {"agent", "volume", "db1", "bad", "error", "full", "jackdaw instance resize db1"}};
+    CHECK(world.jackdaw({"doctor", "db2"}) == 0);
+    CHECK(out() == "AREA  WHAT  OF  STATE  WHY  MEND WITH\n");
+    CHECK(world.jackdaw({"doctor", "db1"}) == 3);
+    CHECK(out().find("jackdaw instance resize db1") != std::string::npos);
+    CHECK(world.jackdaw({"doctor", "db3"}) == 5);
+
+    const auto found = [&](const std::string& name) {
+        Json all = Json::array();
+        const auto list = json();
+        for (const auto& one : list.at("items")) {
+            if (one.at("name") == name && one.at("state") != "ok") {
+                all.push_back(one);
+            }
+        }
+        return all;
+    };
+    world.agents["db2"].stopped = true;
+    CHECK(world.jackdaw({"doctor", "-o", "json"}) == 3);
+    REQUIRE(found("agent").size() == 1);
+    CHECK(found("agent")[0].at("subject") == "db2");
+    CHECK(found("volume").size() == 1);
+    CHECK(found("orphans").empty());
+    CHECK(found("operators").size() == 1);
+
+    // What the journal cannot read is told of, and changed by nobody.
+    const auto broken = world.folders.ops("f1") / "01890000-0000-7000-8000-000000000009.json";
+    std::ofstream{broken} << "{";
+    CHECK(world.jackdaw({"doctor", "-o", "json"}) == 3);
+    REQUIRE(found("journal").size() == 1);
+    CHECK(found("journal")[0].at("subject") == broken.string());
+    CHECK(std::filesystem::file_size(broken) == 1);
+
+    std::ofstream{world.folders.fleet("f1") / "fleet.json"} << "{";
+    CHECK(world.jackdaw({"doctor", "-o", "json"}) ==
+          3); // a profile that cannot be read is a finding
+    CHECK(found("profile").size() == 1);
+}
+
+TEST_CASE_METHOD(Scene, "doctor on a machine speaks of its agent alone") {
+    proto::InstanceSpec spec;
+    spec.name = "here";
+    world.agents["local"].spec = spec;
+    world.agents["local"].findings = {{"agent", "gossip", "", "bad", "info", "c", "m"}};
+    CHECK(world.jackdaw({"--local", "doctor"}) == 0);
+    CHECK(out().find("gossip") != std::string::npos);
+    CHECK(out().find("host") == std::string::npos);
+    CHECK(world.jackdaw({"--local", "doctor", "other"}) == 5);
+}
+
+TEST_CASE(
+    "rates are differences by the agent's clock, and none where there is nothing to compare") {
+    const auto before = load_of(1'000'000, 100'000, 50);
+    const auto now = load_of(3'000'000, 600'000, 70);
+    const auto rates = rates_between(before, now);
+    CHECK(rates.seconds == 2.0);
+    CHECK(rates.cpu_percent == 25.0);
+    CHECK(rates.queries_per_second == 10.0);
+    CHECK(rates.slow_per_second == 0.0);
+
+    auto other = now;
+    other.database_pid = 6; // it was started anew
+    CHECK_FALSE(rates_between(before, other).cpu_percent);
+    CHECK_FALSE(rates_between(before, other).queries_per_second);
+    CHECK(rates_between(before, other).seconds == 2.0);
+    CHECK_FALSE(rates_between(now, before).seconds);
+    auto back = now;
+    back.database->queries = 10; // FLUSH STATUS
+    CHECK_FALSE(rates_between(before, back).queries_per_second);
+    CHECK(rates_between(before, back).cpu_percent);
+    other = now;
+    other.id = "another instance of this name";
+    CHECK_FALSE(rates_between(before, other).seconds);
+}
+
+TEST_CASE("rows are filtered, and sorted by any column with the unknown last") {
+    const auto sample = [](const char* name, std::optional<std::uint64_t> connections) {
+        LoadSample one{name, load_of(1, 1, 1), true};
+        one.load.database->connections = connections;
+        return one;
+    };
+    const std::vector<LoadSample> now{sample("c", 5), sample("a", std::nullopt), sample("b", 9)};
+    auto rows = load_rows({}, now, {});
+    const auto names = [&] {
+        std::string all;
+        for (const auto& row : rows) {
+            all += row.sample.name;
+        }
+        return all;
+    };
+    REQUIRE(sort_rows(rows, "connections", false));
+    CHECK(names() == "bca");
+    REQUIRE(sort_rows(rows, "connections", true));
+    CHECK(names() == "cba");
+    REQUIRE(sort_rows(rows, "name", false));
+    CHECK(names() == "abc");
+    REQUIRE(sort_rows(rows, "name", true));
+    CHECK(names() == "cba");
+    for (const auto column : load_columns()) {
+        CHECK(sort_rows(rows, column, false));
+    }
+    const auto refused = sort_rows(rows, "colour", false);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().hint().find("connections") != std::string::npos);
+    CHECK(load_rows({}, now, {"b"}).size() == 1);
+    CHECK(load_rows({}, now, {"b", "c"}).empty());
+}
+
+TEST_CASE("what is going on: an operation first, then what is not as usual") {
+    auto load = load_of(1, 1, 1);
+    CHECK(doing(load).empty());
+    load.pending_restart = 2;
+    CHECK(doing(load) == "2 parameters wait for a restart");
+    load.maintenance_until = "T";
+    CHECK(doing(load) == "maintenance until T");
+    load.reason = "the volume is full";
+    CHECK(doing(load) == "the volume is full");
+    load.work = proto::CurrentWork{"id", "volume.grow", "filesystem.grow", 0.25, 90.0};
+    CHECK(doing(load) == "volume.grow 25 % filesystem.grow, 1 m 30 s left");
+}
+
+TEST_CASE_METHOD(Scene, "top prints one look for a script, and as many as are asked for") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].load = load_of(0, 0, 0);
+    CHECK(world.jackdaw({"top", "-o", "json"}) == 0);
+    const auto item = json().at("items")[0];
+    CHECK(item.at("name") == "db1");
+    CHECK(item.at("answered") == true);
+    CHECK(item.at("rates").at("queries_per_second") == 20.0); // the fake counts 20 a second
+    CHECK(json().at("items")[1].at("answered") == false);
+    CHECK(json().at("unreachable") == Json::array({"db2"}));
+
+    CHECK(world.jackdaw({"top", "-n", "3", "--interval", "1s", "-o", "json"}) == 0);
+    std::istringstream lines{out()};
+    int sets = 0;
+    for (std::string line; std::getline(lines, line); ++sets) {
+        CHECK(Json::parse(line).at("kind") == "LoadList");
+    }
+    CHECK(sets == 3);
+    CHECK(world.jackdaw({"top", "db1", "--iterations=2", "-o", "jsonl"}) == 0);
+    CHECK(std::ranges::count(out(), '\n') == 2);
+    CHECK(world.jackdaw({"top", "-n1", "--sort", "name", "-o", "name"}) == 0);
+    CHECK(out() == "db1\ndb2\n");
+    CHECK(world.jackdaw({"top"}) == 0);
+    CHECK(out().find("3/100") != std::string::npos);
+    CHECK(out().find("unreachable") != std::string::npos);
+    CHECK(world.jackdaw({"top", "--sort", "colour"}) == 2);
+    CHECK(world.jackdaw({"top", "--interval", "1ms"}) == 2);
+    CHECK(world.jackdaw({"top", "-n", "0"}) == 2);
+    world.terminal.broken = true;
+    CHECK(world.jackdaw({"top", "-n", "1000000"}) == 1);
+}
+
+TEST_CASE_METHOD(Scene, "top lives on a terminal: keys sort, turn, look now and end it") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].load = load_of(0, 0, 0);
+    world.terminal.interactive = true;
+    using Wake = Screen::Wake;
+    world.terminal.keys = {{Wake::key, '>'},   {Wake::key, 'r'}, {Wake::key, ' '},
+                           {Wake::resized, 0}, {Wake::time, 0},  {Wake::key, 'q'}};
+    CHECK(world.jackdaw({"top", "--interval", "5s"}) == 0);
+    const auto& frames = world.terminal.frames;
+    REQUIRE(frames.size() == 6);
+    CHECK(frames[0][0].find("1 of 2 instances answer, every 5.0 s, by cpu") != std::string::npos);
+    CHECK(frames[1][0].find("by memory") != std::string::npos);
+    CHECK(frames[2][0].find("by memory (turned)") != std::string::npos);
+    CHECK(frames[0][4].find("20.0") == std::string::npos); // one look has no rates
+    CHECK(frames[3][4].find("20.0") != std::string::npos);
+    CHECK(out().empty());
+    CHECK(world.terminal.spans.front() == std::chrono::seconds{1}); // the second look comes soon
+    CHECK(world.terminal.spans.back() == std::chrono::seconds{5});
+    world.terminal.frames.clear();
+    world.terminal.keys = {{Wake::gone, 0}};
+    CHECK(world.jackdaw({"top"}) == 0);
+    CHECK(world.terminal.frames.size() == 1);
+    world.terminal.frames.clear(); // nobody ends it: the terminal does
+    CHECK(world.jackdaw({"top"}) == 0);
+    CHECK(world.terminal.frames.size() == 100);
+}

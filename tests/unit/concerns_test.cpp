@@ -1,0 +1,161 @@
+// agent/core/concerns.h: what is told once when it begins, and once when it has ended.
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "agent/core/concerns.h"
+
+using namespace jackdaw;
+using namespace jackdaw::agent;
+
+namespace {
+
+struct Look {
+    Concerns concerns;
+    std::int64_t now_ms = 1'000'000;
+
+    /// What is told of these figures, a second after the last ones.
+    std::vector<std::string> at(const Figures& figures, std::int64_t after_ms = 1000) {
+        now_ms += after_ms;
+        std::vector<std::string> events;
+        for (const auto& change : concerns.look(now_ms, "since", "db1", figures)) {
+            events.push_back(change.event);
+            CHECK_FALSE(change.text.empty());
+        }
+        return events;
+    }
+    std::vector<std::string> kinds() const {
+        std::vector<std::string> all;
+        for (const auto& warning : concerns.warnings()) {
+            all.push_back(warning.kind);
+        }
+        return all;
+    }
+};
+
+using Words = std::vector<std::string>;
+
+Figures well() {
+    Figures figures;
+    figures.inside = Figures::Inside{"", {}, 10, 100, 0};
+    figures.memory_bytes = 100U << 20U;
+    figures.memory_bytes_max = 1000U << 20U;
+    return figures;
+}
+
+Figures with_connections(std::uint64_t connections, std::uint64_t refused = 0) {
+    auto figures = well();
+    figures.inside->connections = connections;
+    figures.inside->connections_refused = refused;
+    return figures;
+}
+
+} // namespace
+
+TEST_CASE("concerns: all is well", "[concerns]") {
+    Look look;
+    CHECK(look.at(well()).empty());
+    CHECK(look.at(Figures{}).empty());
+    CHECK(look.kinds().empty());
+}
+
+TEST_CASE("concerns: pressure begins at 90 percent and ends below 80, after a calm", "[concerns]") {
+    Look look;
+    CHECK(look.at(with_connections(89)).empty());
+    CHECK(look.at(with_connections(90)) == Words{"connections.pressure"});
+    CHECK(look.concerns.warnings().at(0).text == "90 of 100 connections are taken");
+    CHECK(look.concerns.warnings().at(0).since == "since");
+    CHECK(look.concerns.warnings().at(0).mend.find("session kill db1") != std::string::npos);
+    for (int i = 0; i < 100; ++i) { // around the mark: nothing
+        CHECK(look.at(with_connections(i % 2 == 0 ? 95 : 81)).empty());
+    }
+    CHECK(look.at(with_connections(79)).empty());
+    CHECK(look.at(with_connections(79), 8'000).empty());
+    CHECK(look.kinds() == Words{"connections"});
+    CHECK(look.at(with_connections(79), 2'000) == Words{"connections.relief"});
+    CHECK(look.kinds().empty());
+    CHECK(look.at(with_connections(85)).empty());
+}
+
+TEST_CASE("concerns: a refused connection is pressure whatever the number", "[concerns]") {
+    Look look;
+    CHECK(look.at(with_connections(50, 7)).empty()); // from before
+    CHECK(look.at(with_connections(50, 8)) == Words{"connections.pressure"});
+    CHECK(look.concerns.warnings().at(0).text.find("refused") != std::string::npos);
+    CHECK(look.at(with_connections(50, 8), 11'000).empty()); // the first good look
+    CHECK(look.at(Figures{}).empty());                       // none between the examinations
+    CHECK(look.at(with_connections(50, 8), 9'000) == Words{"connections.relief"});
+}
+
+TEST_CASE("concerns: what nobody can look at neither begins nor ends", "[concerns]") {
+    Look look;
+    CHECK(look.at(with_connections(95)) == Words{"connections.pressure"});
+    CHECK(look.at(Figures{}, 60'000).empty());
+    CHECK(look.kinds() == Words{"connections"});
+    auto crowded = Figures{};
+    crowded.crowded_out = "Too many connections";
+    CHECK(look.at(crowded).empty());
+    CHECK(look.concerns.warnings().at(0).mend == "jackdaw instance restart db1");
+    CHECK(look.at(well()).empty());
+    CHECK(look.at(well(), 10'000) == Words{"connections.relief"});
+}
+
+TEST_CASE("concerns: the account, by how the agent can still mend it", "[concerns]") {
+    Look look;
+    auto changed = well();
+    changed.inside->access = "somebody changed it";
+    CHECK(look.at(changed) == Words{"access.lost"});
+    CHECK(look.concerns.warnings().at(0).mend == "jackdaw instance repair db1");
+    Figures refused;
+    refused.refused = "access denied";
+    CHECK(look.at(refused).empty()); // it got worse, and was told
+    CHECK(look.concerns.warnings().at(0).mend == "jackdaw instance restart db1");
+    for (int i = 0; i < 50; ++i) { // taken away each time it was made anew
+        CHECK(look.at(i % 2 == 0 ? well() : changed, 5'000).empty());
+    }
+    CHECK(look.at(well()).empty());
+    CHECK(look.at(well(), 10'000) == Words{"access.regained"});
+    CHECK(look.kinds().empty());
+}
+
+TEST_CASE("concerns: three lost sessions in a minute are a hunt, two are not", "[concerns]") {
+    Look look;
+    auto figures = well();
+    figures.sessions_ended = 4; // before anybody looked
+    CHECK(look.at(figures).empty());
+    for (int i = 0; i < 10; ++i) { // two a minute
+        ++figures.sessions_ended;
+        CHECK(look.at(figures, 30'001).empty());
+    }
+    ++figures.sessions_ended;
+    CHECK(look.at(figures) == Words{"session.hunted"});
+    figures.sessions_ended += 100;
+    CHECK(look.at(figures).empty());
+    CHECK(look.at(figures, 60'000).empty());
+    CHECK(look.at(figures, 10'001).empty());
+    CHECK(look.at(figures, 10'000) == Words{"session.calm"});
+    figures.sessions_ended = 0; // another server
+    CHECK(look.at(figures).empty());
+}
+
+TEST_CASE("concerns: memory and volume, the gravest first; a new server forgets", "[concerns]") {
+    Look look;
+    auto figures = with_connections(99);
+    figures.memory_bytes = 950U << 20U;
+    figures.volume_percent = 90;
+    figures.inside->look_alikes = {"''@'%'"};
+    const auto told = look.at(figures);
+    CHECK(told == Words{"connections.pressure", "memory.pressure", "accounts.doubtful"});
+    CHECK(look.kinds() == Words{"connections", "volume", "memory", "accounts"});
+    figures.volume_full = true;
+    CHECK(look.at(figures).empty());
+    CHECK(look.concerns.warnings().at(1).text == "the volume is full");
+    look.concerns.forget();
+    CHECK(look.kinds() == Words{"volume"});
+    figures = well();
+    CHECK(look.at(figures).empty()); // the volume's own events are told elsewhere
+    CHECK(look.kinds().empty());
+    for (const auto* kind : proto::warning_kinds) {
+        CHECK(std::string{kind}.size() <= 12);
+    }
+}

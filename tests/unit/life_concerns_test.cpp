@@ -1,0 +1,106 @@
+// What the life makes of a driver's examination: told, shown, and the agent's account repaired by
+// an operation of its own.
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/life_world.h"
+
+using namespace jackdaw;
+using namespace std::chrono_literals;
+using jackdaw::testing::LifeWorld;
+
+namespace {
+
+agent::LifeSettings prompt() {
+    auto settings = LifeWorld::quick();
+    settings.examine_period = 10ms;
+    return settings;
+}
+
+std::vector<proto::Operation> repairs(LifeWorld& world) {
+    auto all = world.life().operations(100);
+    std::erase_if(all, [](const auto& one) { return one.action != "instance.repair"; });
+    return all;
+}
+
+bool was_told(LifeWorld& world, const std::string& kind) {
+    const auto told = world.told();
+    return std::ranges::any_of(told, [&](const auto& one) { return one.starts_with(kind + ":"); });
+}
+
+plugins::Examination changed() {
+    plugins::Examination seen;
+    seen.access = "somebody changed it";
+    return seen;
+}
+
+/// So many examinations more, which nobody tells of.
+void wait_examined(LifeWorld& world, std::uint64_t times) {
+    const auto until = world.engine.said("examine") + times;
+    for (int i = 0; i < 60'000 && world.engine.said("examine") < until; ++i) {
+        std::this_thread::sleep_for(1ms);
+    }
+    REQUIRE(world.engine.said("examine") >= until);
+}
+
+} // namespace
+
+TEST_CASE(
+    "an account that was changed is made anew by an operation that says so, without a storm") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    const auto started = world.host.databases_started();
+    world.engine.set_examination(changed());
+    world.wait("the repair", [&] {
+        const auto all = repairs(world);
+        return !all.empty() && all.front().status == "done";
+    });
+    CHECK(repairs(world).front().cause == "supervisor");
+    CHECK(repairs(world).front().caller == "agent");
+    CHECK(was_told(world, "access.lost"));
+    CHECK(world.engine.examination().access.empty());
+
+    world.engine.set_examination(changed(), false); // taken away again and again
+    wait_examined(world, 50);
+    CHECK(repairs(world).size() == 1); // the next one has its pause
+    const auto view = *world.life().instance();
+    REQUIRE(view.warnings.size() == 1);
+    CHECK(view.warnings[0].kind == "access");
+    CHECK(view.warnings[0].mend == "jackdaw instance repair db1");
+    CHECK(view.status == "running");
+    CHECK(world.host.databases_started() == started);
+}
+
+TEST_CASE("in maintenance the agent's account is told of and not touched") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.must_do("instance.pause",
+                        agent::Json{{"request", {{"until_ms", std::int64_t{1} << 50}}}});
+    world.engine.set_examination(changed());
+    world.wait("the warning", [&] { return !world.life().instance()->warnings.empty(); });
+    wait_examined(world, 20);
+    CHECK(repairs(world).empty());
+    (void)world.must_do("instance.resume");
+    world.wait("the repair", [&] { return !repairs(world).empty(); });
+}
+
+TEST_CASE("an agent that is not let in says so, and nothing is restarted for it") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    const auto started = world.host.databases_started();
+    world.engine.set_shut_out(plugins::ShutOut::account);
+    world.wait("the warning", [&] { return !world.life().instance()->warnings.empty(); });
+    CHECK(world.life().instance()->warnings[0].mend == "jackdaw instance restart db1");
+    CHECK(world.life().instance()->status == "running");
+    CHECK(was_told(world, "access.lost"));
+    CHECK(repairs(world).empty());
+    CHECK(world.host.databases_started() == started);
+    (void)world.must_do("instance.restart");
+    CHECK(world.host.databases_started() == started + 1);
+}

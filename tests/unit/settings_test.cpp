@@ -1,0 +1,139 @@
+// The agent's settings file: what it takes, and how it says what it does not.
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "agent/settings.h"
+
+using namespace jackdaw;
+using namespace jackdaw::agent;
+
+namespace {
+
+std::string refusal(std::string_view document) {
+    Settings settings;
+    const auto read = read_settings(settings, document, "f");
+    REQUIRE_FALSE(read.has_value());
+    CHECK(read.error().code() == Errc::invalid);
+    return read.error().message();
+}
+
+Result<CommandLine> with(std::vector<const char*> words) {
+    words.insert(words.begin(), "jackdawd");
+    words.insert(words.end(), {"--settings", "/dev/null"}); // none of this host's
+    return parse_command_line(static_cast<int>(words.size()), words.data());
+}
+
+} // namespace
+
+TEST_CASE("the sample that the agent prints is a settings file") {
+    Settings settings;
+    settings.name = "other";
+    REQUIRE(read_settings(settings, settings_sample(), "sample").has_value());
+}
+
+TEST_CASE("numbers, texts, lists and comments are read") {
+    Settings settings;
+    const auto read = read_settings(settings,
+                                    "# a comment, \xc3\xa4\r\n\n"
+                                    "name = \"a\\\"b\\\\c\" # behind\n"
+                                    "state = 'C:\\x'\n"
+                                    "probe-period-ms = 2000\n"
+                                    "seed = [ # one\n  \"10.0.0.1:7412\",\n'10.0.0.2:7412',]\n"
+                                    "\tlog-level=\"debug\"",
+                                    "f");
+    INFO((read ? "" : read.error().message()));
+    REQUIRE(read.has_value());
+    CHECK(settings.name == "a\"b\\c");
+    CHECK(settings.state_folder == "C:\\x");
+    CHECK(settings.probe_period_ms == 2000);
+    CHECK(settings.seeds == std::vector<std::string>{"10.0.0.1:7412", "10.0.0.2:7412"});
+    CHECK(settings.log_level == "debug");
+}
+
+TEST_CASE("what is wrong is named with its line") {
+    for (const auto& [document, line] : std::vector<std::pair<std::string_view, std::string_view>>{
+             {"\n[table]\n", "f:2: unknown key 'table'"},
+             {"[\n", "f:1: "},
+             {"name = \"a\"\nname = \"b\"\n", "f:2: "},
+             {"name = \"a", "f:1: "},
+             {"name = \"a\nb\"", "f:1: "},
+             {"name = \"\\q\"", "f:1: "},
+             {"name = 2026-11-24\n", "f:1: 'name' has a type"},
+             {"name = 2026-11-24T:00:06-00:00:06-", "f:1: "},
+             {"name = true\n", "f:1: 'name' has a type"},
+             {"name \"a\"\n", "f:1: "},
+             {"seed = [\"a\"\n\"b\"]", "f:2: "},
+             {"seed = [5]", "f:1: 'seed' must be a list of texts"},
+             {"name = [\"a\"]", "f:1: 'name' has a type"},
+             {"# \x01\n", "f:1: "},
+             {"\n\xc8\xb1 = 1\n", "f:2: a letter beyond ASCII"},
+             {"name = \"\xc3\xa4\"\n", "f:1: a letter beyond ASCII"},
+             {"nam = \"a\"\n", "f:1: unknown key 'nam'"},
+             {"probe-period-ms = -5\n", "f:1: 'probe-period-ms' must be"}}) {
+        CAPTURE(document, line);
+        CHECK(refusal(document).starts_with(line));
+    }
+}
+
+TEST_CASE("metrics are off unless a setting says where, and then only where it says") {
+    CHECK(with({})->settings.metrics_listen.empty());
+    CHECK(metrics_port_to_open(Settings{}) == 0);
+    for (const auto* good : {"127.0.0.1:7413", "10.1.2.3:7413", "[::1]:7413", "[fd00::1]:9104"}) {
+        INFO(good);
+        const auto line = with({"--metrics-listen", good});
+        REQUIRE(line);
+        const auto where = parse_metrics_listen(good);
+        REQUIRE(where);
+        CHECK(std::string{good}.starts_with(where->host + ":"));
+    }
+    const auto everywhere = parse_metrics_listen("*:7413");
+    REQUIRE(everywhere);
+    CHECK(everywhere->host == "0.0.0.0");
+    CHECK(everywhere->port == 7413);
+    CHECK(with({"--metrics-listen=*:7413"}));
+}
+
+TEST_CASE("a wrong place for metrics is refused with what is wrong about it") {
+    for (const auto* bad : {"7413",
+                            ":7413",
+                            "localhost:7413",
+                            "10.1.2.3",
+                            "10.1.2.3:",
+                            "10.1.2.3:0",
+                            "10.1.2.3:65536",
+                            "10.1.2.3:7413x",
+                            "*",
+                            "*:",
+                            "*:0",
+                            "**:7413",
+                            "[::1]",
+                            "::1:7413",
+                            "10.1.2.300:7413",
+                            "0.0.0.0:7413",
+                            "[::]:7413",
+                            "[0::0]:7413",
+                            "[::ffff:0.0.0.0]:7413",
+                            "10.1.2.3:7412"}) {
+        INFO(bad);
+        const auto line = with({"--metrics-listen", bad});
+        REQUIRE_FALSE(line);
+        CHECK(line.error().code() == Errc::invalid);
+        CHECK(line.error().to_string().find("metrics-listen") != std::string::npos);
+    }
+    CHECK(parse_metrics_listen("[::]:7413").error().hint().find("\"*:7413\"") != std::string::npos);
+}
+
+TEST_CASE("the packet filter opens for metrics only what is told outside") {
+    const auto port_of = [](const char* text) {
+        Settings settings;
+        settings.metrics_listen = text;
+        return metrics_port_to_open(settings);
+    };
+    CHECK(port_of("127.0.0.1:7413") == 0);
+    CHECK(port_of("127.8.8.8:7413") == 0);
+    CHECK(port_of("[::1]:7413") == 0);
+    CHECK(port_of("nonsense") == 0);
+    CHECK(port_of("10.1.2.3:7413") == 7413);
+    CHECK(port_of("*:7413") == 7413);
+}
