@@ -145,7 +145,7 @@ struct World {
         std::array<char, proto::gossip_plain_bytes_max> bytes{};
         proto::GossipWriter writer{bytes};
         body.kind = kind;
-        writer.begin({from.id, from.boot, ++from.seq, 1, from.incarnation, 0}, body);
+        writer.begin({from.id, from.boot, ++from.seq, 1, from.incarnation, digest}, body);
         for (const auto& item : news) {
             REQUIRE(writer.add(item));
         }
@@ -175,6 +175,7 @@ struct World {
 
     Limits limits;
     Instant now{1000s};
+    std::uint64_t digest = 0; ///< of every peer
     Peer me;
     Commons commons{fleet};
     std::size_t verified = 0;
@@ -274,6 +275,19 @@ TEST_CASE("core: an accusation of this member is refuted in the answer, unless i
     REQUIRE(alive != nullptr);
     CHECK(alive->incarnation == before + 4);
     CHECK(world.count(Event::Kind::refuted) == 1);
+
+    // An old one, too, when nothing is left to be told and the peer's view is this one's.
+    world.digest = world.core->view().digest();
+    for (int i = 0; i < 8; ++i) {
+        world.say(a, DatagramKind::ping);
+        (void)world.sent();
+    }
+    REQUIRE(world.core->news().empty());
+    world.say(a, DatagramKind::ping, {accusation(NewsKind::suspect, world.me.id, before, a.id)});
+    CHECK(world.core->own().incarnation() == before + 4);
+    const auto later = world.sent();
+    REQUIRE(find_kind(later, DatagramKind::ack) != nullptr);
+    CHECK(find_news(*find_kind(later, DatagramKind::ack), NewsKind::alive, world.me.id) != nullptr);
 
     world.say(a, DatagramKind::ping,
               {accusation(NewsKind::down, world.me.id, before + 5 + incarnation_leap, a.id)});
