@@ -17,6 +17,8 @@ using jackdaw::fuzz::require;
 namespace {
 
 constexpr proto::FleetId fleet{7};
+/// Missing fields grow an item from 2 bytes to 5 at most: what is longer might not fit any more.
+constexpr std::size_t rewritten_max = 450;
 
 /// What was read, written again.
 std::string encode(const proto::Datagram& datagram) {
@@ -34,8 +36,10 @@ void run_codec(std::string_view bytes) {
     if (proto::decode_gossip(bytes, read) != proto::Decoded::ok || !read.body.known) {
         return;
     }
-    const auto again = encode(read); // the shortest form, without what a later version added
-    require(again.size() <= bytes.size());
+    if (bytes.size() > rewritten_max) {
+        return;
+    }
+    const auto again = encode(read); // in the shortest form, with what was missing as its default
     proto::Datagram twice;
     require(proto::decode_gossip(again, twice) == proto::Decoded::ok);
     require(twice.header == read.header && twice.body == read.body);
