@@ -206,9 +206,7 @@ void read_fields(MsgpackReader& in, DatagramBody& body) {
     fields.skip_rest();
 }
 
-void read_body(MsgpackReader& in, std::uint64_t kind, DatagramBody& body) {
-    body.kind = static_cast<DatagramKind>(kind);
-    body.known = kind < optional_kind_min;
+void read_body(MsgpackReader& in, DatagramBody& body) {
     if (!body.known) {
         in.skip(depth_max - 1);
         return;
@@ -513,9 +511,10 @@ Decoded decode_gossip(std::string_view bytes, Datagram& into, std::uint8_t* vers
         return Decoded::bad;
     }
     into.body.kind = static_cast<DatagramKind>(kind);
+    into.body.known = kind < optional_kind_min;
     if (fields.next()) {
-        read_body(in, kind, into.body);
-    } else if (kind < optional_kind_min) {
+        read_body(in, into.body);
+    } else if (into.body.known) {
         return Decoded::bad;
     }
     if (fields.next()) {

@@ -333,6 +333,8 @@ TEST_CASE("gossip codec: a later version's fields, kinds and news are skipped, i
     CHECK(decode_gossip(by_hand(9, 2, 64, "\x81\x01\xA1x"s, "\x91"s + hint), read) == Decoded::ok);
     CHECK_FALSE(read.body.known);
     CHECK(read.news.size() == 1);
+    CHECK(decode_gossip("\x99\x02\x02\x07\x01\x01\x00\x01\x00\x40"s, read) == Decoded::ok);
+    CHECK_FALSE(read.body.known); // nor when there is none
     CHECK(decode_gossip(by_hand(9, 2, 63, "\x90"s, "\x90"s), read) == Decoded::bad);
     CHECK(decode_gossip(by_hand(9, 2, 0, "\x90"s, "\x90"s), read) == Decoded::bad);
     // News from 64 on is skipped, below it spoils the datagram.
