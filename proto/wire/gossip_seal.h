@@ -1,0 +1,85 @@
+#pragma once
+// The seal of gossip's datagrams (GOSSIP.md, section 11), without allocating. Pure: the nonce is
+// handed in.
+//
+//   datagram = magic 0x4A, suite 1, key id u32 big-endian, nonce (24 bytes)   30 bytes in clear
+//            + XChaCha20-Poly1305 of the message, tag (16 bytes) behind it
+//   AAD      = the 30 clear bytes, then the fleet's id (8 bytes big-endian, never sent)
+//   key id   = first 4 bytes of BLAKE2b-256 of the key
+//
+// The sender's id is inside; whether it may repeat itself is the core's to judge.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "proto/base/error.h"
+#include "proto/wire/gossip_codec.h"
+#include "proto/wire/gossip_identity.h"
+#include "proto/wire/seal.h"
+
+namespace jackdaw::proto {
+
+using SealKey = std::array<std::uint8_t, 32>;
+
+/// Up to 4 keys, each with a version: the primary seals, each opens. Wiped on destruction.
+class SealRing {
+public:
+    static constexpr std::size_t keys_max = 4;
+
+    /// `keys`: (version, key), the sealing one first. `invalid` for none or more than 4, version 0,
+    /// a version twice; `conflict` for two keys of one id.
+    [[nodiscard]] static Result<SealRing>
+    make(FleetId fleet, std::span<const std::pair<std::uint32_t, SealKey>> keys);
+    SealRing(SealRing&&) noexcept = default;
+    SealRing& operator=(SealRing&& other) noexcept;
+    SealRing(const SealRing&) = delete;
+    SealRing& operator=(const SealRing&) = delete;
+    ~SealRing();
+
+    /// Newest version held, and the one of the key that seals: what `alive` says of the ring.
+    [[nodiscard]] std::uint32_t newest() const noexcept;
+    [[nodiscard]] std::uint32_t sealing() const noexcept { return keys_.front().version; }
+    [[nodiscard]] std::vector<std::uint32_t> versions() const; ///< the sealing one first
+
+    /// Seals `plain` into `out`, which has room for gossip_seal_bytes more; gives the size.
+    std::size_t seal(const SealNonce& nonce, std::string_view plain, std::span<char> out) const;
+
+    enum class Opened : std::uint8_t {
+        ok,
+        unknown_key, ///< sealed with a key that is not in the ring
+        broken,      ///< altered, another fleet's, or no gossip: which is not told
+    };
+    /// Opens into `out`, which has room for the datagram; `plain` is then a view of it.
+    [[nodiscard]] Opened open(std::string_view datagram, std::span<char> out,
+                              std::string_view& plain) const;
+
+private:
+    struct Key {
+        std::uint32_t version = 0;
+        std::uint32_t id = 0;
+        SealKey key{};
+    };
+    SealRing() = default;
+
+    std::array<char, 8> fleet_{};
+    std::vector<Key> keys_; ///< its room is made once: no copy of a key stays behind
+};
+
+/// What an agent does about its ring next, by its own view (section 11, rotation): each by itself.
+struct RingSeen {
+    std::uint32_t ring_min = 0;    ///< lowest `ring` of all members, alive and suspect, me too
+    std::uint32_t sealing_min = 0; ///< lowest `sealing` of them
+};
+enum class RingStep : std::uint8_t {
+    nothing,
+    use,    ///< seal with the newest
+    remove, ///< drop every key below the sealing one
+};
+/// `since_all_seal_s`: for how long sealing_min has been at this ring's sealing version.
+[[nodiscard]] RingStep next_ring_step(const SealRing& ring, const RingSeen& seen,
+                                      std::uint64_t since_all_seal_s) noexcept;
+
+} // namespace jackdaw::proto
