@@ -94,7 +94,8 @@ struct DatagramSocket::Buffers {
         std::array<iovec, batch_max> places;
         std::array<mmsghdr, batch_max> heads;
 
-        Side() : bytes{}, names{}, places{}, heads{} {
+        /// The bytes are left alone: places that are never used cost no memory.
+        Side() : names{}, places{}, heads{} {
             for (std::size_t i = 0; i < batch_max; ++i) {
                 places[i] = {bytes[i].data(), bytes_max};
                 heads[i].msg_hdr.msg_name = &names[i];

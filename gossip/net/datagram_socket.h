@@ -38,7 +38,8 @@ struct Received {
 
 class DatagramSocket {
 public:
-    /// Datagrams of one system call. More gains nothing (measured: tests/bench/README.md).
+    /// Datagrams of one system call; it saves a tenth of what a call for each costs, and more save
+    /// no more (tests/bench/README.md).
     static constexpr std::size_t batch_max = 32;
     static constexpr int receive_buffer_asked_bytes = 1024 * 1024;
     /// Refusals kept between two calls of poll_refused(); more are only counted.
