@@ -162,6 +162,30 @@ TEST_CASE("gossip network: a firewall's drop, its refusal and a missing route ar
     REQUIRE(run("nft delete table inet t"));
 }
 
+TEST_CASE(
+    "gossip network: what finds no room in the kernel is dropped and counted, not waited for") {
+    REQUIRE(run("ip address add 10.77.0.1/24 dev near")); // nobody answers there: datagrams pile up
+    NetAddress any;
+    any.ip_bytes = 4;
+    auto here = DatagramSocket::open(any);
+    REQUIRE(here);
+    const int small = 8 * 1024;
+    REQUIRE(::setsockopt(here->descriptor(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+    NetAddress silent;
+    silent.ip_bytes = 4;
+    silent.ip = {10, 77, 0, 9};
+    silent.port = 7412;
+    for (std::size_t i = 0; i < DatagramSocket::batch_max; ++i) {
+        put(*here, silent, longest);
+    }
+    here->flush();
+    const auto& counted = here->counters();
+    CHECK(counted.sent > 0);
+    CHECK(counted.send_full > 0);
+    CHECK(counted.sent + counted.send_full == DatagramSocket::batch_max);
+    REQUIRE(run("ip address del 10.77.0.1/24 dev near"));
+}
+
 TEST_CASE("gossip network: with a third lost, what arrives is whole and in order") {
     REQUIRE(run("nft 'add table inet t; add chain inet t i { type filter hook input priority 0; };"
                 "add rule inet t i udp dport 7005 numgen random mod 10 < 3 drop'"));

@@ -1,5 +1,9 @@
 // Gossip's shell around a core that does as the test says: input before timers, records before
 // datagrams before events, bounds on input, and no allocation per datagram.
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <deque>
 #include <new>
@@ -256,6 +260,31 @@ TEST_CASE("gossip pass: a burst of 5,000 is read to its end, and time passes in 
           Log{"receive", "lost", "tick", "receive", "lost", "tick", "receive", "tick"});
     CHECK(scene.core.lost == 2); // nothing was lost: one for each time
     CHECK(scene.pass.counters().input_without_end == 2);
+}
+
+TEST_CASE("gossip pass: answers leave while input is still coming in") {
+    Scene scene;
+    std::size_t waiting_at_most = 0;
+    scene.core.on_receive = [&](Instant, const NetAddress&, std::string_view) {
+        scene.want_sent("ack");
+        waiting_at_most = std::max(waiting_at_most, scene.core.sends.size());
+    };
+    scene.from_peer("ping", 200);
+    (void)scene.pass.run();
+    CHECK(scene.at_peer().size() == 200);
+    CHECK(waiting_at_most <= DatagramSocket::batch_max);
+}
+
+TEST_CASE("gossip pass: a socket that cannot be read is told, and time goes on") {
+    Scene scene;
+    const UniqueFd other{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+    REQUIRE(::dup2(other.get(), scene.pass.sockets()[0].descriptor()) >= 0);
+    scene.core.wakeup = scene.now;
+    const auto ran = scene.pass.run();
+    CHECK(ran.failed);
+    CHECK_FALSE(ran.more);
+    CHECK(scene.core.log == Log{"tick"});
+    CHECK(scene.pass.sockets()[0].counters().reads_failed == 1);
 }
 
 TEST_CASE("gossip pass: a quarter of a second without an empty socket is broken off, too") {
@@ -640,6 +669,41 @@ TEST_CASE("gossip loop: a record is kept before what waits for it is sent, and t
     all.until([&] { return all.keeping.size() == 2 && !all.scene.pass.is_silent(); });
     CHECK(all.scene.at_peer() == Log{"hello"});
     CHECK(all.keeping == std::vector{3, 3});
+}
+
+TEST_CASE("gossip loop: a record that comes up while all is quiet is kept at once") {
+    LoopScene all;
+    all.start();
+    all.scene.from_peer("ping");
+    all.until([&] { return all.scene.core.received == 1; });
+    all.scene.core.records = {{Durability::ahead, 8}};
+    all.loop.changed();
+    all.until([&] { return !all.scene.core.log.empty() && all.scene.core.log.back() == "kept 8"; });
+    CHECK(all.keeping == std::vector{8});
+}
+
+TEST_CASE(
+    "gossip loop: with a socket that cannot be read, timers go on; one that cannot be watched "
+    "ends it") {
+    {
+        LoopScene all;
+        const UniqueFd other{::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)}; // always to be read
+        REQUIRE(::dup2(other.get(), all.scene.pass.sockets()[0].descriptor()) >= 0);
+        all.start();
+        all.until([&] { return all.scene.pass.sockets()[0].counters().reads_failed >= 2; });
+        all.scene.now = runtime::Clock::instant() + 5ms;
+        all.scene.core.wakeup = all.scene.now;
+        all.loop.changed();
+        all.until([&] { return all.scene.core.ticks.size() == 1; });
+        CHECK_FALSE(all.ended);
+    }
+    LoopScene all;
+    const UniqueFd other{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+    REQUIRE(::dup2(other.get(), all.scene.pass.sockets()[0].descriptor()) >= 0);
+    all.start();
+    all.until([&] { return all.ended.has_value(); });
+    REQUIRE_FALSE(all.ended->has_value());
+    CHECK(all.ended->error().code() == Errc::unavailable);
 }
 
 TEST_CASE("gossip loop: a refusal that a send brought wakes the core without further input") {
