@@ -63,7 +63,7 @@ class GossipLoop {
 public:
     using Pass = GossipPass<Core>;
     /// Makes a record durable; may take its time. Runs on the strand until it waits.
-    using Keep = std::function<asio::awaitable<Result<void>>(typename Core::Record)>;
+    using Keep = std::function<asio::awaitable<Result<void>>(typename Pass::Record)>;
 
     static constexpr std::chrono::milliseconds pause_after_error{100};
     static constexpr std::chrono::seconds pause_after_failed_keep{1};

@@ -38,31 +38,33 @@ enum class Durability : std::uint8_t {
     cache,   ///< kept in the background, dropped when that fails; the newest replaces older ones
 };
 
-struct Outgoing {
-    NetAddress to;
-    std::string_view plain; ///< at most gossip_plain_bytes_max; good until the core's next call
-};
+template <class C>
+using RecordOf = typename decltype(std::declval<C&>().poll_persist())::value_type;
+template <class C>
+using EventOf = typename decltype(std::declval<C&>().poll_event())::value_type;
 
-/// The state machine as the shell sees it. `durability(record)` is found beside the record's type.
+/// The state machine as the shell sees it. What poll_send() gives stands until the next call; its
+/// bytes are gossip_plain_bytes_max at most. `durability(record)` is found beside the record's
+/// type. How many datagrams there may be in a second is the core's to judge.
 template <class C>
 concept PassCore =
-    requires(C& core, const C& seen, Instant now, const NetAddress& address, std::string_view plain,
-             std::uint64_t count, const typename C::Record& record, typename C::Event event) {
-        core.receive(now, address, plain);
+    requires(C& core, const C& seen, Instant now, const NetAddress& address, std::string_view bytes,
+             std::uint64_t count, const RecordOf<C>& record) {
+        core.receive(now, address, bytes);
         core.unreachable(now, address);
         core.lost_input(now, count);
         core.persisted(now, record);
         core.tick(now);
         { seen.next_wakeup() } -> std::same_as<Instant>;
-        { core.poll_persist() } -> std::same_as<std::optional<typename C::Record>>;
-        { core.poll_send() } -> std::same_as<std::optional<Outgoing>>;
-        { core.poll_event() } -> std::same_as<std::optional<typename C::Event>>;
+        { core.poll_persist() } -> std::same_as<std::optional<RecordOf<C>>>;
+        { core.poll_send()->to } -> std::convertible_to<NetAddress>;
+        { core.poll_send()->bytes } -> std::convertible_to<std::string_view>;
+        { core.poll_event() } -> std::same_as<std::optional<EventOf<C>>>;
         { durability(record) } -> std::same_as<Durability>;
     };
 
 struct PassCounters {
     std::uint64_t input_without_end = 0; ///< broken off to let time pass
-    std::uint64_t over_rate = 0;         ///< opened, but more than there may be in a second
     std::uint64_t no_socket = 0;         ///< for an address of a family that has no socket here
     std::uint64_t keeps_failed = 0;
 };
@@ -70,8 +72,8 @@ struct PassCounters {
 template <PassCore Core>
 class GossipPass {
 public:
-    using Record = typename Core::Record;
-    using Event = typename Core::Event;
+    using Record = RecordOf<Core>;
+    using Event = EventOf<Core>;
     using Clock = std::function<Instant()>;
     using OnEvent = std::function<void(const Event&)>;
 
@@ -119,9 +121,9 @@ public:
             }
         }
         // The kernel drops from a full buffer only, and that is more than one batch.
-        lost_ += taken >= DatagramSocket::batch_max ? lost_in_kernel() : 0;
-        if (ran.more || lost_ != 0) {
-            core_.lost_input(now, std::max<std::uint64_t>(1, std::exchange(lost_, 0)));
+        const auto lost = taken >= DatagramSocket::batch_max ? lost_in_kernel() : 0;
+        if (ran.more || lost != 0) {
+            core_.lost_input(now, std::max<std::uint64_t>(1, lost));
         }
         if (ran.more || now >= core_.next_wakeup()) {
             core_.tick(now);
@@ -198,7 +200,7 @@ private:
             failed |= batch.failed;
             for (const auto& datagram : batch.datagrams) {
                 std::string_view plain;
-                if (link_.open(datagram.bytes, plain) && is_within_rate(now)) {
+                if (link_.open(datagram.bytes, plain)) {
                     core_.receive(now, datagram.from, plain);
                 }
             }
@@ -207,19 +209,6 @@ private:
             }
         }
         return taken;
-    }
-
-    [[nodiscard]] bool is_within_rate(Instant now) noexcept {
-        if (now - second_began_ >= std::chrono::seconds{1}) {
-            second_began_ = now;
-            in_second_ = 0;
-        }
-        if (++in_second_ <= opened_per_second_max) {
-            return true;
-        }
-        ++counters_.over_rate;
-        ++lost_;
-        return false;
     }
 
     [[nodiscard]] std::uint64_t lost_in_kernel() {
@@ -240,7 +229,7 @@ private:
             if (!out) {
                 break;
             }
-            send(*out);
+            send(out->to, out->bytes);
         }
         for (auto& socket : sockets_) {
             socket.flush();
@@ -248,15 +237,15 @@ private:
         link_.end_burst();
     }
 
-    void send(const Outgoing& out) {
-        assert(out.plain.size() <= proto::gossip_plain_bytes_max);
+    void send(const NetAddress& to, std::string_view plain) {
+        assert(plain.size() <= proto::gossip_plain_bytes_max);
         const auto socket = std::ranges::find(
-            sockets_, out.to.ip_bytes, [](const auto& one) { return one.address().ip_bytes; });
+            sockets_, to.ip_bytes, [](const auto& one) { return one.address().ip_bytes; });
         if (socket == sockets_.end()) {
             ++counters_.no_socket;
             return;
         }
-        socket->queue(out.to, link_.seal(out.plain, socket->slot()));
+        socket->queue(to, link_.seal(plain, socket->slot()));
     }
 
     void collect_records() {
@@ -293,9 +282,6 @@ private:
     bool keeping_ = false;
     bool draining_ = false;
     bool again_ = false;
-    Instant second_began_{};
-    std::size_t in_second_ = 0;
-    std::uint64_t lost_ = 0; ///< not told to the core yet
     PassCounters counters_;
 };
 
