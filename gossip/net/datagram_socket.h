@@ -13,6 +13,8 @@
 //
 // Not thread-safe: one strand.
 
+#include <sys/socket.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -24,8 +26,6 @@
 #include "proto/base/error.h"
 #include "proto/base/unique_fd.h"
 #include "proto/messages/gossip.h"
-
-struct msghdr;
 
 namespace jackdaw::gossip {
 
@@ -110,7 +110,7 @@ private:
     [[nodiscard]] bool is_answerable(std::size_t index) const noexcept;
     /// Empties the error queue as far as its bound; gives how many there were.
     std::size_t read_errors();
-    void take_error(::msghdr& message);
+    void take_error(msghdr& message);
     /// Gives how many places were dealt with; at least one.
     std::size_t send_from(std::size_t first, bool may_retry);
 

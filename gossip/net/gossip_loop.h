@@ -47,7 +47,7 @@ public:
     /// `unavailable` when the kernel cannot watch it.
     [[nodiscard]] Result<void> watch(int descriptor) {
         boost::system::error_code ec;
-        descriptor_.assign(descriptor, ec);
+        (void)descriptor_.assign(descriptor, ec); // gives `ec` once more
         return ec ? Result<void>{Error{Errc::unavailable, "watch gossip's socket: " + ec.message(),
                                        ec}}
                   : ok();

@@ -26,7 +26,7 @@ namespace {
 constexpr int exit_skipped = 4; // SKIP_RETURN_CODE in CMakeLists.txt
 
 bool run(const char* command) {
-    return std::system(command) == 0;
+    return std::system(command) == 0; // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 /// Entered before main(), so that nothing of the test touches the host's network.
