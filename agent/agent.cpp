@@ -70,9 +70,9 @@ std::string start_of_first_process() {
     return field;
 }
 
-/// The socket of a plain member, which has no root process to make it.
-Result<UniqueFd> own_socket(const std::string& folder) {
-    const auto path = folder + "/admin.sock";
+/// A socket of a plain member, which has no root process to make it.
+Result<UniqueFd> own_socket(const std::string& folder, const char* name, mode_t mode) {
+    const auto path = fmt::format("{}/{}", folder, name);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
@@ -83,7 +83,7 @@ Result<UniqueFd> own_socket(const std::string& folder) {
     ::unlink(path.c_str()); // one left by a dead agent; a living one holds the state folder's lock
     if (!socket ||
         ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-        ::chmod(path.c_str(), 0600) != 0 || ::listen(socket.get(), SOMAXCONN) != 0) {
+        ::chmod(path.c_str(), mode) != 0 || ::listen(socket.get(), SOMAXCONN) != 0) {
         return Error{Errc::unavailable, fmt::format("listen on {}", path), last_error()};
     }
     return socket;
@@ -104,6 +104,7 @@ public:
 
 private:
     Result<void> open();
+    Result<void> open_sockets();
     asio::awaitable<Result<void>> serve();
     asio::awaitable<Result<void>> watch_hand_over();
     asio::awaitable<Result<void>> watch_host();
@@ -122,6 +123,7 @@ private:
     std::unique_ptr<runtime::Clock> clock_;
     std::optional<Identity> identity_;
     asio::thread_pool pool_;
+    asio::thread_pool public_pool_{1}; ///< who may only look keeps nobody's change waiting
     asio::io_context io_{1};
     EventHub hub_;
     std::unique_ptr<Timeline> timeline_;
@@ -130,7 +132,7 @@ private:
     std::unique_ptr<Fleet> fleet_;
     std::unique_ptr<Life> life_;
     std::unique_ptr<Router> router_;
-    std::unique_ptr<HttpServer> http_;
+    std::unique_ptr<HttpServer> admin_, public_;
     std::unique_ptr<ChannelServer> channel_;
     std::optional<HandOver> hand_over_;
     std::optional<asio::ip::udp::socket> udp_;
@@ -212,16 +214,7 @@ Result<void> Agent::open() {
         *life_, *clock_, [this] { return fleet_->members(); },
         [this] { return fleet_->instances(); }, agent_version, timeline_.get(), &host_});
 
-    UniqueFd admin;
-    if (client_) {
-        JACKDAW_TRY(admin, client_->bind_admin_socket());
-    } else {
-        JACKDAW_TRY(admin, own_socket(settings_.run_folder));
-    }
-    http_ = std::make_unique<HttpServer>(
-        io_.get_executor(), std::move(admin),
-        HttpServer::Parts{*router_, *life_, hub_, pool_,
-                          machine_.instance_id.empty() ? no_database_uid : machine_.database_uid});
+    JACKDAW_CHECK(open_sockets());
 
     boost::system::error_code ec;
     const auto ip = asio::ip::make_address(listen.host, ec);
@@ -247,6 +240,27 @@ Result<void> Agent::open() {
                              [this]() -> std::optional<runtime::ChannelKeys> {
                                  return hand_over_ ? std::optional{hand_over_->keys} : std::nullopt;
                              }});
+    return ok();
+}
+
+/// The UNIX sockets of the API.
+Result<void> Agent::open_sockets() {
+    UniqueFd admin;
+    UniqueFd everyone;
+    if (client_) {
+        JACKDAW_TRY(admin, client_->bind_admin_socket());
+        JACKDAW_TRY(everyone, client_->bind_public_socket());
+    } else {
+        JACKDAW_TRY(admin, own_socket(settings_.run_folder, "admin.sock", 0600));
+        JACKDAW_TRY(everyone, own_socket(settings_.run_folder, "public.sock", 0666));
+    }
+    const auto database_uid =
+        machine_.instance_id.empty() ? no_database_uid : machine_.database_uid;
+    admin_ = std::make_unique<HttpServer>(io_.get_executor(), std::move(admin), HttpAudience::admin,
+                                          HttpServer::Parts{*router_, hub_, pool_, database_uid});
+    public_ = std::make_unique<HttpServer>(
+        io_.get_executor(), std::move(everyone), HttpAudience::everyone,
+        HttpServer::Parts{*router_, hub_, public_pool_, database_uid});
     return ok();
 }
 
@@ -370,7 +384,8 @@ asio::awaitable<Result<void>> Agent::serve() {
         }
     });
     runtime::TaskScope scope{executor};
-    scope.spawn("http", http_->run());
+    scope.spawn("admin.sock", admin_->run());
+    scope.spawn("public.sock", public_->run());
     scope.spawn("channel", channel_->run());
     scope.spawn("fleet", watch_hand_over());
     scope.spawn("host", watch_host());
@@ -404,6 +419,7 @@ Result<void> Agent::run() {
         timeline_->add("agent.stopped", "", fmt::format("process {}", ::getpid()));
     }
     pool_.join();
+    public_pool_.join();
     timeline_->flush();
     return outcome;
 }

@@ -58,6 +58,7 @@ const std::vector<EventKind>& event_kinds() {
         {"volume.relief", "info", "the volume has room again"},
         {"config.changed", "info", "parameters were set or unset"},
         {"config.reverted", "error", "no start on new parameters; the last good ones are in force"},
+        {"instance.renamed", "info", "the instance got another name; its id is the same"},
         {"maintenance.begun", "info", "the agent keeps its hands off"},
         {"maintenance.ended", "info", "the agent looks after the database again"},
         {"operation.done", "info", "an operation came to its end"},

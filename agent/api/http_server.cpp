@@ -1,69 +1,135 @@
 #include "agent/api/http_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <cstring>
+
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "proto/runtime/offload.h"
+#include "agent/api/http_connection.h"
 #include "proto/runtime/task_scope.h"
 
 namespace jackdaw::agent {
 namespace {
 
-namespace beast = boost::beast;
-namespace http = beast::http;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-using UnixStream = beast::basic_stream<asio::local::stream_protocol, asio::any_io_executor>;
+constexpr std::chrono::seconds sweep_period{1}; ///< how late an end may come
 
-constexpr std::uint32_t no_uid = ~0U;
-constexpr std::chrono::milliseconds alive_period{10'000}; ///< of a silent stream
+int family_of(int listener) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    return ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0
+               ? address.ss_family
+               : AF_UNIX;
+}
 
+/// SO_PEERCRED, unix(7); ~0 when it is not to be had, which is nobody's uid.
 std::uint32_t peer_uid(int fd) {
     ucred credentials{};
     socklen_t size = sizeof credentials;
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-        return no_uid;
+        return ~0U;
     }
     return credentials.uid;
 }
 
-http::response<http::string_body> message(unsigned version, bool keep_alive, ApiResponse answer) {
-    http::response<http::string_body> response{static_cast<http::status>(answer.status), version};
-    response.set(http::field::content_type, answer.content_type);
-    response.set(http::field::cache_control, "no-store");
-    if (!answer.allow.empty()) {
-        response.set(http::field::allow, answer.allow);
+/// One number for each machine that calls: an IPv4 address, or an IPv6 network of 64 bits, of which
+/// one machine has as many addresses as it likes. Never root's.
+ConnectionBook::Owner peer_machine(int fd) {
+    constexpr ConnectionBook::Owner mark = 1ULL << 63U;
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    ConnectionBook::Owner owner = 0;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+        return mark;
     }
-    response.keep_alive(keep_alive);
-    response.body() = std::move(answer.body);
-    if (!response.body().ends_with('\n')) {
-        response.body() += '\n';
+    if (address.ss_family == AF_INET) {
+        sockaddr_in v4{};
+        std::memcpy(&v4, &address, sizeof v4);
+        owner = ntohl(v4.sin_addr.s_addr);
+    } else if (address.ss_family == AF_INET6) {
+        sockaddr_in6 v6{};
+        std::memcpy(&v6, &address, sizeof v6);
+        std::memcpy(&owner, &v6.sin6_addr, sizeof owner);
     }
-    response.prepare_payload();
+    return owner | mark;
+}
+
+ApiResponse too_many() {
+    auto response = error_response(Error{Errc::busy, "too many connections at a time"}.with_hint(
+        "send each request whole and read its answer; try again"));
+    response.status = 503;
+    return response;
+}
+
+ApiResponse too_slow() {
+    auto response = error_response(
+        Error{Errc::deadline, "no whole request came in time; nothing was done"}.with_hint(
+            "send the head of a request within 10 s, its body within 30 s more"));
+    response.status = 408;
     return response;
 }
 
 } // namespace
 
-HttpServer::HttpServer(asio::any_io_executor executor, UniqueFd listener, Parts parts,
-                       HttpLimits limits)
-    : acceptor_{executor, asio::local::stream_protocol{}, listener.release()},
-      parts_{std::move(parts)},
-      limits_{limits} {}
+HttpLimits HttpLimits::of(HttpAudience audience) {
+    HttpLimits limits;
+    if (audience == HttpAudience::admin) {
+        return limits;
+    }
+    const bool pollers = audience == HttpAudience::pollers;
+    limits.connections.connections_max = pollers ? 64 : 256;
+    limits.connections.streams_max = pollers ? 0 : 32;
+    limits.connections.working_max = pollers ? 8 : 32;
+    limits.connections.bytes_max = std::size_t{8} << 20U;
+    limits.body_bytes_max = 4096; // nothing that they may ask for has one
+    return limits;
+}
+
+void HttpShared::end(const std::vector<ConnectionBook::Id>& connections, const ApiResponse& why) {
+    for (const auto id : connections) {
+        if (const auto at = open.find(id); at != open.end()) {
+            at->second->end(why);
+        }
+    }
+}
+
+void HttpShared::make_room(const std::vector<ConnectionBook::Id>& connections) {
+    if (!connections.empty()) {
+        end(connections, too_many());
+    }
+}
+
+HttpServer::HttpServer(asio::any_io_executor executor, UniqueFd listener, HttpAudience audience,
+                       Parts parts)
+    : HttpServer{std::move(executor), std::move(listener), audience, parts,
+                 HttpLimits::of(audience)} {}
+
+HttpServer::HttpServer(asio::any_io_executor executor, UniqueFd listener, HttpAudience audience,
+                       Parts parts, HttpLimits limits)
+    : acceptor_{executor},
+      sweep_{executor},
+      shared_{parts.router,
+              parts.hub,
+              parts.pool,
+              parts.database_uid,
+              audience,
+              limits,
+              ConnectionBook{limits.connections}} {
+    const int family = family_of(listener.get());
+    acceptor_.assign(Protocol{family, 0}, listener.release());
+}
 
 asio::awaitable<Result<void>> HttpServer::run() {
     // Or the wait for the connections below would throw, and they would outlive their scope.
     co_await asio::this_coro::throw_if_cancelled(false);
     runtime::TaskScope scope{co_await asio::this_coro::executor};
+    scope.spawn("http.sweep", sweep());
     for (;;) {
         auto [ec, socket] = co_await acceptor_.async_accept(as_result);
         // An accept that had succeeded when the cancellation came does not show it.
@@ -82,138 +148,48 @@ asio::awaitable<Result<void>> HttpServer::run() {
             }
             continue;
         }
-        if (connections_ >= limits_.connections_max) {
+        const int fd = socket.native_handle();
+        const auto owner =
+            shared_.audience == HttpAudience::pollers ? peer_machine(fd) : peer_uid(fd);
+        std::vector<ConnectionBook::Id> going;
+        const auto id = shared_.book.enter(owner, http_now_ms(), going);
+        shared_.make_room(going);
+        if (!id) {
+            const auto why = too_many();
+            const auto words = http_head(why, why.body.size(), false, 11) + why.body;
+            (void)::send(fd, words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
             continue; // closed by its destructor
         }
-        ++connections_;
-        scope.spawn("http.connection", serve(std::move(socket)));
+        if (shared_.book.size() == 1) {
+            sweep_.cancel(); // it sleeps while nobody is there
+        }
+        scope.spawn("http.connection", serve(std::move(socket), *id, owner));
     }
     scope.request_stop();
     co_return co_await scope.join();
 }
 
-asio::awaitable<Result<void>> HttpServer::serve(Socket socket) {
-    struct Count {
-        std::size_t& number;
-        ~Count() { --number; }
-    } const count{connections_};
-    const auto uid = peer_uid(socket.native_handle());
-    UnixStream stream{std::move(socket)};
-    beast::flat_buffer buffer;
-    for (bool keep = true; keep;) {
-        http::request_parser<http::string_body> parser;
-        parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
-        parser.body_limit(limits_.body_bytes_max);
-        stream.expires_after(limits_.idle);
-        const auto [read_ec, read_size] =
-            co_await http::async_read(stream, buffer, parser, as_result);
-        (void)read_size;
-        if (read_ec == http::error::end_of_stream || read_ec == asio::error::operation_aborted ||
-            read_ec == beast::error::timeout) {
-            break;
-        }
-        if (read_ec) {
-            auto refused = Error{Errc::invalid, read_ec.message()};
-            auto answer = error_response(refused);
-            if (read_ec == http::error::body_limit) {
-                answer.status = 413;
-            } else if (read_ec == http::error::header_limit) {
-                answer.status = 431;
-            }
-            auto response = message(11, false, std::move(answer));
-            stream.expires_after(limits_.idle);
-            co_await http::async_write(stream, response, as_result);
-            break;
-        }
-        auto request = parser.release();
-        // Nothing answers HEAD, and a refusal's body would be taken for the next answer.
-        keep = request.keep_alive() && request.method() != http::verb::head;
-        ApiRequest asked;
-        asked.method = std::string{request.method_string()};
-        asked.target = std::string{request.target()};
-        asked.body = std::move(request.body());
-        if (const auto key = request.find("Idempotency-Key"); key != request.end()) {
-            asked.idempotency_key = std::string{key->value().substr(0, 128)};
-        }
-        asked.caller.text = fmt::format("uid {}", uid);
-        asked.caller.may_change = true; // the socket's mode lets nobody else in
-
-        ApiResponse answer;
-        if (uid == parts_.database_uid || uid == no_uid) {
-            answer =
-                error_response(Error{Errc::not_allowed, "the database's user has no say here"});
-            keep = false;
-        } else if (auto asked_stream = parts_.router.stream(asked)) {
-            Socket raw = stream.release_socket();
-            co_return co_await send_stream(raw, *std::move(asked_stream));
-        } else if (in_work_ >= limits_.in_work_max) {
-            answer = error_response(Error{Errc::busy, "too many requests at a time"});
-            answer.status = 503;
-        } else {
-            ++in_work_;
-            auto work = [this, &asked] { return parts_.router.handle(asked); };
-            answer = co_await runtime::offload(parts_.pool, std::move(work));
-            --in_work_;
-        }
-        wipe(asked.body); // it may have carried a password
-        auto response = message(request.version(), keep, std::move(answer));
-        stream.expires_after(limits_.idle);
-        const auto [write_ec, written] = co_await http::async_write(stream, response, as_result);
-        (void)written;
-        if (write_ec) {
-            break;
-        }
-    }
-    beast::error_code ignored; // the peer may have closed first
-    stream.socket().shutdown(asio::socket_base::shutdown_both, ignored);
-    co_return ok();
+asio::awaitable<Result<void>> HttpServer::serve(Protocol::socket socket, ConnectionBook::Id id,
+                                                ConnectionBook::Owner owner) {
+    HttpConnection connection{std::move(socket), shared_, id, owner};
+    co_return co_await connection.run();
 }
 
-asio::awaitable<Result<void>> HttpServer::send_stream(Socket& socket, Stream stream) {
-    const auto executor = co_await asio::this_coro::executor;
-    asio::steady_timer changed{executor};
-    bool dirty = true;
-    const auto watch = parts_.hub.watch(stream.watch, [&] {
-        dirty = true;
-        changed.cancel();
-    });
-    std::string text = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                       "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
-    auto silent_since = std::chrono::steady_clock::now();
+asio::awaitable<Result<void>> HttpServer::sweep() {
+    co_await asio::this_coro::throw_if_cancelled(false);
     for (;;) {
-        bool ended = false;
-        if (dirty || stream.poll.count() > 0) {
-            dirty = false;
-            auto work = [&] { return stream.next(ended); };
-            const auto items = co_await runtime::offload(parts_.pool, std::move(work));
-            for (const auto& item : items) {
-                text += fmt::format("event: {}\ndata: {}\n\n", item.event, item.data);
-            }
+        if (shared_.book.size() == 0) {
+            sweep_.expires_at(asio::steady_timer::time_point::max());
+        } else {
+            sweep_.expires_after(sweep_period);
         }
-        const auto now = std::chrono::steady_clock::now();
-        if (text.empty() && now - silent_since >= alive_period) {
-            text = ": still here\n\n"; // a comment keeps a silent connection known as alive
-        }
-        if (!text.empty()) {
-            silent_since = now;
-            const auto [write_ec, size] =
-                co_await asio::async_write(socket, asio::buffer(text), as_result);
-            (void)size;
-            if (write_ec) {
-                co_return ok();
-            }
-            text.clear();
-        }
-        if (ended) {
+        co_await sweep_.async_wait(as_result);
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) {
             co_return ok();
         }
-        if (!dirty) {
-            changed.expires_after(stream.poll.count() > 0 ? stream.poll : alive_period);
-            co_await changed.async_wait(as_result);
-            const auto state = co_await asio::this_coro::cancellation_state;
-            if (state.cancelled() != asio::cancellation_type::none) {
-                co_return ok();
-            }
+        if (const auto over = shared_.book.take_overdue(http_now_ms()); !over.empty()) {
+            shared_.end(over, too_slow());
         }
     }
 }

@@ -47,6 +47,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "users": {"type": "array", "items": {"$ref": "#/components/schemas/NewUser"}},
   "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"}}},
 "Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
+"Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
+  "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"}}},
 "Size": {"type": "object", "required": ["size_bytes"], "properties": {"size_bytes": {"type": "integer"}}},
 "Pause": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1, "description": "how long (default: 3600)"}}},
 "Step": {"type": "object", "required": ["name", "status"], "additionalProperties": false, "properties": {
@@ -199,6 +201,9 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
         Json{{"description", "It failed; nothing else was changed than what `error` says"},
              {"content", {{"application/json", {{"schema", reference("Failure")}}}}}};
     Json operation{{"summary", row.text}, {"parameters", std::move(parameters)}};
+    if (row.tenant_words) {
+        operation["description"] = "Not on public.sock: the tenant's statements stand in it.";
+    }
     if (!row.body.empty()) {
         operation["requestBody"] =
             Json{{"content", {{"application/json", {{"schema", reference(row.body)}}}}}};

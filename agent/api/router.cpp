@@ -21,6 +21,8 @@ constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
 constexpr std::uint64_t events_shown = 100;
 constexpr std::size_t stream_batch = 100;
+constexpr std::string_view admin_hint =
+    "ask on /run/jackdaw/admin.sock, as root or as a member of group jackdaw";
 
 Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     std::string out;
@@ -132,8 +134,11 @@ ApiResponse Router::handle(const ApiRequest& request) const {
         return error_response(target.error());
     }
     if (request.method != "GET" && !request.caller.may_change) {
-        return error_response(
-            Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)});
+        auto refused =
+            Error{Errc::not_allowed, fmt::format("{} may look, not change", request.caller.text)};
+        return error_response(request.caller.is_public
+                                  ? std::move(refused).with_hint(std::string{admin_hint})
+                                  : std::move(refused));
     }
     if (std::chrono::steady_clock::now() >= request.deadline) {
         return error_response(
@@ -154,7 +159,8 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
         parts_.life.operation(segments[2])) {
         return operation_stream(segments[2]);
     }
-    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream") {
+    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream" &&
+        !request.caller.is_public) {
         return log_stream(*target);
     }
     if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
@@ -230,6 +236,11 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
             continue;
         }
         if (one.method == request.method) {
+            if (one.tenant_words && request.caller.is_public) {
+                return Error{Errc::not_allowed,
+                             "it may hold the tenant's statements, which not everybody is told"}
+                    .with_hint(std::string{admin_hint});
+            }
             return (this->*one.handler)(request, target);
         }
         allow += fmt::format("{}{}", allow.empty() ? "" : ", ", one.method);
@@ -306,6 +317,22 @@ Router::Outcome Router::protect(const ApiRequest& request, const Target& target)
     JACKDAW_CHECK(body_of(request));
     return submit(request, "instance.protect", "",
                   Json{{"protect", target.segments[2] == "protect"}});
+}
+
+Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target*/) const {
+    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto name, proto::string_at(body, "name", ""));
+    JACKDAW_CHECK(check_label(name, "instance"));
+    const auto own = parts_.life.spec();
+    const auto twin = name + "~"; // two that have one name already are told apart so
+    for (const auto& other : parts_.instances()) {
+        const bool same = own != nullptr && other.id == own->id;
+        if (!same && (other.name == name || other.name.starts_with(twin))) {
+            return Error{Code::name_taken,
+                         fmt::format("instance {} of this fleet is called '{}'", other.id, name)};
+        }
+    }
+    return submit(request, "instance.rename", "", Json{{"request", Json{{"name", name}}}});
 }
 
 Router::Outcome Router::pause(const ApiRequest& request, const Target& target) const {

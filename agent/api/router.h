@@ -28,6 +28,7 @@ namespace jackdaw::agent {
 struct Caller {
     std::string text; ///< "uid 0", "operator 5f3c…", "agent db2"
     bool may_change = false;
+    bool is_public = false; ///< came by public.sock: shown nothing that the tenant wrote
 };
 
 struct ApiRequest {
@@ -94,6 +95,10 @@ public:
     /// programs that poll; nullopt for every other path. They tell nothing that is secret.
     [[nodiscard]] std::optional<ApiResponse> plain(std::string_view method,
                                                    std::string_view target) const;
+    [[nodiscard]] static bool is_plain(std::string_view target) noexcept;
+    /// The answer where it waits for nothing, so that it needs no worker: health, and the instance.
+    /// nullopt: handle() has it.
+    [[nodiscard]] std::optional<ApiResponse> quick(const ApiRequest& request) const;
     /// The stream that the request asks for; nullopt: it asks for none, and is handle()'s.
     [[nodiscard]] std::optional<Stream> stream(const ApiRequest& request) const;
 
@@ -114,6 +119,7 @@ public:
         int status = 200;        ///< of success
         std::string_view body{}; ///< a schema of openapi.cpp; empty: none
         std::vector<Parameter> query{};
+        bool tenant_words = false; ///< tells what the tenant wrote: not on public.sock
     };
     [[nodiscard]] static const std::vector<Row>& rows();
 
@@ -131,6 +137,7 @@ private:
     JACKDAW_HANDLER(power);
     JACKDAW_HANDLER(grow);
     JACKDAW_HANDLER(protect);
+    JACKDAW_HANDLER(rename);
     JACKDAW_HANDLER(pause);
     JACKDAW_HANDLER(instances);
     JACKDAW_HANDLER(members);

@@ -211,17 +211,31 @@ ApiResponse Router::metrics() const {
     return response;
 }
 
-std::optional<ApiResponse> Router::plain(std::string_view method, std::string_view target) const {
+bool Router::is_plain(std::string_view target) noexcept {
     const auto path = target.substr(0, target.find('?'));
-    if (path != "/metrics" && path != "/healthz" && path != "/readyz") {
+    return path == "/metrics" || path == "/healthz" || path == "/readyz";
+}
+
+std::optional<ApiResponse> Router::quick(const ApiRequest& request) const {
+    if (request.method == "GET" && request.target == "/v1/instance") {
+        const auto outcome = instance(request, {});
+        return outcome ? *outcome : error_response(outcome.error());
+    }
+    return request.target.starts_with("/metrics") ? std::nullopt
+                                                  : plain(request.method, request.target);
+}
+
+std::optional<ApiResponse> Router::plain(std::string_view method, std::string_view target) const {
+    if (!is_plain(target)) {
         return std::nullopt;
     }
+    const auto path = target.substr(0, target.find('?'));
     ApiResponse response{200, "ok"};
     response.content_type = "text/plain; charset=utf-8";
     if (method != "GET") {
-        response = {405, "GET alone"};
-        response.content_type = "text/plain; charset=utf-8";
-        response.allow = "GET";
+        response = error_response(Error{Errc::invalid, "it can only be read"}.with_hint("GET it"));
+        response.status = 405;
+        response.allow = "GET, HEAD";
     } else if (path == "/metrics") {
         response = metrics();
     } else if (path == "/readyz") {

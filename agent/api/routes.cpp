@@ -6,6 +6,7 @@ namespace {
 
 constexpr Router::Parameter host{"host", "string", "of the account (default: %)"};
 constexpr std::string_view change = "Operation";
+constexpr bool tenant_words = true; ///< statements stand in it, and what may stand in those
 
 } // namespace
 
@@ -34,6 +35,8 @@ const std::vector<Router::Row>& Router::rows() {
          "Size"},
         {"POST", "instance/protect", &Router::protect, "Refuse its deletion", change, 202},
         {"POST", "instance/unprotect", &Router::protect, "Allow its deletion", change, 202},
+        {"POST", "instance/rename", &Router::rename,
+         "Give it another name; its id, its address and its machine stay", change, 202, "Name"},
         {"POST", "instance/pause", &Router::pause,
          "Maintenance: until then the agent starts and restarts nothing by itself", change, 202,
          "Pause"},
@@ -89,7 +92,15 @@ const std::vector<Router::Row>& Router::rows() {
         {"PUT", "root", &Router::enable_root, "Enable the all-powerful account", change, 202,
          "RootRequest"},
         {"DELETE", "root", &Router::disable_root, "Disable it", change, 202},
-        {"GET", "sessions", &Router::sessions, "Who is connected", "List of Session"},
+        {"GET",
+         "sessions",
+         &Router::sessions,
+         "Who is connected",
+         "List of Session",
+         200,
+         "",
+         {},
+         tenant_words},
         {"DELETE",
          "sessions/*",
          &Router::kill_session,
@@ -122,7 +133,8 @@ const std::vector<Router::Row>& Router::rows() {
          200,
          "",
          {{"lines", "integer", "at most so many (default: 100)"},
-          {"cursor", "string", "as an earlier answer gave it"}}},
+          {"cursor", "string", "as an earlier answer gave it"}},
+         tenant_words},
         {"GET",
          "logs/*/stream",
          &Router::log,
@@ -130,7 +142,8 @@ const std::vector<Router::Row>& Router::rows() {
          "Stream",
          200,
          "",
-         {{"lines", "integer", "so many of its end first (default: 10)"}}},
+         {{"lines", "integer", "so many of its end first (default: 10)"}},
+         tenant_words},
         {"GET",
          "events",
          &Router::events,

@@ -194,13 +194,20 @@ Result<std::unique_ptr<GuardLink>> HostClient::link() {
     return std::unique_ptr<GuardLink>{std::make_unique<GuardClient>(std::move(came_))};
 }
 
-Result<UniqueFd> HostClient::bind_admin_socket() {
-    JACKDAW_CHECK(
-        ask_about(Verb::bind_admin_socket, {}, quick_limit).while_doing("bind the admin socket"));
+Result<UniqueFd> HostClient::bind_socket(Verb verb, const char* which) {
+    JACKDAW_CHECK(ask_about(verb, {}, quick_limit).while_doing(fmt::format("bind {}", which)));
     if (!came_) {
-        return Error{Code::protocol, "jackdaw-host did not hand out the admin socket"};
+        return Error{Code::protocol, fmt::format("jackdaw-host did not hand out {}", which)};
     }
     return std::move(came_);
+}
+
+Result<UniqueFd> HostClient::bind_admin_socket() {
+    return bind_socket(Verb::bind_admin_socket, "admin.sock");
+}
+
+Result<UniqueFd> HostClient::bind_public_socket() {
+    return bind_socket(Verb::bind_public_socket, "public.sock");
 }
 
 Result<MachineFile> HostClient::machine_file() {

@@ -24,6 +24,8 @@ public:
 
     /// /run/jackdaw/admin.sock, listening, non-blocking.
     [[nodiscard]] Result<UniqueFd> bind_admin_socket();
+    /// The same of /run/jackdaw/public.sock, which everybody may open.
+    [[nodiscard]] Result<UniqueFd> bind_public_socket();
 
     Result<MachineFile> machine_file() override;
     Result<std::optional<std::string>> read_fleet_file(FleetFile which) override;
@@ -58,6 +60,7 @@ private:
     Result<void> ask(host::Request& request, std::chrono::seconds limit, int fd = -1);
     Result<void> ask_about(host::Verb verb, const std::string& serial, std::chrono::seconds limit);
     Result<std::unique_ptr<GuardLink>> link();
+    Result<UniqueFd> bind_socket(host::Verb verb, const char* which);
     host::Request request(host::Verb verb);
 
     UniqueFd socket_;

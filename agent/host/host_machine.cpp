@@ -26,7 +26,7 @@ constexpr const char* machine_file_name = "machine.conf";
 constexpr const char* drive_folder = "/etc/jackdaw/config-drive/openstack/latest";
 constexpr const char* fleet_folder = "/etc/jackdaw/fleet";
 /// A caller that comes while the agent is busy waits and is not refused.
-constexpr int admin_backlog = SOMAXCONN;
+constexpr int api_backlog = SOMAXCONN;
 constexpr int stale_files_max = 4096; ///< of the configuration folder, looked at once
 
 struct Folder {
@@ -126,11 +126,11 @@ Result<MachineFile> first_boot() {
     return file;
 }
 
-Result<UniqueFd> bind_admin_socket() {
+Result<UniqueFd> bind_socket(const ApiSocket& which) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, admin_socket, sizeof address.sun_path - 1);
-    (void)::unlink(admin_socket);
+    std::strncpy(address.sun_path, which.path, sizeof address.sun_path - 1);
+    (void)::unlink(which.path);
     UniqueFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     const auto mask = ::umask(0777); // nobody gets in before owner and mode are right
     const bool bound =
@@ -138,11 +138,11 @@ Result<UniqueFd> bind_admin_socket() {
     const int number = errno;
     ::umask(mask);
     if (!bound) {
-        return file_error(fmt::format("bind {}", admin_socket), number);
+        return file_error(fmt::format("bind {}", which.path), number);
     }
-    if (::chown(admin_socket, 0, admin_gid) != 0 || ::chmod(admin_socket, 0660) != 0 ||
-        ::listen(fd.get(), admin_backlog) != 0) {
-        return file_error(fmt::format("open {} for its group", admin_socket), errno);
+    if (::chown(which.path, 0, which.gid) != 0 || ::chmod(which.path, which.mode) != 0 ||
+        ::listen(fd.get(), api_backlog) != 0) {
+        return file_error(fmt::format("open {} for its callers", which.path), errno);
     }
     return fd;
 }

@@ -13,7 +13,15 @@ namespace jackdaw::agent::host {
 inline constexpr std::uint32_t agent_uid = 47412;
 inline constexpr std::uint32_t agent_gid = 47412;
 inline constexpr std::uint32_t admin_gid = 47414; ///< group jackdaw: may use admin.sock
-inline constexpr const char* admin_socket = "/run/jackdaw/admin.sock";
+
+/// A socket of the API, and by owner and mode who gets in.
+struct ApiSocket {
+    const char* path;
+    std::uint32_t gid;
+    std::uint32_t mode;
+};
+inline constexpr ApiSocket admin_socket{"/run/jackdaw/admin.sock", admin_gid, 0660};
+inline constexpr ApiSocket public_socket{"/run/jackdaw/public.sock", 0, 0666};
 
 /// /etc/jackdaw/machine.conf; written from the config drive when it is absent and the drive is
 /// there. A machine with neither has a file without an instance, which is not written down.
@@ -21,8 +29,8 @@ inline constexpr const char* admin_socket = "/run/jackdaw/admin.sock";
 /// The folders that agent, guards and hand-over need; present is ok.
 [[nodiscard]] Result<void> make_machine_folders();
 
-/// admin.sock, listening, in the place of an earlier one.
-[[nodiscard]] Result<UniqueFd> bind_admin_socket();
+/// Listening, in the place of an earlier one.
+[[nodiscard]] Result<UniqueFd> bind_socket(const ApiSocket& which);
 
 /// The hand-over's file, opened; nullopt without one.
 [[nodiscard]] Result<std::optional<UniqueFd>> open_fleet_file(FleetFile which);

@@ -46,7 +46,8 @@ enum class Verb : std::uint16_t {
     list_guards,
     open_log, ///< reply: the log, for reading
     rotate_log,
-    last = rotate_log,
+    bind_public_socket, ///< reply: the listening socket
+    last = bind_public_socket,
 };
 
 inline constexpr std::size_t allow_max = 64; ///< networks of the firewall

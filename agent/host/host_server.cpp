@@ -189,7 +189,11 @@ Result<void> Server::dispatch(const Request& request, const std::vector<UniqueFd
     }
     case Verb::set_firewall: return set_firewall(request);
     case Verb::bind_admin_socket: {
-        JACKDAW_TRY(out, bind_admin_socket());
+        JACKDAW_TRY(out, bind_socket(admin_socket));
+        return ok();
+    }
+    case Verb::bind_public_socket: {
+        JACKDAW_TRY(out, bind_socket(public_socket));
         return ok();
     }
     case Verb::inspect_volume: {

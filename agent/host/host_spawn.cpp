@@ -18,6 +18,7 @@
 #include "agent/guard/guard_client.h"
 #include "agent/host/host_files.h"
 #include "agent/host/host_protocol.h"
+#include "agent/host/host_wire.h"
 
 namespace jackdaw::agent::host {
 namespace {
@@ -63,24 +64,10 @@ Result<void> ask_init(const void* question, std::size_t size, int fd, std::uint3
                       int type, Answer& answer) {
     JACKDAW_TRY(const auto socket,
                 connect_to(JACKDAW_INIT_SOCKET).while_doing("reach the machine's first process"));
-    iovec part{const_cast<void*>(question), size};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    if (fd >= 0) {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        auto* header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof fd);
-        std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
     const timeval limit{init_limit.count(), 0};
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (::sendmsg(socket.get(), &message, MSG_NOSIGNAL) != static_cast<ssize_t>(size)) {
+    if (!send_message(socket.get(), question, size, fd)) {
         return file_error("ask the machine's first process", errno);
     }
     const auto got = ::recv(socket.get(), &answer, sizeof answer, MSG_TRUNC);

@@ -118,6 +118,7 @@ public:
     [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>>
     driver(Deadline deadline = Deadline::max());
 
+    /// As it was last published; waits for nobody.
     [[nodiscard]] std::optional<proto::Instance> instance() const;
     [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const; ///< null: none
     /// There was an instance, a delete has forgotten it, and no create came since.
@@ -164,12 +165,14 @@ private:
     LifeSettings settings_;
     MachineFile machine_; ///< read once by start(): the host has one caller at a time
 
-    mutable std::mutex core_mutex_; ///< operations_, state_, view_; never held while a step runs
+    mutable std::mutex core_mutex_; ///< operations_, state_; never held while a step runs
     Operations operations_;
     std::set<std::string> open_;              ///< operations whose end is still to be told
     std::set<std::string> from_earlier_boot_; ///< not ended well, nor yet gone on with in this one
     InstanceState state_;
-    std::optional<proto::Instance> view_;
+    /// Replaced as a whole, under core_mutex_ and view_mutex_: who only reads waits for no commit.
+    std::shared_ptr<const proto::Instance> view_;
+    mutable std::mutex view_mutex_; ///< held for the copy of a pointer
 
     // The life thread's own.
     DriverSlot slot_;

@@ -249,8 +249,12 @@ proto::Operation Life::shape(const std::string& id) const {
 }
 
 std::optional<proto::Instance> Life::instance() const {
-    const std::lock_guard lock{core_mutex_};
-    return view_;
+    std::shared_ptr<const proto::Instance> view;
+    {
+        const std::lock_guard lock{view_mutex_};
+        view = view_;
+    }
+    return view ? std::optional{*view} : std::nullopt;
 }
 
 std::shared_ptr<const proto::InstanceSpec> Life::spec() const {

@@ -46,6 +46,15 @@ void Life::tell_end(const Record& record) const {
             }
         }
         tell("config.changed", names, shape.id);
+    } else if (shape.action == "instance.rename") {
+        const auto before = record.arguments.find("before");
+        const auto spec = state_.spec();
+        if (before != record.arguments.end() && before->is_string() && spec) {
+            tell("instance.renamed",
+                 fmt::format("'{}' is called '{}' now", before->get_ref<const std::string&>(),
+                             spec->name),
+                 shape.id);
+        }
     } else if (shape.action == "instance.pause") {
         tell("maintenance.begun", "by " + shape.caller, shape.id);
     } else if (shape.action == "instance.resume") {
@@ -74,10 +83,12 @@ bool Life::refresh_view() {
     if (state_.spec()) {
         next = compose();
     }
-    const bool same = next.has_value() == view_.has_value() &&
+    const bool same = next.has_value() == (view_ != nullptr) &&
                       (!next || proto::to_json(*next) == proto::to_json(*view_));
     if (!same) {
-        view_ = std::move(next);
+        auto shared = next ? std::make_shared<const proto::Instance>(*std::move(next)) : nullptr;
+        const std::lock_guard lock{view_mutex_};
+        view_ = std::move(shared);
     }
     return !same;
 }

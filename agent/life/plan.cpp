@@ -55,6 +55,7 @@ const std::vector<ActionPlan>& plans() {
           {"database.start", start_database, nothing},
           {"health.probe", probe_health, nothing}}},
         {"instance.protect", {{"instance.record", set_protect, nothing}}},
+        {"instance.rename", {{"instance.rename", rename_instance, undo_rename_instance}}},
         {"volume.grow",
          {{"volume.rescan", rescan_volume, nothing},
           {"filesystem.grow", grow_filesystem, cannot_shrink},

@@ -199,6 +199,8 @@ Result<void> create_users(StepContext&);
 Result<void> probe_health(StepContext&);
 Result<void> forget_instance(StepContext&);
 Result<void> set_protect(StepContext&);
+Result<void> rename_instance(StepContext&);
+Result<void> undo_rename_instance(StepContext&);
 Result<void> create_database(StepContext&);
 Result<void> undo_create_database(StepContext&);
 Result<void> drop_database(StepContext&);

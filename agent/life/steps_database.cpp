@@ -388,4 +388,28 @@ Result<void> set_protect(StepContext& context) {
     return context.state.set_spec(std::move(spec));
 }
 
+Result<void> rename_instance(StepContext& context) {
+    const auto request = context.arguments().find("request");
+    if (request == context.arguments().end()) {
+        return Error{Errc::corrupt, "the operation has lost what was asked for"};
+    }
+    JACKDAW_TRY(auto name, proto::string_at(*request, "name", ""));
+    JACKDAW_CHECK(check_label(name, "instance"));
+    auto spec = context.spec();
+    if (!context.arguments().contains("before")) {
+        JACKDAW_CHECK(context.set_argument("before", spec.name)); // `request` points nowhere now
+    }
+    spec.name = std::move(name);
+    return context.state.set_spec(std::move(spec));
+}
+
+Result<void> undo_rename_instance(StepContext& context) {
+    if (!context.arguments().contains("before")) {
+        return ok();
+    }
+    auto spec = context.spec();
+    JACKDAW_TRY(spec.name, proto::string_at(context.arguments(), "before", ""));
+    return context.state.set_spec(std::move(spec));
+}
+
 } // namespace jackdaw::agent::steps

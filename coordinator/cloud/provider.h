@@ -84,8 +84,9 @@ enum class MachineState : std::uint8_t { making, off, on, frozen, damaged };
 [[nodiscard]] std::string_view to_string(MachineState state) noexcept;
 
 struct Machine {
-    std::string name;
+    std::string name; ///< for every call of the provider; it never changes
     std::string id;
+    std::string label; ///< what its instance is called: `name` until label_machine()
     MachineState state = MachineState::making;
     bool wanted_on = false; ///< what power_on() and power_off() last left it for
     std::string address;
@@ -168,6 +169,11 @@ public:
                                                          const Tags& tags) = 0;
     [[nodiscard]] virtual Result<std::vector<Machine>> machines() = 0;
     [[nodiscard]] virtual Result<Machine> describe_machine(const std::string& name) = 0;
+    /// Its instance is called so from now on; the machine keeps its own name, which nobody else
+    /// gets while it is there. E-NAME-TAKEN when another machine has that name or label. Repeated:
+    /// ok.
+    [[nodiscard]] virtual Result<void> label_machine(const std::string& name,
+                                                     const std::string& label) = 0;
     /// On already is no error.
     [[nodiscard]] virtual Result<Machine> power_on(const std::string& name) = 0;
     /// Asks the machine to end and waits up to `budget` (at most 1 h), then ends it. Off already is

@@ -90,7 +90,7 @@ std::vector<Candidate> of_operations(const Reach& reach) {
     if (!reach.local()) {
         for (const auto& record : reach.journal().load_all()) {
             add(names, record.operation.id,
-                fmt::format("{} {}, {}", record.operation.action, record.request.name,
+                fmt::format("{} {}, {}", record.operation.action, name_of(record),
                             record.operation.status));
         }
     }
@@ -101,7 +101,7 @@ std::vector<Candidate> of_machines(Reach& reach) {
     std::vector<Candidate> names;
     const auto machines = reach.machines().value_or(std::vector<cloud::Machine>{});
     for (const auto& one : machines) {
-        add(names, one.name, fmt::format("{}, {}", one.datastore, cloud::to_string(one.state)));
+        add(names, one.label, fmt::format("{}, {}", one.datastore, cloud::to_string(one.state)));
     }
     return names;
 }
@@ -109,12 +109,12 @@ std::vector<Candidate> of_machines(Reach& reach) {
 /// The one agent that knows: of the named instance, of the only one, or of this machine.
 Result<ClientPtr> dial(Session& session, Reach& reach, const CompletionContext& context) {
     if (reach.local()) {
-        return session.connector.socket(session.folders.admin_socket);
+        return session.connector.socket(local_socket(session.folders));
     }
     JACKDAW_TRY(const auto machines, reach.machines());
     const auto wanted = context.invocation.text("INSTANCE", context.invocation.text("--instance"));
     for (const auto& one : machines) {
-        const bool meant = wanted.empty() ? machines.size() == 1 : one.name == wanted;
+        const bool meant = wanted.empty() ? machines.size() == 1 : one.label == wanted;
         if (meant && one.state == cloud::MachineState::on) {
             return session.connector.dial(reach.profile(), one.address, one.id, context.until);
         }

@@ -66,8 +66,8 @@ Result<void> same_things(Cloud& cloud, const std::vector<cloud::Machine>& machin
 Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Machine& machine) {
     bool guarded = false;
     // Of a damaged record only the name is known.
-    if (const auto record = reach.journal().newest_of(machine.name);
-        record && (machine.id.empty() || record->instance_id == machine.id)) {
+    if (const auto record = machine.id.empty() ? reach.journal().newest_of(machine.name)
+                                               : reach.journal().of_instance(machine.id)) {
         guarded = record->request.protect;
     }
     if (auto client = reach.of_machine(machine)) {
@@ -76,8 +76,8 @@ Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Mach
         }
     }
     if (guarded) {
-        return Error{Code::protected_, fmt::format("'{}' is protected", machine.name)}.with_hint(
-            fmt::format("`jackdaw instance unprotect {}` first", machine.name));
+        return Error{Code::protected_, fmt::format("'{}' is protected", machine.label)}.with_hint(
+            fmt::format("`jackdaw instance unprotect {}` first", machine.label));
     }
     return ok();
 }
@@ -208,7 +208,7 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
     if (invocation.dry_run) {
         std::vector<std::string> lines;
         for (const auto& machine : machines) {
-            lines.push_back(fmt::format("remove instance '{}' with its machine", machine.name));
+            lines.push_back(fmt::format("remove instance '{}' with its machine", machine.label));
         }
         for (const auto& volume : volumes) {
             lines.push_back(fmt::format("remove volume {} with all that is on it", volume.id));

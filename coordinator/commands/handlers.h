@@ -36,6 +36,7 @@ JACKDAW_HANDLER(instance_delete);
 JACKDAW_HANDLER(instance_start);
 JACKDAW_HANDLER(instance_stop);
 JACKDAW_HANDLER(instance_restart);
+JACKDAW_HANDLER(instance_rename);
 JACKDAW_HANDLER(instance_resize);
 JACKDAW_HANDLER(instance_pause);
 JACKDAW_HANDLER(instance_resume);

@@ -247,7 +247,7 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     JACKDAW_CHECK(check_image(session, request));
 
     auto known = reach.journal().newest_of(request.name);
-    auto machine = reach.machine(request.name);
+    auto machine = reach.written_machine(request.name);
     if (!machine && machine.error().code() != Errc::not_found) {
         return std::move(machine).error();
     }
@@ -283,6 +283,7 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     if (machine) {
         return ask_agent(session, invocation, reach, request, *machine);
     }
+    JACKDAW_CHECK(reach.check_name_free(request.name, ""));
     if (invocation.dry_run) {
         return would(session, invocation, plan_text(request));
     }

@@ -66,12 +66,11 @@ public:
     Result<int> run(const Target& target) {
         const auto& machine = target.machine;
         keep_ = target.keep;
-        auto record = target.record.value_or(record_of_a_stranger(machine));
         if (target.agent.instance) {
             if (target.record) { // a journal that cannot be written stops it while all is whole
-                JACKDAW_CHECK(reach_.journal().save(record));
+                JACKDAW_CHECK(reach_.journal().save(*target.record));
             }
-            JACKDAW_CHECK(by_agent(machine.name));
+            JACKDAW_CHECK(by_agent(machine.label));
             if (!operation_.id.empty() && operation_.status != "done") {
                 Conclusion end;
                 end.operation = operation_;
@@ -81,7 +80,7 @@ public:
         if (operation_.id.empty()) {
             by_itself(target);
         }
-        operation_.target = machine.name;
+        operation_.target = machine.label;
         operation_.status = "running"; // the agent's part is done, ours begins
         operation_.ended_at.clear();
         JACKDAW_TRY(auto* const cloud, reach_.cloud());
@@ -97,9 +96,7 @@ public:
             }
         }
         // From here on the journal tells that what is left is nobody's.
-        if (!target.record) {
-            record = record_of_a_stranger(machine); // with the operation's id
-        }
+        auto record = target.record ? *target.record : record_of_a_stranger(machine);
         record.volume_id = machine.volume_id;
         record.deletion = operation_;
         if (target.agent.instance && target.agent.instance->status != "building" &&
@@ -126,7 +123,7 @@ public:
         Conclusion end;
         end.operation = operation_;
         end.waited = true;
-        end.said = fmt::format("instance '{}' is gone", machine.name);
+        end.said = fmt::format("instance '{}' is gone", machine.label);
         if (keep_) {
             const auto stamp = stamped_for(reach_.journal().load_all(), machine.volume_id);
             end.said += fmt::format(
@@ -185,6 +182,7 @@ private:
         auto record = begin_create(std::move(request), reach_.profile().name, operation_.id,
                                    machine.id, operation_.created_at, operation_.caller);
         record.operation.action = operation_.action;
+        record.label = machine.label == machine.name ? "" : machine.label;
         return record;
     }
 
@@ -274,8 +272,8 @@ Result<void> check_unprotected(const Target& target) {
     const auto& [machine, agent, record, keep, not_its_own] = target;
     const bool told = record && !is_being_deleted(*record) && record->request.protect;
     if (agent.instance ? agent.instance->protect : !agent.answers && told) {
-        return Error{Code::protected_, fmt::format("'{}' is protected", machine.name)}.with_hint(
-            fmt::format("`jackdaw instance unprotect {}` first", machine.name));
+        return Error{Code::protected_, fmt::format("'{}' is protected", machine.label)}.with_hint(
+            fmt::format("`jackdaw instance unprotect {}` first", machine.label));
     }
     return ok();
 }
@@ -289,7 +287,9 @@ Result<int> go_on_without_machine(Session& session, const Invocation& invocation
                      {fmt::format("remove what an earlier delete of '{}' left", name)});
     }
     JACKDAW_CHECK(confirm(session, invocation, name, "removes what an earlier delete left"));
-    JACKDAW_TRY(const auto lock, take_name(session, reach.journal(), name, name_limit));
+    const auto begun = reach.journal().newest_of(name);
+    const auto machine = begun ? begun->request.name : name;
+    JACKDAW_TRY(const auto lock, take_name(session, reach.journal(), machine, name_limit));
     const auto record = reach.journal().newest_of(name);
     if (!record || !is_being_deleted(*record)) {
         return no_such.clone(); // the other one has ended it
@@ -297,7 +297,8 @@ Result<int> go_on_without_machine(Session& session, const Invocation& invocation
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     const auto volume = cloud->provider().describe_volume(record->volume_id);
     Target target;
-    target.machine.name = name;
+    target.machine.name = record->request.name;
+    target.machine.label = name;
     target.machine.id = record->instance_id;
     target.machine.datastore = record->request.datastore;
     target.machine.volume_id = volume ? record->volume_id : "";
@@ -322,9 +323,9 @@ std::vector<std::string> plan_text(const Target& target) {
     const auto& machine = target.machine;
     std::vector<std::string> lines;
     if (target.agent.instance) {
-        lines.push_back(fmt::format("stop the database of '{}' cleanly", machine.name));
+        lines.push_back(fmt::format("stop the database of '{}' cleanly", machine.label));
     }
-    lines.push_back(fmt::format("remove machine '{}'", machine.name));
+    lines.push_back(fmt::format("remove machine '{}'", machine.label));
     lines.push_back(
         target.keep ? fmt::format("keep volume {}", machine.volume_id)
                     : fmt::format("remove volume {} with all that is on it", machine.volume_id));
@@ -361,7 +362,8 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
     JACKDAW_CHECK(confirm(session, invocation, name,
                           seen->keep ? "removes the machine and keeps its volume"
                                      : "destroys the instance and all its data"));
-    JACKDAW_TRY(const auto lock, take_name(session, reach.journal(), name, name_limit));
+    JACKDAW_TRY(const auto lock,
+                take_name(session, reach.journal(), seen->machine.name, name_limit));
     JACKDAW_TRY(auto target, look(reach, name, asked_to_keep)); // another one may have been at it
     if (target.machine.id != seen->machine.id) {
         return Error{Errc::conflict, fmt::format("'{}' is another instance by now", name)};

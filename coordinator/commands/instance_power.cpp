@@ -35,9 +35,12 @@ Result<int> set_protection(Session& session, const Invocation& invocation, bool 
     const auto name = invocation.text("NAME");
     // The journal's copy is for the day when its agent cannot be asked: protected first, free last.
     const auto write_down = [&]() -> Result<void> {
-        JACKDAW_TRY(const auto reach, Reach::find(session, invocation));
-        auto record =
-            reach.local() || invocation.dry_run ? std::nullopt : reach.journal().newest_of(name);
+        JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+        if (reach.local() || invocation.dry_run) {
+            return ok();
+        }
+        JACKDAW_TRY(const auto machine, reach.machine(name));
+        auto record = reach.journal().of_instance(machine.id);
         if (!record) {
             return ok();
         }
@@ -136,8 +139,7 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
                                                        Json{{"size_bytes", grown.size_bytes}},
                                                        new_uuid(session.clock, session.entropy)},
                                             session.in(answer_limit)));
-    if (auto record = reach.journal().newest_of(name);
-        record && record->instance_id == machine.id) {
+    if (auto record = reach.journal().of_instance(machine.id)) {
         record->request.volume_size_bytes =
             grown.size_bytes; // the spec that a later create is held against
         JACKDAW_CHECK(reach.journal().save(*record));

@@ -28,26 +28,25 @@ Result<LocalMachines*> local_machines(Reach& reach) {
 /// A verb on one machine: `past` is what is said at the end.
 Result<int> act(Session& session, const Invocation& invocation, std::string_view verb,
                 std::string_view past,
-                const std::function<Result<void>(Reach&, const std::string&)>& what) {
+                const std::function<Result<void>(Reach&, const cloud::Machine&)>& what) {
     const auto name = invocation.text("NAME");
     JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
     JACKDAW_TRY(const auto machine, reach.machine(name));
     if (invocation.dry_run) {
-        return would(session, invocation, {fmt::format("{} machine '{}'", verb, machine.name)});
+        return would(session, invocation, {fmt::format("{} machine '{}'", verb, name)});
     }
     return at_once(session, invocation, fmt::format("machine.{}", verb), name,
-                   fmt::format("machine '{}' {}", name, past), [&] { return what(reach, name); });
+                   fmt::format("machine '{}' {}", name, past),
+                   [&] { return what(reach, machine); });
 }
 
 /// While it is off nobody can ask its agent. Of one that does not answer the journal's word stays.
-void remember_protection(Session& session, Reach& reach, const std::string& name) {
-    const auto machine = reach.machine(name);
-    auto record = reach.journal().newest_of(name);
-    if (!machine || machine->state != cloud::MachineState::on || !record ||
-        record->instance_id != machine->id) {
+void remember_protection(Session& session, Reach& reach, const cloud::Machine& machine) {
+    auto record = reach.journal().of_instance(machine.id);
+    if (machine.state != cloud::MachineState::on || !record) {
         return;
     }
-    auto client = reach.of_machine(*machine);
+    auto client = reach.of_machine(machine);
     const auto json = client ? get(**client, "/v1/instance", session.in(protection_limit))
                              : Result<Json>{std::move(client).error()};
     const auto protect = json ? proto::bool_at(*json, "protect", record->request.protect)
@@ -57,7 +56,7 @@ void remember_protection(Session& session, Reach& reach, const std::string& name
         if (const auto saved = reach.journal().save(*record); !saved) {
             session.terminal.err(fmt::format("warning: whether '{}' is protected could not be "
                                              "written down: {}\n",
-                                             name, printable(saved.error().to_string())));
+                                             machine.label, printable(saved.error().to_string())));
         }
     }
 }
@@ -88,6 +87,7 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
                  {"WANTED", true},
                  {"VOLUME", true},
                  {"ID", true},
+                 {"HOST-NAME", true},
                  {"CREATED", true}},
                 {}};
     Json items = Json::array();
@@ -95,7 +95,7 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
         const std::string state{cloud::to_string(one.state)};
         const auto image = one.version.empty() ? one.datastore : one.datastore + ":" + one.version;
         table.rows.push_back(
-            {{one.name},
+            {{one.label},
              {state, style_of_status(state)},
              {one.address},
              {image},
@@ -105,11 +105,13 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
              {one.wanted_on ? "on" : "off"},
              {one.volume_id},
              {one.id},
+             {one.name},
              {one.created_at}});
         items.push_back(Json{
             {"apiVersion", proto::api_version},
             {"kind", "Machine"},
-            {"name", one.name},
+            {"name", one.label},
+            {"host_name", one.name},
             {"id", one.id},
             {"state", state},
             {"wanted_on", one.wanted_on},
@@ -133,14 +135,13 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
 Result<int> machine_power_on(Session& session, const Invocation& invocation) {
     return act(
         session, invocation, "power-on", "is on",
-        [](Reach& reach, const std::string& name) -> Result<void> {
+        [](Reach& reach, const cloud::Machine& machine) -> Result<void> {
             JACKDAW_TRY(auto* const cloud, reach.cloud());
-            JACKDAW_TRY(const auto before, reach.machine(name));
-            if (before.state == cloud::MachineState::frozen) {
-                return Error{Errc::conflict, fmt::format("machine '{}' is frozen", name)}.with_hint(
-                    fmt::format("`jackdaw machine thaw {}`", name));
+            if (machine.state == cloud::MachineState::frozen) {
+                return Error{Errc::conflict, fmt::format("machine '{}' is frozen", machine.label)}
+                    .with_hint(fmt::format("`jackdaw machine thaw {}`", machine.label));
             }
-            JACKDAW_TRY([[maybe_unused]] const auto machine, cloud->provider().power_on(name));
+            JACKDAW_TRY([[maybe_unused]] const auto on, cloud->provider().power_on(machine.name));
             return ok();
         });
 }
@@ -148,31 +149,31 @@ Result<int> machine_power_on(Session& session, const Invocation& invocation) {
 Result<int> machine_power_off(Session& session, const Invocation& invocation) {
     const bool crash = invocation.has("--crash");
     return act(session, invocation, "power-off", crash ? "lost its power" : "is off",
-               [&](Reach& reach, const std::string& name) -> Result<void> {
-                   remember_protection(session, reach, name);
+               [&](Reach& reach, const cloud::Machine& machine) -> Result<void> {
+                   remember_protection(session, reach, machine);
                    if (crash) {
                        JACKDAW_TRY(auto* const local, local_machines(reach));
-                       return local->power_off_crash(name);
+                       return local->power_off_crash(machine.name);
                    }
                    JACKDAW_TRY(auto* const cloud, reach.cloud());
                    return cloud->provider().power_off(
-                       name, invocation.timeout.value_or(power_off_budget));
+                       machine.name, invocation.timeout.value_or(power_off_budget));
                });
 }
 
 Result<int> machine_freeze(Session& session, const Invocation& invocation) {
     return act(session, invocation, "freeze", "is frozen",
-               [](Reach& reach, const std::string& name) -> Result<void> {
+               [](Reach& reach, const cloud::Machine& machine) -> Result<void> {
                    JACKDAW_TRY(auto* const local, local_machines(reach));
-                   return local->freeze(name);
+                   return local->freeze(machine.name);
                });
 }
 
 Result<int> machine_thaw(Session& session, const Invocation& invocation) {
     return act(session, invocation, "thaw", "goes on",
-               [](Reach& reach, const std::string& name) -> Result<void> {
+               [](Reach& reach, const cloud::Machine& machine) -> Result<void> {
                    JACKDAW_TRY(auto* const local, local_machines(reach));
-                   return local->thaw(name);
+                   return local->thaw(machine.name);
                });
 }
 
@@ -182,29 +183,30 @@ Result<int> machine_cut(Session& session, const Invocation& invocation) {
     words.one_way = invocation.has("--one-way");
     JACKDAW_TRY(words.percent, percent_of(invocation.text("--loss", "100%")));
     return act(session, invocation, "cut", "is cut from the network",
-               [&](Reach& reach, const std::string& name) -> Result<void> {
+               [&](Reach& reach, const cloud::Machine& machine) -> Result<void> {
                    if (!words.from.empty()) {
-                       JACKDAW_TRY([[maybe_unused]] const auto peer, reach.machine(words.from));
+                       JACKDAW_TRY(const auto peer, reach.machine(words.from));
+                       words.from = peer.name;
                    }
                    JACKDAW_TRY(auto* const local, local_machines(reach));
-                   return local->cut(name, words);
+                   return local->cut(machine.name, words);
                });
 }
 
 Result<int> machine_heal(Session& session, const Invocation& invocation) {
     return act(session, invocation, "heal", "is on the network",
-               [](Reach& reach, const std::string& name) -> Result<void> {
+               [](Reach& reach, const cloud::Machine& machine) -> Result<void> {
                    JACKDAW_TRY(auto* const local, local_machines(reach));
-                   return local->heal(name);
+                   return local->heal(machine.name);
                });
 }
 
 Result<int> machine_shell(Session& session, const Invocation& invocation) {
     const auto name = invocation.text("NAME");
     JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
-    JACKDAW_TRY([[maybe_unused]] const auto machine, reach.machine(name));
+    JACKDAW_TRY(const auto machine, reach.machine(name));
     JACKDAW_TRY(auto* const local, local_machines(reach));
-    return local->run_inside(name, invocation.all("COMMAND"));
+    return local->run_inside(machine.name, invocation.all("COMMAND"));
 }
 
 } // namespace jackdaw::cli

@@ -119,6 +119,8 @@ std::string environment_and_files() {
            "where profiles, the journal and images lie\n"
            ".SH FILES\n"
            ".TP\n\\fI/run/jackdaw/admin.sock\\fR\nthe agent of this machine\n"
+           ".TP\n\\fI/run/jackdaw/public.sock\\fR\n"
+           "the same for reading alone, for users who may not open that\n"
            ".TP\n\\fI/etc/jackdaw/jackdaw.toml\\fR\nsettings of this host: fleet and output\n";
 }
 

@@ -72,7 +72,7 @@ Result<Found> find_operation(Session& session, Reach& reach, const std::string& 
         }
         if (auto operation = ask(session, **client, id)) {
             found.operation = whole(found, *std::move(operation));
-            found.machine = machine.name;
+            found.machine = machine.label;
             return found;
         }
     }
@@ -243,12 +243,12 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
         }
         JACKDAW_TRY(const auto machines, reach.machines());
         for (const auto& machine : machines) {
-            if (!wanted(machine.name)) {
+            if (!wanted(machine.label)) {
                 continue;
             }
             auto client = reach.of_machine(machine);
             if (!client || !add_from_agent(session, **client, records, all)) {
-                unreachable.push_back(machine.name);
+                unreachable.push_back(machine.label);
             }
         }
     }

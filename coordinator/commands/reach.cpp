@@ -1,11 +1,15 @@
 #include "coordinator/commands/reach.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
+#include "coordinator/commands/account_lists.h"
 #include "proto/base/ids.h"
 
 namespace jackdaw::cli {
@@ -53,13 +57,21 @@ Error no_context(const Folders& folders) {
 
 } // namespace
 
+const std::string& local_socket(const Folders& folders) {
+    const bool is_closed =
+        ::faccessat(AT_FDCWD, folders.admin_socket.c_str(), R_OK | W_OK, AT_EACCESS) != 0 &&
+        errno == EACCES;
+    return is_closed && is_socket(folders.public_socket) ? folders.public_socket
+                                                         : folders.admin_socket;
+}
+
 std::string Session::now_text() const {
     return rfc3339(clock.wall_ms());
 }
 
 MachineView view_of(const cloud::Machine& machine) {
     return MachineView{
-        machine.name,    machine.id,        std::string{cloud::to_string(machine.state)},
+        machine.label,   machine.id,        std::string{cloud::to_string(machine.state)},
         machine.address, machine.datastore, machine.version};
 }
 
@@ -76,7 +88,7 @@ Result<Reach> Reach::find(Session& session, const Invocation& invocation) {
         JACKDAW_TRY(reach.profile_, load_profile(session.folders, *fleet));
         return reach;
     }
-    if (is_socket(session.folders.admin_socket)) {
+    if (is_socket(local_socket(session.folders))) {
         return reach;
     }
     return no_context(session.folders);
@@ -108,15 +120,76 @@ Result<std::vector<cloud::Machine>> Reach::machines() {
 }
 
 Result<cloud::Machine> Reach::machine(const std::string& name) {
+    auto found = written_machine(name);
+    if (found || found.error().code() != Errc::not_found) {
+        return found;
+    }
+    // Renamed by somebody on its own machine: only the agents know.
+    auto client = any();
+    const auto told = client ? get(**client, "/v1/instances", session_->in(answer_limit))
+                             : Result<Json>{std::move(client).error()};
+    const auto items = told ? items_of(*told).value_or(Json::array()) : Json::array();
+    for (const auto& item : items) {
+        const auto instance = proto::instance_from(item);
+        if (!instance || instance->name != name) {
+            continue;
+        }
+        JACKDAW_TRY(const auto all, machines());
+        const auto at = std::ranges::find(all, instance->id, &cloud::Machine::id);
+        if (at != all.end()) {
+            return *at;
+        }
+    }
+    return found;
+}
+
+Result<cloud::Machine> Reach::written_machine(const std::string& name) {
     JACKDAW_CHECK(check_label(name, "instance"));
     JACKDAW_TRY(auto* const opened, cloud());
     auto found = opened->provider().describe_machine(name);
-    if (!found && found.error().code() == Errc::not_found) {
-        return Error{Errc::not_found,
-                     fmt::format("there is no instance '{}' in fleet '{}'", name, profile_->name)}
-            .with_hint("`jackdaw instance list` shows what there is");
+    if (!found && found.error().code() != Errc::not_found) {
+        return found;
     }
-    return found;
+    if (found && found->label == name) {
+        return found;
+    }
+    JACKDAW_TRY(const auto all, machines());
+    const auto at = std::ranges::find(all, name, &cloud::Machine::label);
+    if (at != all.end()) {
+        return *at;
+    }
+    auto none = Error{Errc::not_found,
+                      fmt::format("there is no instance '{}' in fleet '{}'", name, profile_->name)};
+    return found ? std::move(none).with_hint(fmt::format("it is called '{}' now", found->label))
+                 : std::move(none).with_hint("`jackdaw instance list` shows what there is");
+}
+
+Result<void> Reach::check_name_free(const std::string& name, const std::string& machine_id) {
+    const auto taken = [&](std::string why) -> Result<void> {
+        return Error{Code::name_taken, std::move(why)}.with_hint("another name");
+    };
+    if (const auto record = journal().newest_of(name);
+        record && record->instance_id != machine_id &&
+        (is_being_deleted(*record) || next_step(*record) != CreateStep::ended)) {
+        return taken(
+            fmt::format("operation {} works on an instance '{}'", record->operation.id, name));
+    }
+    JACKDAW_TRY(const auto all, machines());
+    for (const auto& one : all) {
+        if (one.id == machine_id) {
+            continue;
+        }
+        if (one.label == name) {
+            return taken(
+                fmt::format("there is an instance '{}' in fleet '{}'", name, profile_->name));
+        }
+        if (one.name == name) {
+            return taken(fmt::format("the machine of instance '{}' keeps the name '{}', under "
+                                     "which it was made, as long as it is there",
+                                     one.label, name));
+        }
+    }
+    return ok();
 }
 
 Result<void> check_whole(const cloud::Machine& machine) {
@@ -126,10 +199,10 @@ Result<void> check_whole(const cloud::Machine& machine) {
     return Error{
         Errc::corrupt,
         fmt::format("what is written down of the machine of '{}' cannot be read or is gone",
-                    machine.name)}
+                    machine.label)}
         .with_hint(fmt::format("restore its machine.json from a copy; `jackdaw instance delete {}` "
                                "removes it with all its data",
-                               machine.name));
+                               machine.label));
 }
 
 Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
@@ -137,23 +210,23 @@ Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
     if (machine.state != cloud::MachineState::on) {
         const auto state = cloud::to_string(machine.state);
         auto down = Error{Code::machine_down,
-                          fmt::format("the machine of '{}' is {}", machine.name, state)};
+                          fmt::format("the machine of '{}' is {}", machine.label, state)};
         return machine.state == cloud::MachineState::frozen
                    ? std::move(down).with_hint(
-                         fmt::format("`jackdaw machine thaw {}`", machine.name))
+                         fmt::format("`jackdaw machine thaw {}`", machine.label))
                    : std::move(down).with_hint(
-                         fmt::format("`jackdaw machine power-on {}`", machine.name));
+                         fmt::format("`jackdaw machine power-on {}`", machine.label));
     }
     return session_->connector
         .dial(*profile_, machine.address, machine.id, session_->in(dial_limit))
         .while_doing([&] {
-            return fmt::format("reach the agent of '{}' at {}", machine.name, machine.address);
+            return fmt::format("reach the agent of '{}' at {}", machine.label, machine.address);
         });
 }
 
 Result<ClientPtr> Reach::any() {
     if (local()) {
-        return session_->connector.socket(session_->folders.admin_socket);
+        return session_->connector.socket(local_socket(session_->folders));
     }
     JACKDAW_TRY(const auto all, machines());
     auto last =
@@ -182,13 +255,13 @@ Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
         return invocation.text("INSTANCE", invocation.text("--instance"));
     }
     if (local()) {
-        auto client = session_->connector.socket(session_->folders.admin_socket);
+        auto client = session_->connector.socket(local_socket(session_->folders));
         JACKDAW_TRY(const auto json, get(*client, "/v1/instance", session_->in(answer_limit)));
         return proto::string_at(json, "name", "");
     }
     JACKDAW_TRY(const auto all, machines());
     if (all.size() == 1) {
-        return all.front().name;
+        return all.front().label;
     }
     return Error{Errc::invalid,
                  all.empty() ? "the fleet has no instance" : "the fleet has several instances"}
@@ -197,12 +270,12 @@ Result<std::string> Reach::chosen_instance(const Invocation& invocation) {
 
 bool Reach::has_instance(const std::string& name) {
     if (local()) {
-        auto client = session_->connector.socket(session_->folders.admin_socket);
+        auto client = session_->connector.socket(local_socket(session_->folders));
         const auto json = get(*client, "/v1/instance", session_->in(answer_limit));
         return json && proto::string_at(*json, "name", "").value_or("") == name;
     }
     const auto all = machines();
-    return all && std::ranges::find(*all, name, &cloud::Machine::name) != all->end();
+    return all && std::ranges::find(*all, name, &cloud::Machine::label) != all->end();
 }
 
 Result<InstanceAccess> access_instance(Session& session, const Invocation& invocation) {
@@ -225,7 +298,7 @@ Result<ClientPtr> Reach::of(const std::string& name) {
         }
         return client;
     }
-    auto client = session_->connector.socket(session_->folders.admin_socket);
+    auto client = session_->connector.socket(local_socket(session_->folders));
     JACKDAW_TRY(const auto json, get(*client, "/v1/instance", session_->in(answer_limit)));
     JACKDAW_TRY(const auto there, proto::string_at(json, "name", ""));
     if (there != name) {

@@ -17,6 +17,10 @@ namespace jackdaw::cli {
 inline constexpr std::chrono::milliseconds dial_limit{1000};
 inline constexpr std::chrono::milliseconds answer_limit{10'000};
 
+/// The socket of this machine's agent: admin.sock, or public.sock for a user who may not open that.
+/// There everything but what the tenant wrote is told, and nothing can be changed.
+[[nodiscard]] const std::string& local_socket(const Folders& folders);
+
 class Reach {
 public:
     /// --local > --fleet > JACKDAW_FLEET > default profile > settings file > the socket, if it is
@@ -31,8 +35,15 @@ public:
     /// Opened at first use.
     [[nodiscard]] Result<Cloud*> cloud();
     [[nodiscard]] Result<std::vector<cloud::Machine>> machines();
-    /// E-NOT-FOUND naming the instance.
+    /// By what its instance is called. E-NOT-FOUND naming the instance. Agents are asked only for
+    /// a name that nothing here has: it may have been given on the machine itself.
     [[nodiscard]] Result<cloud::Machine> machine(const std::string& name);
+    /// The same, from what is written down here alone.
+    [[nodiscard]] Result<cloud::Machine> written_machine(const std::string& name);
+    /// May an instance be called so: a new one, or that of the machine with this id (empty: none)?
+    /// E-NAME-TAKEN with who has it. Not when local().
+    [[nodiscard]] Result<void> check_name_free(const std::string& name,
+                                               const std::string& machine_id);
 
     /// Any agent; in a fleet the first one that answers.
     [[nodiscard]] Result<ClientPtr> any();

@@ -168,6 +168,10 @@ bool takes_back(CreateStep step, Errc reaction) noexcept {
     return refused || (before_machine && hopeless);
 }
 
+const std::string& name_of(const CreateRecord& record) noexcept {
+    return record.label.empty() ? record.request.name : record.label;
+}
+
 bool is_orphan(const CreateRecord& record, bool coordinator_lives) noexcept {
     if (is_gone(record)) {
         return true;
@@ -233,7 +237,7 @@ std::string difference(const CreateRequest& wanted, const CreateRequest& record)
 proto::InstanceSpec spec_for_agent(const CreateRecord& record) {
     const auto& request = record.request;
     proto::InstanceSpec spec;
-    spec.name = request.name;
+    spec.name = name_of(record);
     spec.id = record.instance_id;
     spec.fleet = record.fleet;
     spec.datastore = request.datastore;

@@ -46,6 +46,7 @@ struct CreateRecord {
     proto::Operation operation; ///< the coordinator's steps; status as the whole stands
     std::string fleet;
     std::string instance_id;
+    std::string label;         ///< what it is called since a rename; empty: as requested
     std::string volume_id;     ///< once there is one
     std::string volume_serial; ///< likewise
     std::string address;       ///< of the machine, likewise
@@ -69,6 +70,9 @@ enum class CreateStep : std::uint8_t {
 };
 
 [[nodiscard]] std::string_view step_name(CreateStep step) noexcept;
+
+/// What the instance is called. Its machine keeps the requested name.
+[[nodiscard]] const std::string& name_of(const CreateRecord& record) noexcept;
 
 /// Its delete has begun and not ended: what is left of it is nobody's, and the same delete goes on.
 [[nodiscard]] bool is_being_deleted(const CreateRecord& record) noexcept;

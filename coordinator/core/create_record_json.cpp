@@ -65,6 +65,7 @@ Json to_json(const CreateRecord& record) {
     auto json = proto::to_json(record.operation);
     json["create"] = Json{{"fleet", record.fleet},
                           {"instance_id", record.instance_id},
+                          {"label", record.label},
                           {"volume_id", record.volume_id},
                           {"volume_serial", record.volume_serial},
                           {"address", record.address},
@@ -87,6 +88,7 @@ Result<CreateRecord> create_record_from(const Json& json) {
     }
     JACKDAW_TRY(record.fleet, proto::string_at(*at, "fleet", "", 64));
     JACKDAW_TRY(record.instance_id, proto::string_at(*at, "instance_id", "", 64));
+    JACKDAW_TRY(record.label, proto::string_at(*at, "label", "", 64));
     JACKDAW_TRY(record.volume_id, proto::string_at(*at, "volume_id", "", 256));
     JACKDAW_TRY(record.volume_serial, proto::string_at(*at, "volume_serial", "", 64));
     JACKDAW_TRY(record.address, proto::string_at(*at, "address", "", 64));

@@ -62,7 +62,7 @@ std::optional<CreateRecord> OpJournal::find(const std::string& operation_id) con
 
 std::optional<CreateRecord> OpJournal::newest_of(const std::string& name) const {
     auto all = load_all();
-    const auto at = std::ranges::find(all, name, [](const auto& r) { return r.request.name; });
+    const auto at = std::ranges::find(all, name, name_of);
     return at == all.end() ? std::nullopt : std::optional{std::move(*at)};
 }
 

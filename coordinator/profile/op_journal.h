@@ -22,7 +22,7 @@ public:
     /// refuse the others.
     [[nodiscard]] std::vector<CreateRecord> load_all() const;
     [[nodiscard]] std::optional<CreateRecord> find(const std::string& operation_id) const;
-    /// The newest of this instance name.
+    /// The newest of this instance name, as it is called now.
     [[nodiscard]] std::optional<CreateRecord> newest_of(const std::string& name) const;
     [[nodiscard]] std::optional<CreateRecord> of_instance(const std::string& instance_id) const;
     /// Nobody else works on this name while it is held. E-OPERATION-RUNNING otherwise.

@@ -32,6 +32,7 @@ struct Folders {
     std::filesystem::path data;   ///< $XDG_DATA_HOME/jackdaw
     std::filesystem::path settings_file = "/etc/jackdaw/jackdaw.toml";
     std::string admin_socket = "/run/jackdaw/admin.sock";
+    std::string public_socket = "/run/jackdaw/public.sock";
 
     [[nodiscard]] std::filesystem::path fleet(const std::string& name) const {
         return config / "fleets" / name;

@@ -9,12 +9,14 @@
 
 #include "plugins/mariadb/names.h"
 #include "plugins/mariadb/schemas.h"
+#include "plugins/mariadb/text.h"
 #include "plugins/mariadb/verifier.h"
 
 namespace jackdaw::mariadb {
 namespace {
 
 constexpr std::size_t databases_of_user_max = 1000;
+constexpr std::size_t shown_bytes_max = 128; ///< of the server's own words, in an error
 
 using Account = std::pair<std::string, std::string>; ///< name, host
 
@@ -272,7 +274,8 @@ Result<void> secure_accounts(Session& session, const plugins::Call& call,
     for (const auto& account : after) {
         if (is_unwanted(account, admin)) {
             return Error{Errc::internal, fmt::format("the account \"{}\" at \"{}\" would not go",
-                                                     account.first, account.second)};
+                                                     printable(account.first, shown_bytes_max),
+                                                     printable(account.second, shown_bytes_max))};
         }
     }
     JACKDAW_TRY(const auto own,

@@ -16,6 +16,7 @@
 #include "plugins/mariadb/schemas.h"
 #include "plugins/mariadb/session.h"
 #include "plugins/mariadb/sessions.h"
+#include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -89,7 +90,7 @@ public:
             seen.answers = true;
             if (!rows->empty() && rows->front().size() == 2) {
                 const auto text = rows->front()[0].value_or("");
-                seen.version = text.substr(0, text.find('-'));
+                seen.version = printable(text.substr(0, text.find('-')), version_bytes_max);
                 seen.detail = rows->front()[1] == "0" ? "answers" : "answers, read-only";
             }
             return seen;

@@ -1,5 +1,6 @@
 #include "plugins/mariadb/programs.h"
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "plugins/mariadb/config.h"
+#include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -21,7 +23,8 @@ std::vector<std::string> environment() {
 /// "10.11.14" at the front of `text`.
 std::string leading_version(std::string_view text) {
     std::size_t end = 0;
-    while (end < text.size() && ((text[end] >= '0' && text[end] <= '9') || text[end] == '.')) {
+    while (end < std::min(text.size(), version_bytes_max) &&
+           ((text[end] >= '0' && text[end] <= '9') || text[end] == '.')) {
         ++end;
     }
     return std::string{text.substr(0, end)};
@@ -147,7 +150,8 @@ Result<void> judge_config(int exit_status, std::string_view output) {
         auto line = output.substr(0, end);
         output.remove_prefix(end == std::string_view::npos ? output.size() : end + 1);
         if (refuses(line)) {
-            return Error{Code::config_refused, std::string{line.substr(0, line_bytes_max)}};
+            // It quotes values, which came from outside.
+            return Error{Code::config_refused, printable(line, line_bytes_max)};
         }
     }
     if (exit_status != 0) {

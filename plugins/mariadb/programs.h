@@ -2,6 +2,7 @@
 // What is run of MariaDB: the jobs and the server. Pure; mariadb.jobs lists the same programs for
 // root to check.
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,8 @@
 #include "proto/base/error.h"
 
 namespace jackdaw::mariadb {
+
+inline constexpr std::size_t version_bytes_max = 32; ///< of what a program or a server says it is
 
 [[nodiscard]] plugins::Job version_job(const plugins::Place& place);
 /// "10.11.14" of "mariadbd  Ver 10.11.14-MariaDB-0+deb12u2 for …"; `unsupported` for another
@@ -21,7 +24,8 @@ inline constexpr const char* timezone_file = "/usr/lib/jackdaw/plugins/mariadb-t
 [[nodiscard]] plugins::Job initialise_job(const plugins::Place& place);
 [[nodiscard]] plugins::Job check_config_job(const plugins::Place& place);
 /// E-CONFIG-REFUSED naming the first line that refuses: an [ERROR], an unknown variable, or a value
-/// that the server says it adjusted (it would run with another one than was asked for).
+/// that the server says it adjusted (it would run with another one than was asked for). The line is
+/// made printable: it quotes values.
 [[nodiscard]] Result<void> judge_config(int exit_status, std::string_view output);
 [[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place);
 

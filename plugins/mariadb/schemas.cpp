@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "plugins/mariadb/names.h"
+#include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
 namespace {
@@ -78,8 +79,9 @@ Result<void> Schemas::create(const plugins::Call& call, const proto::DatabaseSpe
     }
     if (found->charset != charset || found->collation != collation) {
         return Error{Errc::conflict,
-                     fmt::format("it exists with {} / {}, not {} / {}", found->charset,
-                                 found->collation, charset, collation)}
+                     fmt::format("it exists with {} / {}, not {} / {}",
+                                 printable(found->charset, 64), printable(found->collation, 64),
+                                 charset, collation)}
             .while_doing(doing());
     }
     return ok();

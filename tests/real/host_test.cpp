@@ -10,9 +10,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -243,6 +245,27 @@ TEST_CASE("the admin socket is for root and its group, and handed over listening
     REQUIRE(::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0);
     CHECK(listening == 1);
     (void)must(world.host->bind_admin_socket()); // in the place of an earlier one
+}
+
+TEST_CASE("the public socket is for everybody, and another one than the admin socket") {
+    World world;
+    const auto admin = must(world.host->bind_admin_socket());
+    const auto everyone = must(world.host->bind_public_socket());
+    check_owner("/run/jackdaw/public.sock", 0, 0, 0666);
+    check_owner("/run/jackdaw/admin.sock", 0, 47414, 0660);
+    for (const auto& socket : {admin.get(), everyone.get()}) {
+        sockaddr_un address{};
+        socklen_t size = sizeof address;
+        REQUIRE(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+        CHECK(std::string{address.sun_path} ==
+              (socket == admin.get() ? "/run/jackdaw/admin.sock" : "/run/jackdaw/public.sock"));
+    }
+    const UniqueFd caller{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, "/run/jackdaw/public.sock");
+    CHECK(::connect(caller.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+          0); // it listens
 }
 
 TEST_CASE("a handed-over file is read when root owns it, and only then") {

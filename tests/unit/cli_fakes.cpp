@@ -214,6 +214,10 @@ private:
                 }
                 return begin(agent, "instance.delete", "", agent.spec->name);
             }
+            if (path.ends_with("/rename")) {
+                const auto before = std::exchange(agent.spec->name, request.body.value("name", ""));
+                return begin(agent, "instance.rename", "", before);
+            }
             if (path.ends_with("protect")) {
                 agent.protect = !path.ends_with("unprotect");
             }
@@ -375,6 +379,7 @@ public:
         if (at == world_.machines.end()) {
             cloud::Machine machine;
             machine.name = spec.name;
+            machine.label = spec.name;
             machine.id = spec.id;
             machine.state = cloud::MachineState::on;
             machine.address = "10.9.0." + std::to_string(world_.machines.size() + 2);
@@ -392,6 +397,11 @@ public:
         const auto at = std::ranges::find(world_.machines, name, &cloud::Machine::name);
         return at != world_.machines.end() ? Result<cloud::Machine>{*at}
                                            : Error{Errc::not_found, name};
+    }
+    Result<void> label_machine(const std::string& name, const std::string& label) override {
+        world_.moment("label_machine");
+        std::ranges::find(world_.machines, name, &cloud::Machine::name)->label = label;
+        return ok();
     }
     Result<cloud::Machine> power_on(const std::string& name) override {
         world_.moment("power_on");
@@ -466,6 +476,7 @@ World::World(std::filesystem::path root) {
     folders.data = root / "data";
     folders.settings_file = root / "jackdaw.toml";
     folders.admin_socket = (root / "none.sock").string();
+    folders.public_socket = (root / "no-public.sock").string();
 }
 
 void World::moment(const std::string& what) {

@@ -439,6 +439,31 @@ TEST_CASE("what cannot be done now is refused with its reason") {
     CHECK(world.host.guard_names().empty());
 }
 
+TEST_CASE("a rename changes the name alone, is told, and is taken back by an abort") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto before = *world.life().spec();
+    const auto pid = world.life().instance()->database_pid;
+    (void)world.must_do("instance.rename", Json{{"request", {{"name", "sales"}}}});
+    auto after = *world.life().spec();
+    CHECK(after.name == "sales");
+    CHECK(world.life().instance()->name == "sales");
+    CHECK(world.life().instance()->database_pid == pid);
+    const auto told = world.told();
+    CHECK(std::ranges::find(told, "instance.renamed: 'db1' is called 'sales' now") != told.end());
+    after.name = before.name;
+    CHECK(after == before);
+
+    const auto refused = world.submit("instance.rename", Json{{"request", {{"name", "No"}}}});
+    REQUIRE(refused);
+    CHECK(world.wait_ended(refused->operation.id).status == "failed");
+    CHECK(world.life().spec()->name == "sales");
+    REQUIRE(world.life().abort(refused->operation.id));
+    CHECK(world.wait_ended(refused->operation.id).status == "undone");
+    CHECK(world.life().spec()->name == "sales");
+}
+
 TEST_CASE("a delete waits until a create is out of its way") {
     LifeWorld world;
     world.start_agent();

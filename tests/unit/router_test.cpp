@@ -94,7 +94,11 @@ public:
                           [] {
                               proto::Instance instance;
                               instance.name = "db1";
-                              return std::vector<proto::Instance>{instance};
+                              instance.id = test_spec().id;
+                              auto other = instance;
+                              other.name = "db9";
+                              other.id = operation_id;
+                              return std::vector<proto::Instance>{instance, other};
                           },
                           "0.0.1-test"}};
 };
@@ -119,7 +123,7 @@ TEST_CASE("every route answers") {
     const auto view = api.get("/v1/instance");
     CHECK(view.at("kind") == "Instance");
     CHECK(view.at("name") == "db1");
-    CHECK(api.get("/v1/instances").at("items").size() == 1);
+    CHECK(api.get("/v1/instances").at("items").size() == 2);
     CHECK(api.get("/v1/members").at("items").size() == 1);
     CHECK(api.get("/v1/members/db1").at("id") == "a1");
     CHECK(api.get("/v1/members/a1").at("name") == "db1");
@@ -133,6 +137,13 @@ TEST_CASE("every route answers") {
     CHECK(api.change("POST", "/v1/instance/protect").action == "instance.protect");
     CHECK(api.failure("DELETE", "/v1/instance") == "409 E-PROTECTED");
     (void)api.change("POST", "/v1/instance/unprotect");
+    const auto renamed = api.change("POST", "/v1/instance/rename", {{"name", "sales"}});
+    CHECK(renamed.action == "instance.rename");
+    CHECK(renamed.target == "db1");
+    CHECK(api.get("/v1/instance").at("name") == "sales");
+    CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "Sales"})") == "400 E-BAD-NAME");
+    CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "db9"})") == "409 E-NAME-TAKEN");
+    (void)api.change("POST", "/v1/instance/rename", {{"name", "db1"}});
     CHECK(api.failure("POST", "/v1/instance/grow", R"({"size_bytes": 5})") ==
           "400 E-VOLUME-SHRINK");
     CHECK(
@@ -214,6 +225,7 @@ TEST_CASE("who may only look is refused every change, and looks") {
              {"POST", "/v1/instance/grow"},
              {"POST", "/v1/instance/protect"},
              {"POST", "/v1/instance/unprotect"},
+             {"POST", "/v1/instance/rename"},
              {"POST", "/v1/databases"},
              {"DELETE", "/v1/databases/app"},
              {"POST", "/v1/users"},

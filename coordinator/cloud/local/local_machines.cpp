@@ -64,6 +64,10 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
                 .with_hint(fmt::format("restore that file, or `jackdaw instance delete {}`",
                                        other.spec.name));
         }
+        if (other.label == spec.name) {
+            return Error{Code::name_taken, fmt::format("the instance of machine {} is called {}",
+                                                       other.spec.name, spec.name)};
+        }
         if (!spec.volume_id.empty() && other.spec.volume_id == spec.volume_id) {
             return Error{Errc::busy, fmt::format("volume {} belongs to machine {}", spec.volume_id,
                                                  other.spec.name)};
@@ -176,6 +180,23 @@ Result<Machine> LocalProvider::create_machine(const MachineSpec& spec, const Tag
     }
     JACKDAW_TRY(const auto started, start_locked(std::move(*record)));
     return seen(started);
+}
+
+Result<void> LocalProvider::label_machine(const std::string& name, const std::string& label) {
+    JACKDAW_CHECK(check_label(label, "instance"));
+    JACKDAW_TRY(const auto lock, lock_machine(name));
+    JACKDAW_TRY(auto record, record_of(name));
+    // As write_down() takes names: one coordinator at a time.
+    JACKDAW_TRY(const auto fleet, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
+    JACKDAW_TRY(const auto others, records());
+    for (const auto& other : others) {
+        if (other.spec.name != name && (other.spec.name == label || other.label == label)) {
+            return Error{Code::name_taken,
+                         fmt::format("machine {} has the name {}", other.spec.name, label)};
+        }
+    }
+    record.label = label == name ? "" : label;
+    return write_record(layout_.machine_file(name), record).while_doing("label machine " + name);
 }
 
 Result<Machine> LocalProvider::power_on(const std::string& name) {

@@ -262,6 +262,7 @@ Result<Machine> LocalProvider::seen(const MachineRecord& record) const {
     Machine machine;
     machine.name = record.spec.name;
     machine.id = record.spec.id;
+    machine.label = record.label.empty() ? record.spec.name : record.label;
     machine.state = record.damaged ? MachineState::damaged
                     : record.made  ? power.state()
                                    : MachineState::making;

@@ -72,6 +72,8 @@ public:
                                                  const Tags& tags) override;
     [[nodiscard]] Result<std::vector<Machine>> machines() override;
     [[nodiscard]] Result<Machine> describe_machine(const std::string& name) override;
+    [[nodiscard]] Result<void> label_machine(const std::string& name,
+                                             const std::string& label) override;
     [[nodiscard]] Result<Machine> power_on(const std::string& name) override;
     [[nodiscard]] Result<void> power_off(const std::string& name,
                                          std::chrono::milliseconds budget) override;

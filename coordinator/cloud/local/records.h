@@ -17,7 +17,8 @@ struct NetworkRecord {
 };
 
 struct MachineRecord {
-    MachineSpec spec; ///< as asked, with the address that was chosen
+    MachineSpec spec;  ///< as asked, with the address that was chosen
+    std::string label; ///< empty: the spec's name
     Tags tags;
     std::string image_digest;
     std::string datastore, version;

@@ -56,8 +56,23 @@ def life_of_an_instance():
         fleet.run("instance", "protect", "db1", "--wait")
         check(fleet.run("instance", "delete", "db1", "--yes", "--wait", ok=None).status == 6, "protected")
         fleet.run("instance", "unprotect", "db1", "--wait")
-        fleet.run("instance", "delete", "db1", "--yes", "--wait")
-        check(fleet.run("instance", "show", "db1", ok=None).status == 5, "gone")
+        before = fleet.show("db1")
+        fleet.run("instance", "rename", "db1", "sales")
+        sales = fleet.show("sales")
+        check(sales["name"] == "sales" and sales["id"] == before["id"], sales)
+        check(sales["database_process"] == before["database_process"], f"the database went on: {sales}")
+        check(fleet.run("instance", "show", "db1", ok=None).status == 5, "the old name is nobody's")
+        check(fleet.run("instance", "list", "-o", "name").out == "sales\n", "one name in the list")
+        check(fleet.create("db1", ok=None).status == 6, "and stays with the machine that was made under it")
+        told = fleet.run("events", "sales", "-o", "json").json["items"]
+        check([e["text"] for e in told if e["kind"] == "instance.renamed"] == ["'db1' is called 'sales' now"], told)
+        fleet.run("machine", "power-off", "sales")
+        check(fleet.show("sales")["status"] == "unreachable", "found while it is off")
+        fleet.run("machine", "power-on", "sales")
+        wait_for("sales runs again", lambda: fleet.show("sales")["status"] == "running")
+
+        fleet.run("instance", "delete", "sales", "--yes", "--wait")
+        check(fleet.run("instance", "show", "sales", ok=None).status == 5, "gone")
         gone = fleet.run("fleet", "gc", "--dry-run", "-o", "json").json
         check(not gone["items"], f"delete leaves nothing: {gone}")
 

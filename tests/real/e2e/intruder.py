@@ -58,7 +58,7 @@ def inside(fleet, machine, uid, act, gid=None, groups=()):
 
 VERBS = ("machine_file read_fleet_file facts set_firewall bind_admin_socket inspect_volume spawn_mkfs mount_volume "
          "unmount_volume spawn_grow read_stamp write_stamp erase_stamp prepare_folders wipe_data sync_volume write_config "
-         "spawn_database spawn_job connect_guard list_guards open_log rotate_log").split()  # agent/host/host_protocol.h
+         "spawn_database spawn_job connect_guard list_guards open_log rotate_log bind_public_socket").split()  # agent/host/host_protocol.h
 
 
 def field(text, size):

@@ -175,6 +175,7 @@ def service():
         "instance.stop": ("POST", "/v1/instance/stop", None, "instance.start"),
         "instance.restart": ("POST", "/v1/instance/restart", None, None),
         "instance.protect": ("POST", "/v1/instance/protect", None, "unprotect"),
+        "instance.rename": ("POST", "/v1/instance/rename", {"name": "db2"}, "rename back"),
         "database.create": ("POST", "/v1/databases", {"name": "shop"}, "database.delete"),
         "database.delete": ("DELETE", "/v1/databases/shop", None, "database.create"),
         "user.create": ("POST", "/v1/users", {"name": "ann", "password": "a-password-of-the-test"}, "user.delete"),
@@ -190,11 +191,12 @@ def service():
         "instance.resume": ("POST", "/v1/instance/resume", None, "instance.pause"),
         "session.kill": ("DELETE", lambda: f"/v1/sessions/{client.session(machine)}", None, None),
         "unprotect": ("POST", "/v1/instance/unprotect", None, None),
+        "rename back": ("POST", "/v1/instance/rename", {"name": "db1"}, None),
         "unset": ("PATCH", "/v1/parameters", {"unset": ["idle_timeout", "threads"]}, None),
     }
     steps = plans()
     covered = {"instance.create", "instance.delete", "volume.grow"}  # by matrix()
-    check(set(steps) - covered == set(asked) - {"unprotect", "unset"}, f"an action is not tested: {sorted(steps)}")
+    check(set(steps) - covered == set(asked) - {"unprotect", "unset", "rename back"}, f"an action is not tested: {sorted(steps)}")
     with Fleet() as fleet:
         fleet.create("db1", "fake", "320M", "--database", "app", "--user", "app@%/app")
         machine = Machine(fleet, "db1")

@@ -2,6 +2,7 @@
 """Nobody inside a machine, and no user of the host, has rights that are not his; nor has an agent that was taken over."""
 import ctypes
 import errno
+import json
 import os
 import re
 import shutil
@@ -84,6 +85,55 @@ def status_line(pid, key):
         return re.search(rf"^{key}:\s*(\S+)", file.read(), re.M).group(1)
 
 
+def public_socket(fleet):
+    """public.sock: everybody but the database's user may read, nobody may change, and the tenant's words stay away."""
+    check(os.stat(f"{fleet.root('db1')}/run/jackdaw/public.sock").st_mode & 0o777 == 0o666, "the mode of public.sock")
+    reads = ("/v1/instance", "/v1/instances", "/v1/members", "/v1/databases", "/v1/users", "/v1/operations", "/v1/events",
+             "/v1/datastore", "/v1/version", "/v1/openapi.json", "/v1/logs", "/healthz", "/readyz", "/metrics")
+    closed = ("/v1/sessions", "/v1/logs/error", "/v1/logs/error/stream")
+    changes = (("POST", "/v1/databases"), ("DELETE", "/v1/instance"), ("PUT", "/v1/instance"), ("POST", "/v1/instance/stop"),
+               ("PATCH", "/v1/parameters"), ("PUT", "/v1/root"), ("DELETE", "/v1/users/app"))
+    before = api(fleet, "db1", "GET", "/v1/operations?limit=10000")[1]["items"]
+
+    def ask():
+        said = {}
+        for method, target in (*(("GET", target) for target in (*reads, *closed)), *changes):
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.settimeout(10)
+                peer.connect("/run/jackdaw/public.sock")
+                peer.sendall(f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                answer = b""
+                while piece := peer.recv(65536):
+                    answer += piece
+            head, _, body = answer.decode().partition("\r\n\r\n")
+            said[f"{method} {target}"] = (int(head.split()[1]), body)
+        return said
+
+    said = inside(fleet, "db1", NOBODY, ask)
+    for target in reads:
+        check(said[f"GET {target}"][0] == 200, f"nobody reads {target}: {said[f'GET {target}']}")
+    for what in (*(f"GET {target}" for target in closed), *(" ".join(change) for change in changes)):
+        status, body = said[what]
+        check(status == 403, f"nobody may {what}: {status} {body}")
+        check("E-NOT-ALLOWED" in body and "admin.sock" in json.loads(body)["error"]["hint"], f"{what}: {body}")
+    said = inside(fleet, "db1", DATABASE_UID, ask)
+    check({status for status, _ in said.values()} == {403}, f"the database's user is refused it all: {said}")
+    after = api(fleet, "db1", "GET", "/v1/operations?limit=10000")[1]["items"]
+    check([one["id"] for one in after] == [one["id"] for one in before], "no change was even begun")
+
+    def command(*words):
+        def run():
+            done = subprocess.run(["/usr/lib/jackdaw/jackdaw", "--local", *words], capture_output=True, text=True,
+                                  check=False, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+            return done.returncode, done.stdout, done.stderr
+        return inside(fleet, "db1", NOBODY, run)
+
+    status, out, err = command("instance", "show", "db1", "-o", "json")
+    check(status == 0 and json.loads(out)["status"] == "running", f"the command reads there: {status} {out}{err}")
+    status, out, err = command("database", "create", "more")
+    check(status == 4 and "admin.sock" in err, f"and changes nothing: {status} {out}{err}")
+
+
 def rights():
     """the database's user, nobody and the agent itself are refused everything that is not theirs, and change nothing"""
     with Fleet() as fleet:
@@ -122,6 +172,7 @@ def rights():
 
         said = inside(fleet, "db1", DATABASE_UID, ask_as_member, groups=[ADMIN_GID])
         check(" 403 " in said and "E-NOT-ALLOWED" in said, f"the database's user in the group is refused: {said}")
+        public_socket(fleet)
 
         # The agent has its own state and may speak to its guards; of what is root's it has nothing.
         closed = (processes[:3], sockets[1:2], [*fleet_files, *drive],

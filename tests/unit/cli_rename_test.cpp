@@ -1,0 +1,87 @@
+// instance rename: a name is a label, and everything is found by the present one.
+#include <catch2/catch.hpp>
+
+#include "tests/unit/cli_scene.h"
+
+using namespace jackdaw;
+using namespace jackdaw::cli;
+
+TEST_CASE_METHOD(Scene, "an instance that is renamed is found by its new name alone") {
+    make_fleet({"db1", "db2"});
+    const auto id = world.machines.at(0).id;
+    CHECK(world.jackdaw({"instance", "rename", "db1", "Sales"}) == 2);
+    CHECK(world.jackdaw({"instance", "rename", "db1", "db2"}) == 6);
+    CHECK(err().find("E-NAME-TAKEN") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "rename", "db1", "sales", "--dry-run"}) == 0);
+    CHECK(world.agents["db1"].spec->name == "db1");
+    REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales", "-o", "json"}) == 0);
+    CHECK(json().at("action") == "instance.rename");
+    CHECK(world.machines.at(0).name == "db1"); // its own name stays
+    CHECK(world.machines.at(0).label == "sales");
+
+    REQUIRE(world.jackdaw({"instance", "show", "sales", "-o", "json"}) == 0);
+    CHECK(json().at("id") == id);
+    CHECK(world.jackdaw({"instance", "show", "db1"}) == 5);
+    CHECK(err().find("it is called 'sales' now") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "name"}) == 0);
+    CHECK(out() == "db2\nsales\n");
+    CHECK(world.jackdaw({"instance", "restart", "sales", "--wait"}) == 0);
+    CHECK(world.jackdaw({"instance", "protect", "sales", "--wait"}) == 0);
+    CHECK(world.jackdaw({"instance", "unprotect", "sales", "--wait"}) == 0);
+    CHECK(world.jackdaw({"instance", "resize", "sales", "--volume", "2G", "--wait"}) == 0);
+    CHECK(world.jackdaw({"machine", "freeze", "sales"}) == 0);
+    CHECK(world.local_calls.back() == "freeze db1");
+    REQUIRE(world.jackdaw({"machine", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("name") == "sales");
+    CHECK(json().at("items").at(0).at("host_name") == "db1");
+    REQUIRE(world.jackdaw({"op", "list", "--instance", "sales", "-o", "json"}) == 0);
+    CHECK(json().at("items").size() == 6);
+
+    // The name that its machine keeps is nobody else's; the new one is its own.
+    CHECK(world.jackdaw({"instance", "create", "db1", "--datastore", "mariadb", "--volume", "1G",
+                         "--wait"}) == 6);
+    CHECK(world.machines.size() == 2);
+    CHECK(world.jackdaw({"instance", "rename", "db2", "db1"}) == 6);
+    REQUIRE(world.jackdaw({"instance", "create", "sales", "--datastore", "mariadb", "--volume",
+                           "2G", "--wait"}) == 0);
+    CHECK(world.machines.size() == 2); // it is there already
+
+    REQUIRE(world.jackdaw({"instance", "rename", "sales", "db1"}) == 0);
+    CHECK(world.jackdaw({"instance", "show", "db1"}) == 0);
+    REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales"}) == 0);
+    REQUIRE(world.jackdaw({"instance", "delete", "sales", "--yes"}) == 0);
+    CHECK(world.machines.size() == 1);
+    CHECK(world.volumes.size() == 1);
+    REQUIRE(world.jackdaw({"instance", "create", "db1", "--datastore", "mariadb", "--volume", "1G",
+                           "--wait"}) == 0);
+}
+
+TEST_CASE_METHOD(Scene, "a rename that is cut off anywhere is ended by the same command") {
+    make_fleet({"db1"});
+    for (std::size_t moment = 0;; ++moment) {
+        INFO("killed at moment " << moment);
+        world.kill_at = moment;
+        world.moments = 0;
+        const auto ended = world.jackdaw({"instance", "rename", "db1", "sales"});
+        world.kill_at.reset();
+        if (ended) {
+            CHECK(moment >= 4); // request, its answer, the end, what is written down here
+            break;
+        }
+        if (world.machines.at(0).label == "db1") {
+            REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales"}) == 0);
+        }
+        CHECK(world.machines.at(0).label == "sales");
+        CHECK(world.agents["db1"].spec->name == "sales");
+        REQUIRE(world.jackdaw({"instance", "show", "sales"}) == 0);
+        REQUIRE(world.jackdaw({"instance", "rename", "sales", "db1"}) == 0);
+    }
+}
+
+TEST_CASE_METHOD(Scene, "a name that was given on the machine itself is found by asking agents") {
+    make_fleet({"db1", "db2"});
+    world.agents["db2"].spec->name = "sales";
+    CHECK(world.jackdaw({"instance", "show", "sales"}) == 0);
+    CHECK(world.jackdaw({"instance", "restart", "sales", "--wait"}) == 0);
+    CHECK(world.jackdaw({"instance", "show", "nobody"}) == 5);
+}
