@@ -1,0 +1,100 @@
+#pragma once
+// From a failed probe to `down` (GOSSIP.md, section 5): doubts, which are private, and suspicions,
+// which are published, each with its time.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "gossip/core/swim/config.h"
+#include "gossip/core/swim/records.h"
+
+namespace jackdaw::swim {
+
+struct Doubt {
+    NodeId about{};
+    NodeId accuser{}; ///< this member, or the one who asked it to look
+    Instant since{};
+    Instant probe_again_at = never; ///< own doubts only
+    Instant ends_at = never;        ///< noted ones only
+    std::uint8_t round = 0;         ///< of observers asked; own doubts only
+    std::uint8_t failures = 1;      ///< own probes that failed
+    std::uint8_t asked_count = 0;
+    std::array<NodeId, observers_asked> asked{}; ///< of this round
+};
+
+/// At most one per member.
+class Doubts {
+public:
+    explicit Doubts(std::size_t max) noexcept : max_{max} {}
+
+    [[nodiscard]] Doubt* of(NodeId id) noexcept;
+    [[nodiscard]] bool has(NodeId id) const noexcept;
+    /// Null when there are too many.
+    [[nodiscard]] Doubt* open(NodeId about, NodeId accuser, Instant since);
+    /// False when there was none.
+    bool drop(NodeId id) noexcept;
+    void clear() noexcept { doubts_.clear(); }
+    [[nodiscard]] std::size_t size() const noexcept { return doubts_.size(); }
+    /// One that is to be probed again, or whose time is over, by `now`; null when there is none.
+    [[nodiscard]] Doubt* due(Instant now) noexcept;
+    [[nodiscard]] Instant next_due() const noexcept;
+    [[nodiscard]] std::span<const Doubt> all() const noexcept { return doubts_; }
+
+private:
+    std::size_t max_;
+    std::vector<Doubt> doubts_;
+};
+
+struct Accuser {
+    NodeId id{};
+    Instant since{}; ///< the first doubt, as far as its age told
+};
+
+struct Suspicion {
+    Instant start{};
+    std::uint8_t count = 0;     ///< of accusers kept
+    std::uint8_t confirmed = 0; ///< of those beyond the first that shorten the time
+    std::array<Accuser, accusers_max> accusers{};
+
+    [[nodiscard]] bool has(NodeId accuser) const noexcept;
+};
+
+/// Min .. 6 Min by the number of accusers beyond the first, `c`, and of those who could confirm,
+/// `k`.
+[[nodiscard]] Duration suspicion_time(const Config& config, std::uint32_t c,
+                                      std::uint32_t k) noexcept;
+
+class Suspicions {
+public:
+    explicit Suspicions(const Config& config) noexcept : config_{config} {}
+
+    /// Replaces what is open about this member.
+    const Suspicion& open(Instant now, NodeId about, NodeId accuser, Instant since);
+    /// True when it is a new one, and there was room: to be spread.
+    bool accuse(NodeId about, NodeId accuser, Instant since);
+    void close(NodeId about);
+    [[nodiscard]] const Suspicion* of(NodeId about) const noexcept;
+    [[nodiscard]] std::size_t size() const noexcept { return open_.size(); }
+    /// The member whose time is over first, by `now`, with `k` who could confirm.
+    [[nodiscard]] std::optional<NodeId> expired(Instant now, std::uint32_t k) const;
+    [[nodiscard]] Instant next_due(std::uint32_t k) const;
+    /// After this member did not listen: no start is before `earliest`.
+    void restart_not_before(Instant earliest);
+    /// After this member was cut off: all begin now, with their first accuser alone.
+    void begin_anew(Instant now);
+
+private:
+    void reset(NodeId about, Suspicion& suspicion, Instant start, std::uint8_t confirmed);
+
+    const Config& config_;
+    std::map<NodeId, Suspicion> open_;
+    /// By `confirmed`, then start: the first of each may be the next to expire.
+    std::array<std::set<std::pair<Instant, NodeId>>, accusers_max> by_start_;
+};
+
+} // namespace jackdaw::swim

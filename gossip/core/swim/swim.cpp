@@ -1,0 +1,292 @@
+// Construction, commands, the order of a tick, and what is fetched from a core.
+#include "gossip/core/swim/swim.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace jackdaw::swim {
+namespace {
+
+constexpr Duration reap_every = std::chrono::minutes{1};
+constexpr Duration status_every = std::chrono::seconds{30};
+constexpr Duration leave_longest = std::chrono::seconds{1};
+
+std::string_view text_of(const proto::PublicKey& key) noexcept {
+    return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+} // namespace
+
+Swim::Swim(const Config& config, const Limits& limits, Identity identity, const Snapshot& kept,
+           Crypto crypto, std::uint64_t seed, Instant now, Commons& commons)
+    : config_{config},
+      limits_{limits},
+      identity_{std::move(identity)},
+      crypto_{std::move(crypto)},
+      commons_{commons},
+      random_{seed},
+      id_{proto::node_id_of(text_of(identity_.key))},
+      own_{kept, identity_.unix_s},
+      view_{commons.records.view_key(), random_.next()},
+      estimates_{limits_.zones},
+      relays_{limits_.relays},
+      doubts_{limits_.doubts},
+      suspicions_{config_},
+      queue_{limits_},
+      hints_{limits_.hint_keys},
+      why_{limits_.why},
+      joiner_{limits_.addresses, config_.rto_start},
+      outbox_{commons, limits_.outbox},
+      input_{limits_.datagrams_per_s, limits_.datagrams_per_s},
+      verifying_{limits_.verifies_per_s, limits_.verifies_per_s},
+      now_{now},
+      heard_at_{now},
+      changed_at_{now},
+      next_period_{now + random_.below(config_.probe_period)},
+      next_gossip_{now + random_.below(config_.gossip_every)},
+      flushed_at_{now - config_.flush_gap},
+      synced_at_{now - config_.sync_gap_busy},
+      reap_at_{now + reap_every},
+      addresses_at_{now},
+      gossip_bytes_{limits_.gossip_bytes_per_s, limits_.gossip_bytes_burst},
+      sync_bytes_{limits_.sync_bytes_per_s, limits_.sync_bytes_burst} {
+    assert(config_.validate() && id_ != NodeId{} && identity_.address.is_set());
+    publish_self(now);
+    joiner_.ask(now, kept.addresses, identity_.address);
+}
+
+// --- Commands -----------------------------------------------------------------------------------
+
+void Swim::join(Instant now, std::span<const NetAddress> addresses) {
+    joiner_.ask(now, addresses, identity_.address);
+}
+
+void Swim::leave(Instant now) {
+    if (leaving_ || silent_) {
+        return;
+    }
+    own_.raise_to(own_.incarnation() + 1);
+    std::array<char, 32> body{};
+    const std::string_view text{body.data(),
+                                proto::encode_left_body(id_, own_.incarnation(), body)};
+    const auto signature =
+        crypto_.sign(proto::to_sign(proto::SignedAs::left, identity_.fleet, text));
+    NewsItem item;
+    item.kind = NewsKind::left;
+    item.id = id_;
+    item.incarnation = own_.incarnation();
+    item.bytes = text;
+    item.public_key = text_of(identity_.key);
+    item.signature = {reinterpret_cast<const char*>(signature.data()), signature.size()};
+    left_ = commons_.records.keep_signed(item);
+    News news;
+    news.kind = NewsKind::left;
+    news.id = id_;
+    news.record = left_;
+    queue_.put(std::move(news));
+    leaving_ = true;
+    probes_.clear();
+    relays_.clear();
+    doubts_.clear();
+    leave_at_ = now;
+    leave_ends_ = now + leave_longest;
+}
+
+Result<void> Swim::set_status(Instant now, std::string bytes, bool urgent) {
+    if (bytes.size() > proto::gossip_status_bytes_max) {
+        return Error{Errc::invalid, "a member's status is longer than gossip carries"};
+    }
+    const auto& held = self_->status;
+    if (held && held->bytes == bytes) {
+        status_waits_ = false;
+        status_at_ = never;
+        return ok();
+    }
+    status_next_ = std::move(bytes);
+    status_waits_ = true;
+    if (urgent) {
+        status_at_ = std::min(status_at_, urgent_.take(now) ? now : urgent_.ready_at());
+    } else {
+        const auto due = status_sent_ ? std::max(now, *status_sent_ + status_every) : now;
+        status_at_ = std::min(status_at_, due);
+    }
+    if (status_at_ <= now) {
+        publish_status(now);
+    }
+    return ok();
+}
+
+void Swim::hint(Instant now, std::uint8_t topic, std::uint64_t key, std::uint64_t version) {
+    NewsItem item;
+    item.kind = NewsKind::hint;
+    item.topic = topic;
+    item.key = key;
+    item.version = version;
+    if (!hints_.note(topic, key, version)) {
+        return;
+    }
+    News news;
+    news.kind = NewsKind::hint;
+    news.topic = topic;
+    news.key = key;
+    news.version = version;
+    spread({now, {}, Via::news}, std::move(news));
+}
+
+void Swim::set_address(Instant now, const NetAddress& address) {
+    if (address == identity_.address) {
+        return;
+    }
+    identity_.address = address;
+    own_.raise_to(own_.incarnation() + 1);
+    publish_self(now);
+}
+
+void Swim::set_ring(Instant now, std::uint32_t version, std::uint32_t sealing) {
+    if (identity_.ring == version && identity_.sealing == sealing) {
+        return;
+    }
+    identity_.ring = version;
+    identity_.sealing = sealing;
+    own_.raise_to(own_.incarnation() + 1);
+    publish_self(now);
+}
+
+Result<void> Swim::set_operators(std::vector<proto::PublicKey> keys) {
+    if (keys.size() > limits_.operators) {
+        return Error{Errc::exhausted, "gossip takes at most 64 keys of operators"};
+    }
+    operators_ = std::move(keys);
+    return ok();
+}
+
+Result<void> Swim::forget(Instant now, NodeId id, std::uint64_t incarnation,
+                          std::string_view operator_key, std::string_view signature) {
+    const auto* const entry = view_.find(id);
+    if (entry == nullptr || id == id_) {
+        return Error{Errc::not_found, "gossip holds no such other member"};
+    }
+    if (entry->incarnation != incarnation) {
+        return Error{Errc::conflict, "the member has another incarnation by now; sign that one"};
+    }
+    std::array<char, 32> body{};
+    const std::string_view text{body.data(), proto::encode_left_body(id, incarnation, body)};
+    if (!is_operator(operator_key) || signature.size() != proto::signature_bytes ||
+        !crypto_.verify(operator_key,
+                        proto::to_sign(proto::SignedAs::forget, identity_.fleet, text),
+                        signature)) {
+        return Error{Errc::not_allowed, "only an operator's signature makes a member forgotten"};
+    }
+    NewsItem item;
+    item.kind = NewsKind::left;
+    item.id = id;
+    item.incarnation = incarnation;
+    item.bytes = text;
+    item.public_key = operator_key;
+    item.signature = signature;
+    trusted_ = &item;
+    take_left({now, {}, Via::news}, item);
+    trusted_ = nullptr;
+    return ok();
+}
+
+void Swim::persisted(Instant now, const Persist& record) {
+    now_ = std::max(now_, now);
+    own_.persisted(record);
+}
+
+void Swim::unreachable(Instant now, const NetAddress& address) {
+    for (const auto& probe : probes_.all()) {
+        const auto* const entry = view_.find(probe.target);
+        if (entry != nullptr && entry->alive->address == address) {
+            probes_.hurry(probe.target, now);
+        }
+    }
+}
+
+void Swim::lost_input(Instant now, std::uint64_t count) {
+    counters_.lost_input += count;
+    now_ = std::max(now_, now);
+    forgive(now);
+}
+
+// --- Time ---------------------------------------------------------------------------------------
+
+void Swim::tick(Instant now) {
+    now_ = std::max(now_, now);
+    if (silent_) {
+        return;
+    }
+    const auto due = next_wakeup();
+    if (due != never && now - due > late_after) {
+        ++counters_.late_ticks;
+        forgive(now);
+    }
+    take_verified(now);
+    if (leaving_) {
+        run_leave(now);
+        run_gossip(now);
+        return;
+    }
+    run_probes(now);
+    run_doubts(now);
+    if (next_period_ <= now) {
+        run_period(now);
+    }
+    run_suspicions(now); // last: the others change who could confirm
+    if (status_waits_ && status_at_ <= now) {
+        publish_status(now);
+    }
+    run_gossip(now);
+    run_syncs(now);
+    run_join(now);
+    if (reap_at_ <= now) {
+        reap_at_ = now + reap_every;
+        reap(now);
+    }
+}
+
+Instant Swim::next_wakeup() const {
+    if (silent_) {
+        return never;
+    }
+    auto next = unverified_.empty() ? never : verifying_.ready_at();
+    if (!queue_.empty() && view_.live() > 1) {
+        next = std::min({next, next_gossip_, flush_at_});
+    }
+    if (leaving_) {
+        return std::min({next, leave_at_, leave_ends_});
+    }
+    next = std::min({next, next_period_, reap_at_, probes_.next_due(), relays_.next_due(),
+                     doubts_.next_due(), sync_soon_at_, joiner_.next_due(unverified_.empty())});
+    if (!is_deaf(now_)) {
+        next = std::min(next, suspicions_.next_due(confirmers()));
+    }
+    for (const auto at : join_syncs_) {
+        next = std::min(next, at);
+    }
+    return status_waits_ ? std::min(next, status_at_) : next;
+}
+
+std::optional<Outgoing> Swim::poll_send() {
+    if (silent_ || !own_.is_durable()) {
+        return std::nullopt;
+    }
+    return outbox_.poll();
+}
+
+std::optional<Event> Swim::poll_event() {
+    if (events_.empty()) {
+        return std::nullopt;
+    }
+    auto event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+bool Swim::is_deaf(Instant now) const noexcept {
+    const auto silence = now - heard_at_;
+    return view_.live() > 2 && silence >= config_.deaf_after() && silence <= config_.deaf_hold;
+}
+
+} // namespace jackdaw::swim

@@ -1,0 +1,261 @@
+// What a change entails: digest, timers, events, news, the record of why; and this member's own.
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "gossip/core/swim/swim.h"
+
+namespace jackdaw::swim {
+namespace {
+
+constexpr Duration addresses_every = std::chrono::seconds{60};
+
+std::string_view text_of(const proto::PublicKey& key) noexcept {
+    return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+} // namespace
+
+void Swim::set_state(Instant now, Entry& entry, Claim claim, Cause cause, NodeId who) {
+    const auto before = entry.state;
+    view_.set_state(entry, claim, now);
+    view_changed(now);
+    if (claim.state != Standing::alive) {
+        doubts_.drop(entry.id());
+    }
+    if (!is_live(claim.state)) {
+        note_why(now, entry, before, cause, who); // before its accusers go
+        suspicions_.close(entry.id());
+        if (view_.dead() > limits_.dead) {
+            auto& oldest = view_.oldest_dead();
+            bury_member(now, oldest, {now, who, Via::news});
+        }
+    }
+    switch (claim.state) {
+    case Standing::suspect:
+        if (before != Standing::suspect) {
+            ++counters_.suspicions;
+            tell(Event::Kind::suspected, entry);
+        }
+        suspicions_.close(entry.id()); // of a lower incarnation
+        break;
+    case Standing::down: tell(Event::Kind::down, entry); break;
+    case Standing::left: tell(Event::Kind::left, entry); break;
+    case Standing::alive: break;
+    }
+}
+
+void Swim::note_why(Instant now, const Entry& entry, std::optional<Standing> from, Cause cause,
+                    NodeId who) {
+    Change change;
+    change.id = entry.id();
+    change.when = now;
+    change.from = from;
+    change.to = entry.state;
+    change.incarnation = entry.incarnation;
+    change.cause = cause;
+    change.who = who;
+    change.health = health_.value();
+    if (const auto* const open = suspicions_.of(entry.id()); open != nullptr) {
+        change.accusers_count = open->count;
+        change.accusers = open->accusers;
+    }
+    if (evidence_ && evidence_->target == entry.id()) {
+        change.pings = evidence_->pings;
+        change.helpers = evidence_->helpers_count;
+        change.nacks = evidence_->nacks;
+        change.rto = evidence_->rto;
+    }
+    why_.note(change);
+}
+
+void Swim::tell(Event event) {
+    if (events_.size() >= limits_.events) {
+        events_.back() = Event{}; // overflow: whoever reads it looks at the view again
+        return;
+    }
+    events_.push_back(std::move(event));
+}
+
+void Swim::tell(Event::Kind kind, const Entry& entry) {
+    Event event;
+    event.kind = kind;
+    event.id = entry.id();
+    event.state = entry.state;
+    event.record = entry.alive;
+    tell(std::move(event));
+}
+
+void Swim::spread(const Source& source, News news) {
+    if (source.via == Via::page || view_.live() <= 1) {
+        return;
+    }
+    if (source.via == Via::sync) {
+        ++counters_.synced;
+        if (!sync_news_.take(source.now)) { // bulk travels by sync, from neighbour to neighbour
+            sync_soon_at_ = std::min(sync_soon_at_, source.now + std::chrono::milliseconds{20});
+            return;
+        }
+    }
+    news.from = source.from;
+    queue_.put(std::move(news));
+    if (flush_at_ == never) {
+        flush_at_ = std::max(source.now + config_.flush_after, flushed_at_ + config_.flush_gap);
+    }
+}
+
+// --- This member --------------------------------------------------------------------------------
+
+void Swim::refute(Instant now, const Claim& claim, NodeId) {
+    if (leaving_) {
+        return;
+    }
+    switch (judge_own(claim, own_.incarnation())) {
+    case Verdict::refute: break;
+    case Verdict::too_high: ++counters_.news_too_high; return;
+    default: ++counters_.news_stale; return;
+    }
+    if (claim.incarnation + 1 >= proto::incarnation_end) {
+        ++counters_.news_too_high;
+        return;
+    }
+    own_.raise_to(claim.incarnation + 1);
+    ++counters_.refutations;
+    health_.worse();
+    publish_self(now);
+    Event event;
+    event.kind = Event::Kind::refuted;
+    event.id = id_;
+    event.state = claim.state;
+    event.record = self_->alive;
+    tell(std::move(event));
+}
+
+void Swim::publish_self(Instant now) {
+    proto::AliveBody body;
+    body.id = id_;
+    body.incarnation = own_.incarnation();
+    body.boot = own_.boot();
+    body.address = identity_.address;
+    body.name = identity_.name;
+    body.zone = identity_.zone;
+    body.caps = identity_.caps;
+    body.version = proto::gossip_version;
+    body.version_min = proto::gossip_version_min;
+    body.ring = identity_.ring;
+    body.sealing = identity_.sealing;
+    std::array<char, proto::alive_body_bytes_max> bytes{};
+    NewsItem item;
+    item.kind = NewsKind::alive;
+    item.bytes = {bytes.data(), proto::encode_alive_body(body, bytes)};
+    [[maybe_unused]] const bool reads = proto::decode_alive_body(item.bytes, item.alive);
+    assert(reads);
+    item.id = id_;
+    item.incarnation = body.incarnation;
+    const auto signature =
+        crypto_.sign(proto::to_sign(proto::SignedAs::alive, identity_.fleet, item.bytes));
+    item.public_key = text_of(identity_.key);
+    item.signature = {reinterpret_cast<const char*>(signature.data()), signature.size()};
+    auto record = commons_.records.keep_signed(item);
+    if (self_ == nullptr) {
+        self_ = &view_.add(std::move(record), now);
+        self_->zone = estimates_.zone(identity_.zone);
+    } else {
+        view_.set_alive(*self_, std::move(record), now);
+    }
+    view_changed(now);
+    News news;
+    news.kind = NewsKind::alive;
+    news.id = id_;
+    news.record = self_->alive;
+    spread({now, {}, Via::news}, std::move(news));
+}
+
+void Swim::publish_status(Instant now) {
+    if (status_counter_ == 0xFFFF'FFFFU) {
+        new_boot(now, own_.boot() + 1);
+    }
+    const auto version = std::uint64_t{own_.boot()} << 32U | ++status_counter_;
+    status_waits_ = false;
+    status_at_ = never;
+    status_sent_ = now;
+    auto status = commons_.records.keep_status(id_, version, status_next_);
+    view_.set_status(*self_, status);
+    view_changed(now);
+    News news;
+    news.kind = NewsKind::status;
+    news.id = id_;
+    news.status = std::move(status);
+    spread({now, {}, Via::news}, std::move(news));
+}
+
+void Swim::new_boot(Instant now, std::uint32_t boot) {
+    own_.new_boot(boot);
+    seq_ = 0;
+    status_counter_ = 0;
+    agreed_ = false;
+    for (std::size_t i = 0; i < view_.live(); ++i) {
+        view_.live_at(i).greeting = Greeting::unknown;
+    }
+    own_.raise_to(own_.incarnation() + 1);
+    publish_self(now);
+    joiner_.ask(now, {}, identity_.address);
+}
+
+// --- Now and then -------------------------------------------------------------------------------
+
+void Swim::check_names() {
+    if (!names_dirty_) {
+        return;
+    }
+    names_dirty_ = false;
+    std::vector<const Entry*> all;
+    all.reserve(view_.live());
+    for (std::size_t i = 0; i < view_.live(); ++i) {
+        all.push_back(&view_.live_at(i));
+    }
+    std::ranges::sort(all, [](const Entry* a, const Entry* b) {
+        const auto x = a->alive->name();
+        const auto y = b->alive->name();
+        return x != y ? x < y : a->id() < b->id();
+    });
+    std::set<std::pair<NodeId, NodeId>> found;
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        if (all[i - 1]->alive->name() == all[i]->alive->name()) {
+            const std::pair pair{all[i - 1]->id(), all[i]->id()};
+            if (!conflicts_.contains(pair)) {
+                tell(Event::Kind::name_conflict, *all[i]);
+            }
+            found.insert(pair);
+        }
+    }
+    conflicts_ = std::move(found);
+}
+
+void Swim::reap(Instant now) {
+    view_.reap(now - dead_kept, now - tombstone_kept, now,
+               [this](const Entry& entry) { tell(Event::Kind::forgotten, entry); });
+    while (view_.graves().size() > limits_.tombstones) {
+        view_.drop_oldest_grave();
+    }
+}
+
+void Swim::keep_addresses(Instant now) {
+    if (!addresses_dirty_ || now - addresses_at_ < addresses_every) {
+        return;
+    }
+    addresses_dirty_ = false;
+    addresses_at_ = now;
+    std::vector<NetAddress> addresses;
+    const auto n = view_.live();
+    const auto mine = view_.live_index(*self_);
+    for (std::size_t i = 1; i < n && addresses.size() < limits_.addresses; ++i) {
+        const auto& entry = view_.live_at((mine + i) % n); // each keeps others: some still stand
+        if (entry.state == Standing::alive) {
+            addresses.push_back(entry.alive->address);
+        }
+    }
+    own_.keep_addresses(std::move(addresses));
+}
+
+} // namespace jackdaw::swim

@@ -1,0 +1,393 @@
+// What is told of members: verified, judged by states.h, applied, passed on.
+#include <algorithm>
+#include <cassert>
+
+#include "gossip/core/swim/swim.h"
+
+namespace jackdaw::swim {
+namespace {
+
+constexpr Duration twin_within = std::chrono::seconds{60};
+
+std::string_view text_of(const proto::PublicKey& key) noexcept {
+    return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+News news_of(const NewsItem& item, NodeId id) {
+    News news;
+    news.kind = item.kind;
+    news.id = id;
+    news.by = item.by;
+    news.incarnation = item.incarnation;
+    return news;
+}
+
+} // namespace
+
+void Swim::take(const Source& source, const NewsItem& item) {
+    if (silent_) {
+        return;
+    }
+    if (item.kind == NewsKind::hint) {
+        take_hint(source, item);
+        return;
+    }
+    if (!waiting_ids_.empty() && waiting_ids_.contains(item.id)) {
+        wait(source, item);
+        return;
+    }
+    switch (item.kind) {
+    case NewsKind::alive: item.id == id_ ? take_own(source, item) : take_alive(source, item); break;
+    case NewsKind::suspect: take_suspect(source, item); break;
+    case NewsKind::down: take_down(source, item); break;
+    case NewsKind::left: take_left(source, item); break;
+    case NewsKind::status: take_status(source, item); break;
+    case NewsKind::hint: break;
+    }
+}
+
+// --- Signatures ---------------------------------------------------------------------------------
+
+bool Swim::is_operator(std::string_view key) const {
+    return std::ranges::any_of(operators_, [&](const auto& held) { return text_of(held) == key; });
+}
+
+Swim::Check Swim::verify(const Source& source, const NewsItem& item, const Entry* held) {
+    if (trusted_ == &item) {
+        return Check::good;
+    }
+    auto what = item.kind == NewsKind::alive ? proto::SignedAs::alive : proto::SignedAs::left;
+    const bool is_its_own = held != nullptr ? held->alive->public_key() == item.public_key
+                                            : proto::node_id_of(item.public_key) == item.id;
+    if (!is_its_own) {
+        if (item.kind != NewsKind::left || !is_operator(item.public_key)) {
+            ++counters_.news_forged;
+            return Check::bad;
+        }
+        what = proto::SignedAs::forget;
+    }
+    if (!verifying_.take(source.now)) {
+        return Check::wait;
+    }
+    if (!crypto_.verify(item.public_key, proto::to_sign(what, identity_.fleet, item.bytes),
+                        item.signature)) {
+        ++counters_.news_forged;
+        return Check::bad;
+    }
+    return Check::good;
+}
+
+void Swim::wait(const Source& source, const NewsItem& item) {
+    if (unverified_.size() >= limits_.unverified) {
+        ++counters_.news_unverified; // digests repair it
+        return;
+    }
+    auto& kept = unverified_.emplace_back();
+    kept.bytes.reserve(item.bytes.size() + item.public_key.size() + item.signature.size());
+    kept.bytes.append(item.bytes).append(item.public_key).append(item.signature);
+    kept.item = item;
+    kept.from = source.from;
+    kept.via = source.via;
+    ++waiting_ids_[item.id];
+}
+
+void Swim::take_verified(Instant now) {
+    while (!unverified_.empty() && verifying_.available(now) != 0) {
+        auto waiting = std::move(unverified_.front());
+        unverified_.pop_front();
+        const auto left = waiting_ids_.find(waiting.item.id);
+        if (--left->second == 0) {
+            waiting_ids_.erase(left);
+        }
+        auto& item = waiting.item;
+        const std::string_view bytes{waiting.bytes};
+        const auto key_at = bytes.size() - item.public_key.size() - item.signature.size();
+        item.signature = bytes.substr(bytes.size() - item.signature.size());
+        item.public_key = bytes.substr(key_at, item.public_key.size());
+        item.bytes = bytes.substr(0, key_at);
+        if (item.kind == NewsKind::alive) {
+            [[maybe_unused]] const bool reads = proto::decode_alive_body(item.bytes, item.alive);
+            assert(reads);
+        }
+        // What waits behind it about the same id stays behind it: take() must not queue this one.
+        commons_.added.clear();
+        const Source source{now, waiting.from, waiting.via};
+        switch (item.kind) {
+        case NewsKind::alive:
+            item.id == id_ ? take_own(source, item) : take_alive(source, item);
+            break;
+        case NewsKind::suspect: take_suspect(source, item); break;
+        case NewsKind::down: take_down(source, item); break;
+        case NewsKind::left: take_left(source, item); break;
+        case NewsKind::status: take_status(source, item); break;
+        case NewsKind::hint: break;
+        }
+    }
+}
+
+// --- Items --------------------------------------------------------------------------------------
+
+void Swim::take_alive(const Source& source, const NewsItem& item) {
+    auto* entry = view_.find(item.id);
+    const auto held = entry != nullptr ? entry->claim() : Claim{};
+    const auto verdict =
+        judge({item.incarnation, Standing::alive}, entry != nullptr ? &held : nullptr,
+              view_.tombstone_of(item.id), entry != nullptr ? entry->alive->incarnation : 0);
+    if (verdict != Verdict::add && verdict != Verdict::replace) {
+        ++counters_.news_stale;
+        return;
+    }
+    const bool comes_alive = entry == nullptr || !is_live(entry->state);
+    if (comes_alive && view_.live() >= limits_.members) {
+        ++counters_.members_refused;
+        return;
+    }
+    const auto checked = verify(source, item, entry);
+    if (checked != Check::good) {
+        if (checked == Check::wait) {
+            wait(source, item);
+        }
+        return;
+    }
+    auto record = commons_.records.keep_signed(item);
+    const auto cause = source.via == Via::news && source.from == item.id ? Cause::itself
+                       : source.via == Via::news                         ? Cause::heard
+                                                                         : Cause::sync;
+    names_dirty_ = names_dirty_ || comes_alive || entry->alive->name() != record->name();
+    addresses_dirty_ = true;
+    if (entry == nullptr) {
+        entry = &view_.add(std::move(record), source.now);
+        commons_.added.push_back(item.id);
+        note_why(source.now, *entry, std::nullopt, cause, source.from);
+        tell(Event::Kind::joined, *entry);
+    } else {
+        const auto before = entry->state;
+        view_.set_alive(*entry, std::move(record), source.now);
+        suspicions_.close(item.id);
+        doubts_.drop(item.id);
+        if (before != Standing::alive) {
+            note_why(source.now, *entry, before, cause, source.from);
+        }
+        tell(before == Standing::alive  ? Event::Kind::updated
+             : before == Standing::left ? Event::Kind::joined
+                                        : Event::Kind::recovered,
+             *entry);
+    }
+    entry->zone = estimates_.zone(entry->alive->zone());
+    view_changed(source.now);
+    News news;
+    news.kind = NewsKind::alive;
+    news.id = item.id;
+    news.record = entry->alive;
+    spread(source, std::move(news));
+}
+
+void Swim::take_own(const Source& source, const NewsItem& item) {
+    const auto mine = own_.incarnation();
+    const bool same_life = item.alive.boot == own_.boot();
+    if (item.incarnation < mine || (item.incarnation == mine && same_life) ||
+        item.incarnation + 1 >= proto::incarnation_end) {
+        return;
+    }
+    const auto checked = verify(source, item, self_);
+    if (checked != Check::good) {
+        if (checked == Check::wait) {
+            wait(source, item);
+        }
+        return;
+    }
+    if (!same_life) { // an older disk was put back, or a second machine has this key
+        if (twin_seen_ && source.now - *twin_seen_ <= twin_within) {
+            const bool yields = item.alive.boot != own_.boot()
+                                    ? own_.boot() < item.alive.boot
+                                    : identity_.address < item.alive.address;
+            if (yields) {
+                tell(Event::Kind::twin_detected, *self_);
+                silent_ = true;
+                outbox_.clear();
+                return;
+            }
+        }
+        twin_seen_ = source.now;
+    }
+    own_.raise_to(item.incarnation + 1); // without limit: it was signed with this key
+    publish_self(source.now);
+}
+
+void Swim::take_suspect(const Source& source, const NewsItem& item) {
+    const Claim claim{item.incarnation, Standing::suspect};
+    if (item.id == id_) {
+        accused_ = true;
+        refute(source.now, claim, source.from);
+        return;
+    }
+    auto* const entry = view_.find(item.id);
+    if (entry == nullptr) {
+        ++counters_.news_stale;
+        return;
+    }
+    const auto since = source.now - std::chrono::milliseconds{item.age_ms};
+    const auto held = entry->claim();
+    switch (judge(claim, &held, nullptr, entry->alive->incarnation)) {
+    case Verdict::replace:
+        set_state(source.now, *entry, claim, Cause::heard, source.from);
+        accuse(source.now, *entry, item.by, since, source.from);
+        break;
+    case Verdict::accuse: accuse(source.now, *entry, item.by, since, source.from); break;
+    case Verdict::too_high: ++counters_.news_too_high; break;
+    default: ++counters_.news_stale;
+    }
+}
+
+void Swim::take_down(const Source& source, const NewsItem& item) {
+    const Claim claim{item.incarnation, Standing::down};
+    if (item.id == id_) {
+        accused_ = true;
+        refute(source.now, claim, source.from);
+        return;
+    }
+    auto* const entry = view_.find(item.id);
+    if (entry == nullptr) {
+        ++counters_.news_stale;
+        return;
+    }
+    const auto held = entry->claim();
+    const auto verdict = judge(claim, &held, nullptr, entry->alive->incarnation);
+    if (verdict == Verdict::too_high) {
+        ++counters_.news_too_high;
+        return;
+    }
+    if (verdict != Verdict::replace) {
+        ++counters_.news_stale;
+        return;
+    }
+    const bool from_sync = source.via != Via::news;
+    const bool is_new = std::ranges::find(commons_.added, item.id) != commons_.added.end();
+    if (from_sync && !is_new && is_live(entry->state)) {
+        // Not believed: asked itself, with the rumour on board. A suspect's timer decides.
+        if (entry->state == Standing::alive && !probes_.running(item.id, ProbeFor::rumour) &&
+            probes_.count(ProbeFor::rumour) < limits_.rumour_probes && !leaving_) {
+            start_probe(source.now, *entry, ProbeFor::rumour, claim, item.by);
+        }
+        return;
+    }
+    set_state(source.now, *entry, claim, from_sync ? Cause::sync : Cause::heard, source.from);
+    view_.set_death(item.id, {{}, item.by});
+    spread(source, news_of(item, item.id));
+}
+
+void Swim::take_left(const Source& source, const NewsItem& item) {
+    const Claim claim{item.incarnation, Standing::left};
+    auto* const entry = view_.find(item.id);
+    const bool about_me = item.id == id_;
+    const auto held = entry != nullptr ? entry->claim() : Claim{};
+    const auto verdict =
+        about_me ? judge_own(claim, own_.incarnation())
+                 : judge(claim, entry != nullptr ? &held : nullptr, view_.tombstone_of(item.id),
+                         entry != nullptr ? entry->alive->incarnation : 0);
+    if (verdict != Verdict::refute && verdict != Verdict::replace && verdict != Verdict::bury) {
+        accused_ = accused_ || about_me;
+        ++counters_.news_stale;
+        return;
+    }
+    const auto checked = verify(source, item, entry);
+    if (checked != Check::good) {
+        if (checked == Check::wait) {
+            wait(source, item);
+        }
+        return;
+    }
+    if (about_me) {
+        accused_ = true;
+        refute(source.now, claim, source.from);
+        return;
+    }
+    const bool is_forgotten = entry != nullptr ? entry->alive->public_key() != item.public_key
+                                               : proto::node_id_of(item.public_key) != item.id;
+    News news;
+    news.kind = NewsKind::left;
+    news.id = item.id;
+    news.record = commons_.records.keep_signed(item);
+    if (verdict == Verdict::bury) {
+        if (view_.graves().size() >= limits_.tombstones) {
+            view_.drop_oldest_grave();
+        }
+        view_.bury(item.id, claim, source.now);
+    } else {
+        set_state(source.now, *entry, claim, is_forgotten ? Cause::operator_ : Cause::itself,
+                  source.from);
+        view_.set_death(item.id, {news.record, {}});
+        if (is_forgotten) {
+            bury_member(source.now, *entry, source);
+        }
+    }
+    spread(source, std::move(news));
+}
+
+void Swim::bury_member(Instant now, Entry& entry, const Source&) {
+    tell(Event::Kind::forgotten, entry);
+    if (view_.graves().size() >= limits_.tombstones) {
+        view_.drop_oldest_grave();
+    }
+    view_.bury(entry, now);
+}
+
+void Swim::take_status(const Source& source, const NewsItem& item) {
+    auto* const entry = view_.find(item.id);
+    if (entry == nullptr || (item.version >> 32U) > entry->alive->boot) {
+        ++counters_.news_stale;
+        return;
+    }
+    if (item.id == id_) {
+        const auto mine = self_->status_version();
+        if (item.version < mine || (item.version == mine && self_->status->bytes == item.bytes)) {
+            return;
+        }
+        // Not made by this life: mine goes above it.
+        status_counter_ = static_cast<std::uint32_t>(item.version & 0xFFFF'FFFFU);
+        if ((item.version >> 32U) == own_.boot() && status_counter_ == 0xFFFF'FFFFU) {
+            new_boot(source.now, own_.boot() + 1);
+        }
+        if (self_->status && !status_waits_) {
+            status_next_ = self_->status->bytes;
+        }
+        publish_status(source.now);
+        return;
+    }
+    if (item.version <= entry->status_version()) {
+        ++counters_.news_stale;
+        return;
+    }
+    auto status = commons_.records.keep_status(item.id, item.version, item.bytes);
+    view_.set_status(*entry, status);
+    if (is_live(entry->state)) {
+        view_changed(source.now);
+        tell(Event::Kind::updated, *entry);
+    }
+    News news;
+    news.kind = NewsKind::status;
+    news.id = item.id;
+    news.status = std::move(status);
+    spread(source, std::move(news));
+}
+
+void Swim::take_hint(const Source& source, const NewsItem& item) {
+    if (!hints_.note(item.topic, item.key, item.version)) {
+        ++counters_.news_stale;
+        return;
+    }
+    Event event;
+    event.kind = Event::Kind::hint;
+    event.id = source.from;
+    event.topic = item.topic;
+    event.key = item.key;
+    event.version = item.version;
+    tell(std::move(event));
+    auto news = news_of(item, {});
+    news.topic = item.topic;
+    news.key = item.key;
+    news.version = item.version;
+    spread(source, std::move(news));
+}
+
+} // namespace jackdaw::swim

@@ -1,0 +1,274 @@
+// Anti-entropy, join and leave as messages.
+#include <algorithm>
+
+#include "gossip/core/swim/swim.h"
+
+namespace jackdaw::swim {
+namespace {
+
+using proto::DatagramKind;
+using namespace std::chrono_literals;
+
+constexpr std::size_t large_fleet = 1000;
+constexpr Duration large_gap = 10s;
+constexpr std::array<Duration, 4> join_syncs{150ms, 350ms, 750ms, 1500ms};
+constexpr Duration join_sync_jitter = 100ms;
+constexpr std::size_t leave_told = 5;
+constexpr std::size_t leave_acked = 3;
+/// Of news in a datagram of records or a page, beside the longest header.
+constexpr std::size_t news_room = proto::gossip_plain_bytes_max - 46 - 14;
+
+} // namespace
+
+// --- Anti-entropy -------------------------------------------------------------------------------
+
+void Swim::compare_digest(Instant now, const NetAddress& from, Entry* sender) {
+    const auto& in = commons_.in;
+    if (in.header.digest == view_.digest()) {
+        if (sender != nullptr) {
+            sender->greeting = Greeting::knows;
+        }
+        agreed_ = true;
+        join_syncs_.fill(never); // agreed: nothing is missing
+        return;
+    }
+    if (leaving_) {
+        return;
+    }
+    ++counters_.digests_differ;
+    if (sender != nullptr) {
+        sender->greeting = Greeting::differs;
+    }
+    const bool quiet = std::chrono::milliseconds{in.body.quiet_ms} >= config_.settle &&
+                       now - changed_at_ >= config_.settle;
+    const auto gap = quiet                        ? config_.sync_gap_quiet
+                     : view_.live() > large_fleet ? large_gap
+                                                  : config_.sync_gap_busy;
+    if (now - synced_at_ >= gap) {
+        start_sync(now, from, sender);
+    }
+}
+
+void Swim::start_sync(Instant now, const NetAddress& to, Entry* who) {
+    synced_at_ = now;
+    ++counters_.syncs;
+    if (view_.live() <= leaf_members_max) {
+        auto& body = body_of(DatagramKind::leaf);
+        const TreePlace root{};
+        (void)pack_leaves(view_, std::span{&root, 1}, news_room, body);
+        (void)send_bulk(now, to, who, body);
+        return;
+    }
+    auto& body = body_of(DatagramKind::tree);
+    body.trees.push_back(tree_of(view_, {}));
+    (void)send_bulk(now, to, who, body);
+}
+
+bool Swim::send_bulk(Instant now, const NetAddress& to, Entry* who, const proto::DatagramBody& body,
+                     std::span<const NewsItem> items) {
+    if (sync_bytes_.available(now) < proto::gossip_datagram_bytes_max) {
+        return false;
+    }
+    const auto size = send(now, to, who, body, items, false);
+    sync_bytes_.charge(now, size + proto::gossip_seal_bytes);
+    counters_.sync_bytes += size;
+    return size != 0;
+}
+
+void Swim::on_tree(Instant now, const NetAddress& from, Entry* sender) {
+    auto& deeper = commons_.deeper;
+    auto& leaves = commons_.leaves;
+    deeper.clear();
+    leaves.clear();
+    for (const auto& node : commons_.in.body.trees) {
+        compare_tree(view_, node, deeper, leaves);
+    }
+    std::size_t sent = 0;
+    for (std::size_t at = 0; at < deeper.size() && sent < answers_max; ++sent) {
+        auto& body = body_of(DatagramKind::tree);
+        for (; at < deeper.size() && body.trees.size() < proto::tree_nodes_max; ++at) {
+            body.trees.push_back(tree_of(view_, deeper[at]));
+        }
+        if (!send_bulk(now, from, sender, body)) {
+            return;
+        }
+    }
+    for (std::size_t at = 0; at < leaves.size() && sent < answers_max; ++sent) {
+        auto& body = body_of(DatagramKind::leaf);
+        at += pack_leaves(view_, std::span{leaves}.subspan(at), news_room, body);
+        if (!send_bulk(now, from, sender, body)) {
+            return;
+        }
+    }
+}
+
+void Swim::on_leaf(Instant now, const NetAddress& from, Entry* sender) {
+    auto& to_send = commons_.send;
+    auto& to_want = commons_.want;
+    to_send.clear();
+    to_want.clear();
+    const auto& in = commons_.in.body;
+    for (const auto& leaf : in.leaves) {
+        compare_leaf(view_, {leaf.depth, leaf.prefix},
+                     std::span{in.briefs}.subspan(leaf.first, leaf.count), to_send, to_want);
+    }
+    std::size_t sent = 0;
+    if (!to_want.empty()) {
+        auto& body = body_of(DatagramKind::want);
+        const auto count = std::min(to_want.size(), proto::want_ids_max);
+        body.ids.assign(to_want.begin(), to_want.begin() + static_cast<std::ptrdiff_t>(count));
+        sent += send_bulk(now, from, sender, body) ? 1U : 0U;
+    }
+    send_records(now, from, sender, to_send, answers_max - sent);
+}
+
+void Swim::on_want(Instant now, const NetAddress& from, Entry* sender) {
+    send_records(now, from, sender, commons_.in.body.ids, answers_max);
+}
+
+void Swim::append_record(const Entry& entry, std::vector<NewsItem>& into) const {
+    into.push_back(entry.alive->as_news());
+    if (entry.status) {
+        into.push_back(entry.status->as_news());
+    }
+    if (!is_live(entry.state)) {
+        std::array<NewsItem, accusers_max + 2> about;
+        const auto count = items_about(now_, entry, about);
+        into.insert(into.end(), about.begin(), about.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+}
+
+void Swim::send_records(Instant now, const NetAddress& to, Entry* who, std::span<const NodeId> ids,
+                        std::size_t datagrams) {
+    auto& items = commons_.items;
+    std::size_t at = 0;
+    while (at < ids.size() && datagrams-- != 0) {
+        items.clear();
+        std::size_t used = 2;
+        for (; at < ids.size(); ++at) {
+            const auto* const entry = view_.find(ids[at]);
+            if (entry == nullptr) {
+                continue;
+            }
+            const auto bytes = record_bytes(view_, *entry);
+            if (used + bytes > news_room && !items.empty()) {
+                break;
+            }
+            used += bytes;
+            append_record(*entry, items);
+        }
+        if (items.empty() || !send_bulk(now, to, who, body_of(DatagramKind::records), items)) {
+            return;
+        }
+    }
+}
+
+void Swim::run_syncs(Instant now) {
+    const auto sync_with_somebody = [&] {
+        if (auto* const entry = random_live(); entry != nullptr) {
+            start_sync(now, entry->alive->address, entry);
+        }
+    };
+    if (sync_soon_at_ <= now) {
+        sync_soon_at_ = never;
+        sync_with_somebody();
+    }
+    for (auto& at : join_syncs_) {
+        if (at <= now) {
+            at = never;
+            sync_with_somebody();
+        }
+    }
+}
+
+// --- Join ---------------------------------------------------------------------------------------
+
+void Swim::send_busy(Instant now, const NetAddress& from, Entry* sender) {
+    ++counters_.joins_busy;
+    auto& body = body_of(DatagramKind::busy);
+    body.retry_ms = static_cast<std::uint16_t>(50 + random_.below(200));
+    std::array<Entry*, proto::busy_addresses_max> others{};
+    const auto count = pick_targets(others);
+    for (std::size_t i = 0; i < count; ++i) {
+        body.addresses.push_back(others[i]->alive->address);
+    }
+    send(now, from, sender, body, {}, false);
+}
+
+void Swim::serve_pages(Instant now, const NetAddress& from, Entry* sender, std::uint64_t cursor) {
+    const auto affordable = sync_bytes_.available(now) / proto::gossip_datagram_bytes_max;
+    const bool is_full = sender == nullptr && view_.live() >= limits_.members;
+    if (affordable == 0 || is_full) {
+        send_busy(now, from, sender);
+        return;
+    }
+    ++counters_.joins_served;
+    auto& plan = commons_.plan;
+    plan_pages(view_, cursor, std::min<std::size_t>(pages_max, affordable), news_room, plan);
+    for (std::size_t i = 0; i < plan.pages.size(); ++i) {
+        auto& items = commons_.items;
+        items.clear();
+        const auto& page = plan.pages[i];
+        for (auto at = page.first; at < page.last; ++at) {
+            append_record(*plan.items[at].entry, items);
+        }
+        auto& body = body_of(DatagramKind::page);
+        body.cursor = page.next;
+        body.following = static_cast<std::uint8_t>(plan.pages.size() - 1 - i);
+        if (!send_bulk(now, from, sender, body, items)) {
+            return;
+        }
+    }
+}
+
+void Swim::on_page(Instant now, const NetAddress& from) {
+    const auto& body = commons_.in.body;
+    if (joiner_.page(now, from, body.cursor, body.following)) {
+        for (std::size_t i = 0; i < join_syncs_.size(); ++i) {
+            join_syncs_[i] = now + join_syncs[i] + random_.below(join_sync_jitter);
+        }
+    }
+}
+
+void Swim::run_join(Instant now) {
+    if (joiner_.wants_another()) {
+        if (const auto* const other = random_live(); other != nullptr) {
+            joiner_.read_from(now, other->alive->address);
+        }
+    }
+    auto& asks = commons_.asks;
+    asks.clear();
+    joiner_.due(now, random_, unverified_.empty(), asks);
+    for (const auto& ask : asks) {
+        auto& body = body_of(ask.page ? DatagramKind::page_ask : DatagramKind::join);
+        body.cursor = ask.cursor;
+        send(now, ask.to, nullptr, body, {}, false);
+    }
+}
+
+// --- Leave --------------------------------------------------------------------------------------
+
+void Swim::run_leave(Instant now) {
+    const auto others = view_.live() - 1;
+    if (leave_ends_ <= now || leave_acks_ >= std::min(leave_acked, others)) {
+        silent_ = true;
+        tell(Event::Kind::left, *self_);
+        return;
+    }
+    if (leave_at_ > now) {
+        return;
+    }
+    leave_at_ = now + estimates_.rto(now, Estimates::no_zone, config_);
+    std::array<Entry*, leave_told> targets{};
+    const auto count = pick_targets(targets);
+    const auto item = left_->as_news();
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& body = body_of(DatagramKind::ping);
+        body.probe = ++probe_number_;
+        body.quiet_ms = quiet_ms(now);
+        leave_told_.push_back(targets[i]->id());
+        send(now, targets[i]->alive->address, targets[i], body, std::span{&item, 1});
+    }
+}
+
+} // namespace jackdaw::swim

@@ -1,0 +1,156 @@
+#pragma once
+// The members as one member holds them: flat, in one order, with a digest that is always right.
+//
+//   entries   one of 72 bytes per member, itself among them; their addresses never change
+//   live      alive and suspect, sorted by (place, id): order of probing, digest tree and pages
+//   dead      down and left, in the same order
+//   graves    what is left of the dead after a day: (id, incarnation, state)
+//
+// place = the fleet's hash of an id. One order for everything, where the design sorts probing by id
+// (gossip/README.md, Decisions). Looking up is O(1), changing a member's state O(n) of memmove.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "gossip/core/swim/records.h"
+#include "gossip/core/swim/replay.h"
+#include "gossip/core/swim/states.h"
+
+namespace jackdaw::swim {
+
+/// Does that member hold this one's present `alive`? If it may not, it is sent along, since a
+/// datagram of a boot that is not proved is dropped there.
+enum class Greeting : std::uint8_t { unknown, knows, differs };
+
+struct Entry {
+    SignedRef alive; ///< the last that was believed
+    StatusRef status;
+    std::uint64_t place = 0;
+    std::uint64_t incarnation = 0; ///< held: accusations may raise it above that of `alive`
+    std::uint64_t digest = 0;
+    Instant since{}; ///< of its state
+    ReplayWindow replay;
+    Standing state = Standing::alive;
+    std::uint8_t zone = 0; ///< of Estimates
+    Greeting greeting = Greeting::unknown;
+
+    [[nodiscard]] NodeId id() const noexcept { return alive->id; }
+    [[nodiscard]] Claim claim() const noexcept { return {incarnation, state}; }
+    [[nodiscard]] std::uint64_t status_version() const noexcept {
+        return status ? status->version : 0;
+    }
+};
+
+static_assert(sizeof(Entry) == 72);
+
+struct Tombstone {
+    NodeId id{};
+    Claim claim;
+    Instant since{};
+};
+
+/// How a member died, for who asks later.
+struct Death {
+    SignedRef left; ///< null: down
+    NodeId by{};    ///< who said down
+};
+
+class View {
+public:
+    using Slot = std::uint32_t;
+
+    /// `salt`: random, so that nobody can choose ids that fall together in the index.
+    View(const proto::ViewKey& key, std::uint64_t salt) noexcept : key_{key}, salt_{salt} {}
+
+    // --- Reading ------------------------------------------------------------------------------
+    [[nodiscard]] const Entry* find(NodeId id) const noexcept;
+    [[nodiscard]] Entry* find(NodeId id) noexcept;
+    [[nodiscard]] std::size_t live() const noexcept { return live_.size(); }
+    [[nodiscard]] std::size_t dead() const noexcept { return dead_.size(); }
+    [[nodiscard]] std::size_t suspects() const noexcept { return suspects_; }
+    [[nodiscard]] const Entry& live_at(std::size_t index) const noexcept {
+        return entries_[live_[index]];
+    }
+    [[nodiscard]] Entry& live_at(std::size_t index) noexcept { return entries_[live_[index]]; }
+    [[nodiscard]] const Entry& dead_at(std::size_t index) const noexcept {
+        return entries_[dead_[index]];
+    }
+    /// Where it stands among the live; the entry must be one of them.
+    [[nodiscard]] std::size_t live_index(const Entry& entry) const noexcept;
+    /// First of the live, or of the dead, whose place is at least so high.
+    [[nodiscard]] std::size_t live_from(std::uint64_t place) const noexcept;
+    [[nodiscard]] std::size_t dead_from(std::uint64_t place) const noexcept;
+    [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }
+    /// Of the members at live positions [first, last).
+    [[nodiscard]] std::uint64_t digest_of(std::size_t first, std::size_t last) const noexcept;
+    [[nodiscard]] const Claim* tombstone_of(NodeId id) const noexcept;
+    [[nodiscard]] const Death* death_of(NodeId id) const noexcept;
+    /// Graves by (place, id), from `place` on.
+    using Graves = std::map<std::pair<std::uint64_t, NodeId>, Tombstone>;
+    [[nodiscard]] const Graves& graves() const noexcept { return graves_; }
+    [[nodiscard]] const proto::ViewKey& key() const noexcept { return key_; }
+    /// Digest of one member from nothing: what the kept one is checked against.
+    [[nodiscard]] std::uint64_t digest_of(const Entry& entry) const noexcept;
+    /// Bytes held beside the shared records.
+    [[nodiscard]] std::size_t bytes() const noexcept;
+
+    // --- Changing -----------------------------------------------------------------------------
+    /// A member not held yet, alive. Its tombstone goes.
+    Entry& add(SignedRef alive, Instant now);
+    void set_alive(Entry& entry, SignedRef alive, Instant now);
+    /// To suspect, down or left, or a higher incarnation of the same.
+    void set_state(Entry& entry, Claim claim, Instant now);
+    void set_status(Entry& entry, StatusRef status);
+    void set_death(NodeId id, Death death) { deaths_[id] = std::move(death); }
+    /// The entry goes; a tombstone with its claim stays.
+    void bury(Entry& entry, Instant now);
+    /// A tombstone of one that was never held.
+    void bury(NodeId id, Claim claim, Instant now);
+    /// The dead of before `dead_before` become graves, graves of before `graves_before` go.
+    /// Calls `forgotten(entry)` before each burial.
+    template <class Forgotten>
+    void reap(Instant dead_before, Instant graves_before, Instant now, Forgotten forgotten) {
+        for (std::size_t i = dead_.size(); i-- > 0;) {
+            auto& entry = entries_[dead_[i]];
+            if (entry.since < dead_before) {
+                forgotten(entry);
+                bury(entry, now);
+            }
+        }
+        std::erase_if(graves_,
+                      [&](const auto& grave) { return grave.second.since < graves_before; });
+    }
+    [[nodiscard]] Entry& oldest_dead() noexcept;
+    void drop_oldest_grave();
+
+private:
+    [[nodiscard]] bool before(const Entry& entry, std::uint64_t place, NodeId id) const noexcept;
+    [[nodiscard]] std::size_t position(const std::vector<Slot>& order, std::uint64_t place,
+                                       NodeId id) const noexcept;
+    void order_in(std::vector<Slot>& order, Slot slot);
+    void order_out(std::vector<Slot>& order, const Entry& entry);
+    void redigest(Entry& entry, bool was_live);
+    [[nodiscard]] Slot slot_of(const Entry& entry) const noexcept;
+    [[nodiscard]] std::size_t bucket_of(NodeId id) const noexcept;
+    void index_in(NodeId id, Slot slot);
+    void index_out(NodeId id);
+    void grow_index();
+
+    const proto::ViewKey& key_;
+    std::uint64_t salt_;
+    std::deque<Entry> entries_;
+    std::vector<Slot> free_;
+    std::vector<Slot> index_; ///< open addressing; slot + 1, 0 is empty
+    std::size_t indexed_ = 0;
+    std::vector<Slot> live_;
+    std::vector<Slot> dead_;
+    std::map<NodeId, Death> deaths_;
+    Graves graves_;
+    std::uint64_t digest_ = 0;
+    std::size_t suspects_ = 0;
+};
+
+} // namespace jackdaw::swim

@@ -1,0 +1,54 @@
+#pragma once
+// Why a member is held to be what it is: its last changes here, with what led to them
+// (GOSSIP.md, section 15).
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "gossip/core/swim/suspicion.h"
+
+namespace jackdaw::swim {
+
+enum class Cause : std::uint8_t { probe, heard, sync, timer, itself, operator_ };
+
+struct Change {
+    NodeId id{};
+    Instant when{};
+    std::optional<Standing> from; ///< none: it was not known
+    Standing to = Standing::alive;
+    std::uint64_t incarnation = 0;
+    Cause cause = Cause::heard;
+    NodeId who{}; ///< heard from, synced with; none for the rest
+    std::uint8_t accusers_count = 0;
+    std::uint8_t pings = 0;
+    std::uint8_t helpers = 0;
+    std::uint8_t nacks = 0;
+    std::uint8_t health = 0;
+    Duration rto{}; ///< zero: no probe of ours led to it
+    std::array<Accuser, accusers_max> accusers{};
+};
+
+/// The last 8 changes of each member, `max` in all; the oldest go first.
+class Why {
+public:
+    static constexpr std::size_t per_member = 8;
+
+    explicit Why(std::size_t max) noexcept : max_{max} {}
+
+    void note(const Change& change);
+    /// Oldest first.
+    [[nodiscard]] std::vector<Change> of(NodeId id) const;
+    [[nodiscard]] std::size_t size() const noexcept { return changes_.size(); }
+
+private:
+    std::size_t max_;
+    std::uint64_t next_ = 0;
+    std::map<std::uint64_t, Change> changes_; ///< by number, oldest first
+    std::map<NodeId, std::deque<std::uint64_t>> numbers_;
+};
+
+} // namespace jackdaw::swim
