@@ -47,10 +47,10 @@ public:
     /// `unavailable` when the kernel cannot watch it.
     [[nodiscard]] Result<void> watch(int descriptor) {
         boost::system::error_code ec;
-        (void)descriptor_.assign(descriptor, ec); // gives `ec` once more
-        return ec ? Result<void>{Error{Errc::unavailable, "watch gossip's socket: " + ec.message(),
-                                       ec}}
-                  : ok();
+        if (descriptor_.assign(descriptor, ec)) {
+            return Error{Errc::unavailable, "watch gossip's socket: " + ec.message(), ec};
+        }
+        return ok();
     }
     [[nodiscard]] asio::posix::stream_descriptor& get() noexcept { return descriptor_; }
 

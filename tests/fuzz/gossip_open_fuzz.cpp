@@ -45,7 +45,8 @@ void there_and_back(const proto::SealRing& ring, std::string_view plain) {
     Room room;
     std::string_view back;
     require(ring.open({sealed.data(), size}, room, back) == Opened::ok && back == plain);
-    const auto at = plain.empty() ? 0 : static_cast<unsigned char>(plain.front()) * 251U % size;
+    const auto at =
+        plain.empty() ? 0 : std::size_t{static_cast<unsigned char>(plain.front())} * 251 % size;
     sealed[at] = static_cast<char>(sealed[at] ^ 0x10);
     require(ring.open({sealed.data(), size}, room, back) != Opened::ok);
 }
