@@ -318,7 +318,11 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
     }
     const auto method = request.method.substr(0, 16);
     if (allow.empty()) {
-        return Error{Errc::not_found, fmt::format("nothing answers {} {}", method, what)};
+        return Error{Errc::not_found, fmt::format("nothing answers {} {}", method, what)}.with_hint(
+            fmt::format(
+                "this agent's version is {}; a `jackdaw` of another version may ask for what "
+                "it does not have",
+                parts_.version));
     }
     auto refused = error_response(
         Error{Errc::invalid, fmt::format("{} is no method of {}", method, what)}.with_hint(

@@ -161,10 +161,15 @@ proto::Instance Life::compose() const {
         failed(*last_failure_);
     } else if (database_.link == nullptr || !database_.answers) {
         view.status = "degraded";
-        view.reason = !guard_silent_.empty()      ? guard_silent_
-                      : database_.link == nullptr ? "the database is being started"
-                      : database_.detail.empty()  ? "the database does not answer yet"
-                                                  : database_.detail;
+        // Maintenance starts nothing; an operation still does.
+        const bool held_back = facts.maintenance_until_ms != 0 && running == nullptr;
+        view.reason = !guard_silent_.empty() ? guard_silent_
+                      : database_.link == nullptr
+                          ? held_back ? "the database has ended, and maintenance starts nothing by "
+                                        "itself: `jackdaw instance start`, or `resume`"
+                                      : "the database is being started"
+                      : database_.detail.empty() ? "the database does not answer yet"
+                                                 : database_.detail;
     } else if (database_.volume_full || volume_full_) {
         view.status = "degraded";
         view.reason = "the volume is full";

@@ -7,7 +7,9 @@ namespace {
 
 constexpr ArgumentRow user_name{"USER", "NAME[@HOST]"};
 constexpr ArgumentRow privileges{"PRIVILEGE", "one or more with commas, e.g. SELECT,INSERT or ALL"};
-constexpr OptionRow on_option{"--on", "DB[.TABLE]", "on what; without it on everything"};
+constexpr OptionRow on_option{"--on", "DB[.TABLE]",
+                              "on what; without it on everything, which few privileges are given "
+                              "on (`root enable` is for that)"};
 constexpr ArgumentRow named_instance{"INSTANCE", "the instance"};
 
 } // namespace

@@ -67,7 +67,13 @@ Result<LogPart> part_from(const Json& json) {
     return part;
 }
 
-/// The database writes what its tenant likes: no line of it speaks to the terminal.
+/// The database writes what its tenant likes: no line of it speaks to the terminal. A tab, which
+/// stands between the parts of many logs' lines, moves to a column that this output has not.
+std::string shown_line(std::string line) {
+    std::ranges::replace(line, '\t', ' ');
+    return printable(line);
+}
+
 void show(Session& session, const Invocation& invocation, const Json& json, const LogPart& part,
           bool follows) {
     if (is_structured(invocation.format)) {
@@ -80,7 +86,7 @@ void show(Session& session, const Invocation& invocation, const Json& json, cons
     }
     std::string text;
     for (const auto& line : part.lines) {
-        text += printable(line) + "\n";
+        text += shown_line(line) + "\n";
     }
     if (follows) {
         session.terminal.out(text);

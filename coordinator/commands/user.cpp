@@ -77,6 +77,14 @@ Result<int> user_list(Session& session, const Invocation& invocation) {
                     proto::strings_at(item, "databases", proto::list_items_max));
         table.rows.push_back({{name}, {host}, {fmt::format("{}", fmt::join(databases, ", "))}});
     }
+    if (invocation.format == Format::name) { // two may have one name
+        std::string names;
+        for (const auto& row : table.rows) {
+            names += fmt::format("{}@{}\n", printable(row[0].text), printable(row[1].text));
+        }
+        session.terminal.out(names);
+        return 0;
+    }
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));
     return 0;

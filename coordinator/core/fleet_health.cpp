@@ -66,6 +66,9 @@ FindingShape power_of(const MachineHealth& machine) {
         return finding("it was on and is off: the host was restarted, or its first process died",
                        "error", "jackdaw machine power-on " + name);
     }
+    if (machine.state == "off") {
+        return finding("it was switched off", "info", "jackdaw machine power-on " + name);
+    }
     return finding("", "error", "");
 }
 

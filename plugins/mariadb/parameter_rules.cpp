@@ -108,7 +108,7 @@ Error unknown(const Known& known, const std::string& name) {
     }
     Error error{Errc::not_found, fmt::format("this server has no parameter {}", name)};
     return nearest == nullptr
-               ? std::move(error)
+               ? std::move(error).with_hint("`jackdaw config parameters` lists what it has")
                : std::move(error).with_hint(fmt::format("did you mean {}?", nearest->name));
 }
 
@@ -223,7 +223,8 @@ check_parameter(const Known& known, std::string_view name, std::string_view valu
         return unknown(known, normal);
     }
     if (!parameter->settable) {
-        return Error{Errc::not_allowed, not_settable_text(*parameter)};
+        return Error{Errc::not_allowed, not_settable_text(*parameter)}.with_hint(
+            "`jackdaw config parameters` shows which may be set");
     }
     JACKDAW_TRY(auto canonical, canonical_value(*parameter, value));
     if (parameter->type == "integer") {

@@ -156,6 +156,9 @@ TEST_CASE("what is past or to be expected is no finding") {
     done.status = "done";
     failed.status = "failed";
     facts.operations = {done, failed}; // something went well since
+    CHECK(not_well(facts).empty());
+    failed.error = proto::ErrorShape{"E-NOT-FOUND", "no such user", "", "", ""};
+    facts.operations = {failed, done}; // what cannot be was refused, and nothing is left of it
     facts.load.reset();                // an engine that counts nothing
     CHECK(not_well(facts).empty());
 }

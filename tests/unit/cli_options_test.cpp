@@ -50,7 +50,7 @@ TEST_CASE_METHOD(Options, "--instance and --host say of whom, in every command o
                file("two", "one\ntwo\n")}) == 2);
     CHECK(err().find("a second follows") != std::string::npos);
     REQUIRE(run({"user", "list", "--instance", "db2", "-o", "name"}) == 0);
-    CHECK(out() == "app\n");
+    CHECK(out() == "app@10.%\n");
     CHECK(agent("db1").passwords.empty());
 }
 
