@@ -383,7 +383,11 @@ void Life::wait_for_events() {
     } else if (!guard_silent_.empty()) {
         until = std::min(until, next_adoption_);
     }
-    const auto left = until - runtime::Clock::instant();
+    auto left = until - runtime::Clock::instant();
+    if (const auto end = state_.facts().maintenance_until_ms; end != 0) {
+        left = std::min<std::remove_const_t<decltype(left)>>(
+            left, std::chrono::milliseconds{end - parts_.clock.wall_ms()});
+    }
     const auto ms = std::clamp<std::int64_t>(
         std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0, 60'000);
     std::array<pollfd, 2> waits{pollfd{wake_.get(), POLLIN, 0}, pollfd{-1, POLLIN, 0}};

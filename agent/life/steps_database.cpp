@@ -105,11 +105,11 @@ Result<void> spawn_and_wait(StepContext& context) {
         JACKDAW_CHECK(require_room(context));
         JACKDAW_TRY(database.link, context.host.spawn_database(launch));
         JACKDAW_CHECK(context.set_argument("spawned", true));
-    }
-    database.since = rfc3339(context.clock.wall_ms());
-    if (auto facts = context.state.facts(); !facts.pending_restart.empty()) {
-        facts.pending_restart.clear(); // it has read its file
-        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+        database.since = rfc3339(context.clock.wall_ms());
+        if (auto facts = context.state.facts(); !facts.pending_restart.empty()) {
+            facts.pending_restart.clear(); // it reads its file
+            JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+        }
     }
     JACKDAW_CHECK(wait_for_answer(context, launch.ready_within));
     JACKDAW_CHECK(note_answer(context.state, database));

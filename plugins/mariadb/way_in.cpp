@@ -43,8 +43,8 @@ Result<bool> is_whole(Session& session, const plugins::Call& call, const std::st
         if (!rows) {
             return rows.error().clone();
         }
-        if (rows->empty() || (*rows)[0].empty() || (*rows)[0][0] != wanted) {
-            return false;
+        if (rows->size() != 1 || (*rows)[0].empty() || (*rows)[0][0] != wanted) {
+            return false; // a role, or a grant on something, is a row of its own
         }
     }
     return true;
@@ -72,6 +72,35 @@ Result<std::vector<std::string>> look_alikes(Session& session, const plugins::Ca
                                     printable(row[1].value_or(""), shown_bytes_max)));
     }
     return found;
+}
+
+/// Without a moment in which there is no such account: what a kill in between would lock out of the
+/// server until its next start. False: that was not enough.
+Result<bool> mend_in_place(Session& session, const plugins::Call& call, const std::string& admin) {
+    const auto account = quote_account(admin, "localhost");
+    std::vector<std::string> statements{
+        fmt::format("CREATE USER IF NOT EXISTS {} IDENTIFIED VIA unix_socket", account),
+        fmt::format("ALTER USER {} IDENTIFIED VIA unix_socket REQUIRE NONE WITH "
+                    "MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 "
+                    "MAX_USER_CONNECTIONS 0 PASSWORD EXPIRE DEFAULT ACCOUNT UNLOCK",
+                    account),
+        fmt::format("GRANT ALL PRIVILEGES ON *.* TO {} WITH GRANT OPTION", account),
+    };
+    JACKDAW_TRY(const auto hosts, hosts_of_account(session, call, admin));
+    for (const auto& host : hosts) {
+        if (host != "localhost") {
+            statements.push_back("DROP USER IF EXISTS " + quote_account(admin, host));
+        }
+    }
+    for (const auto& statement : statements) {
+        if (auto run = session.run(call, statement); !run) {
+            if (run.error().code() == Errc::internal || run.error().code() == Errc::not_found) {
+                return false;
+            }
+            return std::move(run).error();
+        }
+    }
+    return is_whole(session, call, admin);
 }
 
 } // namespace
@@ -106,21 +135,15 @@ Result<plugins::Examination> examine(Session& session, const plugins::Call& call
 }
 
 Result<void> repair_account(Session& session, const plugins::Call& call, const std::string& admin) {
-    Result<void> repaired = ok();
-    for (const auto& statement : account_statements(admin)) {
-        if (repaired) {
-            repaired = session.run(call, statement);
+    JACKDAW_CHECK(session.run(call, "SET SESSION sql_log_bin = 0")); // never replicated
+    JACKDAW_TRY(bool whole, mend_in_place(session, call, admin));
+    if (!whole) {
+        for (const auto& statement : account_statements(admin)) {
+            JACKDAW_CHECK(session.run(call, statement));
         }
-    }
-    JACKDAW_CHECK(std::move(repaired));
-    JACKDAW_TRY(const auto hosts, hosts_of_account(session, call, admin));
-    for (const auto& host : hosts) {
-        if (host != "localhost") {
-            JACKDAW_CHECK(session.run(call, "DROP USER IF EXISTS " + quote_account(admin, host)));
-        }
+        JACKDAW_TRY(whole, is_whole(session, call, admin));
     }
     JACKDAW_CHECK(session.run(call, "SET SESSION sql_log_bin = 1"));
-    JACKDAW_TRY(const bool whole, is_whole(session, call, admin));
     return whole
                ? ok()
                : Result<void>{

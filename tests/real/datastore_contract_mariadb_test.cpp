@@ -86,6 +86,38 @@ TEST_CASE("only the OS user jackdawd is let in as jackdawd, and root of the mach
     REQUIRE_FALSE(Clients(*server, "jackdawd", "").log_in());
 }
 
+TEST_CASE("the session that is open repairs the agent's account, however it was bent") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    for (const std::string damage :
+         {"DROP USER jackdawd@localhost", "ALTER USER jackdawd@localhost ACCOUNT LOCK",
+          "UPDATE mysql.global_priv SET Host = 'LOCALHOST' WHERE User = 'jackdawd'",
+          "UPDATE mysql.global_priv SET Priv = '[1,' WHERE User = 'jackdawd'",
+          "GRANT some_role TO jackdawd@localhost", "GRANT SELECT ON mysql.* TO jackdawd@localhost",
+          "CREATE USER jackdawd@'10.%'"}) {
+        INFO(damage);
+        Client client{*server, "jackdawd"};
+        REQUIRE(client.is_in());
+        REQUIRE(server->store().examine(plenty()).has_value());
+        client.ask("SET check_constraint_checks = 0");
+        client.ask("CREATE OR REPLACE ROLE some_role");
+        client.ask(damage);
+        client.ask("FLUSH PRIVILEGES");
+        const auto repaired = server->store().repair(plenty());
+        INFO((repaired ? "" : repaired.error().to_string()));
+        REQUIRE(repaired.has_value());
+        const auto seen = server->store().examine(plenty());
+        REQUIRE(seen.has_value());
+        REQUIRE(seen->access.empty());
+        REQUIRE(seen->look_alikes.empty());
+        REQUIRE(Client{*server, "jackdawd"}.is_in());
+    }
+    Client{*server, "jackdawd"}.ask("DROP ROLE some_role");
+}
+
 TEST_CASE("the next start repairs the agent's account") {
     Server* const server = server_of("mariadb");
     if (server == nullptr) {
@@ -94,7 +126,11 @@ TEST_CASE("the next start repairs the agent's account") {
     for (const std::string damage :
          {"DROP USER jackdawd@localhost", "ALTER USER jackdawd@localhost ACCOUNT LOCK",
           "ALTER USER jackdawd@localhost IDENTIFIED BY 'mine'",
-          "REVOKE ALL PRIVILEGES, GRANT OPTION FROM jackdawd@localhost"}) {
+          "REVOKE ALL PRIVILEGES, GRANT OPTION FROM jackdawd@localhost",
+          "UPDATE mysql.global_priv SET Host = 'LOCALHOST' WHERE User = 'jackdawd'",
+          "UPDATE mysql.global_priv SET Priv = '[1,' WHERE User = 'jackdawd'",
+          "GRANT some_role TO jackdawd@localhost",
+          "GRANT SELECT ON mysql.* TO jackdawd@localhost"}) {
         {
             const AsAgent agent;
             Client client{*server, "jackdawd"};
@@ -102,7 +138,10 @@ TEST_CASE("the next start repairs the agent's account") {
             const auto whole = server->store().examine(plenty());
             REQUIRE(whole.has_value());
             REQUIRE(whole->access.empty());
+            client.ask("SET check_constraint_checks = 0");
+            client.ask("CREATE OR REPLACE ROLE some_role");
             client.ask(damage);
+            client.ask("FLUSH PRIVILEGES");
             INFO(damage);
             const auto told = server->store().examine(plenty()); // over the kept session
             REQUIRE(told.has_value());
@@ -125,6 +164,8 @@ TEST_CASE("the next start repairs the agent's account") {
         REQUIRE(mended.has_value());
         REQUIRE(mended->access.empty());
     }
+    const AsAgent agent;
+    Client{*server, "jackdawd"}.ask("DROP ROLE some_role");
 }
 
 TEST_CASE("a grant reaches the database it names and none that its name would match as a pattern") {
