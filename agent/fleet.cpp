@@ -241,7 +241,7 @@ void Fleet::refresh() {
         instance.port = blob->port;
         instance.agent_version = blob->agent_version;
         for (std::size_t i = 0; !down && i < proto::warning_kinds.size(); ++i) {
-            if ((blob->warnings >> i & 1U) != 0) {
+            if ((static_cast<unsigned>(blob->warnings) >> i & 1U) != 0) {
                 instance.warnings.push_back({proto::warning_kinds[i], "", "", ""});
             }
         }
