@@ -187,7 +187,7 @@ def crowd(tenant):
     with tenant.clients(12, "app"):
         warning = tenant.warned("connections")
         check("jackdaw session kill db1 ID" in warning["mend"], warning)
-        check(tenant.sql("SELECT 1", user="app", ok=False) is None, "others are refused")
+        wait_for("that others are refused", lambda: tenant.sql("SELECT 1", user="app", ok=False) is None, 10)
         one = next(s for s in tenant.agent.get("/v1/sessions")["items"] if s["user"] == "app")
         tenant.agent.do("DELETE", f"/v1/sessions/{one['id']}")
     tenant.same_process()
