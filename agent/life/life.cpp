@@ -385,7 +385,7 @@ void Life::wait_for_events() {
     }
     auto left = until - runtime::Clock::instant();
     if (const auto end = state_.facts().maintenance_until_ms; end != 0) {
-        const auto rest = std::clamp<std::int64_t>(end - parts_.clock.wall_ms(), 0, 60'000);
+        const auto rest = std::clamp<std::int64_t>(end - parts_.clock.wall_ms(), 50, 60'000);
         left = std::min<std::remove_const_t<decltype(left)>>(left, std::chrono::milliseconds{rest});
     }
     const auto ms = std::clamp<std::int64_t>(
