@@ -16,23 +16,17 @@
 #include "proto/wire/datastore_json.h"
 #include "proto/wire/health_json.h"
 #include "proto/wire/shapes_json.h"
+#include "tests/fuzz/parts.h"
 #include "tests/fuzz/require.h"
 #include "tests/unit/cli_fakes.h"
 
 using namespace jackdaw;
+using jackdaw::fuzz::between;
 using jackdaw::fuzz::require;
+using jackdaw::fuzz::take;
 using proto::Json;
 
 namespace {
-
-constexpr std::string_view between = "\n%%\n";
-
-std::string_view take(std::string_view& rest, std::string_view end) {
-    const auto at = rest.find(end);
-    const auto part = rest.substr(0, at);
-    rest.remove_prefix(at == std::string_view::npos ? rest.size() : at + end.size());
-    return part;
-}
 
 std::string text_of(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);

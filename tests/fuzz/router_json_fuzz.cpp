@@ -9,21 +9,15 @@
 
 #include "tests/fuzz/api_answers.h"
 #include "tests/fuzz/api_world.h"
+#include "tests/fuzz/parts.h"
 #include "tests/fuzz/require.h"
 
 using namespace jackdaw;
+using jackdaw::fuzz::between;
 using jackdaw::fuzz::require;
+using jackdaw::fuzz::take;
 
 namespace {
-
-constexpr std::string_view between = "\n%%\n";
-
-std::string_view take(std::string_view& rest, std::string_view end) {
-    const auto at = rest.find(end);
-    const auto part = rest.substr(0, at);
-    rest.remove_prefix(at == std::string_view::npos ? rest.size() : at + end.size());
-    return part;
-}
 
 agent::ApiRequest request_of(std::string_view text) {
     auto line = take(text, "\n");
