@@ -11,7 +11,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -27,6 +26,7 @@
 #include "agent/api/router.h"
 #include "agent/faults.h"
 #include "agent/fleet.h"
+#include "agent/hand_over.h"
 #include "agent/host/host_client.h"
 #include "agent/host/serial_host.h"
 #include "agent/identity/identity.h"
@@ -68,6 +68,18 @@ std::string start_of_first_process() {
     return field;
 }
 
+/// A plain member's.
+Result<Secret> read_ring_file(const std::string& path) {
+    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    std::string text(proto::ring_text_bytes_max + 1, '\0');
+    const auto size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+    if (size < 0) {
+        return Error{Errc::invalid, fmt::format("read the ring {}", path), last_error()};
+    }
+    text.resize(static_cast<std::size_t>(size));
+    return Secret{std::move(text)};
+}
+
 /// Everything that lives for the whole run, in the order of its making.
 class Agent {
 public:
@@ -89,7 +101,6 @@ private:
     asio::awaitable<Result<void>> watch_hand_over();
     asio::awaitable<Result<void>> watch_host();
     asio::awaitable<Result<void>> housekeeping();
-    asio::awaitable<Result<void>> run_gossip();
     Result<void> take_hand_over();
 
     Settings settings_;
@@ -116,7 +127,7 @@ private:
     std::unique_ptr<HttpServer> admin_, public_, metrics_;
     std::unique_ptr<ChannelServer> channel_;
     std::optional<HandOver> hand_over_;
-    std::optional<asio::ip::udp::socket> udp_;
+    UniqueFd udp_;
 };
 
 Result<void> Agent::open() {
@@ -142,7 +153,7 @@ Result<void> Agent::open() {
     if (name.empty()) {
         std::array<char, 256> host_name{};
         ::gethostname(host_name.data(), host_name.size() - 1);
-        name = host_name.data();
+        name = std::string{host_name.data()}.substr(0, proto::gossip_name_bytes_max);
     }
     auto address = settings_.advertise.empty() ? machine_.address : settings_.advertise;
     if (address.empty()) {
@@ -154,8 +165,9 @@ Result<void> Agent::open() {
                      [this] { return life_ && life_->deleted(); },
                      [this](std::string_view kind, std::string subject, std::string text) {
                          timeline_->add(kind, std::move(subject), std::move(text));
-                     }},
-        name, address, listen.port);
+                     },
+                     io_.get_executor(), pool_},
+        Fleet::Label{name, address, listen.port, settings_.gossip_profile});
 
     LifeSettings life_settings;
     life_settings.agent_version = agent_version;
@@ -192,17 +204,14 @@ Result<void> Agent::open() {
                 });
             }},
         life_settings);
-    router_ = std::make_unique<Router>(
-        Router::Parts{*life_, *clock_, [this] { return fleet_->members(); },
-                      [this] { return fleet_->instances(); }, agent_version, timeline_.get(),
-                      &host_, settings_.state_folder});
+    router_ = std::make_unique<Router>(Router::Parts{
+        *life_, *clock_, *fleet_, agent_version, timeline_.get(), &host_, settings_.state_folder});
 
     JACKDAW_CHECK(open_sockets());
 
     boost::system::error_code ec;
     const auto ip = asio::ip::make_address(listen.host, ec);
     asio::ip::tcp::acceptor acceptor{io_};
-    udp_.emplace(io_);
     const auto step = [&](auto&& action) {
         if (!ec) {
             action();
@@ -212,8 +221,10 @@ Result<void> Agent::open() {
     step([&] { acceptor.set_option(asio::socket_base::reuse_address{true}, ec); });
     step([&] { acceptor.bind({ip, listen.port}, ec); });
     step([&] { acceptor.listen(128, ec); });
-    step([&] { udp_->open(ip.is_v4() ? asio::ip::udp::v4() : asio::ip::udp::v6(), ec); });
-    step([&] { udp_->bind({ip, listen.port}, ec); });
+    if (!ec) {
+        JACKDAW_TRY(udp_,
+                    listen_udp(listen)); // also without a fleet: what cannot be had is told now
+    }
     if (ec) {
         return Error{Errc::unavailable, fmt::format("listen on {}", settings_.listen), ec};
     }
@@ -221,7 +232,8 @@ Result<void> Agent::open() {
         std::move(acceptor),
         ChannelServer::Parts{*router_, *life_, hub_, pool_,
                              [this]() -> std::optional<runtime::ChannelKeys> {
-                                 return hand_over_ ? std::optional{hand_over_->keys} : std::nullopt;
+                                 const bool ours = hand_over_ && !fleet_->has_twin();
+                                 return ours ? std::optional{hand_over_->keys} : std::nullopt;
                              }});
     return ok();
 }
@@ -251,19 +263,15 @@ Result<void> Agent::take_hand_over() {
     if (hand_over_) {
         return ok();
     }
-    std::string ring;
-    std::string fleet = machine_.fleet;
-    if (!settings_.ring_file.empty()) { // a plain member: the ring is a local file
-        const UniqueFd file{::open(settings_.ring_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-        ring.resize(8192);
-        const auto size = file ? ::read(file.get(), ring.data(), ring.size()) : -1;
-        if (size < 0) {
-            return Error{Errc::invalid, fmt::format("read the ring {}", settings_.ring_file),
-                         last_error()};
-        }
-        ring.resize(static_cast<std::size_t>(size));
+    Membership membership;
+    membership.fleet = machine_.fleet;
+    membership.instance_id = machine_.instance_id;
+    membership.seeds = settings_.seeds;
+    std::optional<HandOver> hand_over;
+    if (!settings_.ring_file.empty()) {
+        JACKDAW_TRY(membership.ring, read_ring_file(settings_.ring_file));
     } else {
-        JACKDAW_TRY(auto hand_over, read_hand_over(host_, *identity_));
+        JACKDAW_TRY(hand_over, read_hand_over(host_, *identity_));
         if (!hand_over) {
             return ok();
         }
@@ -273,15 +281,14 @@ Result<void> Agent::take_hand_over() {
         }
         spdlog::info("agent: handed over to fleet '{}' as '{}'", hand_over->statement.fleet,
                      hand_over->statement.name);
-        fleet = hand_over->statement.fleet;
-        ring = hand_over->ring;
-        settings_.seeds.insert(settings_.seeds.end(), hand_over->seeds.begin(),
-                               hand_over->seeds.end());
-        wipe(hand_over->ring);
-        hand_over_ = std::move(hand_over);
+        membership.fleet = hand_over->statement.fleet;
+        membership.ring = std::move(hand_over->ring);
+        membership.operator_key = hand_over->keys.anchor.operator_key;
+        membership.seeds.insert(membership.seeds.end(), hand_over->seeds.begin(),
+                                hand_over->seeds.end());
     }
-    const auto opened = fleet_->open(std::move(*udp_), fleet, ring, machine_.instance_id);
-    wipe(ring);
+    hand_over_ = std::move(hand_over);
+    const auto opened = fleet_->open(std::move(udp_), std::move(membership));
     return Result<void>{opened ? ok() : opened.error().clone().while_doing("join the fleet")};
 }
 
@@ -313,10 +320,6 @@ asio::awaitable<Result<void>> Agent::serve_metrics() {
     co_return co_await metrics_->run();
 }
 
-asio::awaitable<Result<void>> Agent::run_gossip() {
-    co_return co_await fleet_->service().run(settings_.seeds);
-}
-
 asio::awaitable<Result<void>> Agent::watch_hand_over() {
     const UniqueFd none;
     asio::posix::stream_descriptor events{co_await asio::this_coro::executor};
@@ -332,7 +335,7 @@ asio::awaitable<Result<void>> Agent::watch_hand_over() {
             spdlog::error("agent: the hand-over: {}", taken.error().to_string());
         }
         if (fleet_->is_open()) {
-            co_return co_await run_gossip();
+            co_return co_await fleet_->run();
         }
         std::array<char, 4096> buffer{};
         if (!watching) {

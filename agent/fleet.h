@@ -1,38 +1,53 @@
 #pragma once
-// What this agent knows of its fleet: who it is in it (hand-over), who else is there (gossip), and
-// what those run. The glue between the gossip core, which knows nothing of databases, and the API.
+// What this agent knows of its fleet: who else is there, what those run, and what it tells of
+// itself. The glue between gossip, which knows nothing of databases, and the API.
+//
+// One life of gossip is a Node; who left and comes back, begins another with a higher boot.
+//
+//   open()      socket, ring, identity                 run()      until cancelled
+//   refresh()   what the instance says, into gossip    FleetApi   from the worker pool, posted here
+//
+// fleet.cpp: lives, records, own status. fleet_events.cpp: what gossip tells, into log and
+// timeline. fleet_view.cpp: members and instances. fleet_ring.cpp: the key ring. fleet_api.cpp:
+// requests.
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "agent/host/host.h"
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "agent/api/fleet_api.h"
+#include "agent/gossip_records.h"
 #include "agent/identity/identity.h"
 #include "agent/state/store.h"
-#include "gossip/net/gossip_service.h"
-#include "proto/base/error.h"
-#include "proto/messages/shapes.h"
-#include "proto/runtime/channel_client.h"
+#include "gossip/net/swim_pass.h"
+#include "proto/base/unique_fd.h"
 #include "proto/runtime/clock.h"
+#include "proto/wire/gossip_ring.h"
+#include "proto/wire/member_status.h"
 
 namespace jackdaw::agent {
 
-/// What the owner put into the machine, read and judged.
-struct HandOver {
-    runtime::ChannelKeys keys; ///< without `own`, which is the identity's
-    proto::Statement statement;
-    std::string ring; ///< text; secret
-    std::vector<std::string> seeds;
+namespace asio = boost::asio;
+
+/// What makes this agent a member, from the hand-over or a plain member's files.
+struct Membership {
+    std::string fleet;
+    Secret ring;
+    std::string instance_id;                      ///< of the machine; empty: it has none
+    std::optional<proto::PublicKey> operator_key; ///< none: nobody can make a member forgotten
+    std::vector<std::string> seeds;               ///< ADDRESS:PORT
 };
 
-/// Reads the fleet files. nullopt while they are not all there; E-BAD-PEER when the statement is
-/// not about this agent's keys or not signed by the operator's key beside it.
-[[nodiscard]] Result<std::optional<HandOver>> read_hand_over(Host& host, const Identity& identity);
-
-class Fleet {
+class Fleet final : public FleetApi {
 public:
     struct Parts {
         const Identity& identity;
@@ -43,35 +58,104 @@ public:
         /// Thread-safe: the instance was deleted, and this machine waits for its own end.
         std::function<bool()> deleted;
         /// Into the timeline; does not wait. May be empty.
-        std::function<void(std::string_view kind, std::string subject, std::string text)> tell{};
+        std::function<void(std::string_view kind, std::string subject, std::string text)> tell;
+        asio::any_io_executor executor; ///< the loop's
+        asio::thread_pool& pool;        ///< for commits
     };
-    Fleet(Parts parts, std::string name, std::string address, std::uint16_t port);
+    struct Label {
+        std::string name;    ///< unless the instance has one
+        std::string address; ///< numeric
+        std::uint16_t port = 0;
+        std::string profile; ///< local, lan or wan
+    };
+    Fleet(Parts parts, Label label);
+    ~Fleet() override;
 
-    /// Makes the service on this socket; run it with `service().run(seeds)`. `corrupt` for an
-    /// unreadable ring.
-    [[nodiscard]] Result<void> open(boost::asio::ip::udp::socket socket, const std::string& fleet,
-                                    const std::string& ring, std::string instance_id);
-    [[nodiscard]] bool is_open() const noexcept { return service_ != nullptr; }
-    [[nodiscard]] gossip::GossipService& service() noexcept { return *service_; }
+    /// Takes the bound UDP socket and begins the first life; then run(). `corrupt` for an
+    /// unreadable ring or records, `invalid` for an address that others could not reach.
+    [[nodiscard]] Result<void> open(UniqueFd socket, Membership membership);
+    [[nodiscard]] bool is_open() const noexcept { return node_ != nullptr; }
+    /// Another machine holds this agent's keys, and this one has fallen silent.
+    [[nodiscard]] bool has_twin() const noexcept { return twin_; }
+    asio::awaitable<Result<void>> run();
 
-    /// On the loop: takes what the instance says into gossip, and what gossip says into the views.
+    /// On the loop: takes what the instance says into gossip.
     void refresh();
 
-    /// Thread-safe views, as of the last refresh().
-    [[nodiscard]] std::vector<proto::MemberShape> members() const;
-    [[nodiscard]] std::vector<proto::Instance> instances() const;
+    [[nodiscard]] Result<std::vector<proto::MemberShape>> members() override;
+    [[nodiscard]] Result<std::vector<proto::Instance>> instances() override;
+    [[nodiscard]] Result<std::vector<proto::MetricFamily>> figures() override;
+    [[nodiscard]] Result<proto::Json> gossip() override;
+    [[nodiscard]] Result<proto::Json> why(std::uint64_t id) override;
+    [[nodiscard]] Result<void> join(std::vector<std::string> addresses) override;
+    [[nodiscard]] Result<void> leave() override;
+    [[nodiscard]] Result<void> hint(std::uint8_t topic, std::uint64_t key,
+                                    std::uint64_t version) override;
+    [[nodiscard]] Result<void> forget(Forget order) override;
+    [[nodiscard]] Result<void> set_ring(Secret text) override;
 
 private:
-    [[nodiscard]] std::string own_blob() const;
+    struct Node;
+    [[nodiscard]] Result<std::unique_ptr<Node>> make_node();
+    [[nodiscard]] asio::awaitable<Result<void>> care_loop();
+    [[nodiscard]] asio::awaitable<Result<void>> keep(swim::Persist record);
+    [[nodiscard]] swim::Swim& core() noexcept;
+    void changed();
+    void start_again();
+    void ask_seeds();
+    [[nodiscard]] proto::MemberStatus own_status() const;
+    void tell_status();
+
+    // fleet_events.cpp
+    void on_event(const swim::Event& event);
+    void on_member(std::string_view word, std::string_view kind, const swim::Event& event);
+    void on_twin();
+
+    // fleet_view.cpp
+    [[nodiscard]] std::vector<proto::MemberShape> member_shapes() const;
+    [[nodiscard]] std::vector<proto::Instance> instance_shapes() const;
+    [[nodiscard]] proto::Json gossip_shape() const;
+    [[nodiscard]] proto::Json why_shape(swim::NodeId id) const;
+
+    // fleet_ring.cpp
+    [[nodiscard]] Result<void> take_kept_ring();
+    [[nodiscard]] Result<void>
+    change_ring(std::function<Result<std::optional<proto::GossipRing>>()> make);
+    [[nodiscard]] Result<std::optional<proto::GossipRing>> next_ring();
+    [[nodiscard]] Result<std::optional<proto::GossipRing>> merged_ring(proto::GossipRing given);
+    [[nodiscard]] asio::awaitable<Result<void>> rotate();
+
+    /// Runs `work` on the loop and waits for its Result. `work` owns what it uses, but for this
+    /// object: it may run after the waiting was given up.
+    template <class Work>
+    auto on_loop(Work work) -> std::invoke_result_t<Work&> {
+        using Outcome = std::invoke_result_t<Work&>;
+        auto task = std::make_shared<std::packaged_task<Outcome()>>(std::move(work));
+        auto answer = task->get_future();
+        asio::post(parts_.executor, [task] { (*task)(); });
+        if (answer.wait_for(loop_limit) != std::future_status::ready) {
+            return Error{Errc::deadline, "the agent's loop does not answer"};
+        }
+        return answer.get();
+    }
+    [[nodiscard]] static Error not_handed_over();
+    static constexpr std::chrono::seconds loop_limit{5};
 
     Parts parts_;
-    std::string name_, address_;
-    std::uint16_t port_;
-    std::string fleet_, instance_id_, last_blob_;
-    std::unique_ptr<gossip::GossipService> service_;
-    mutable std::mutex mutex_;
-    std::vector<proto::MemberShape> members_;
-    std::vector<proto::Instance> instances_;
+    Label label_;
+    Membership membership_;
+    proto::GossipRing ring_;
+    UniqueFd socket_; ///< each life has a duplicate
+    std::unique_ptr<Node> node_;
+    std::optional<asio::steady_timer> care_due_;
+    std::optional<proto::MemberStatus> told_;
+    bool again_ = false;        ///< this life is over, another is to begin
+    bool left_ = false;         ///< asked to leave, in this life
+    bool leave_wanted_ = false; ///< by a request, not by a delete
+    bool had_instance_ = false; ///< when that request came
+    bool twin_ = false;
+    std::mutex ring_changes_; ///< one at a time; held over a commit, so never on the loop
+    std::optional<Instant> all_seal_since_;
 };
 
 } // namespace jackdaw::agent

@@ -12,6 +12,9 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "proto/messages/gossip.h"
+#include "proto/wire/msgpack_plain.h"
 // What its asserts stop at is refused by the checks behind them as well (3.3.0: half a date, "["
 // and a line's end); with them on, a text would end the process.
 #define TOML_ASSERT(expression) static_cast<void>(0)
@@ -58,7 +61,11 @@ const std::vector<Row>& rows() {
         {"name", "NAME", &Settings::name, 0, 0,
          "Label of this member; by default the machine file's, then the host's."},
         {"ring", "FILE", &Settings::ring_file, 0, 0,
-         "Gossip keys of a plain member, a line \"ID HEX64\" each; by default the hand-over's."},
+         "Gossip keys of a plain member, a line \"VERSION HEX64\" each; by default the "
+         "hand-over's."},
+        {"gossip-profile", "PROFILE", &Settings::gossip_profile, 0, 0,
+         "How fast others are probed and given up: local, lan or wan. Higher ones sit out longer "
+         "delays."},
         {"log-level", "LEVEL", &Settings::log_level, 0, 0, "trace, debug, info, warn or error."},
         {"probe-period-ms", "N", &Settings::probe_period_ms, 100, 60'000,
          "How often the database is asked whether it answers. One second finds a hang within "
@@ -66,7 +73,7 @@ const std::vector<Row>& rows() {
         {"operation-limit-s", "N", &Settings::operation_limit_s, 10, 7 * 86'400,
          "Deadline of an operation, counted from its request. Above the longest start or stop that "
          "is normal here."},
-        {"state-map-bytes", "N", &Settings::state_map_bytes, 8ULL << 20U, 4ULL << 30U,
+        {"state-map-bytes", "N", &Settings::state_map_bytes, 4ULL << 20U, 4ULL << 30U,
          "Size of the preallocated state file; 10,000 operations take about 30 MiB."},
     };
     return all;
@@ -143,11 +150,23 @@ Result<void> validate(const Settings& settings) {
     for (const auto& seed : settings.seeds) {
         JACKDAW_CHECK(parse_host_port(seed));
     }
+    if (!settings.advertise.empty() && !parse_host_port(settings.advertise + ":1")) {
+        return Error{Errc::invalid, "'advertise' must be a numeric address"};
+    }
     for (const auto* folder :
          {&settings.state_folder, &settings.run_folder, &settings.plugin_folder}) {
         if (!folder->starts_with('/')) {
             return Error{Errc::invalid, fmt::format("'{}' is not an absolute path", *folder)};
         }
+    }
+    const std::vector<std::string> profiles{"local", "lan", "wan"};
+    if (std::ranges::find(profiles, settings.gossip_profile) == profiles.end()) {
+        return Error{Errc::invalid,
+                     fmt::format("'gossip-profile' must be one of: {}", fmt::join(profiles, ", "))};
+    }
+    if (settings.name.size() > proto::gossip_name_bytes_max ||
+        !proto::is_plain_utf8(settings.name)) {
+        return Error{Errc::invalid, "'name' must be at most 63 bytes of UTF-8"};
     }
     const std::vector<std::string> levels{"trace", "debug", "info", "warn", "error"};
     if (std::ranges::find(levels, settings.log_level) == levels.end()) {

@@ -21,6 +21,7 @@ struct Settings {
     std::vector<std::string> seeds; ///< ADDRESS:PORT
     std::string name;               ///< empty: the machine file's, or the host's name
     std::string ring_file;          ///< gossip keys of a plain member; empty: the hand-over's
+    std::string gossip_profile = "lan";
     std::string log_level = "info";
     std::uint64_t probe_period_ms = 1000;
     std::uint64_t operation_limit_s = 1800;

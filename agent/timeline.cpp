@@ -80,6 +80,11 @@ const std::vector<EventKind>& event_kinds() {
         {"member.recovered", "info", "another agent is alive again"},
         {"member.down", "warning", "another agent is down"},
         {"member.left", "info", "another agent has left the fleet"},
+        {"gossip.refuted", "info", "others took this agent for gone; it said otherwise"},
+        {"gossip.isolated", "warning", "this agent hears no other"},
+        {"gossip.reconnected", "info", "this agent hears others again"},
+        {"gossip.name_conflict", "warning", "two agents have one name"},
+        {"gossip.twin", "error", "another machine holds this agent's keys"},
         {"timeline.cut", "warning", "more happened than is kept: so many entries are missing here"},
     };
     return all;

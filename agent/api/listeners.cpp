@@ -19,6 +19,47 @@ std::error_code last_error() {
     return {errno, std::system_category()};
 }
 
+struct SocketAddress {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+};
+
+Result<SocketAddress> address_of(const HostPort& where) {
+    SocketAddress address;
+    sockaddr_in v4{};
+    sockaddr_in6 v6{};
+    if (::inet_pton(AF_INET, where.host.c_str(), &v4.sin_addr) == 1) {
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(where.port);
+        address.size = sizeof v4;
+        std::memcpy(&address.storage, &v4, sizeof v4);
+        return address;
+    }
+    const auto bare = where.host.size() > 2 ? where.host.substr(1, where.host.size() - 2)
+                                            : std::string{}; // "[::1]"
+    if (::inet_pton(AF_INET6, bare.c_str(), &v6.sin6_addr) != 1) {
+        return Error{Errc::invalid, fmt::format("'{}' is no address", where.host)};
+    }
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(where.port);
+    address.size = sizeof v6;
+    std::memcpy(&address.storage, &v6, sizeof v6);
+    return address;
+}
+
+Result<UniqueFd> bound(const SocketAddress& address, int type, bool again, const HostPort& where) {
+    UniqueFd socket{::socket(address.storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    const int on = again ? 1 : 0;
+    if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) !=
+            0 ||
+        (type == SOCK_STREAM && ::listen(socket.get(), SOMAXCONN) != 0)) {
+        return Error{Errc::unavailable, fmt::format("listen on {}:{}", where.host, where.port),
+                     last_error()};
+    }
+    return socket;
+}
+
 } // namespace
 
 Result<UniqueFd> listen_unix(const std::string& path, mode_t mode) {
@@ -39,35 +80,14 @@ Result<UniqueFd> listen_unix(const std::string& path, mode_t mode) {
 }
 
 Result<UniqueFd> listen_tcp(const HostPort& where) {
-    sockaddr_storage address{};
-    socklen_t size = 0;
-    sockaddr_in v4{};
-    sockaddr_in6 v6{};
-    if (::inet_pton(AF_INET, where.host.c_str(), &v4.sin_addr) == 1) {
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(where.port);
-        size = sizeof v4;
-        std::memcpy(&address, &v4, sizeof v4);
-    } else {
-        const auto bare = where.host.substr(1, where.host.size() - 2); // "[::1]"
-        if (::inet_pton(AF_INET6, bare.c_str(), &v6.sin6_addr) != 1) {
-            return Error{Errc::invalid, fmt::format("'{}' is no address", where.host)};
-        }
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(where.port);
-        size = sizeof v6;
-        std::memcpy(&address, &v6, sizeof v6);
-    }
-    UniqueFd socket{
-        ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP)};
-    const int on = 1; // a restart need not wait for the last connections to be forgotten
-    if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-        ::listen(socket.get(), SOMAXCONN) != 0) {
-        return Error{Errc::unavailable, fmt::format("listen on {}:{}", where.host, where.port),
-                     last_error()};
-    }
-    return socket;
+    JACKDAW_TRY(const auto address, address_of(where));
+    // A restart need not wait for the last connections to be forgotten.
+    return bound(address, SOCK_STREAM, true, where);
+}
+
+Result<UniqueFd> listen_udp(const HostPort& where) {
+    JACKDAW_TRY(const auto address, address_of(where));
+    return bound(address, SOCK_DGRAM, false, where);
 }
 
 } // namespace jackdaw::agent

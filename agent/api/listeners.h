@@ -17,5 +17,7 @@ namespace jackdaw::agent {
 [[nodiscard]] Result<UniqueFd> listen_unix(const std::string& path, mode_t mode);
 /// `unavailable` with the system's reason: no address of this machine, or somebody listens there.
 [[nodiscard]] Result<UniqueFd> listen_tcp(const HostPort& where);
+/// The same for gossip.
+[[nodiscard]] Result<UniqueFd> listen_udp(const HostPort& where);
 
 } // namespace jackdaw::agent

@@ -103,7 +103,33 @@ constexpr std::string_view schemas_text = R"JSON({
 "Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},
-  "rtt_ms": {"type": ["number", "null"]}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]}}},
+  "rtt_ms": {"type": ["number", "null"]}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]},
+  "ring": {"type": "integer", "description": "newest version of the gossip keys that it holds"},
+  "sealing": {"type": "integer", "description": "the version that it seals with"}}},
+"MemberChange": {"type": "object", "required": ["at", "to", "incarnation", "cause"], "additionalProperties": false, "properties": {
+  "at": {"type": "string"}, "from": {"type": ["string", "null"]}, "to": {"enum": ["alive", "suspect", "down", "left"]},
+  "incarnation": {"type": "integer"}, "cause": {"enum": ["probe", "heard", "sync", "timer", "itself", "operator"]},
+  "who": {"type": ["string", "null"], "description": "heard from, synced with"},
+  "accusers": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "since": {"type": "string"}}}},
+  "pings": {"type": "integer"}, "helpers": {"type": "integer"}, "nacks": {"type": "integer"}, "health": {"type": "integer"},
+  "rto_ms": {"type": ["number", "null"], "description": "null: no probe of this agent led to it"}}},
+"ForgetOrder": {"type": "object", "required": ["incarnation", "operator_key", "signature"], "additionalProperties": false, "properties": {
+  "incarnation": {"type": "integer", "description": "as held; signed with it"},
+  "operator_key": {"type": "string", "description": "Ed25519, hex"},
+  "signature": {"type": "string", "description": "hex; over \"jackdaw forget v1\\0\", the fleet's id, msgpack [id, incarnation]"}}},
+"Gossip": {"type": "object", "required": ["state", "id", "name", "address"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "state": {"enum": ["member", "isolated", "left", "twin"]},
+  "id": {"type": "string"}, "name": {"type": "string"}, "address": {"type": "string"}, "incarnation": {"type": "integer"},
+  "boot": {"type": "integer"}, "profile": {"enum": ["local", "lan", "wan"]}, "fleet_id": {"type": "string"},
+  "members": {"type": "integer"}, "dead": {"type": "integer"},
+  "ring": {"type": "object", "properties": {"versions": {"type": "array", "items": {"type": "integer"}}, "sealing": {"type": "integer"}}},
+  "figures": {"type": "object", "additionalProperties": {"type": "number"}, "description": "as in /metrics, without jackdaw_gossip_"}}},
+"JoinRequest": {"type": "object", "required": ["addresses"], "additionalProperties": false, "properties": {
+  "addresses": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 64, "description": "ADDRESS:PORT"}}},
+"Hint": {"type": "object", "required": ["topic", "key", "version"], "additionalProperties": false, "properties": {
+  "topic": {"type": "integer", "minimum": 0, "maximum": 255}, "key": {"type": "integer"}, "version": {"type": "integer"}}},
+"Ring": {"type": "object", "required": ["ring"], "additionalProperties": false, "properties": {
+  "ring": {"type": "string", "writeOnly": true, "description": "lines of VERSION HEX64, the sealing key first, behind one of fleet HEX16"}}},
 "Database": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "charset": {"type": "string"}, "collation": {"type": "string"}}},
 "UserSpec": {"type": "object", "required": ["name", "host", "databases"], "additionalProperties": false, "properties": {

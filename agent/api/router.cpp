@@ -341,33 +341,6 @@ Router::Outcome Router::openapi(const ApiRequest& /*request*/, const Target& /*t
     return answer(openapi_document(parts_.version));
 }
 
-Router::Outcome Router::instances(const ApiRequest& /*request*/, const Target& /*target*/) const {
-    Json items = Json::array();
-    for (const auto& one : parts_.instances()) {
-        items.push_back(proto::to_json(one));
-    }
-    return answer(proto::list_json("Instance", std::move(items), as_of()));
-}
-
-Router::Outcome Router::members(const ApiRequest& /*request*/, const Target& /*target*/) const {
-    Json items = Json::array();
-    for (const auto& member : parts_.members()) {
-        items.push_back(proto::to_json(member));
-    }
-    return answer(proto::list_json("Member", std::move(items), as_of()));
-}
-
-Router::Outcome Router::member(const ApiRequest& /*request*/, const Target& target) const {
-    const auto& wanted = target.segments[2];
-    for (const auto& member : parts_.members()) {
-        if (member.name == wanted || member.id == wanted) {
-            return answer(proto::to_json(member));
-        }
-    }
-    return Error{Errc::not_found, fmt::format("no member '{}'", wanted.substr(0, shown_bytes_max))}
-        .with_hint("`jackdaw member list` shows who is known");
-}
-
 Router::Outcome Router::instance(const ApiRequest& /*request*/, const Target& /*target*/) const {
     const auto view = parts_.life.instance();
     if (!view) {
@@ -400,7 +373,8 @@ Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target
     JACKDAW_CHECK(check_label(name, "instance"));
     const auto own = parts_.life.spec();
     const auto twin = name + "~"; // two that have one name already are told apart so
-    for (const auto& other : parts_.instances()) {
+    JACKDAW_TRY(const auto others, parts_.fleet.instances());
+    for (const auto& other : others) {
         const bool same = own != nullptr && other.id == own->id;
         if (!same && (other.name == name || other.name.starts_with(twin))) {
             return Error{Code::name_taken,

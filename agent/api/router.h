@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/api/fleet_api.h"
 #include "agent/life/life.h"
 #include "agent/timeline.h"
 #include "proto/base/error.h"
@@ -80,9 +81,7 @@ public:
     struct Parts {
         Life& life;
         const runtime::Clock& clock;
-        std::function<std::vector<proto::MemberShape>()> members; ///< thread-safe
-        std::function<std::vector<proto::Instance>()>
-            instances; ///< of the fleet, from what gossip told
+        FleetApi& fleet;
         std::string version;
         const Timeline* timeline = nullptr; ///< null: none is kept
         Host* host = nullptr;               ///< for logs; thread-safe; null: none are read
@@ -127,7 +126,7 @@ public:
 private:
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
     // One for each row of the table, by subject: router.cpp, router_accounts.cpp,
-    // router_config.cpp, router_observe.cpp, router_health.cpp.
+    // router_config.cpp, router_members.cpp, router_observe.cpp, router_health.cpp.
 #define JACKDAW_HANDLER(name)                                                                      \
     [[nodiscard]] Outcome name(const ApiRequest& request, const Target& target) const
     JACKDAW_HANDLER(version);
@@ -144,6 +143,13 @@ private:
     JACKDAW_HANDLER(instances);
     JACKDAW_HANDLER(members);
     JACKDAW_HANDLER(member);
+    JACKDAW_HANDLER(member_why);
+    JACKDAW_HANDLER(forget_member);
+    JACKDAW_HANDLER(gossip);
+    JACKDAW_HANDLER(gossip_join);
+    JACKDAW_HANDLER(gossip_leave);
+    JACKDAW_HANDLER(gossip_hint);
+    JACKDAW_HANDLER(gossip_ring);
     JACKDAW_HANDLER(databases);
     JACKDAW_HANDLER(change_database);
     JACKDAW_HANDLER(users);
@@ -178,6 +184,7 @@ private:
                     std::function<bool(const proto::EventShape& entry)> is_wanted) const;
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,
                                  proto::Json arguments) const;
+    [[nodiscard]] Result<proto::MemberShape> member_named(const std::string& wanted) const;
     [[nodiscard]] Outcome accepted(const Life::Submitted& submitted) const;
     [[nodiscard]] std::string as_of() const;
 

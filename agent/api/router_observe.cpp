@@ -195,14 +195,23 @@ ApiResponse Router::metrics() const {
                         {{"_info", {{"version", parts_.version}}, 1}}});
     add_process(families);
     std::map<std::string, double> members{{"alive", 0}, {"suspect", 0}, {"down", 0}, {"left", 0}};
-    for (const auto& member : parts_.members()) {
-        ++members[member.status];
+    const auto known = parts_.fleet.members();
+    const auto figures = parts_.fleet.figures();
+    families.push_back(gauge("jackdaw_loop_answers", "1: the agent's loop tells of its membership",
+                             known && figures ? 1 : 0));
+    if (known) {
+        for (const auto& member : *known) {
+            ++members[member.status];
+        }
     }
     proto::MetricFamily by_status{"jackdaw_members", "gauge", "members of the fleet by status", {}};
     for (const auto& [status, count] : members) {
         by_status.samples.push_back({"", {{"status", status}}, count});
     }
     families.push_back(std::move(by_status));
+    if (figures) {
+        families.insert(families.end(), figures->begin(), figures->end());
+    }
     const auto view = parts_.life.instance();
     if (view) {
         add_instance(families, *view);

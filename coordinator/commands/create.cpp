@@ -16,6 +16,7 @@ constexpr milliseconds identity_limit{30'000}; ///< from boot to the agent's fir
 constexpr milliseconds submit_limit{60'000};   ///< until the agent answers on its channel
 constexpr milliseconds between_tries{20};
 constexpr milliseconds name_limit{10'000}; ///< for `fleet gc`, or another create of the same name
+constexpr milliseconds leave_limit{2'000};
 constexpr int turns_max = 64; ///< of the plan: it has seven steps and goes back at most once
 
 class CreateRun {
@@ -445,12 +446,30 @@ Error being_deleted(const std::string& name) {
         fmt::format("`jackdaw instance delete {}` ends that", name));
 }
 
+void leave_fleet(Session& session, Reach& reach, const cloud::Machine& machine) {
+    if (machine.state != cloud::MachineState::on) {
+        return;
+    }
+    auto client = reach.of_machine(machine);
+    const auto left = client ? change(**client,
+                                      ApiRequest{"POST", "/v1/gossip/leave", nullptr,
+                                                 new_uuid(session.clock, session.entropy)},
+                                      session.in(leave_limit))
+                             : Result<Json>{client.error().clone()};
+    // One that was never handed over is no member; others' lists show any other one as down.
+    if (!left && left.error().code() != Errc::unavailable) {
+        session.terminal.err(fmt::format("warning: '{}' did not leave the fleet's gossip: {}\n",
+                                         machine.name, printable(left.error().message())));
+    }
+}
+
 Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
                        const proto::ErrorShape& why) {
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     auto& provider = cloud->provider();
     const auto machine = provider.describe_machine(record.request.name);
     if (machine && machine->id == record.instance_id) {
+        leave_fleet(session, reach, *machine);
         JACKDAW_CHECK(provider.delete_machine(record.request.name));
     } else if (!machine && machine.error().code() != Errc::not_found) {
         return machine.error().clone();

@@ -26,6 +26,10 @@ inline constexpr unsigned agent_port = 7412;
 /// Why there can be no create of this name now.
 [[nodiscard]] Error being_deleted(const std::string& name);
 
+/// Before a machine goes whose agent will not leave by itself: else others would show it as down
+/// for a day. What cannot be asked is told, and keeps nothing from going on.
+void leave_fleet(Session& session, Reach& reach, const cloud::Machine& machine);
+
 /// Removes this operation's machine and volume and marks the record; nothing of another operation
 /// is touched.
 [[nodiscard]] Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,

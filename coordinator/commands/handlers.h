@@ -81,6 +81,12 @@ JACKDAW_HANDLER(op_resume);
 
 JACKDAW_HANDLER(member_list);
 JACKDAW_HANDLER(member_show);
+JACKDAW_HANDLER(member_why);
+JACKDAW_HANDLER(member_forget);
+
+JACKDAW_HANDLER(key_list);
+JACKDAW_HANDLER(key_rotate);
+JACKDAW_HANDLER(key_remove);
 
 JACKDAW_HANDLER(log_list);
 JACKDAW_HANDLER(log_tail);

@@ -105,6 +105,9 @@ public:
             record.operation.progress = 1;
         }
         JACKDAW_CHECK(reach_.journal().save(record));
+        if (!target.agent.instance) { // a delete of an instance leaves by itself
+            leave_fleet(session_, reach_, machine);
+        }
         JACKDAW_CHECK(
             step("machine.delete", [&] { return provider.delete_machine(machine.name); }));
         if (!keep_ && !machine.volume_id.empty()) {

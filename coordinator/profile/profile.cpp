@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <span>
 #include <system_error>
 
@@ -10,6 +11,7 @@
 
 #include "coordinator/profile/files.h"
 #include "proto/base/ids.h"
+#include "proto/wire/gossip_codec.h"
 #include "proto/wire/shapes_json.h"
 
 namespace jackdaw::cli {
@@ -74,12 +76,36 @@ Result<OperatorKeys> make_operator_keys() {
     return keys;
 }
 
-Secret make_gossip_ring() {
-    std::string key(32, '\0');
+Result<void> add_gossip_key(proto::GossipRing& ring) {
+    proto::SealKey key{};
     ::randombytes_buf(key.data(), key.size());
-    auto text = "1 " + hex(key) + "\n"; // "ID HEX64": rotation adds lines
-    wipe(key);
-    return Secret{std::move(text)};
+    auto added = ring.add(ring.newest() + 1, key);
+    ::sodium_memzero(key.data(), key.size());
+    return added;
+}
+
+Secret make_gossip_ring() {
+    proto::GossipRing ring;
+    while (ring.fleet == proto::FleetId{}) {
+        ::randombytes_buf(&ring.fleet, sizeof ring.fleet);
+    }
+    [[maybe_unused]] const auto first = add_gossip_key(ring);
+    assert(first);
+    return proto::gossip_ring_text(ring);
+}
+
+std::string sign_forget(const OperatorKeys& keys, proto::FleetId fleet, std::uint64_t member,
+                        std::uint64_t incarnation) {
+    std::array<char, 32> body{};
+    const std::string_view text{body.data(),
+                                proto::encode_left_body(proto::NodeId{member}, incarnation, body)};
+    const auto words = proto::to_sign(proto::SignedAs::forget, fleet, text);
+    std::string signature(crypto_sign_BYTES, '\0');
+    ::crypto_sign_detached(
+        reinterpret_cast<unsigned char*>(signature.data()), nullptr,
+        reinterpret_cast<const unsigned char*>(words.data()), words.size(),
+        reinterpret_cast<const unsigned char*>(keys.sign_secret.reveal().data()));
+    return signature;
 }
 
 Result<Profile> parse_profile(std::string_view text) {
@@ -188,6 +214,17 @@ Result<OperatorKeys> ensure_keys(const Folders& folders, const std::string& name
 Result<Secret> load_gossip_ring(const Folders& folders, const std::string& name) {
     JACKDAW_TRY(auto text, read_secret_file(folders.fleet(name) / "gossip.ring", 4096));
     return Secret{std::move(text)};
+}
+
+Result<proto::GossipRing> read_gossip_ring(const Folders& folders, const std::string& name) {
+    JACKDAW_TRY(const auto text, load_gossip_ring(folders, name));
+    return proto::parse_gossip_ring(text.reveal(), name);
+}
+
+Result<void> save_gossip_ring(const Folders& folders, const std::string& name,
+                              const proto::GossipRing& ring) {
+    const auto text = proto::gossip_ring_text(ring);
+    return write_durably(folders.fleet(name) / "gossip.ring", text.reveal(), 0600);
 }
 
 Result<void> save_profile(const Folders& folders, const Profile& profile) {

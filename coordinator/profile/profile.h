@@ -7,7 +7,7 @@
 //                                        is no such fleet
 //                                        operator.key   0600: both secret keys
 //                                        operator.pub   both public keys
-//                                        gossip.ring    0600: the fleet's first gossip key
+//                                        gossip.ring    0600: the fleet's id and gossip keys
 //   $XDG_STATE_HOME/jackdaw/NAME/ops/ID.json         the journal of creates
 //   /etc/jackdaw/jackdaw.toml                        optional: fleet = "NAME", output = "FORMAT"
 
@@ -23,6 +23,7 @@
 #include "proto/base/error.h"
 #include "proto/base/secret.h"
 #include "proto/base/unique_fd.h"
+#include "proto/wire/gossip_ring.h"
 
 namespace jackdaw::cli {
 
@@ -68,9 +69,14 @@ struct Profile {
 };
 
 [[nodiscard]] Result<OperatorKeys> make_operator_keys();
-/// One line "1 HEX64": a key's id and its 32 bytes. The file that the hand-over carries to every
-/// agent.
+/// A random fleet's id and a first key (proto/wire/gossip_ring.h). The file that the hand-over
+/// carries to every agent.
 [[nodiscard]] Secret make_gossip_ring();
+/// The next key, of a version above all there are; the one that seals stays. `exhausted` at four.
+[[nodiscard]] Result<void> add_gossip_key(proto::GossipRing& ring);
+/// An operator's word that a member is gone (GOSSIP.md, section 3): 64 bytes.
+[[nodiscard]] std::string sign_forget(const OperatorKeys& keys, proto::FleetId fleet,
+                                      std::uint64_t member, std::uint64_t incarnation);
 
 /// What fleet.json and operator.key say; `invalid` or `corrupt` when they cannot be read.
 [[nodiscard]] Result<Profile> parse_profile(std::string_view text);
@@ -85,6 +91,10 @@ struct Profile {
 [[nodiscard]] Result<void> save_profile(const Folders& folders, const Profile& profile);
 [[nodiscard]] Result<OperatorKeys> load_keys(const Folders& folders, const std::string& name);
 [[nodiscard]] Result<Secret> load_gossip_ring(const Folders& folders, const std::string& name);
+[[nodiscard]] Result<proto::GossipRing> read_gossip_ring(const Folders& folders,
+                                                         const std::string& name);
+[[nodiscard]] Result<void> save_gossip_ring(const Folders& folders, const std::string& name,
+                                            const proto::GossipRing& ring);
 /// One process at a time destroys it. E-OPERATION-RUNNING; E-NO-PROFILE when it is gone.
 [[nodiscard]] Result<UniqueFd> lock_fleet(const Folders& folders, const std::string& name);
 /// `conflict` when its removal has begun.

@@ -11,9 +11,12 @@
 #include <string_view>
 #include <vector>
 
-#include "proto/messages/swim.h"
-
 namespace jackdaw::proto {
+
+enum class NodeId : std::uint64_t {};
+
+/// A member's state, worst last: which news replaces which relies on the order.
+enum class Standing : std::uint8_t { alive, suspect, down, left };
 
 /// No member reaches it by living; more is refused, so that counting on never wraps.
 inline constexpr std::uint64_t incarnation_end = std::uint64_t{1} << 63U;

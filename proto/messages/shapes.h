@@ -75,8 +75,8 @@ struct Warning {
     std::string mend; ///< a command, or a person's line
     friend bool operator==(const Warning&, const Warning&) = default;
 };
-/// In the order of the bits that gossip carries (proto/wire/blob.h): only ever added to, seven at
-/// most.
+/// In the order of the bits that gossip carries (proto/wire/member_status.h): only ever added to,
+/// 32 at most.
 inline constexpr std::array<const char*, 6> warning_kinds{"access", "connections", "volume",
                                                           "memory", "sessions",    "accounts"};
 
@@ -142,6 +142,8 @@ struct MemberShape {
     std::string version;
     std::string instance; ///< instance id, or empty
     std::string since;
+    std::uint32_t ring = 0;    ///< newest version of the gossip keys that it holds
+    std::uint32_t sealing = 0; ///< the one that it seals with
 };
 
 /// One entry of an agent's timeline.

@@ -18,10 +18,10 @@
 #include "proto/base/error.h"
 #include "proto/wire/gossip_codec.h"
 #include "proto/wire/gossip_identity.h"
-#include "proto/wire/seal.h"
 
 namespace jackdaw::proto {
 
+using SealNonce = std::array<std::uint8_t, 24>; ///< random and fresh for each datagram
 using SealKey = std::array<std::uint8_t, 32>;
 
 /// Up to 4 keys, each with a version: the primary seals, each opens. Wiped on destruction.

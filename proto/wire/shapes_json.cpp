@@ -410,7 +410,9 @@ Json to_json(const MemberShape& value) {
                      {"rtt_ms", value.rtt_ms ? Json(*value.rtt_ms) : Json(nullptr)},
                      {"version", value.version},
                      {"instance", or_null(value.instance)},
-                     {"since", or_null(value.since)}});
+                     {"since", or_null(value.since)},
+                     {"ring", value.ring},
+                     {"sealing", value.sealing}});
     return json;
 }
 
@@ -564,6 +566,8 @@ Result<MemberShape> member_from(const Json& json) {
     in.read("version", value.version);
     in.read("instance", value.instance);
     in.read("since", value.since);
+    in.read("ring", value.ring);
+    in.read("sealing", value.sealing);
     return in.finish(std::move(value));
 }
 

@@ -96,21 +96,12 @@ void ApiWorld::start(const std::string& folder) {
         [](const Error&) { require(false); }};
     life_ = std::make_unique<agent::Life>(std::move(parts), settings);
     require(static_cast<bool>(life_->start()));
+    fleet_.all.clear();
+    fleet_.running.clear();
+    fleet_.add("db1", "00000000000000a1");
+    fleet_.add_instance("db1", "");
     router_ = std::make_unique<agent::Router>(
-        agent::Router::Parts{*life_, clock_,
-                             [] {
-                                 proto::MemberShape member;
-                                 member.name = "db1";
-                                 member.id = "a1";
-                                 member.status = "alive";
-                                 return std::vector<proto::MemberShape>{member};
-                             },
-                             [] {
-                                 proto::Instance one;
-                                 one.name = "db1";
-                                 return std::vector<proto::Instance>{one};
-                             },
-                             "0.0.1-fuzz", timeline_.get(), &host_});
+        agent::Router::Parts{*life_, clock_, fleet_, "0.0.1-fuzz", timeline_.get(), &host_});
 }
 
 void ApiWorld::make_instance() {

@@ -15,6 +15,7 @@
 #include "agent/timeline.h"
 #include "plugins/api/datastore.h"
 #include "proto/runtime/clock.h"
+#include "tests/unit/fake_fleet.h"
 
 namespace jackdaw::fuzz {
 
@@ -49,6 +50,7 @@ private:
     std::unique_ptr<agent::StateStore> store_;
     std::unique_ptr<agent::Timeline> timeline_;
     std::unique_ptr<agent::Life> life_;
+    agent::FakeFleet fleet_;
     std::unique_ptr<agent::Router> router_;
 };
 

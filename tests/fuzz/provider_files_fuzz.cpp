@@ -14,7 +14,7 @@
 
 #include <sodium.h>
 
-#include "agent/fleet.h"
+#include "agent/hand_over.h"
 #include "agent/host/fake_host.h"
 #include "agent/host/machine_file.h"
 #include "coordinator/cloud/local/cgroups.h"
@@ -25,7 +25,7 @@
 #include "coordinator/core/create_plan.h"
 #include "coordinator/profile/files.h"
 #include "proto/base/ids.h"
-#include "proto/wire/seal.h"
+#include "proto/wire/gossip_ring.h"
 #include "proto/wire/shapes_json.h"
 #include "proto/wire/statement.h"
 #include "tests/fuzz/parts.h"
@@ -229,7 +229,7 @@ void hand_over(std::string_view text, bool signed_truly) {
     require(read->has_value());
     require((*read)->seeds.size() <= 64 && (*read)->keys.anchor.fleet == (*read)->statement.fleet);
     require(signed_truly || (*read)->statement.sign_key == keys.identity.sign_key);
-    (void)proto::parse_ring((*read)->ring);
+    (void)proto::parse_gossip_ring((*read)->ring.reveal(), "f");
 }
 
 } // namespace

@@ -19,6 +19,7 @@
 #include <sodium.h>
 
 #include "agent/api/channel_server.h"
+#include "tests/unit/fake_fleet.h"
 #include "tests/unit/life_world.h"
 
 using namespace jackdaw;
@@ -111,8 +112,8 @@ private:
     LifeWorld world_;
     bool started_ = (world_.start_agent(), true);
     runtime::Clock clock_;
-    agent::Router router_{{world_.life(), clock_, [] { return std::vector<proto::MemberShape>{}; },
-                           [] { return std::vector<proto::Instance>{}; }, "0.1.0"}};
+    agent::FakeFleet fleet_;
+    agent::Router router_{{world_.life(), clock_, fleet_, "0.1.0"}};
     ChannelKeys own_ = keys_of(fleet_operator, proto::PeerRole::agent, "prod", "db1");
     agent::EventHub hub_;
     asio::thread_pool pool_{2};

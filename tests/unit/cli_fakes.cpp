@@ -166,17 +166,8 @@ private:
             return {200,
                     proto::list_json("Instance", std::move(items), "2026-01-01T00:00:00.000Z")};
         }
-        if (get && path.starts_with("/v1/members")) {
-            Json items = Json::array();
-            for (const auto& one : world_.members) {
-                if (path == "/v1/members/" + one.name) {
-                    return {200, proto::to_json(one)};
-                }
-                items.push_back(proto::to_json(one));
-            }
-            return path == "/v1/members"
-                       ? ApiResponse{200, proto::list_json("Member", std::move(items), "t")}
-                       : ApiResponse{404, nullptr};
+        if (auto fleet = answer_fleet(world_, agent, request)) {
+            return *std::move(fleet);
         }
         if (get && path == "/v1/version") {
             return {200, Json{{"apiVersion", proto::api_version}, {"version", JACKDAW_VERSION}}};

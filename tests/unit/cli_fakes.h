@@ -150,6 +150,8 @@ struct Agent {
     ApiRequest last_change;               ///< as it came
     std::vector<proto::Warning> concerns; ///< of its instance
     std::string events_asked;             ///< the last path that asked for events
+    std::string ring;                     ///< text; as it was given last
+    bool has_left = false;                ///< the fleet's gossip
 };
 
 struct World {
@@ -187,6 +189,9 @@ struct World {
     std::chrono::milliseconds dial_span{0}; ///< that the last dial had
 };
 
+/// What the fleet's membership is asked. nullopt: it is not about that.
+[[nodiscard]] std::optional<ApiResponse> answer_fleet(const World& world, Agent& agent,
+                                                      const ApiRequest& request);
 /// GETs of what is inside; changes of it are made at once. nullopt: it is not about that.
 [[nodiscard]] std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request);
 

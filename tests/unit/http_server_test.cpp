@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "agent/api/http_server.h"
+#include "tests/unit/fake_fleet.h"
 #include "tests/unit/life_world.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -177,8 +178,8 @@ private:
     socklen_t size_ = 0;
     bool started_ = (world.start_agent(), true);
     runtime::Clock clock_;
-    agent::Router router_{{world.life(), clock_, [] { return std::vector<proto::MemberShape>{}; },
-                           [] { return std::vector<proto::Instance>{}; }, "0.1.0"}};
+    agent::FakeFleet fleet_;
+    agent::Router router_{{world.life(), clock_, fleet_, "0.1.0"}};
     agent::EventHub hub_;
     asio::thread_pool pool_{2};
     asio::io_context io_{1};

@@ -10,6 +10,7 @@
 
 #include "agent/api/router.h"
 #include "agent/core/utf8.h"
+#include "tests/unit/fake_fleet.h"
 #include "tests/unit/life_world.h"
 
 using namespace jackdaw;
@@ -80,8 +81,8 @@ private:
     runtime::Clock clock_;
 
 public:
-    agent::Router router{{world.life(), clock_, [] { return std::vector<proto::MemberShape>{}; },
-                          [] { return std::vector<proto::Instance>{}; }, "0.1.0"}};
+    agent::FakeFleet fleet;
+    agent::Router router{{world.life(), clock_, fleet, "0.1.0"}};
 };
 
 std::mt19937 seeded() {

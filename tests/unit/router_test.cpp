@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "agent/api/router.h"
+#include "tests/unit/fake_fleet.h"
 #include "tests/unit/life_world.h"
 #include "tests/unit/state_folder.h"
 
@@ -22,6 +23,14 @@ using jackdaw::testing::test_spec;
 namespace {
 
 const std::string operation_id = "018f3c1e-0000-7000-8000-0000000000aa";
+
+struct SomeFleet : agent::FakeFleet {
+    SomeFleet() {
+        add("db1", "00000000000000a1");
+        add_instance("db1", test_spec().id);
+        add_instance("db9", operation_id);
+    }
+};
 
 class Api {
 public:
@@ -84,24 +93,8 @@ public:
     agent::Caller caller{"uid 0", true};
     std::string key;
     std::string everything; ///< all that was ever answered
-    agent::Router router{{world.life(), clock,
-                          [] {
-                              proto::MemberShape member;
-                              member.name = "db1";
-                              member.id = "a1";
-                              member.status = "alive";
-                              return std::vector<proto::MemberShape>{member};
-                          },
-                          [] {
-                              proto::Instance instance;
-                              instance.name = "db1";
-                              instance.id = test_spec().id;
-                              auto other = instance;
-                              other.name = "db9";
-                              other.id = operation_id;
-                              return std::vector<proto::Instance>{instance, other};
-                          },
-                          "0.0.1-test"}};
+    SomeFleet fleet;
+    agent::Router router{{world.life(), clock, fleet, "0.0.1-test"}};
 };
 
 } // namespace
@@ -129,8 +122,8 @@ TEST_CASE("every route answers") {
     CHECK(view.at("name") == "db1");
     CHECK(api.get("/v1/instances").at("items").size() == 2);
     CHECK(api.get("/v1/members").at("items").size() == 1);
-    CHECK(api.get("/v1/members/db1").at("id") == "a1");
-    CHECK(api.get("/v1/members/a1").at("name") == "db1");
+    CHECK(api.get("/v1/members/db1").at("id") == "00000000000000a1");
+    CHECK(api.get("/v1/members/00000000000000a1").at("name") == "db1");
     CHECK(api.failure("GET", "/v1/members/nobody") == "404 E-NOT-FOUND");
 
     const auto load = api.get("/v1/load");
@@ -441,6 +434,68 @@ TEST_CASE("every reaction has its status") {
     }
 }
 
+TEST_CASE("names of members are labels: one that stands for several is refused by id") {
+    Api api;
+    api.fleet.add("db1", "00000000000000b2", "down");
+    CHECK(api.get("/v1/members/db1").at("id") == "00000000000000a1"); // the one alive
+    api.fleet.add("db1", "00000000000000c3", "suspect");
+    const auto refused = api.ask("GET", "/v1/members/db1");
+    CHECK(refused.status == 409);
+    CHECK(refused.body.find("00000000000000a1, 00000000000000c3") != std::string::npos);
+    CHECK(api.get("/v1/members/00000000000000c3").at("status") == "suspect");
+    CHECK(api.failure("GET", "/v1/members/db1/why") == "409 E-CONFLICT");
+    const auto why = api.get("/v1/members/00000000000000b2/why");
+    CHECK(why.at("items").at(0).at("cause") == "probe");
+    CHECK(api.fleet.asked_why == 0xb2);
+}
+
+TEST_CASE("membership is changed by who may change, with what is whole") {
+    Api api;
+    const std::string key(64, 'a');
+    const std::string good(128, '0');
+    std::string signature;
+    for (int i = 0; i < 64; ++i) {
+        signature += "01";
+    }
+    const auto order = [&](const std::string& by) {
+        return Json{{"incarnation", 5}, {"operator_key", key}, {"signature", by}}.dump();
+    };
+    CHECK(api.failure("POST", "/v1/members/db1/forget") == "400 E-INVALID");
+    CHECK(api.failure("POST", "/v1/members/db1/forget", order("01")) == "400 E-INVALID");
+    CHECK(api.failure("POST", "/v1/members/db1/forget", order(good)) == "403 E-NOT-ALLOWED");
+    CHECK(api.failure("POST", "/v1/members/nobody/forget", order(signature)) == "404 E-NOT-FOUND");
+    CHECK(api.fleet.forgotten.empty());
+    CHECK(api.failure("POST", "/v1/members/db1/forget", order(signature)) == "200");
+    REQUIRE(api.fleet.forgotten.size() == 1);
+    CHECK(api.fleet.forgotten.front().id == 0xa1);
+    CHECK(api.fleet.forgotten.front().incarnation == 5);
+
+    for (const auto* const body :
+         {"{}", R"({"addresses":[]})", R"({"addresses":[5]})", R"({"addresses":"10.0.0.1:1"})"}) {
+        CHECK(api.failure("POST", "/v1/gossip/join", body) == "400 E-INVALID");
+    }
+    CHECK(api.failure("POST", "/v1/gossip/leave") == "200");
+    CHECK(api.get("/v1/gossip").at("state") == "left");
+    CHECK(api.failure("POST", "/v1/gossip/join", R"({"addresses":["10.0.0.1:1"]})") == "200");
+    CHECK(api.fleet.joined == std::vector<std::string>{"10.0.0.1:1"});
+    CHECK(api.get("/v1/gossip").at("state") == "member");
+    CHECK(api.failure("POST", "/v1/gossip/hint", R"({"topic":256,"key":1,"version":1})") ==
+          "400 E-INVALID");
+    CHECK(api.failure("POST", "/v1/gossip/hint", R"({"topic":1,"version":1})") == "400 E-INVALID");
+    CHECK(api.failure("POST", "/v1/gossip/hint", R"({"topic":1,"key":2,"version":3})") == "200");
+    CHECK(api.fleet.hinted == std::vector<std::uint64_t>{1, 2, 3});
+    CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"1 secret-words"})") == "200");
+    CHECK(api.fleet.ring == "1 secret-words");
+    CHECK(api.everything.find("secret-words") == std::string::npos);
+
+    api.caller.may_change = false;
+    for (const auto* const path :
+         {"members/db1/forget", "gossip/join", "gossip/leave", "gossip/hint", "gossip/ring"}) {
+        CHECK(api.failure("POST", std::string{"/v1/"} + path) == "403 E-NOT-ALLOWED");
+    }
+    CHECK(api.get("/v1/gossip").at("figures").at("probes_ok") == 7);
+}
+
 TEST_CASE("events are asked for by kind, weight and time") {
     Api api;
     jackdaw::testing::StateFolder folder;
@@ -451,9 +506,7 @@ TEST_CASE("events are asked for by kind, weight and time") {
          {"volume.pressure", "volume.relief", "database.ended", "agent.started"}) {
         timeline.add(kind, "db1", "text");
     }
-    const agent::Router router{{api.world.life(), api.clock,
-                                [] { return std::vector<proto::MemberShape>{}; },
-                                [] { return std::vector<proto::Instance>{}; }, "t", &timeline}};
+    const agent::Router router{{api.world.life(), api.clock, api.fleet, "t", &timeline}};
     const auto request = [&](const std::string& query) {
         ApiRequest asked;
         asked.method = "GET";

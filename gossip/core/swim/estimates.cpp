@@ -38,17 +38,25 @@ void Estimates::add(Instant now, std::uint8_t zone, Duration sample) noexcept {
     }
 }
 
-Duration Estimates::rto(Instant now, std::uint8_t zone, const Config& config) const noexcept {
-    const RoundTrip* trip = &all_;
+const RoundTrip& Estimates::trip_of(Instant now, std::uint8_t zone) const noexcept {
     if (zone != no_zone) {
         const auto& own = zones_[zone - 1U].trip;
         if (own.has_sample && now - own.heard <= zone_stale) {
-            trip = &own;
+            return own;
         }
     }
-    return trip->has_sample
-               ? std::clamp(trip->srtt + 4 * trip->rttvar, config.rto_min, config.rto_max)
-               : config.rto_start;
+    return all_;
+}
+
+Duration Estimates::rto(Instant now, std::uint8_t zone, const Config& config) const noexcept {
+    const auto& trip = trip_of(now, zone);
+    return trip.has_sample ? std::clamp(trip.srtt + 4 * trip.rttvar, config.rto_min, config.rto_max)
+                           : config.rto_start;
+}
+
+std::optional<Duration> Estimates::round_trip(Instant now, std::uint8_t zone) const noexcept {
+    const auto& trip = trip_of(now, zone);
+    return trip.has_sample ? std::optional{trip.srtt} : std::nullopt;
 }
 
 } // namespace jackdaw::swim

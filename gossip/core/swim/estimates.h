@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ public:
     void add(Instant now, std::uint8_t zone, Duration sample) noexcept;
     /// clamp(srtt + 4 rttvar), of the zone while it was heard in the last ten minutes, else of all.
     [[nodiscard]] Duration rto(Instant now, std::uint8_t zone, const Config& config) const noexcept;
+    /// Smoothed, of that zone or else of all; none while nothing was measured.
+    [[nodiscard]] std::optional<Duration> round_trip(Instant now, std::uint8_t zone) const noexcept;
     [[nodiscard]] std::size_t zones() const noexcept { return zones_.size(); }
     [[nodiscard]] std::string_view name(std::uint8_t zone) const noexcept {
         return zones_[zone - 1U].name;
@@ -41,6 +44,7 @@ public:
     [[nodiscard]] bool is_blank() const noexcept { return !all_.has_sample; }
 
 private:
+    [[nodiscard]] const RoundTrip& trip_of(Instant now, std::uint8_t zone) const noexcept;
     struct Zone {
         std::string name;
         RoundTrip trip;

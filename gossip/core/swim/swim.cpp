@@ -142,6 +142,15 @@ void Swim::set_address(Instant now, const NetAddress& address) {
     publish_self(now);
 }
 
+void Swim::set_name(Instant now, std::string name) {
+    if (name == identity_.name) {
+        return;
+    }
+    identity_.name = std::move(name);
+    own_.raise_to(own_.incarnation() + 1);
+    publish_self(now);
+}
+
 void Swim::set_ring(Instant now, std::uint32_t version, std::uint32_t sealing) {
     if (identity_.ring == version && identity_.sealing == sealing) {
         return;

@@ -96,6 +96,8 @@ public:
     [[nodiscard]] Result<void> set_status(Instant now, std::string bytes, bool urgent);
     void hint(Instant now, std::uint8_t topic, std::uint64_t key, std::uint64_t version);
     void set_address(Instant now, const NetAddress& address);
+    /// As Identity::name.
+    void set_name(Instant now, std::string name);
     /// `not_found` for a member not held, `conflict` at another incarnation than held,
     /// `not_allowed` for a key that is no operator's, or a signature that is not its.
     [[nodiscard]] Result<void> forget(Instant now, NodeId id, std::uint64_t incarnation,
@@ -134,6 +136,11 @@ public:
     [[nodiscard]] bool is_deaf(Instant now) const noexcept;
     [[nodiscard]] Duration rto(Instant now, const Entry& entry) const noexcept {
         return estimates_.rto(now, entry.zone, config_);
+    }
+    /// Of the entry's zone: members have none of their own.
+    [[nodiscard]] std::optional<Duration> round_trip(Instant now,
+                                                     const Entry& entry) const noexcept {
+        return estimates_.round_trip(now, entry.zone);
     }
 
 private:

@@ -1,0 +1,101 @@
+// Requests: each is carried to the loop and answered there.
+#include <fmt/format.h>
+
+#include "agent/fleet_node.h"
+#include "agent/gossip_figures.h"
+#include "agent/settings.h"
+
+namespace jackdaw::agent {
+
+Result<std::vector<proto::MemberShape>> Fleet::members() {
+    using All = Result<std::vector<proto::MemberShape>>;
+    return on_loop([this]() -> All { return member_shapes(); });
+}
+
+Result<std::vector<proto::Instance>> Fleet::instances() {
+    using All = Result<std::vector<proto::Instance>>;
+    return on_loop([this]() -> All { return instance_shapes(); });
+}
+
+Result<std::vector<proto::MetricFamily>> Fleet::figures() {
+    using All = Result<std::vector<proto::MetricFamily>>;
+    return on_loop([this]() -> All {
+        return node_ ? gossip_figures(core(), node_->pass, runtime::Clock::instant())
+                     : std::vector<proto::MetricFamily>{};
+    });
+}
+
+Result<proto::Json> Fleet::gossip() {
+    return on_loop([this]() -> Result<proto::Json> {
+        return node_ ? Result<proto::Json>{gossip_shape()} : not_handed_over();
+    });
+}
+
+Result<proto::Json> Fleet::why(std::uint64_t id) {
+    return on_loop([this, id]() -> Result<proto::Json> {
+        return node_ ? Result<proto::Json>{why_shape(swim::NodeId{id})} : not_handed_over();
+    });
+}
+
+Result<void> Fleet::join(std::vector<std::string> addresses) {
+    std::vector<swim::NetAddress> parsed;
+    for (const auto& text : addresses) {
+        JACKDAW_TRY(const auto at, parse_host_port(text));
+        const auto address = proto::net_address(at.host, at.port);
+        if (!address || at.port == 0) {
+            return Error{Errc::invalid, fmt::format("'{}' is no numeric ADDRESS:PORT", text)};
+        }
+        parsed.push_back(*address);
+    }
+    return on_loop([this, addresses, parsed]() -> Result<void> {
+        if (node_ == nullptr) {
+            return not_handed_over();
+        }
+        leave_wanted_ = false;
+        if (left_) { // the next life asks them
+            membership_.seeds = addresses;
+            refresh();
+            return ok();
+        }
+        core().join(runtime::Clock::instant(), parsed);
+        changed();
+        return ok();
+    });
+}
+
+Result<void> Fleet::leave() {
+    return on_loop([this]() -> Result<void> {
+        if (node_ == nullptr) {
+            return not_handed_over();
+        }
+        leave_wanted_ = true;
+        had_instance_ = parts_.instance().has_value();
+        refresh();
+        return ok();
+    });
+}
+
+Result<void> Fleet::hint(std::uint8_t topic, std::uint64_t key, std::uint64_t version) {
+    return on_loop([this, topic, key, version]() -> Result<void> {
+        if (node_ == nullptr) {
+            return not_handed_over();
+        }
+        core().hint(runtime::Clock::instant(), topic, key, version);
+        changed();
+        return ok();
+    });
+}
+
+Result<void> Fleet::forget(Forget order) {
+    return on_loop([this, order = std::move(order)]() -> Result<void> {
+        if (node_ == nullptr) {
+            return not_handed_over();
+        }
+        JACKDAW_CHECK(core().forget(runtime::Clock::instant(), swim::NodeId{order.id},
+                                    order.incarnation, order.operator_key, order.signature));
+        changed();
+        return ok();
+    });
+}
+
+} // namespace jackdaw::agent

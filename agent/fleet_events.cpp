@@ -1,0 +1,94 @@
+// What gossip tells: one log line of a fixed form each, so that anybody can measure from outside,
+// and an entry in the timeline where somebody may want to know of it later.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "agent/fleet_node.h"
+
+namespace jackdaw::agent {
+namespace {
+
+std::string_view state_word(swim::Standing state) {
+    switch (state) {
+    case swim::Standing::alive: return "alive";
+    case swim::Standing::suspect: return "suspect";
+    case swim::Standing::down: return "down";
+    case swim::Standing::left: return "left";
+    }
+    return "?";
+}
+
+std::string name_of(const swim::Event& event) {
+    return event.record && event.record->kind == proto::NewsKind::alive
+               ? std::string{event.record->name()}
+               : fmt::format("{:016x}", swim::raw(event.id));
+}
+
+} // namespace
+
+void Fleet::on_member(std::string_view word, std::string_view kind, const swim::Event& event) {
+    const auto name = name_of(event);
+    const auto at = event.record && event.record->kind == proto::NewsKind::alive
+                        ? proto::text_of(event.record->address)
+                        : std::string{};
+    spdlog::info("member {} {}{}{}", word, name, at.empty() ? "" : " at ", at);
+    if (parts_.tell && !kind.empty()) {
+        parts_.tell(kind, name,
+                    at.empty() ? std::string{word} : fmt::format("{}, at {}", word, at));
+    }
+}
+
+void Fleet::on_twin() {
+    twin_ = true;
+    spdlog::error("twin_detected {}: another machine holds this agent's keys; this one is silent "
+                  "and uses them no more",
+                  core().self().alive->name());
+    if (parts_.tell) {
+        parts_.tell("gossip.twin", std::string{core().self().alive->name()},
+                    "another machine holds this agent's keys; this one stopped using them");
+    }
+}
+
+void Fleet::on_event(const swim::Event& event) {
+    using Kind = swim::Event::Kind;
+    const auto tell = [&](std::string_view kind, std::string subject, std::string text) {
+        if (parts_.tell) {
+            parts_.tell(kind, std::move(subject), std::move(text));
+        }
+    };
+    switch (event.kind) {
+    case Kind::joined: on_member("joined", "member.joined", event); break;
+    case Kind::suspected: on_member("suspected", "member.suspected", event); break;
+    case Kind::recovered: on_member("recovered", "member.recovered", event); break;
+    case Kind::down: on_member("down", "member.down", event); break;
+    case Kind::left: on_member("left", "member.left", event); break;
+    case Kind::forgotten: on_member("forgotten", "", event); break;
+    case Kind::updated: spdlog::debug("member updated {}", name_of(event)); break;
+    case Kind::refuted:
+        spdlog::info("refuted {}", state_word(event.state));
+        tell("gossip.refuted", "",
+             fmt::format("somebody took this agent for {}", state_word(event.state)));
+        break;
+    case Kind::isolated:
+        spdlog::warn("isolated");
+        tell("gossip.isolated", "", "no other agent is heard");
+        break;
+    case Kind::reconnected:
+        spdlog::info("reconnected");
+        tell("gossip.reconnected", "", "others are heard again");
+        break;
+    case Kind::name_conflict:
+        spdlog::warn("name_conflict {}", name_of(event));
+        tell("gossip.name_conflict", name_of(event), "two agents have this name");
+        break;
+    case Kind::twin_detected: on_twin(); break;
+    case Kind::hint: spdlog::info("hint {} {} {}", event.topic, event.key, event.version); break;
+    case Kind::incompatible:
+        spdlog::warn("incompatible {:016x}: it speaks gossip's version {}, which is unknown here",
+                     swim::raw(event.id), event.version);
+        break;
+    case Kind::overflow: spdlog::warn("gossip: more happened than could be told"); break;
+    }
+}
+
+} // namespace jackdaw::agent

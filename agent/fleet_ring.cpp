@@ -1,0 +1,135 @@
+// The key ring (GOSSIP.md, section 11): the one place where a ring comes in, and where each agent
+// by itself takes the next step of a rotation. What is used is durable first.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "agent/fleet_node.h"
+#include "proto/runtime/offload.h"
+
+namespace jackdaw::agent {
+
+namespace {
+
+proto::GossipRing copy_of(const proto::GossipRing& ring) {
+    proto::GossipRing copy;
+    copy.fleet = ring.fleet;
+    for (const auto& [version, key] : ring.keys()) {
+        (void)copy.add(version, key); // they were different where they come from
+    }
+    return copy;
+}
+
+} // namespace
+
+/// The hand-over's files stand where they were made; what was given since is newer, or sorted anew.
+Result<void> Fleet::take_kept_ring() {
+    JACKDAW_TRY(const auto text, load_ring(parts_.store));
+    if (text) {
+        JACKDAW_TRY(auto kept, proto::parse_gossip_ring(text->reveal(), {}));
+        if (kept.fleet == ring_.fleet && kept.newest() >= ring_.newest()) {
+            ring_ = std::move(kept);
+        }
+    }
+    return ok();
+}
+
+/// On the loop.
+Result<std::optional<proto::GossipRing>> Fleet::merged_ring(proto::GossipRing given) {
+    if (node_ == nullptr) {
+        return not_handed_over();
+    }
+    if (given.fleet != ring_.fleet) {
+        return Error{Errc::invalid, "the ring is another fleet's"};
+    }
+    if (given.newest() < ring_.newest()) {
+        return Error{Errc::conflict,
+                     fmt::format("this agent has key {} already, which is newer", ring_.newest())};
+    }
+    for (const auto& [version, key] : given.keys()) {
+        const auto held =
+            std::ranges::find(ring_.keys(), version, &proto::GossipRing::Keys::value_type::first);
+        if (held != ring_.keys().end() && held->second != key) {
+            return Error{Errc::conflict,
+                         fmt::format("this agent has another key as version {}", version)};
+        }
+    }
+    (void)given.seal_with(ring_.keys().front().first); // gone from it: the first one given seals
+    const bool same = given.keys() == ring_.keys();
+    return same ? std::nullopt : std::optional{std::move(given)};
+}
+
+/// On the loop: what a rotation asks of this agent now, by its own view.
+Result<std::optional<proto::GossipRing>> Fleet::next_ring() {
+    std::optional<proto::GossipRing> next;
+    const auto& view = core().view();
+    proto::RingSeen seen{~0U, ~0U};
+    for (std::size_t i = 0; i < view.live(); ++i) {
+        seen.ring_min = std::min(seen.ring_min, view.live_at(i).alive->ring);
+        seen.sealing_min = std::min(seen.sealing_min, view.live_at(i).alive->sealing);
+    }
+    const auto& link = node_->pass.link().ring();
+    const auto now = runtime::Clock::instant();
+    if (seen.sealing_min < link.sealing()) {
+        all_seal_since_.reset();
+    } else if (!all_seal_since_) {
+        all_seal_since_ = now;
+    }
+    const auto since = all_seal_since_ ? now - *all_seal_since_ : Duration{};
+    const auto since_s = std::chrono::duration_cast<std::chrono::seconds>(since).count();
+    switch (proto::next_ring_step(link, seen, static_cast<std::uint64_t>(since_s))) {
+    case proto::RingStep::nothing: break;
+    case proto::RingStep::use:
+        next = copy_of(ring_);
+        (void)next->seal_with(next->newest());
+        break;
+    case proto::RingStep::remove:
+        next = copy_of(ring_);
+        next->drop([&](std::uint32_t version) { return version < link.sealing(); });
+        break;
+    }
+    return next;
+}
+
+/// On a worker: makes the next ring on the loop, keeps it, then uses it. No next one: nothing to
+/// do.
+Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::GossipRing>>()> make) {
+    const std::lock_guard lock{ring_changes_};
+    JACKDAW_TRY(auto next, on_loop(std::move(make)));
+    if (!next) {
+        return ok();
+    }
+    JACKDAW_CHECK(parts_.store.commit({keep_ring(proto::gossip_ring_text(*next))}));
+    auto ring = std::make_shared<proto::GossipRing>(*std::move(next));
+    return on_loop([this, ring]() -> Result<void> {
+        JACKDAW_TRY(auto sealing, proto::SealRing::make(ring->fleet, ring->keys()));
+        spdlog::info("gossip: key ring with {} keys, newest {}, sealing with {}",
+                     ring->keys().size(), sealing.newest(), sealing.sealing());
+        const auto newest = sealing.newest();
+        const auto used = sealing.sealing();
+        ring_ = std::move(*ring);
+        node_->pass.set_ring(std::move(sealing));
+        core().set_ring(runtime::Clock::instant(), newest, used);
+        changed();
+        return ok();
+    });
+}
+
+Result<void> Fleet::set_ring(Secret text) {
+    auto given = std::make_shared<Secret>(std::move(text));
+    return change_ring([this, given]() -> Result<std::optional<proto::GossipRing>> {
+        JACKDAW_TRY(auto ring, proto::parse_gossip_ring(given->reveal(), membership_.fleet));
+        return merged_ring(std::move(ring));
+    });
+}
+
+asio::awaitable<Result<void>> Fleet::rotate() {
+    if (ring_.keys().size() < 2) {
+        co_return ok();
+    }
+    auto work = [this] { return change_ring([this] { return next_ring(); }); };
+    co_return co_await runtime::offload(parts_.pool, std::move(work));
+}
+
+} // namespace jackdaw::agent

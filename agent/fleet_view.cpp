@@ -1,0 +1,229 @@
+// Members and instances as gossip tells them.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "agent/fleet_node.h"
+#include "agent/gossip_figures.h"
+#include "proto/base/ids.h"
+
+namespace jackdaw::agent {
+namespace {
+
+using proto::Json;
+
+std::string_view status_text(swim::Standing state) {
+    switch (state) {
+    case swim::Standing::alive: return "alive";
+    case swim::Standing::suspect: return "suspect";
+    case swim::Standing::down: return "down";
+    case swim::Standing::left: return "left";
+    }
+    return "?";
+}
+
+std::string id_text(swim::NodeId id) {
+    return fmt::format("{:016x}", swim::raw(id));
+}
+
+std::int64_t ms_since(Instant then, Instant now) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
+}
+
+/// What a member says of itself; all empty for a later version's, or while it said nothing.
+proto::MemberStatus status_of(const swim::Entry& entry) {
+    return entry.status
+               ? proto::decode_member_status(entry.status->bytes).value_or(proto::MemberStatus{})
+               : proto::MemberStatus{};
+}
+
+template <class Each>
+void each_entry(const swim::View& view, Each each) {
+    for (std::size_t i = 0; i < view.live(); ++i) {
+        each(view.live_at(i));
+    }
+    for (std::size_t i = 0; i < view.dead(); ++i) {
+        each(view.dead_at(i));
+    }
+}
+
+std::string host_of(const proto::NetAddress& address) {
+    const auto text = proto::text_of(address);
+    return text.substr(0, text.rfind(':'));
+}
+
+/// Two alive with one name: both are shown, told apart (ARCHITECTURE.md, Names).
+void tell_apart(std::vector<proto::Instance>& sorted) {
+    for (std::size_t i = 0; i < sorted.size();) {
+        const auto name = sorted[i].name;
+        std::size_t end = i;
+        while (end < sorted.size() && sorted[end].name == name) {
+            ++end;
+        }
+        for (auto j = i; end - i > 1 && j < end; ++j) {
+            const auto& id = sorted[j].id;
+            sorted[j].name += "~" + id.substr(id.size() > 4 ? id.size() - 4 : 0);
+        }
+        i = end;
+    }
+}
+
+std::string_view cause_text(swim::Cause cause) {
+    switch (cause) {
+    case swim::Cause::probe: return "probe";
+    case swim::Cause::heard: return "heard";
+    case swim::Cause::sync: return "sync";
+    case swim::Cause::timer: return "timer";
+    case swim::Cause::itself: return "itself";
+    case swim::Cause::operator_: return "operator";
+    }
+    return "?";
+}
+
+double ms_of(Duration time) {
+    return std::chrono::duration<double, std::milli>(time).count();
+}
+
+} // namespace
+
+std::vector<proto::MemberShape> Fleet::member_shapes() const {
+    std::vector<proto::MemberShape> all;
+    if (node_ == nullptr) {
+        return all;
+    }
+    const auto& core = node_->core;
+    const auto now = runtime::Clock::instant();
+    const auto wall_ms = parts_.clock.wall_ms();
+    each_entry(core.view(), [&](const swim::Entry& entry) {
+        const auto status = status_of(entry);
+        auto& shape = all.emplace_back();
+        shape.name = entry.alive->name();
+        shape.id = id_text(entry.id());
+        shape.address = proto::text_of(entry.alive->address);
+        const bool is_me = &entry == &core.self();
+        shape.status = status_text(is_me && left_ ? swim::Standing::left : entry.state);
+        shape.incarnation = entry.incarnation;
+        if (const auto trip = core.round_trip(now, entry); trip && !is_me) {
+            shape.rtt_ms = ms_of(*trip);
+        }
+        shape.version = status.agent_version;
+        shape.instance = status.instance_id;
+        shape.since = rfc3339(wall_ms - ms_since(entry.since, now));
+        shape.ring = entry.alive->ring;
+        shape.sealing = entry.alive->sealing;
+    });
+    std::ranges::sort(all, [](const auto& a, const auto& b) {
+        return a.name != b.name ? a.name < b.name : a.id < b.id;
+    });
+    return all;
+}
+
+std::vector<proto::Instance> Fleet::instance_shapes() const {
+    std::vector<proto::Instance> all;
+    if (auto own = parts_.instance()) {
+        all.push_back(*std::move(own));
+    }
+    if (node_ == nullptr) { // before the hand-over: what this machine itself has
+        return all;
+    }
+    const auto now = runtime::Clock::instant();
+    const auto wall_ms = parts_.clock.wall_ms();
+    each_entry(node_->core.view(), [&](const swim::Entry& entry) {
+        const auto status = status_of(entry);
+        if (&entry == &node_->core.self() || status.datastore.empty() ||
+            entry.state == swim::Standing::left) {
+            return;
+        }
+        auto& instance = all.emplace_back();
+        instance.name = entry.alive->name();
+        instance.id = status.instance_id;
+        instance.fleet = membership_.fleet;
+        instance.datastore = status.datastore;
+        instance.version = status.db_version;
+        instance.machine_id = status.instance_id;
+        const bool down = entry.state == swim::Standing::down;
+        const bool is_known = status.db_state != "unknown";
+        instance.machine_state = down ? "unknown" : "on";
+        instance.status = down ? "unreachable" : is_known ? status.db_state : "degraded";
+        if (down) {
+            instance.reason = fmt::format("its agent is down since {}",
+                                          rfc3339(wall_ms - ms_since(entry.since, now)));
+        } else if (!is_known) {
+            instance.reason = "its agent tells a state that this version does not know";
+        }
+        instance.address = host_of(status.address);
+        instance.port = status.address.port;
+        instance.agent_version = status.agent_version;
+        for (std::size_t i = 0; !down && i < proto::warning_kinds.size(); ++i) {
+            if ((status.alerts >> i & 1U) != 0) {
+                instance.warnings.push_back({proto::warning_kinds[i], "", "", ""});
+            }
+        }
+    });
+    std::ranges::stable_sort(all, {}, &proto::Instance::name);
+    tell_apart(all);
+    return all;
+}
+
+Json Fleet::gossip_shape() const {
+    const auto& core = node_->core;
+    const auto& self = *core.self().alive;
+    auto versions = Json::array();
+    for (const auto& [version, key] : ring_.keys()) {
+        versions.push_back(version);
+    }
+    const auto figures = gossip_figures(core, node_->pass, runtime::Clock::instant());
+    return {{"apiVersion", proto::api_version},
+            {"kind", "Gossip"},
+            {"state", twin_                ? "twin"
+                      : left_              ? "left"
+                      : core.is_isolated() ? "isolated"
+                                           : "member"},
+            {"id", id_text(core.id())},
+            {"name", self.name()},
+            {"address", proto::text_of(self.address)},
+            {"incarnation", core.self().incarnation},
+            {"boot", self.boot},
+            {"profile", label_.profile},
+            {"fleet_id", fmt::format("{:016x}", static_cast<std::uint64_t>(ring_.fleet))},
+            {"members", core.view().live()},
+            {"dead", core.view().dead()},
+            {"ring", {{"versions", std::move(versions)}, {"sealing", ring_.keys().front().first}}},
+            {"figures", figures_json(figures)}};
+}
+
+Json Fleet::why_shape(swim::NodeId id) const {
+    const auto& core = node_->core;
+    const auto now = runtime::Clock::instant();
+    const auto wall_ms = parts_.clock.wall_ms();
+    const auto at = [&](Instant then) { return rfc3339(wall_ms - ms_since(then, now)); };
+    const auto name_of = [&](swim::NodeId who) {
+        const auto* const entry = core.find(who);
+        return entry != nullptr ? std::string{entry->alive->name()} : id_text(who);
+    };
+    auto all = Json::array();
+    for (const auto& change : core.why(id)) {
+        auto accusers = Json::array();
+        for (std::size_t i = 0; i < change.accusers_count; ++i) {
+            accusers.push_back({{"name", name_of(change.accusers[i].id)},
+                                {"since", at(change.accusers[i].since)}});
+        }
+        const bool has_who = change.who != swim::NodeId{};
+        all.push_back(
+            {{"at", at(change.when)},
+             {"from", change.from ? Json(status_text(*change.from)) : Json(nullptr)},
+             {"to", status_text(change.to)},
+             {"incarnation", change.incarnation},
+             {"cause", cause_text(change.cause)},
+             {"who", has_who ? Json(name_of(change.who)) : Json(nullptr)},
+             {"accusers", std::move(accusers)},
+             {"pings", change.pings},
+             {"helpers", change.helpers},
+             {"nacks", change.nacks},
+             {"health", change.health},
+             {"rto_ms", change.rto == Duration{} ? Json(nullptr) : Json(ms_of(change.rto))}});
+    }
+    return all;
+}
+
+} // namespace jackdaw::agent

@@ -1,0 +1,192 @@
+#include "agent/gossip_figures.h"
+
+#include <array>
+#include <map>
+#include <string_view>
+#include <utility>
+
+namespace jackdaw::agent {
+namespace {
+
+using proto::MetricFamily;
+using swim::Counters;
+
+constexpr std::string_view prefix = "jackdaw_gossip_";
+constexpr std::array<std::string_view, proto::datagram_kinds> kinds{
+    "unknown", "ping", "ack",  "ping_req", "ind_ack", "nack",     "confirm", "clear", "gossip",
+    "join",    "tree", "leaf", "want",     "records", "page_ask", "page",    "busy",  "stale_boot"};
+
+struct Row {
+    std::string_view name;
+    std::uint64_t Counters::* value;
+    std::string_view help;
+};
+constexpr std::array rows{
+    Row{"probes_ok", &Counters::probes_ok, "periodic probes that were answered"},
+    Row{"probes_indirect", &Counters::probes_indirect, "of those, by a helper only"},
+    Row{"probes_failed", &Counters::probes_failed, "periodic probes without an answer"},
+    Row{"pings_again", &Counters::pings_again, "pings of a probe after its first"},
+    Row{"doubts", &Counters::doubts, "doubts opened"},
+    Row{"doubts_cleared", &Counters::doubts_cleared, "doubts that an observer cleared"},
+    Row{"doubts_published", &Counters::doubts_published, "doubts that became a suspicion"},
+    Row{"doubts_refused", &Counters::doubts_refused, "doubts beyond the limit"},
+    Row{"suspicions", &Counters::suspicions, "members that became suspect"},
+    Row{"refutations", &Counters::refutations, "accusations of this member that it refuted"},
+    Row{"downs", &Counters::downs, "own verdicts of down"},
+    Row{"late_ticks", &Counters::late_ticks, "times that this process ran late"},
+    Row{"lost_input", &Counters::lost_input,
+        "datagrams that the kernel dropped before they were read"},
+    Row{"news_stale", &Counters::news_stale, "items that changed nothing"},
+    Row{"news_too_high", &Counters::news_too_high, "accusations beyond what could be refuted"},
+    Row{"news_forged", &Counters::news_forged, "items with a false signature or a foreign key"},
+    Row{"news_unverified", &Counters::news_unverified, "items dropped while too many waited"},
+    Row{"members_refused", &Counters::members_refused, "members beyond the limit"},
+    Row{"syncs", &Counters::syncs, "syncs begun here"},
+    Row{"sync_bytes", &Counters::sync_bytes, "bytes sent by sync and pages"},
+    Row{"synced", &Counters::synced, "facts learned by sync"},
+    Row{"joins_served", &Counters::joins_served, "joins answered with pages"},
+    Row{"joins_busy", &Counters::joins_busy, "joins answered with busy"},
+    Row{"relays_refused", &Counters::relays_refused, "probes for others beyond the limit"},
+    Row{"digests_differ", &Counters::digests_differ, "pings and acks that showed another view"},
+};
+
+struct Reason {
+    std::string_view name;
+    std::uint64_t Counters::* value;
+};
+constexpr std::array dropped{Reason{"malformed", &Counters::dropped_malformed},
+                             Reason{"version", &Counters::dropped_version},
+                             Reason{"replay", &Counters::dropped_replay},
+                             Reason{"boot", &Counters::dropped_boot},
+                             Reason{"stranger", &Counters::dropped_stranger},
+                             Reason{"own_id", &Counters::dropped_own_id},
+                             Reason{"rate", &Counters::dropped_rate},
+                             Reason{"outbox", &Counters::dropped_outbox}};
+
+MetricFamily family(std::string_view name, std::string_view type, std::string_view help) {
+    return {std::string{prefix}.append(name), std::string{type}, std::string{help}, {}};
+}
+
+void add(MetricFamily& to, std::uint64_t value, std::string_view label = {},
+         std::string_view of = {}) {
+    auto& sample = to.samples.emplace_back();
+    sample.suffix = to.type == "counter" ? "_total" : "";
+    if (!label.empty()) {
+        sample.labels.emplace_back(std::string{label}, std::string{of});
+    }
+    sample.value = static_cast<double>(value);
+}
+
+void add_one(std::vector<MetricFamily>& families, std::string_view name, std::string_view type,
+             std::string_view help, std::uint64_t value) {
+    add(families.emplace_back(family(name, type, help)), value);
+}
+
+void add_kinds(std::vector<MetricFamily>& families, std::string_view way,
+               const std::array<Counters::Kind, proto::datagram_kinds>& counts) {
+    auto datagrams = family(std::string{"datagrams_"}.append(way), "counter", "datagrams by kind");
+    auto bytes =
+        family(std::string{"plain_bytes_"}.append(way), "counter", "their bytes inside the seal");
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+        add(datagrams, counts[i].datagrams, "kind", kinds[i]);
+        add(bytes, counts[i].bytes, "kind", kinds[i]);
+    }
+    families.push_back(std::move(datagrams));
+    families.push_back(std::move(bytes));
+}
+
+void add_socket(std::vector<MetricFamily>& families, const gossip::SwimPass& pass) {
+    gossip::DatagramSocket::Counters all;
+    for (const auto& socket : pass.sockets()) {
+        const auto& one = socket.counters();
+        all.received_bytes += one.received_bytes;
+        all.sent_bytes += one.sent_bytes;
+        all.lost += one.lost;
+        all.refused += one.refused;
+        all.send_full += one.send_full;
+        all.send_too_big += one.send_too_big;
+        all.send_failed += one.send_failed;
+    }
+    add_one(families, "received_bytes", "counter", "UDP payload read", all.received_bytes);
+    add_one(families, "sent_bytes", "counter", "UDP payload sent", all.sent_bytes);
+    add_one(families, "kernel_lost", "counter", "datagrams lost in the kernel's buffer", all.lost);
+    add_one(families, "refused", "counter", "datagrams that nobody took (ICMP)", all.refused);
+    auto unsent = family("unsent", "counter", "datagrams that the kernel did not take");
+    add(unsent, all.send_full, "reason", "full");
+    add(unsent, all.send_too_big, "reason", "too_big");
+    add(unsent, all.send_failed, "reason", "failed");
+    add(unsent, pass.counters().no_socket, "reason", "no_socket");
+    families.push_back(std::move(unsent));
+    add_one(families, "records_not_kept", "counter", "times that the state could not be kept",
+            pass.counters().keeps_failed);
+}
+
+void add_gauges(std::vector<MetricFamily>& families, const swim::Swim& core, Instant now) {
+    add_one(families, "health", "gauge", "of this member as it probes: 0 good to 7 bad",
+            core.health());
+    add_one(families, "isolated", "gauge", "1: nobody is heard", core.is_isolated() ? 1 : 0);
+    add_one(families, "doubts_open", "gauge", "doubts that stand", core.doubts().size());
+    add_one(families, "unverified", "gauge", "items whose signature is still to be looked at",
+            core.unverified());
+    auto queue = family("news_waiting", "gauge", "items to be told, by class");
+    add(queue, core.news().size(swim::NewsClass::members), "class", "members");
+    add(queue, core.news().size(swim::NewsClass::statuses), "class", "statuses");
+    add(queue, core.news().size(swim::NewsClass::hints), "class", "hints");
+    families.push_back(std::move(queue));
+    auto rto = family("rto_seconds", "gauge", "how long an answer is waited for, by zone");
+    std::map<std::string_view, Duration> zones;
+    for (std::size_t i = 0; i < core.view().live(); ++i) {
+        const auto& entry = core.view().live_at(i);
+        if (&entry != &core.self()) {
+            zones.try_emplace(entry.alive->zone(), core.rto(now, entry));
+        }
+    }
+    for (const auto& [zone, value] : zones) {
+        add(rto, 0, "zone", zone);
+        rto.samples.back().value = std::chrono::duration<double>(value).count();
+    }
+    families.push_back(std::move(rto));
+}
+
+} // namespace
+
+std::vector<MetricFamily> gossip_figures(const swim::Swim& core, const gossip::SwimPass& pass,
+                                         Instant now) {
+    std::vector<MetricFamily> families;
+    const auto& counters = core.counters();
+    add_gauges(families, core, now);
+    add_kinds(families, "in", counters.in);
+    add_kinds(families, "out", counters.out);
+    auto drops = family("dropped", "counter", "datagrams dropped, by reason");
+    for (const auto& one : dropped) {
+        add(drops, counters.*one.value, "reason", one.name);
+    }
+    add(drops, pass.link().counters().unknown_key, "reason", "key");
+    add(drops, pass.link().counters().broken, "reason", "seal");
+    families.push_back(std::move(drops));
+    for (const auto& one : rows) {
+        add_one(families, one.name, "counter", one.help, counters.*one.value);
+    }
+    auto deaf = family("deaf_seconds", "counter", "time in which nobody was heard");
+    add(deaf, 0);
+    deaf.samples.back().value = static_cast<double>(counters.deaf_ms) / 1000;
+    families.push_back(std::move(deaf));
+    add_socket(families, pass);
+    return families;
+}
+
+proto::Json figures_json(const std::vector<MetricFamily>& families) {
+    auto all = proto::Json::object();
+    for (const auto& one : families) {
+        for (const auto& sample : one.samples) {
+            auto name = one.name.substr(one.name.starts_with(prefix) ? prefix.size() : 0);
+            for (const auto& [label, of] : sample.labels) {
+                name += of.empty() ? of : "." + of;
+            }
+            all[name] = sample.value;
+        }
+    }
+    return all;
+}
+
+} // namespace jackdaw::agent

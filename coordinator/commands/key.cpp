@@ -1,0 +1,218 @@
+// jackdaw key list | rotate | remove
+//
+// The fleet's ring stands in its profile, which the next hand-over takes it from, and with each
+// agent. Agents are given the whole ring and use it by themselves, when all of them have it.
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/handlers.h"
+#include "coordinator/commands/instance_text.h"
+#include "coordinator/commands/reach.h"
+
+namespace jackdaw::cli {
+namespace {
+
+/// Newest version of its ring; 0 when it does not say.
+std::uint32_t newest_of(const Json& gossip) {
+    std::uint32_t newest = 0;
+    const auto ring = gossip.find("ring");
+    const auto versions = ring == gossip.end() || !ring->is_object()
+                              ? Json::array()
+                              : ring->value("versions", Json::array());
+    for (const auto& one : versions) {
+        newest = one.is_number_unsigned() ? std::max(newest, one.get<std::uint32_t>()) : newest;
+    }
+    return newest;
+}
+
+/// Every machine that is on, with its agent or why that does not answer.
+struct Holder {
+    std::string name;
+    Result<ClientPtr> client;
+};
+Result<std::vector<Holder>> holders_of(Reach& reach) {
+    JACKDAW_TRY(const auto machines, reach.machines());
+    std::vector<Holder> all;
+    for (const auto& machine : machines) {
+        if (machine.state == cloud::MachineState::on) {
+            all.push_back({machine.name, reach.of_machine(machine)});
+        }
+    }
+    return all;
+}
+
+bool has_newest(Session& session, Holder& holder, std::uint32_t newest) {
+    if (!holder.client) {
+        return false;
+    }
+    const auto gossip = get(**holder.client, "/v1/gossip", session.in(answer_limit));
+    return gossip && newest_of(*gossip) >= newest;
+}
+
+/// To all; the first failure comes back once each was tried, and each is told.
+Result<void> hand_out(Session& session, std::vector<Holder>& holders,
+                      const proto::GossipRing& ring) {
+    Result<void> outcome;
+    const auto text = proto::gossip_ring_text(ring);
+    for (auto& holder : holders) {
+        Result<void> given;
+        if (holder.client) {
+            Json body{{"ring", text.reveal()}};
+            auto taken = change(**holder.client,
+                                ApiRequest{"POST", "/v1/gossip/ring", std::move(body),
+                                           new_uuid(session.clock, session.entropy)},
+                                session.in(answer_limit));
+            given = taken ? ok() : Result<void>{std::move(taken).error()};
+        } else {
+            given = holder.client.error().clone();
+        }
+        if (!given) {
+            session.terminal.err(fmt::format("warning: '{}' was not given the ring: {}\n",
+                                             printable(holder.name),
+                                             printable(given.error().message())));
+            if (outcome) {
+                outcome = Error{given.error().id(), "not every agent was given the ring"}.with_hint(
+                    "`jackdaw key rotate` hands it to those that missed it");
+            }
+        }
+    }
+    return outcome;
+}
+
+struct Held {
+    std::size_t held = 0;    ///< members whose newest key is this or a later one
+    std::size_t sealing = 0; ///< members that seal with it
+};
+
+/// By version, of the members alive or suspect.
+Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClient& client,
+                                                      std::size_t& members) {
+    JACKDAW_TRY(const auto list, get(client, "/v1/members", session.in(answer_limit)));
+    JACKDAW_TRY(const auto items, items_of(list));
+    std::map<std::uint32_t, Held> all;
+    std::vector<proto::MemberShape> live;
+    for (const auto& item : items) {
+        JACKDAW_TRY(auto one, proto::member_from(item));
+        if (one.status == "alive" || one.status == "suspect") {
+            ++all[one.sealing].sealing;
+            all.try_emplace(one.ring);
+            live.push_back(std::move(one));
+        }
+    }
+    for (auto& [version, held] : all) {
+        held.held = static_cast<std::size_t>(
+            std::ranges::count_if(live, [v = version](const auto& one) { return one.ring >= v; }));
+    }
+    members = live.size();
+    return all;
+}
+
+} // namespace
+
+Result<int> key_list(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    JACKDAW_TRY(auto client, reach.any());
+    std::size_t members = 0;
+    JACKDAW_TRY(auto keys, held_by_members(session, *client, members));
+    if (!reach.local()) {
+        JACKDAW_TRY(const auto ring, read_gossip_ring(session.folders, reach.profile().name));
+        for (const auto& [version, key] : ring.keys()) {
+            keys.try_emplace(version);
+        }
+    }
+    Table table{{{"VERSION", false, true}, {"HELD BY"}, {"SEALS FOR"}}, {}};
+    Json items = Json::array();
+    for (const auto& [version, held] : keys) {
+        table.rows.push_back({{std::to_string(version)},
+                              {fmt::format("{} of {}", held.held, members)},
+                              {fmt::format("{} of {}", held.sealing, members)}});
+        items.push_back(Json{{"version", version},
+                             {"held", held.held},
+                             {"sealing", held.sealing},
+                             {"members", members}});
+    }
+    session.terminal.page(render_list(proto::list_json("Key", std::move(items), session.now_text()),
+                                      table, invocation.format, session.terminal.colour_out(),
+                                      "version"));
+    return 0;
+}
+
+Result<int> key_rotate(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    const auto& fleet = reach.profile().name;
+    JACKDAW_TRY(const auto lock, lock_fleet(session.folders, fleet));
+    JACKDAW_TRY(auto ring, read_gossip_ring(session.folders, fleet));
+    JACKDAW_TRY(auto holders, holders_of(reach));
+    const bool is_new = std::ranges::all_of(
+        holders, [&](Holder& one) { return has_newest(session, one, ring.newest()); });
+    if (is_new) {
+        JACKDAW_CHECK(add_gossip_key(ring));
+    }
+    const auto newest = ring.newest();
+    if (invocation.dry_run) {
+        return would(session, invocation,
+                     {fmt::format("{} key {} to {} agents", is_new ? "make and hand" : "hand",
+                                  newest, holders.size())});
+    }
+    const auto rotate = [&]() -> Result<void> {
+        if (is_new) { // here first: what an agent has, the next hand-over must have, too
+            JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
+        }
+        return hand_out(session, holders, ring);
+    };
+    return at_once(
+        session, invocation, "key.rotate", fleet,
+        fmt::format("key {} is with every agent; each seals with it once all have it", newest),
+        rotate);
+}
+
+Result<int> key_remove(Session& session, const Invocation& invocation) {
+    const auto text = invocation.text("VERSION");
+    std::uint32_t version = 0;
+    const auto* const end = text.data() + text.size();
+    if (const auto [at, ec] = std::from_chars(text.data(), end, version);
+        ec != std::errc{} || at != end || version == 0) {
+        return Error{Errc::invalid, "a key's version is a number above 0"}.with_hint(
+            "`jackdaw key list` shows them");
+    }
+    JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
+    const auto& fleet = reach.profile().name;
+    JACKDAW_TRY(const auto lock, lock_fleet(session.folders, fleet));
+    JACKDAW_TRY(auto ring, read_gossip_ring(session.folders, fleet));
+    if (version >= ring.newest()) {
+        return Error{Errc::conflict,
+                     fmt::format("key {} is not older than the newest of the fleet", version)}
+            .with_hint("`jackdaw key rotate` first");
+    }
+    JACKDAW_TRY(auto holders, holders_of(reach));
+    if (!invocation.has("--force") && !holders.empty()) {
+        JACKDAW_TRY(auto client, reach.any());
+        std::size_t members = 0;
+        JACKDAW_TRY(const auto held, held_by_members(session, *client, members));
+        const auto used = held.find(version);
+        if (used != held.end() && used->second.sealing != 0) {
+            return Error{Errc::conflict, fmt::format("{} of {} members seal with key {}",
+                                                     used->second.sealing, members, version)}
+                .with_hint("wait until `jackdaw key list` shows none, or --force");
+        }
+    }
+    if (invocation.dry_run) {
+        return would(session, invocation,
+                     {fmt::format("take key {} from {} agents", version, holders.size())});
+    }
+    ring.drop([&](std::uint32_t one) { return one == version; });
+    const auto remove = [&]() -> Result<void> {
+        JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
+        return hand_out(session, holders, ring);
+    };
+    return at_once(session, invocation, "key.remove", fleet,
+                   fmt::format("no agent has key {} any more", version), remove);
+}
+
+} // namespace jackdaw::cli

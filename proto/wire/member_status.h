@@ -1,0 +1,63 @@
+#pragma once
+// What an agent says of itself in gossip's `status` (GOSSIP.md, section 7): enough for `instance
+// list` at any agent. Its name and address stand in `alive`. Not signed: reported, never proved.
+//
+//   msgpack [schema, cluster u64, role u8, db_state u8, epoch u64, lag class u8, load class u8,
+//            disk class u8, agent version u32, db version str, alert bits u32,
+//            datastore str, instance id bin 0 or 16, address of the database bin]
+//
+// Cluster, epoch, lag and load are 0 until something here has them. Fields are only ever
+// appended: a reader skips those that it does not know and takes the default for missing ones.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/messages/gossip.h"
+
+namespace jackdaw::proto {
+
+struct MemberStatus {
+    std::uint64_t cluster = 0;
+    std::uint8_t role = 0; ///< 0 standalone, 1 primary, 2 replica, 3 member
+    std::string db_state;  ///< an Instance's status; empty: it runs no database
+    std::uint64_t epoch = 0;
+    std::uint8_t lag_class = 0;
+    std::uint8_t load_class = 0;
+    std::uint8_t disk_class = 0; ///< filled eighths of the volume, 0 to 7
+    std::string agent_version;   ///< "0.1.0"; each part up to 255, 4095, 4095
+    std::string db_version;      ///< at most 24 bytes
+    std::uint32_t alerts = 0;    ///< bit i: a warning of proto::warning_kinds[i]
+    std::string datastore;       ///< at most 16 bytes; empty: it runs no database
+    std::string instance_id;     ///< a UUID as text, or empty
+    NetAddress address{};        ///< of the database; port 0 or unset: none
+
+    friend bool operator==(const MemberStatus&, const MemberStatus&) = default;
+};
+
+inline constexpr std::size_t db_version_bytes_max = 24;
+inline constexpr std::size_t datastore_name_bytes_max = 16;
+
+/// At most gossip_status_bytes_max bytes. A text that is too long is cut; what is no UUID, no state
+/// of an Instance or no version of three numbers is left out.
+[[nodiscard]] std::string encode_member_status(const MemberStatus& status);
+
+/// nullopt for bytes that are no status of this schema: another's is shown by its `alive` alone.
+/// A state that this version does not know is "unknown".
+[[nodiscard]] std::optional<MemberStatus> decode_member_status(std::string_view bytes);
+
+/// Must the fleet hear of the difference at once? Classes may wait.
+[[nodiscard]] bool is_urgent(const MemberStatus& before, const MemberStatus& after);
+
+/// The eighth of the volume that is filled; `before` while the fill is within 1/64 of its border,
+/// so that it does not go to and fro.
+[[nodiscard]] std::uint8_t disk_class_of(std::uint64_t used_bytes, std::uint64_t size_bytes,
+                                         std::uint8_t before) noexcept;
+
+/// "10.1.2.3:7412", "[fe80::1]:7412"; empty when unset.
+[[nodiscard]] std::string text_of(const NetAddress& address);
+/// nullopt for a host that is no numeric address; an IPv6 one may stand in brackets.
+[[nodiscard]] std::optional<NetAddress> net_address(const std::string& host, std::uint16_t port);
+
+} // namespace jackdaw::proto

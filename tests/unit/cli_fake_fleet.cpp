@@ -1,0 +1,70 @@
+// An agent's answers about its fleet.
+#include "proto/wire/gossip_ring.h"
+#include "tests/unit/cli_fakes.h"
+
+namespace jackdaw::cli::fakes {
+namespace {
+
+ApiResponse gossip_of(const Agent& agent) {
+    auto versions = Json::array();
+    if (const auto ring = proto::parse_gossip_ring(agent.ring, "f1")) {
+        for (const auto& [version, key] : ring->keys()) {
+            versions.push_back(version);
+        }
+    }
+    return {200, Json{{"kind", "Gossip"},
+                      {"state", agent.has_left ? "left" : "member"},
+                      {"ring", {{"versions", std::move(versions)}}}}};
+}
+
+} // namespace
+
+std::optional<ApiResponse> answer_fleet(const World& world, Agent& agent,
+                                        const ApiRequest& request) {
+    const auto& path = request.path;
+    if (path.starts_with("/v1/gossip")) {
+        if (path == "/v1/gossip/ring") {
+            agent.ring = request.body.value("ring", "");
+        }
+        agent.has_left = agent.has_left || path == "/v1/gossip/leave";
+        return gossip_of(agent);
+    }
+    if (!path.starts_with("/v1/members")) {
+        return std::nullopt;
+    }
+    Json items = Json::array();
+    for (const auto& one : world.members) {
+        for (const auto& named : {one.name, one.id}) {
+            const auto own = "/v1/members/" + named;
+            if (path == own) {
+                return ApiResponse{200, proto::to_json(one)};
+            }
+            if (path == own + "/why") {
+                Json change{{"at", "2026-01-01T00:00:00.000Z"},
+                            {"from", "alive"},
+                            {"to", "suspect"},
+                            {"incarnation", 5},
+                            {"cause", "probe"},
+                            {"who", nullptr},
+                            {"accusers", {{{"name", "db7"}, {"since", "t"}}}},
+                            {"pings", 3},
+                            {"helpers", 2},
+                            {"nacks", 1},
+                            {"health", 0},
+                            {"rto_ms", 50.0}};
+                return ApiResponse{
+                    200, proto::list_json("MemberChange", Json::array({std::move(change)}), "t")};
+            }
+            if (path == own + "/forget") {
+                agent.last_change = request;
+                return ApiResponse{200, proto::to_json(one)};
+            }
+        }
+        items.push_back(proto::to_json(one));
+    }
+    return path == "/v1/members"
+               ? ApiResponse{200, proto::list_json("Member", std::move(items), "t")}
+               : ApiResponse{404, nullptr};
+}
+
+} // namespace jackdaw::cli::fakes

@@ -1,0 +1,141 @@
+// What an operator does to the fleet's membership and its keys.
+
+#include <algorithm>
+
+#include <sodium.h>
+
+#include "coordinator/profile/profile.h"
+#include "proto/base/ids.h"
+#include "proto/wire/gossip_codec.h"
+#include "tests/unit/cli_scene.h"
+
+using namespace jackdaw;
+using namespace jackdaw::cli;
+using proto::Json;
+
+namespace {
+
+struct FleetScene : Scene {
+    int run(std::vector<std::string> words) { return world.jackdaw(std::move(words)).value_or(-1); }
+    void add_member(const std::string& name, const std::string& id, const std::string& status,
+                    std::uint32_t ring = 1, std::uint32_t sealing = 1) {
+        proto::MemberShape member;
+        member.name = name;
+        member.id = id;
+        member.status = status;
+        member.incarnation = 41;
+        member.ring = ring;
+        member.sealing = sealing;
+        world.members.push_back(std::move(member));
+    }
+    proto::GossipRing ring() { return *read_gossip_ring(world.folders, "f1"); }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(FleetScene, "a member's changes are shown with what led to them") {
+    make_fleet({"db1"});
+    add_member("db1", "0011223344556677", "suspect");
+    REQUIRE(run({"member", "why", "db1"}) == 0);
+    CHECK(out().find("probe") != std::string::npos);
+    CHECK(out().find("db7") != std::string::npos);
+    REQUIRE(run({"member", "why", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("pings") == 3);
+    CHECK(run({"member", "why", "none"}) == 5);
+}
+
+TEST_CASE_METHOD(FleetScene, "a member that is gone is forgotten by the operator's signature") {
+    make_fleet({"db1"});
+    add_member("db1", "0011223344556677", "alive");
+    add_member("db9", "8899aabbccddeeff", "down");
+    CHECK(run({"member", "forget", "db1"}) == 6); // it would say that it lives
+    REQUIRE(run({"member", "forget", "db9", "--dry-run"}) == 0);
+    CHECK(world.agents["db1"].last_change.path != "/v1/members/8899aabbccddeeff/forget");
+    REQUIRE(run({"member", "forget", "db9"}) == 0);
+    const auto& order = world.agents["db1"].last_change;
+    CHECK(order.path == "/v1/members/8899aabbccddeeff/forget");
+    CHECK(order.body.at("incarnation") == 41);
+
+    std::array<char, 32> body{};
+    const std::string_view text{
+        body.data(), proto::encode_left_body(proto::NodeId{0x8899aabbccddeeff}, 41, body)};
+    const auto words = proto::to_sign(proto::SignedAs::forget, ring().fleet, text);
+    const auto signature = *from_hex(order.body.at("signature").get<std::string>());
+    const auto key = *from_hex(order.body.at("operator_key").get<std::string>());
+    CHECK(crypto_sign_verify_detached(reinterpret_cast<const unsigned char*>(signature.data()),
+                                      reinterpret_cast<const unsigned char*>(words.data()),
+                                      words.size(),
+                                      reinterpret_cast<const unsigned char*>(key.data())) == 0);
+    CHECK(load_profile(world.folders, "f1")->operator_key ==
+          order.body.at("operator_key").get<std::string>());
+}
+
+TEST_CASE_METHOD(FleetScene, "a key is made and handed to all; who missed it gets it next time") {
+    make_fleet({"db1", "db2"});
+    for (auto* const name : {"db1", "db2"}) {
+        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
+    }
+    REQUIRE(run({"key", "rotate", "--dry-run"}) == 0);
+    CHECK(ring().newest() == 1);
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 2);
+    CHECK(ring().keys().front().first == 1); // agents use the new one when all have it
+    const auto given = world.agents["db1"].ring;
+    CHECK(given == std::string{gossip_ring_text(ring()).reveal()});
+    CHECK(world.agents["db2"].ring == given);
+    CHECK(out().find(given.substr(given.size() - 65, 64)) == std::string::npos);
+
+    world.agents["db2"].ring.clear();
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 2);
+    CHECK(world.agents["db2"].ring == given);
+
+    add_member("db1", "0011223344556677", "alive", 2, 2);
+    add_member("db2", "8899aabbccddeeff", "alive", 2, 1);
+    add_member("db3", "8899aabbccddee00", "down", 1, 1);
+    REQUIRE(run({"key", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("sealing") == 1);
+    CHECK(json().at("items").at(1).at("held") == 2);
+    CHECK(json().at("items").at(1).at("members") == 2);
+
+    CHECK(run({"key", "remove", "one"}) == 2);
+    CHECK(run({"key", "remove", "2"}) == 6); // the newest
+    CHECK(run({"key", "remove", "1"}) == 6); // db2 seals with it
+    CHECK(ring().keys().size() == 2);
+    REQUIRE(run({"key", "remove", "1", "--force"}) == 0);
+    CHECK(ring().keys().size() == 1);
+    CHECK(world.agents["db2"].ring == std::string{gossip_ring_text(ring()).reveal()});
+}
+
+TEST_CASE_METHOD(FleetScene, "a key that an agent was not given is there all the same, and told") {
+    make_fleet({"db1"});
+    world.agents["db1"].ring = std::string{gossip_ring_text(ring()).reveal()};
+    world.unreachable = true;
+    CHECK(run({"key", "rotate"}) != 0);
+    CHECK(err().find("'db1' was not given the ring") != std::string::npos);
+    world.unreachable = false;
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
+}
+
+TEST_CASE_METHOD(FleetScene,
+                 "a create that is taken back leaves the fleet before its machine goes") {
+    REQUIRE(run({"fleet", "init", "f1"}) == 0);
+    world.agents["db1"].refuses = proto::shape_of(Error{Code::bad_name, "no"});
+    CHECK(run({"instance", "create", "db1", "--datastore", "mariadb", "--volume", "1G",
+               "--wait"}) != 0);
+    CHECK(world.machines.empty());
+    const auto left = std::ranges::find(world.calls, "POST /v1/gossip/leave");
+    REQUIRE(left != world.calls.end());
+    CHECK(std::find(left, world.calls.end(), "delete_machine") != world.calls.end());
+}
+
+TEST_CASE_METHOD(FleetScene,
+                 "each fleet has an id of its own; one of before has that of its name") {
+    REQUIRE(run({"fleet", "init", "f1"}) == 0);
+    REQUIRE(run({"fleet", "init", "f2"}) == 0);
+    const auto other = read_gossip_ring(world.folders, "f2");
+    REQUIRE(other);
+    CHECK(other->fleet != ring().fleet);
+    CHECK(ring().fleet != proto::fleet_id_of_name("f1"));
+}
