@@ -115,8 +115,8 @@ TEST_CASE("view: after any changes it is what a plain model is") {
         REQUIRE(view.dead() == model.size() - live);
         REQUIRE(view.suspects() == suspects);
         for (std::size_t i = 1; i < view.live(); ++i) {
-            REQUIRE(std::pair{view.live_at(i - 1).place, view.live_at(i - 1).id()} <
-                    std::pair{view.live_at(i).place, view.live_at(i).id()});
+            REQUIRE(std::pair{view.live_at(i - 1).place(), view.live_at(i - 1).id()} <
+                    std::pair{view.live_at(i).place(), view.live_at(i).id()});
         }
     }
 }

@@ -41,7 +41,7 @@ std::vector<Dated> dead_below(const View& view, TreePlace place) {
     std::vector<Dated> dead;
     const auto last = last_place(place);
     for (auto i = view.dead_from(first_place(place));
-         i < view.dead() && view.dead_at(i).place <= last; ++i) {
+         i < view.dead() && view.dead_at(i).place() <= last; ++i) {
         dead.push_back({view.dead_at(i).since, brief_of(view.dead_at(i))});
     }
     const auto newest_first = [&](auto from) {
@@ -77,7 +77,7 @@ proto::TreeNode tree_of(const View& view, TreePlace place) noexcept {
     const auto shift = 60U - 4U * place.depth;
     for (auto i = range.first; i < range.last; ++i) {
         const auto& entry = view.live_at(i);
-        node.children[entry.place >> shift & 0xFU] ^= on_wire(entry.digest);
+        node.children[entry.place() >> shift & 0xFU] ^= on_wire(entry.digest);
     }
     return node;
 }

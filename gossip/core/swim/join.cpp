@@ -117,7 +117,7 @@ void plan_pages(const View& view, std::uint64_t cursor, std::size_t pages, std::
     const auto next_entry = [&]() -> const Entry* {
         const auto* const a = live < view.live() ? &view.live_at(live) : nullptr;
         const auto* const b = dead < view.dead() ? &view.dead_at(dead) : nullptr;
-        if (a == nullptr || (b != nullptr && b->place < a->place)) {
+        if (a == nullptr || (b != nullptr && b->place() < a->place())) {
             return b;
         }
         return a;
@@ -136,7 +136,7 @@ void plan_pages(const View& view, std::uint64_t cursor, std::size_t pages, std::
             is_live(entry->state) ? ++live : ++dead;
         }
         page.last = plan.items.size();
-        page.next = entry == nullptr ? 0 : entry->place;
+        page.next = entry == nullptr ? 0 : entry->place();
         plan.pages.push_back(page);
         if (entry == nullptr) {
             return;

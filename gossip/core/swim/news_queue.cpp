@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cassert>
-#include <iterator>
+#include <functional>
+#include <utility>
 
 namespace jackdaw::swim {
 namespace {
 
 constexpr std::size_t misfits_max = 4; ///< too long for what is left; then the class is done
-constexpr std::size_t spare_max = 64;
+constexpr std::size_t spare_max = 64; ///< items for which room is kept when there is no news
 constexpr std::int64_t age_max_ms = 65'535;
 
 } // namespace
@@ -19,26 +20,9 @@ NewsClass News::klass() const noexcept {
                                     : NewsClass::members;
 }
 
-NewsItem News::as_item(Instant now) const noexcept {
-    if (record) {
-        return record->as_news();
-    }
-    if (status) {
-        return status->as_news();
-    }
-    NewsItem item;
-    item.kind = kind;
-    item.id = id;
-    item.incarnation = incarnation;
-    item.by = by;
-    if (kind == NewsKind::suspect) {
-        const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - since).count();
-        item.age_ms = static_cast<std::uint16_t>(std::clamp<std::int64_t>(age, 0, age_max_ms));
-    }
-    item.topic = topic;
-    item.key = key;
-    item.version = version;
-    return item;
+std::uint16_t age_ms(Instant since, Instant now) noexcept {
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - since).count();
+    return static_cast<std::uint16_t>(std::clamp<std::int64_t>(age, 0, age_max_ms));
 }
 
 std::uint32_t sends_of(NewsClass klass, std::size_t n) noexcept {
@@ -59,143 +43,241 @@ std::uint32_t sends_of(NewsClass klass, std::size_t n) noexcept {
     return 4 + quarters;
 }
 
-NewsQueue::NewsQueue(const Limits& limits) noexcept
-    : limits_{limits.news_members, limits.news_statuses, limits.news_hints} {}
+NewsQueue::NewsQueue(const Limits& limits, std::uint64_t salt) noexcept
+    : limits_{limits.news_members, limits.news_statuses, limits.news_hints}, salt_{salt} {
+    assert(limits_[0] + limits_[1] + limits_[2] < 0xFF'FFFFU);
+}
 
-NewsQueue::Key NewsQueue::key_of(const News& news) noexcept {
-    switch (news.klass()) {
-    case NewsClass::members:
-        return {NewsClass::members, raw(news.id),
-                news.kind == NewsKind::suspect ? raw(news.by) : 0};
-    case NewsClass::statuses: return {NewsClass::statuses, raw(news.id), 0};
-    case NewsClass::hints: return {NewsClass::hints, news.topic, news.key};
+NewsQueue::Rank NewsQueue::rank_of(const Item& item, Slot slot) noexcept {
+    return std::uint64_t{item.sends} << 56U |
+           std::uint64_t{static_cast<std::uint32_t>(~item.born)} << 24U | slot;
+}
+
+NewsItem NewsQueue::told(const Item& item, Instant now) noexcept {
+    if (item.record) {
+        return item.record->as_news();
     }
-    return {};
-}
-
-NewsQueue::Rank NewsQueue::rank_of(Items::value_type& item) noexcept {
-    return {item.second.sends, item.second.born, &item};
-}
-
-void NewsQueue::erase(Items::iterator at) {
-    auto rank = order_of(at->first.klass).extract(rank_of(*at));
-    assert(rank);
-    retire(at, std::move(rank));
-}
-
-void NewsQueue::retire(Items::iterator at, Order::node_type rank) {
-    auto node = items_.extract(at);
-    node.mapped() = Item{};
-    if (spare_items_.size() < spare_max) {
-        spare_items_.push_back(std::move(node));
-        spare_ranks_.push_back(std::move(rank));
+    if (item.status) {
+        return item.status->as_news();
     }
+    NewsItem news;
+    news.kind = item.kind;
+    if (item.kind == NewsKind::hint) {
+        news.topic = static_cast<std::uint8_t>(item.b);
+        news.key = item.a;
+        news.version = item.c;
+        return news;
+    }
+    news.id = NodeId{item.a};
+    news.incarnation = item.c;
+    news.by = NodeId{item.b};
+    if (item.kind == NewsKind::suspect) {
+        news.age_ms = age_ms(item.since, now);
+    }
+    return news;
 }
 
-void NewsQueue::insert(const Key& key, Item item) {
-    auto& order = order_of(key.klass);
-    if (spare_items_.empty()) {
-        order.insert(rank_of(*items_.emplace(key, std::move(item)).first));
+// --- Finding and ordering -----------------------------------------------------------------------
+
+std::size_t NewsQueue::bucket_of(NewsClass klass, std::uint64_t a) const noexcept {
+    auto z = (a ^ salt_) + static_cast<std::uint64_t>(klass);
+    z = (z ^ (z >> 33U)) * 0xFF51AFD7ED558CCDULL;
+    z = (z ^ (z >> 33U)) * 0xC4CEB9FE1A85EC53ULL;
+    return static_cast<std::size_t>(z >> 32U) & (buckets_.size() - 1);
+}
+
+void NewsQueue::grow_buckets() {
+    if (count_ < buckets_.size()) {
         return;
     }
-    auto node = std::move(spare_items_.back());
-    spare_items_.pop_back();
-    node.key() = key;
-    node.mapped() = std::move(item);
-    const auto at = items_.insert(std::move(node)).position;
-    auto rank = std::move(spare_ranks_.back());
-    spare_ranks_.pop_back();
-    rank.value() = rank_of(*at);
-    order.insert(std::move(rank));
+    buckets_.assign(std::max<std::size_t>(16, buckets_.size() * 2), no_slot);
+    for (const auto& order : order_) {
+        for (auto at = order.head; at < order.ranks.size(); ++at) {
+            const auto slot = slot_of(order.ranks[at]);
+            auto& bucket = buckets_[bucket_of(items_[slot].klass, items_[slot].a)];
+            items_[slot].next = std::exchange(bucket, slot);
+        }
+    }
 }
 
-void NewsQueue::drop_member(NodeId id) {
-    auto at = items_.lower_bound({NewsClass::members, raw(id), 0});
-    while (at != items_.end() && at->first.klass == NewsClass::members && at->first.a == raw(id)) {
-        erase(at++);
+void NewsQueue::order_in(Order& order, Rank rank) {
+    const auto at = std::upper_bound(order.ranks.begin() + static_cast<std::ptrdiff_t>(order.head),
+                                     order.ranks.end(), rank, std::greater{});
+    order.ranks.insert(at, rank);
+}
+
+void NewsQueue::order_out(Order& order, Rank rank) {
+    const auto at = std::lower_bound(order.ranks.begin() + static_cast<std::ptrdiff_t>(order.head),
+                                     order.ranks.end(), rank, std::greater{});
+    assert(at != order.ranks.end() && *at == rank);
+    order.ranks.erase(at);
+}
+
+void NewsQueue::retire(Slot slot) {
+    auto& item = items_[slot];
+    auto* link = &buckets_[bucket_of(item.klass, item.a)];
+    while (*link != slot) {
+        link = &items_[*link].next;
     }
+    *link = item.next;
+    item = Item{};
+    item.next = std::exchange(free_, slot);
+    --count_;
+}
+
+void NewsQueue::release_if_empty() {
+    if (count_ != 0 || items_.capacity() <= spare_max) {
+        return;
+    }
+    items_ = {};
+    buckets_ = {};
+    free_ = no_slot;
+    for (auto& order : order_) {
+        order = {};
+    }
+    sent_ = {};
+    kept_ = {};
+}
+
+template <class Goes>
+void NewsQueue::erase_if(NewsClass klass, std::uint64_t a, Goes goes) {
+    if (buckets_.empty()) {
+        return;
+    }
+    for (auto slot = buckets_[bucket_of(klass, a)]; slot != no_slot;) {
+        const auto& item = items_[slot];
+        const auto next = item.next;
+        if (item.klass == klass && item.a == a && goes(item)) {
+            order_out(order_of(klass), rank_of(item, slot));
+            retire(slot);
+        }
+        slot = next;
+    }
+}
+
+void NewsQueue::drop_most_sent(Order& order) {
+    retire(slot_of(order.ranks[order.head++]));
+    if (order.head * 2 > order.ranks.size()) {
+        order.ranks.erase(order.ranks.begin(),
+                          order.ranks.begin() + static_cast<std::ptrdiff_t>(order.head));
+        order.head = 0;
+    }
+    ++dropped_;
+}
+
+// --- In -----------------------------------------------------------------------------------------
+
+void NewsQueue::drop_member(NodeId id) {
+    erase_if(NewsClass::members, raw(id), [](const Item&) { return true; });
+    release_if_empty();
 }
 
 void NewsQueue::drop_digested() {
-    for (auto at = items_.begin(); at != items_.end();) {
-        const auto next = std::next(at);
-        const auto kind = at->second.news.kind;
-        if (kind == NewsKind::alive || kind == NewsKind::status) {
-            erase(at);
-        }
-        at = next;
+    for (const auto klass : {NewsClass::members, NewsClass::statuses}) {
+        auto& order = order_of(klass);
+        std::erase_if(order.ranks, [&, at = std::size_t{0}](Rank rank) mutable {
+            const auto slot = slot_of(rank);
+            const bool is_gone = at++ < order.head; // an empty place
+            const bool goes = is_gone || items_[slot].kind == NewsKind::alive ||
+                              items_[slot].kind == NewsKind::status;
+            if (goes && !is_gone) {
+                retire(slot);
+            }
+            return goes;
+        });
+        order.head = 0;
     }
+    release_if_empty();
 }
 
 void NewsQueue::put(News news) {
-    const auto key = key_of(news);
-    if (key.klass == NewsClass::members) {
-        auto at = items_.lower_bound({NewsClass::members, key.a, 0});
-        while (at != items_.end() && at->first.klass == NewsClass::members &&
-               at->first.a == key.a) {
-            const auto& held = at->second.news;
-            const bool stays = news.kind == NewsKind::suspect && held.kind == NewsKind::suspect &&
-                               held.incarnation == news.incarnation && held.by != news.by;
-            const auto next = std::next(at);
-            if (!stays) {
-                erase(at);
-            }
-            at = next;
+    const auto klass = news.klass();
+    Item item;
+    item.kind = news.kind;
+    item.klass = klass;
+    item.from = news.from;
+    const bool is_hint = klass == NewsClass::hints;
+    item.a = is_hint ? news.key : raw(news.id);
+    item.b = is_hint ? news.topic : raw(news.by);
+    item.c = is_hint ? news.version : news.incarnation;
+    item.since = news.since;
+    item.record = std::move(news.record);
+    item.status = std::move(news.status);
+    erase_if(klass, item.a, [&](const Item& held) {
+        if (is_hint) {
+            return held.b == item.b;
         }
-    } else if (const auto held = items_.find(key); held != items_.end()) {
-        erase(held);
+        return item.kind != NewsKind::suspect || held.kind != NewsKind::suspect ||
+               held.c != item.c || held.b == item.b;
+    });
+    auto& order = order_of(klass);
+    if (order.size() >= limits_[static_cast<std::size_t>(klass)]) {
+        drop_most_sent(order);
     }
-    auto& order = order_of(key.klass);
-    if (order.size() >= limits_[static_cast<std::size_t>(key.klass)]) {
-        erase(items_.find(order.rbegin()->item->first));
-        ++dropped_;
+    grow_buckets();
+    Slot slot = free_;
+    if (slot == no_slot) {
+        slot = static_cast<Slot>(items_.size());
+        items_.emplace_back();
+    } else {
+        free_ = items_[slot].next;
     }
-    insert(key, Item{std::move(news), 0, ++born_});
+    item.born = ++born_;
+    item.next = std::exchange(buckets_[bucket_of(klass, item.a)], slot);
+    items_[slot] = std::move(item);
+    ++count_;
+    order_in(order, rank_of(items_[slot], slot));
 }
+
+// --- Out ----------------------------------------------------------------------------------------
 
 void NewsQueue::fill_class(proto::GossipWriter& writer, NewsClass klass, std::size_t bytes,
                            NodeId to, Instant now, std::size_t n) {
     auto& order = order_of(klass);
     const auto floor = writer.room() - std::min(bytes, writer.room());
     std::size_t misfits = 0;
-    for (auto at = order.begin(); at != order.end() && misfits < misfits_max;) {
-        auto& item = at->item->second;
-        if (to != NodeId{} && item.news.from == to) {
+    auto at = order.ranks.size();
+    kept_.clear(); // of what was looked at
+    for (; at > order.head && misfits < misfits_max; --at) {
+        const auto rank = order.ranks[at - 1];
+        auto& item = items_[slot_of(rank)];
+        if (to != NodeId{} && item.from == to) {
             if (n <= 2) { // there is nobody else: told, or it would wait for ever
                 ++item.sends;
-                sent_.push_back(order.extract(at++));
+                sent_.push_back(slot_of(rank));
             } else {
-                ++at;
+                kept_.push_back(rank);
             }
             continue;
         }
-        const auto told = item.news.as_item(now);
-        if (writer.room() < floor + proto::bytes_of(told) || !writer.add(told)) {
+        const auto news = told(item, now);
+        if (writer.room() < floor + proto::bytes_of(news) || !writer.add(news)) {
             ++misfits;
-            ++at;
+            kept_.push_back(rank);
             continue;
         }
         ++item.sends;
-        sent_.push_back(order.extract(at++));
+        sent_.push_back(slot_of(rank));
     }
+    order.ranks.resize(at);
+    order.ranks.insert(order.ranks.end(), kept_.rbegin(), kept_.rend());
 }
 
 void NewsQueue::settle_sent(std::size_t n) {
-    for (auto& rank : sent_) {
-        auto& item = *rank.value().item;
-        const auto klass = item.first.klass;
-        if (item.second.sends >= sends_of(klass, n)) {
-            retire(items_.find(item.first), std::move(rank));
+    for (const auto slot : sent_) {
+        const auto& item = items_[slot];
+        if (item.sends >= sends_of(item.klass, n)) {
+            retire(slot);
         } else {
-            rank.value() = rank_of(item);
-            order_of(klass).insert(std::move(rank));
+            order_in(order_of(item.klass), rank_of(item, slot));
         }
     }
     sent_.clear();
+    release_if_empty();
 }
 
 void NewsQueue::fill(proto::GossipWriter& writer, NodeId to, Instant now, std::size_t n) {
-    if (items_.empty()) {
+    if (empty()) {
         return;
     }
     const auto room = writer.room();
@@ -222,8 +304,8 @@ void NewsQueue::fill(proto::GossipWriter& writer, NodeId to, Instant now, std::s
 std::uint32_t NewsQueue::sends_most() const noexcept {
     std::uint32_t most = 0;
     for (const auto& order : order_) {
-        if (!order.empty()) {
-            most = std::max(most, order.rbegin()->sends);
+        if (order.size() != 0) {
+            most = std::max(most, static_cast<std::uint32_t>(order.ranks[order.head] >> 56U));
         }
     }
     return most;

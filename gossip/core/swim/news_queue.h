@@ -2,10 +2,7 @@
 // What is still to be told, in three classes, fewest sends first (GOSSIP.md, section 6).
 
 #include <array>
-#include <compare>
 #include <cstdint>
-#include <map>
-#include <set>
 #include <vector>
 
 #include "gossip/core/swim/config.h"
@@ -32,9 +29,11 @@ struct News {
     std::uint64_t key = 0;
     std::uint64_t version = 0;
 
-    [[nodiscard]] NewsItem as_item(Instant now) const noexcept;
     [[nodiscard]] NewsClass klass() const noexcept;
 };
+
+/// How old a suspicion is, in what its item has room for.
+[[nodiscard]] std::uint16_t age_ms(Instant since, Instant now) noexcept;
 
 /// 4 ceil(log10(n+1)) for members and statuses, 4 + ceil(4 log10(n+1)) for hints, which no digest
 /// repairs.
@@ -42,7 +41,8 @@ struct News {
 
 class NewsQueue {
 public:
-    explicit NewsQueue(const Limits& limits) noexcept;
+    /// `salt`: random, so that nobody can choose ids that fall together.
+    explicit NewsQueue(const Limits& limits, std::uint64_t salt = 0) noexcept;
 
     /// Newer news about the same replaces older and begins at no sends; suspects of one incarnation
     /// by different accusers stand side by side. At the class's limit the most sent one goes.
@@ -55,7 +55,7 @@ public:
     /// Fills what is left of a datagram to `to`, and counts the sends. `n`: members.
     void fill(proto::GossipWriter& writer, NodeId to, Instant now, std::size_t n);
 
-    [[nodiscard]] bool empty() const noexcept { return items_.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     [[nodiscard]] std::size_t size(NewsClass klass) const noexcept {
         return order_[static_cast<std::size_t>(klass)].size();
     }
@@ -64,49 +64,70 @@ public:
     [[nodiscard]] std::uint32_t sends_most() const noexcept;
 
 private:
-    struct Key {
-        NewsClass klass{};
-        std::uint64_t a = 0; ///< id, or a hint's topic
-        std::uint64_t b = 0; ///< accuser of a suspect, or a hint's key
-        friend auto operator<=>(const Key&, const Key&) = default;
-    };
+    using Slot = std::uint32_t;
+    static constexpr Slot no_slot = ~Slot{0};
+    /// As News, with the fields that no kind needs together in one place: a fleet in a storm holds
+    /// thousands of these per member.
     struct Item {
-        News news;
-        std::uint32_t sends = 0;
-        std::uint64_t born = 0;
+        std::uint64_t a = 0;  ///< id, or a hint's key
+        std::uint64_t b = 0;  ///< who accused or said down, or a hint's topic
+        std::uint64_t c = 0;  ///< incarnation, or a hint's version
+        NodeId from{};
+        Instant since{};
+        SignedRef record;
+        StatusRef status;
+        Slot next = no_slot; ///< of its bucket, or of the free
+        std::uint32_t born = 0;
+        std::uint8_t sends = 0;
+        NewsKind kind{};
+        NewsClass klass{};
     };
-    using Items = std::map<Key, Item>;
-    struct Rank { ///< fewest sends first, newest first among equals
-        std::uint32_t sends = 0;
-        std::uint64_t born = 0;
-        Items::value_type* item = nullptr;
-        friend bool operator<(const Rank& x, const Rank& y) noexcept {
-            return x.sends != y.sends ? x.sends < y.sends : x.born > y.born;
-        }
+    /// Fewest sends first, newest first among equals: the lower comes first. Sends (8 bits), age
+    /// backwards (32 bits, round after 2^32 items), slot (24 bits).
+    using Rank = std::uint64_t;
+    /// Sorted, the first to be told at the back. What was told most goes at the front, where a full
+    /// queue drops it: `head` such places are empty.
+    struct Order {
+        std::vector<Rank> ranks;
+        std::size_t head = 0;
+        [[nodiscard]] std::size_t size() const noexcept { return ranks.size() - head; }
     };
-    using Order = std::set<Rank>;
 
-    [[nodiscard]] static Key key_of(const News& news) noexcept;
-    [[nodiscard]] static Rank rank_of(Items::value_type& item) noexcept;
+    [[nodiscard]] static Rank rank_of(const Item& item, Slot slot) noexcept;
+    [[nodiscard]] static Slot slot_of(Rank rank) noexcept {
+        return static_cast<Slot>(rank & 0xFF'FFFFU);
+    }
+    [[nodiscard]] static NewsItem told(const Item& item, Instant now) noexcept;
     [[nodiscard]] Order& order_of(NewsClass klass) noexcept {
         return order_[static_cast<std::size_t>(klass)];
     }
-    void erase(Items::iterator at);
-    /// Keeps both nodes for the next item, so that a steady stream of news allocates nothing.
-    void retire(Items::iterator at, Order::node_type rank);
-    void insert(const Key& key, Item item);
+    [[nodiscard]] std::size_t bucket_of(NewsClass klass, std::uint64_t a) const noexcept;
+    /// Erases those of the class and `a` for which `goes` holds.
+    template <class Goes>
+    void erase_if(NewsClass klass, std::uint64_t a, Goes goes);
+    void order_in(Order& order, Rank rank);
+    void order_out(Order& order, Rank rank);
+    /// The item of a slot that stands in no order any more.
+    void retire(Slot slot);
+    void drop_most_sent(Order& order);
+    void grow_buckets();
+    /// Gives back what a storm took.
+    void release_if_empty();
     /// At most `bytes` of one class. What is sent leaves the order until settle_sent().
     void fill_class(proto::GossipWriter& writer, NewsClass klass, std::size_t bytes, NodeId to,
                     Instant now, std::size_t n);
     void settle_sent(std::size_t n);
 
     std::array<std::size_t, news_classes> limits_;
-    Items items_;
+    std::uint64_t salt_;
+    std::vector<Item> items_;
+    std::vector<Slot> buckets_; ///< a power of two of them
+    Slot free_ = no_slot;
+    std::size_t count_ = 0;
     std::array<Order, news_classes> order_;
-    std::vector<Order::node_type> sent_; ///< of the datagram being filled; keeps its room
-    std::vector<Items::node_type> spare_items_;
-    std::vector<Order::node_type> spare_ranks_;
-    std::uint64_t born_ = 0;
+    std::vector<Slot> sent_; ///< of the datagram being filled; keeps its room
+    std::vector<Rank> kept_; ///< of the class being filled
+    std::uint32_t born_ = 0;
     std::uint64_t dropped_ = 0;
 };
 

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
+#include <functional>
 
 namespace jackdaw::swim {
+namespace {
+
+constexpr std::size_t spare_max = 16; ///< places of a heap that stand for nothing
+
+} // namespace
 
 Doubt* Doubts::of(NodeId id) noexcept {
     const auto found = std::ranges::find(doubts_, id, &Doubt::about);
@@ -72,53 +77,84 @@ Duration suspicion_time(const Config& config, std::uint32_t c, std::uint32_t k) 
            span / 1'000'000 * share[std::min(k, confirmers_max)][std::min(c, 3U)];
 }
 
+void Suspicions::put(NodeId about, const Suspicion& suspicion) {
+    auto& heap = by_start_[suspicion.confirmed];
+    heap.push_back({suspicion.start, about});
+    std::ranges::push_heap(heap, std::greater{});
+}
+
+bool Suspicions::stands(const Due& due, std::size_t confirmed) const noexcept {
+    const auto* const suspicion = open_.find(due.about);
+    return suspicion != nullptr && suspicion->start == due.start &&
+           suspicion->confirmed == confirmed;
+}
+
+void Suspicions::settle(std::optional<NodeId> about) {
+    std::size_t held = 0;
+    for (std::size_t confirmed = 0; confirmed < by_start_.size(); ++confirmed) {
+        auto& heap = by_start_[confirmed];
+        const bool is_touched = !heap.empty() && (!about || heap.front().about == *about);
+        while (is_touched && !heap.empty() && !stands(heap.front(), confirmed)) {
+            std::ranges::pop_heap(heap, std::greater{});
+            heap.pop_back();
+        }
+        held += heap.size();
+    }
+    if (held <= 2 * open_.size() + spare_max) {
+        return;
+    }
+    by_start_ = {};
+    for (const auto& [id, suspicion] : open_) {
+        put(id, suspicion);
+    }
+}
+
 const Suspicion& Suspicions::open(Instant now, NodeId about, NodeId accuser, Instant since) {
-    close(about);
-    auto& suspicion = open_[about];
+    auto& suspicion = open_.put(about);
+    suspicion = Suspicion{};
     suspicion.count = 1;
     suspicion.accusers[0] = {accuser, since};
     suspicion.start = std::min(now, std::max(since, now - config_.suspicion_min / 2));
-    by_start_[0].emplace(suspicion.start, about);
+    put(about, suspicion);
+    settle(about);
     return suspicion;
 }
 
 bool Suspicions::accuse(NodeId about, NodeId accuser, Instant since) {
-    const auto found = open_.find(about);
-    if (found == open_.end() || found->second.count >= accusers_max || found->second.has(accuser)) {
+    auto* const suspicion = open_.find(about);
+    if (suspicion == nullptr || suspicion->count >= accusers_max || suspicion->has(accuser)) {
         return false;
     }
-    auto& suspicion = found->second;
-    suspicion.accusers[suspicion.count++] = {accuser, since};
-    reset(about, suspicion, suspicion.start,
-          static_cast<std::uint8_t>(std::min<std::uint32_t>(suspicion.confirmed + 1U, 3U)));
+    suspicion->accusers[suspicion->count++] = {accuser, since};
+    reset(about, *suspicion, suspicion->start,
+          static_cast<std::uint8_t>(std::min<std::uint32_t>(suspicion->confirmed + 1U, 3U)));
+    settle(about);
     return true;
 }
 
 void Suspicions::reset(NodeId about, Suspicion& suspicion, Instant start, std::uint8_t confirmed) {
-    by_start_[suspicion.confirmed].erase({suspicion.start, about});
-    suspicion.start = start;
-    suspicion.confirmed = confirmed;
-    by_start_[confirmed].emplace(start, about);
+    if (suspicion.start != start || suspicion.confirmed != confirmed) {
+        suspicion.start = start;
+        suspicion.confirmed = confirmed;
+        put(about, suspicion);
+    }
 }
 
 void Suspicions::close(NodeId about) {
-    const auto found = open_.find(about);
-    if (found != open_.end()) {
-        by_start_[found->second.confirmed].erase({found->second.start, about});
-        open_.erase(found);
+    if (open_.erase(about)) {
+        settle(about);
     }
 }
 
 const Suspicion* Suspicions::of(NodeId about) const noexcept {
-    const auto found = open_.find(about);
-    return found == open_.end() ? nullptr : &found->second;
+    return open_.find(about);
 }
 
 std::optional<NodeId> Suspicions::expired(Instant now, std::uint32_t k) const {
     for (std::uint32_t c = 0; c < by_start_.size(); ++c) {
         if (!by_start_[c].empty() &&
-            by_start_[c].begin()->first + suspicion_time(config_, c, k) <= now) {
-            return by_start_[c].begin()->second;
+            by_start_[c].front().start + suspicion_time(config_, c, k) <= now) {
+            return by_start_[c].front().about;
         }
     }
     return std::nullopt;
@@ -128,7 +164,7 @@ Instant Suspicions::next_due(std::uint32_t k) const {
     auto next = never;
     for (std::uint32_t c = 0; c < by_start_.size(); ++c) {
         if (!by_start_[c].empty()) {
-            next = std::min(next, by_start_[c].begin()->first + suspicion_time(config_, c, k));
+            next = std::min(next, by_start_[c].front().start + suspicion_time(config_, c, k));
         }
     }
     return next;
@@ -140,6 +176,7 @@ void Suspicions::restart_not_before(Instant earliest) {
             reset(about, suspicion, earliest, suspicion.confirmed);
         }
     }
+    settle({});
 }
 
 void Suspicions::begin_anew(Instant now) {
@@ -147,6 +184,7 @@ void Suspicions::begin_anew(Instant now) {
         suspicion.count = 1;
         reset(about, suspicion, now, 0);
     }
+    settle({});
 }
 
 } // namespace jackdaw::swim

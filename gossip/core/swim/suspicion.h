@@ -4,13 +4,12 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <vector>
 
 #include "gossip/core/swim/config.h"
+#include "gossip/core/swim/id_map.h"
 #include "gossip/core/swim/records.h"
 
 namespace jackdaw::swim {
@@ -71,7 +70,8 @@ struct Suspicion {
 
 class Suspicions {
 public:
-    explicit Suspicions(const Config& config) noexcept : config_{config} {}
+    explicit Suspicions(const Config& config, std::uint64_t salt = 0) noexcept
+        : config_{config}, open_{salt} {}
 
     /// Replaces what is open about this member.
     const Suspicion& open(Instant now, NodeId about, NodeId accuser, Instant since);
@@ -89,12 +89,26 @@ public:
     void begin_anew(Instant now);
 
 private:
+    struct Due {
+        Instant start{};
+        NodeId about{};
+        friend bool operator>(const Due& a, const Due& b) noexcept {
+            return a.start != b.start ? a.start > b.start : a.about > b.about;
+        }
+    };
+    using Heap = std::vector<Due>; ///< the earliest first; what stands for nothing goes at the top
+
     void reset(NodeId about, Suspicion& suspicion, Instant start, std::uint8_t confirmed);
+    void put(NodeId about, const Suspicion& suspicion);
+    [[nodiscard]] bool stands(const Due& due, std::size_t confirmed) const noexcept;
+    /// After a change of one, or of all: the top of each heap stands for an open suspicion, and few
+    /// others do not.
+    void settle(std::optional<NodeId> about);
 
     const Config& config_;
-    std::map<NodeId, Suspicion> open_;
-    /// By `confirmed`, then start: the first of each may be the next to expire.
-    std::array<std::set<std::pair<Instant, NodeId>>, accusers_max> by_start_;
+    IdMap<Suspicion> open_;
+    /// By `confirmed`: the first of each may be the next to expire.
+    std::array<Heap, accusers_max> by_start_;
 };
 
 } // namespace jackdaw::swim

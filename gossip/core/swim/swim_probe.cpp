@@ -413,13 +413,13 @@ std::size_t Swim::items_about(Instant now, const Entry& entry,
     if (entry.state == Standing::suspect) {
         const auto* const open = suspicions_.of(entry.id());
         for (std::size_t i = 0; open != nullptr && i < open->count; ++i) {
-            News news;
-            news.kind = NewsKind::suspect;
-            news.id = entry.id();
-            news.by = open->accusers[i].id;
-            news.incarnation = entry.incarnation;
-            news.since = open->accusers[i].since;
-            into[count++] = news.as_item(now);
+            auto& item = into[count++];
+            item = NewsItem{};
+            item.kind = NewsKind::suspect;
+            item.id = entry.id();
+            item.by = open->accusers[i].id;
+            item.incarnation = entry.incarnation;
+            item.age_ms = age_ms(open->accusers[i].since, now);
         }
     } else if (!is_live(entry.state)) {
         const auto* const death = view_.death_of(entry.id());

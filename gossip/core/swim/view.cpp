@@ -4,21 +4,38 @@
 #include <cassert>
 
 namespace jackdaw::swim {
+namespace {
 
-std::size_t View::bucket_of(NodeId id) const noexcept {
-    auto z = raw(id) ^ salt_;
-    z = (z ^ (z >> 33U)) * 0xFF51AFD7ED558CCDULL;
-    z = (z ^ (z >> 33U)) * 0xC4CEB9FE1A85EC53ULL;
+constexpr std::uint32_t slot_bits = 20;
+constexpr std::uint32_t slots_max = (1U << slot_bits) - 1;
+
+/// May a cell of the index stand for an id of that hash? Its upper bits are the hash's lower ones.
+bool is_tagged(std::uint32_t cell, std::uint32_t hash) noexcept {
+    return (cell ^ (hash << slot_bits)) >> slot_bits == 0;
+}
+std::uint32_t slot_in(std::uint32_t cell) noexcept {
+    return (cell & slots_max) - 1;
+}
+
+} // namespace
+
+// Limits::members and Limits::dead together are far below 2^20, and one index is never fuller than
+// three quarters.
+std::size_t View::bucket_of(std::uint32_t hash) const noexcept {
     // The top bits, scaled: the table need not be a power of two.
-    return static_cast<std::size_t>((z >> 32U) * index_.size() >> 32U);
+    return static_cast<std::size_t>(std::uint64_t{hash} * index_.size() >> 32U);
 }
 
 const Entry* View::find(NodeId id) const noexcept {
     if (index_.empty()) {
         return nullptr;
     }
-    for (auto at = bucket_of(id); index_[at] != 0; at = at + 1 == index_.size() ? 0 : at + 1) {
-        const auto& entry = entries_[index_[at] - 1];
+    const auto hash = spread_id(raw(id), salt_);
+    for (auto at = bucket_of(hash); index_[at] != 0; at = at + 1 == index_.size() ? 0 : at + 1) {
+        if (!is_tagged(index_[at], hash)) {
+            continue; // without a look at its entry
+        }
+        const auto& entry = entry_at(slot_in(index_[at]));
         if (entry.id() == id) {
             return &entry;
         }
@@ -37,29 +54,31 @@ void View::grow_index() {
     index_.assign(std::max<std::size_t>(8, index_.size() * 3 / 2), 0);
     index_.shrink_to_fit();
     for (const auto* const order : {&live_, &dead_}) {
-        for (const auto slot : *order) {
-            index_in(entries_[slot].id(), slot);
+        for (const auto ordered : *order) {
+            index_in(entry_of(ordered).id(), static_cast<Slot>(ordered));
         }
     }
 }
 
 void View::index_in(NodeId id, Slot slot) {
-    auto at = bucket_of(id);
+    const auto hash = spread_id(raw(id), salt_);
+    auto at = bucket_of(hash);
     while (index_[at] != 0) {
         at = at + 1 == index_.size() ? 0 : at + 1;
     }
-    index_[at] = slot + 1;
+    index_[at] = hash << slot_bits | (slot + 1);
 }
 
 void View::index_out(NodeId id) {
     const auto size = index_.size();
     const auto after = [size](std::size_t at) { return at + 1 == size ? 0 : at + 1; };
-    auto hole = bucket_of(id);
-    while (entries_[index_[hole] - 1].id() != id) {
+    const auto home_of = [this](NodeId of) { return bucket_of(spread_id(raw(of), salt_)); };
+    auto hole = home_of(id);
+    while (entry_at(slot_in(index_[hole])).id() != id) {
         hole = after(hole);
     }
     for (auto at = after(hole); index_[at] != 0; at = after(at)) { // what stands behind moves up
-        const auto home = bucket_of(entries_[index_[at] - 1].id());
+        const auto home = home_of(entry_at(slot_in(index_[at])).id());
         const bool stays = hole <= at ? (hole < home && home <= at) : (hole < home || home <= at);
         if (!stays) {
             index_[hole] = index_[at];
@@ -69,19 +88,23 @@ void View::index_out(NodeId id) {
     index_[hole] = 0;
 }
 
-bool View::before(const Entry& entry, std::uint64_t place, NodeId id) const noexcept {
-    return entry.place != place ? entry.place < place : entry.id() < id;
+bool View::before(Ordered ordered, std::uint64_t place, NodeId id) const noexcept {
+    if (ordered >> 32U != place >> 32U) {
+        return ordered >> 32U < place >> 32U;
+    }
+    const auto& entry = entry_of(ordered);
+    return entry.place() != place ? entry.place() < place : entry.id() < id;
 }
 
-std::size_t View::position(const std::vector<Slot>& order, std::uint64_t place,
+std::size_t View::position(const std::vector<Ordered>& order, std::uint64_t place,
                            NodeId id) const noexcept {
     const auto at = std::partition_point(
-        order.begin(), order.end(), [&](Slot slot) { return before(entries_[slot], place, id); });
+        order.begin(), order.end(), [&](Ordered ordered) { return before(ordered, place, id); });
     return static_cast<std::size_t>(at - order.begin());
 }
 
 std::size_t View::live_index(const Entry& entry) const noexcept {
-    return position(live_, entry.place, entry.id());
+    return position(live_, entry.place(), entry.id());
 }
 std::size_t View::live_from(std::uint64_t place) const noexcept {
     return position(live_, place, NodeId{});
@@ -90,26 +113,29 @@ std::size_t View::dead_from(std::uint64_t place) const noexcept {
     return position(dead_, place, NodeId{});
 }
 
-void View::order_in(std::vector<Slot>& order, Slot slot) {
+void View::order_in(std::vector<Ordered>& order, Slot slot) {
     if (order.size() ==
         order.capacity()) { // by an eighth: a simulation holds ten thousand of these
         order.reserve(order.size() + std::max<std::size_t>(8, order.size() / 8));
     }
-    const auto& entry = entries_[slot];
-    const auto at = position(order, entry.place, entry.id());
-    order.insert(order.begin() + static_cast<std::ptrdiff_t>(at), slot);
+    const auto& entry = entry_at(slot);
+    const auto at = position(order, entry.place(), entry.id());
+    order.insert(order.begin() + static_cast<std::ptrdiff_t>(at),
+                 entry.place() >> 32U << 32U | slot);
 }
 
-void View::order_out(std::vector<Slot>& order, const Entry& entry) {
-    const auto at = position(order, entry.place, entry.id());
-    assert(at < order.size() && &entries_[order[at]] == &entry);
+void View::order_out(std::vector<Ordered>& order, const Entry& entry) {
+    const auto at = position(order, entry.place(), entry.id());
+    assert(at < order.size() && &entry_of(order[at]) == &entry);
     order.erase(order.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
 View::Slot View::slot_of(const Entry& entry) const noexcept {
-    for (auto at = bucket_of(entry.id());; at = at + 1 == index_.size() ? 0 : at + 1) {
-        if (&entries_[index_[at] - 1] == &entry) {
-            return index_[at] - 1;
+    const auto hash = spread_id(raw(entry.id()), salt_);
+    for (auto at = bucket_of(hash);; at = at + 1 == index_.size() ? 0 : at + 1) {
+        const auto slot = slot_in(index_[at]);
+        if (&entry_at(slot) == &entry) {
+            return slot;
         }
     }
 }
@@ -121,7 +147,7 @@ std::uint64_t View::digest_of(const Entry& entry) const noexcept {
 std::uint64_t View::digest_of(std::size_t first, std::size_t last) const noexcept {
     std::uint64_t digest = 0;
     for (auto i = first; i < last; ++i) {
-        digest ^= entries_[live_[i]].digest;
+        digest ^= entry_of(live_[i]).digest;
     }
     return digest;
 }
@@ -142,14 +168,16 @@ Entry& View::add(SignedRef alive, Instant now) {
     graves_.erase({alive->place, alive->id});
     Slot slot = 0;
     if (free_.empty()) {
-        slot = static_cast<Slot>(entries_.size());
-        entries_.emplace_back();
+        slot = entries_++;
+        if (slot / chunk == chunks_.size()) {
+            chunks_.push_back(std::make_unique<std::array<Entry, chunk>>());
+        }
+        assert(entries_ < slots_max);
     } else {
         slot = free_.back();
         free_.pop_back();
     }
-    auto& entry = entries_[slot];
-    entry.place = alive->place;
+    auto& entry = entry_at(slot);
     entry.incarnation = alive->incarnation;
     entry.replay.restart(alive->boot);
     entry.since = now;
@@ -206,14 +234,13 @@ const Claim* View::tombstone_of(NodeId id) const noexcept {
 }
 
 const Death* View::death_of(NodeId id) const noexcept {
-    const auto found = deaths_.find(id);
-    return found == deaths_.end() ? nullptr : &found->second;
+    return deaths_.find(id);
 }
 
 void View::bury(Entry& entry, Instant now) {
     const auto id = entry.id();
     const auto claim = entry.claim();
-    const auto place = entry.place;
+    const auto place = entry.place();
     const auto slot = slot_of(entry);
     if (is_live(entry.state)) {
         digest_ ^= entry.digest;
@@ -236,8 +263,8 @@ void View::bury(NodeId id, Claim claim, Instant now) {
 
 Entry* View::oldest_dead(const Entry& except) noexcept {
     Entry* oldest = nullptr;
-    for (const auto slot : dead_) {
-        auto& entry = entries_[slot];
+    for (const auto ordered : dead_) {
+        auto& entry = entry_of(ordered);
         if (&entry != &except && (oldest == nullptr || entry.since < oldest->since)) {
             oldest = &entry;
         }
@@ -252,10 +279,10 @@ void View::drop_oldest_grave() {
 }
 
 std::size_t View::bytes() const noexcept {
-    return entries_.size() * sizeof(Entry) +
-           (index_.capacity() + live_.capacity() + dead_.capacity() + free_.capacity()) *
-               sizeof(Slot) +
-           graves_.size() * (sizeof(Graves::value_type) + 32) + deaths_.size() * (24 + 32 + 8);
+    return chunks_.capacity() * sizeof(chunks_[0]) + chunks_.size() * sizeof(*chunks_[0]) +
+           (live_.capacity() + dead_.capacity()) * sizeof(Ordered) +
+           index_.capacity() * sizeof(index_[0]) + free_.capacity() * sizeof(Slot) +
+           deaths_.bytes() + graves_.size() * (sizeof(Graves::value_type) + 32);
 }
 
 } // namespace jackdaw::swim

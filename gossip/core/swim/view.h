@@ -1,8 +1,9 @@
 #pragma once
 // The members as one member holds them: flat, in one order, with a digest that is always right.
 //
-//   entries   one of 72 bytes per member, itself among them; their addresses never change
-//   live      alive and suspect, sorted by (place, id): order of probing, digest tree and pages
+//   entries   one of 64 bytes per member, itself among them; their addresses never change
+//   live      alive and suspect, sorted by (place, id): order of probing, digest tree and pages.
+//             Each with the upper half of its place, so that looking for one touches no entry
 //   dead      down and left, in the same order
 //   graves    what is left of the dead after a day: (id, incarnation, state)
 //
@@ -10,11 +11,13 @@
 // (gossip/README.md, Decisions). Looking up is O(1), changing a member's state O(n) of memmove.
 
 #include <cstdint>
-#include <deque>
+#include <array>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "gossip/core/swim/id_map.h"
 #include "gossip/core/swim/records.h"
 #include "gossip/core/swim/replay.h"
 #include "gossip/core/swim/states.h"
@@ -28,7 +31,6 @@ enum class Greeting : std::uint8_t { unknown, knows, differs };
 struct Entry {
     SignedRef alive; ///< the last that was believed
     StatusRef status;
-    std::uint64_t place = 0;
     std::uint64_t incarnation = 0; ///< held: accusations may raise it above that of `alive`
     std::uint64_t digest = 0;
     Instant since{}; ///< of its state
@@ -38,13 +40,14 @@ struct Entry {
     Greeting greeting = Greeting::unknown;
 
     [[nodiscard]] NodeId id() const noexcept { return alive->id; }
+    [[nodiscard]] std::uint64_t place() const noexcept { return alive->place; }
     [[nodiscard]] Claim claim() const noexcept { return {incarnation, state}; }
     [[nodiscard]] std::uint64_t status_version() const noexcept {
         return status ? status->version : 0;
     }
 };
 
-static_assert(sizeof(Entry) == 72);
+static_assert(sizeof(Entry) == 64);
 
 struct Tombstone {
     NodeId id{};
@@ -63,7 +66,7 @@ public:
     using Slot = std::uint32_t;
 
     /// `salt`: random, so that nobody can choose ids that fall together in the index.
-    View(const proto::ViewKey& key, std::uint64_t salt) noexcept : key_{key}, salt_{salt} {}
+    View(const proto::ViewKey& key, std::uint64_t salt) noexcept : key_{key}, salt_{salt}, deaths_{salt} {}
 
     // --- Reading ------------------------------------------------------------------------------
     [[nodiscard]] const Entry* find(NodeId id) const noexcept;
@@ -72,11 +75,11 @@ public:
     [[nodiscard]] std::size_t dead() const noexcept { return dead_.size(); }
     [[nodiscard]] std::size_t suspects() const noexcept { return suspects_; }
     [[nodiscard]] const Entry& live_at(std::size_t index) const noexcept {
-        return entries_[live_[index]];
+        return entry_of(live_[index]);
     }
-    [[nodiscard]] Entry& live_at(std::size_t index) noexcept { return entries_[live_[index]]; }
+    [[nodiscard]] Entry& live_at(std::size_t index) noexcept { return entry_of(live_[index]); }
     [[nodiscard]] const Entry& dead_at(std::size_t index) const noexcept {
-        return entries_[dead_[index]];
+        return entry_of(dead_[index]);
     }
     /// Where it stands among the live; the entry must be one of them.
     [[nodiscard]] std::size_t live_index(const Entry& entry) const noexcept;
@@ -104,7 +107,7 @@ public:
     /// To suspect, down or left, or a higher incarnation of the same.
     void set_state(Entry& entry, Claim claim, Instant now);
     void set_status(Entry& entry, StatusRef status);
-    void set_death(NodeId id, Death death) { deaths_[id] = std::move(death); }
+    void set_death(NodeId id, Death death) { deaths_.put(id) = std::move(death); }
     /// The entry goes; a tombstone with its claim stays.
     void bury(Entry& entry, Instant now);
     /// A tombstone of one that was never held.
@@ -114,7 +117,7 @@ public:
     template <class Forgotten>
     void reap(Instant dead_before, Instant graves_before, Instant now, Forgotten forgotten) {
         for (std::size_t i = dead_.size(); i-- > 0;) {
-            auto& entry = entries_[dead_[i]];
+            auto& entry = entry_of(dead_[i]);
             if (entry.since < dead_before) {
                 forgotten(entry);
                 bury(entry, now);
@@ -128,27 +131,45 @@ public:
     void drop_oldest_grave();
 
 private:
-    [[nodiscard]] bool before(const Entry& entry, std::uint64_t place, NodeId id) const noexcept;
-    [[nodiscard]] std::size_t position(const std::vector<Slot>& order, std::uint64_t place,
+    static constexpr std::size_t chunk = 16; ///< entries that are allocated together
+    /// In an order: (upper half of its place) << 32 | slot.
+    using Ordered = std::uint64_t;
+
+    [[nodiscard]] const Entry& entry_at(Slot slot) const noexcept {
+        return (*chunks_[slot / chunk])[slot % chunk];
+    }
+    [[nodiscard]] Entry& entry_at(Slot slot) noexcept {
+        return (*chunks_[slot / chunk])[slot % chunk];
+    }
+    [[nodiscard]] const Entry& entry_of(Ordered ordered) const noexcept {
+        return entry_at(static_cast<Slot>(ordered));
+    }
+    [[nodiscard]] Entry& entry_of(Ordered ordered) noexcept {
+        return entry_at(static_cast<Slot>(ordered));
+    }
+    [[nodiscard]] bool before(Ordered ordered, std::uint64_t place, NodeId id) const noexcept;
+    [[nodiscard]] std::size_t position(const std::vector<Ordered>& order, std::uint64_t place,
                                        NodeId id) const noexcept;
-    void order_in(std::vector<Slot>& order, Slot slot);
-    void order_out(std::vector<Slot>& order, const Entry& entry);
+    void order_in(std::vector<Ordered>& order, Slot slot);
+    void order_out(std::vector<Ordered>& order, const Entry& entry);
     void redigest(Entry& entry, bool was_live);
     [[nodiscard]] Slot slot_of(const Entry& entry) const noexcept;
-    [[nodiscard]] std::size_t bucket_of(NodeId id) const noexcept;
+    [[nodiscard]] std::size_t bucket_of(std::uint32_t hash) const noexcept;
     void index_in(NodeId id, Slot slot);
     void index_out(NodeId id);
     void grow_index();
 
     const proto::ViewKey& key_;
     std::uint64_t salt_;
-    std::deque<Entry> entries_;
+    std::vector<std::unique_ptr<std::array<Entry, chunk>>> chunks_;
+    Slot entries_ = 0; ///< made so far
     std::vector<Slot> free_;
-    std::vector<Slot> index_; ///< open addressing; slot + 1, 0 is empty
+    /// Open addressing: low bits of the id's hash, and slot + 1 in the lower 20; 0 is empty.
+    std::vector<std::uint32_t> index_;
     std::size_t indexed_ = 0;
-    std::vector<Slot> live_;
-    std::vector<Slot> dead_;
-    std::map<NodeId, Death> deaths_;
+    std::vector<Ordered> live_;
+    std::vector<Ordered> dead_;
+    IdMap<Death> deaths_;
     Graves graves_;
     std::uint64_t digest_ = 0;
     std::size_t suspects_ = 0;
