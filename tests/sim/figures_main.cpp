@@ -3,6 +3,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -235,19 +236,35 @@ void size(std::size_t members, std::size_t rounds) {
 /// One large fleet, step by step, each told as it ends.
 void large(std::size_t members) {
     const auto begin = std::chrono::steady_clock::now();
+    Figures one{members, 1, true};
+    std::uint64_t bytes_before = 0;
+    std::uint64_t datagrams_before = 0;
+    auto cpu_before = std::clock();
+    auto virtual_before = one.fleet().now();
     const auto tell = [&](const char* what, const std::string& figures) {
         const auto passed =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        std::printf("%8.0f s real, %6.0f MiB: %-22s %s\n", passed, resident_mib(), what,
+        const auto bytes = one.fleet().ip_bytes();
+        const auto datagrams = one.fleet().datagrams();
+        const auto lasted = to_s(one.fleet().now() - virtual_before);
+        const auto each = static_cast<double>(members) * std::max(lasted, 0.001);
+        std::printf("%7.0f s, CPU %6.0f s, %6.0f MiB | virtual %6.2f s, %6.0f B/s, %5.1f dg/s a "
+                    "member | %-22s %s\n",
+                    passed, static_cast<double>(std::clock() - cpu_before) / CLOCKS_PER_SEC,
+                    resident_mib(), lasted, static_cast<double>(bytes - bytes_before) / each,
+                    static_cast<double>(datagrams - datagrams_before) / each, what,
                     figures.c_str());
         std::fflush(stdout);
+        bytes_before = bytes;
+        datagrams_before = datagrams;
+        virtual_before = one.fleet().now();
+        cpu_before = std::clock();
     };
     const auto text = [](auto... values) {
         std::string all;
         ((all += std::to_string(values) + "  "), ...);
         return all;
     };
-    Figures one{members, 1, true};
     const auto before = resident_mib();
     const auto joined = one.join();
     tell("join, s; KiB each", text(joined, one.joined_bytes / 1024));

@@ -34,7 +34,7 @@ Swim::Swim(const Config& config, const Limits& limits, Identity identity, const 
       suspicions_{config_, random_.next()},
       queue_{limits_, random_.next()},
       hints_{limits_.hint_keys},
-      why_{limits_.why},
+      why_{limits_.why, random_.next()},
       joiner_{limits_.addresses, config_.rto_start},
       outbox_{commons, limits_.outbox},
       input_{limits_.datagrams_per_s, limits_.datagrams_per_s},

@@ -1,6 +1,7 @@
 // What a change entails: digest, timers, events, news, the record of why; and this member's own.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 
 #include "gossip/core/swim/swim.h"
@@ -12,6 +13,14 @@ constexpr Duration addresses_every = std::chrono::seconds{60};
 
 std::string_view text_of(const proto::PublicKey& key) noexcept {
     return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+std::size_t hash_name(std::string_view name, std::uint64_t salt) noexcept {
+    for (const char c : name) {
+        salt = (salt ^ static_cast<unsigned char>(c)) * 0x9E3779B97F4A7C15ULL;
+        salt ^= salt >> 32U;
+    }
+    return static_cast<std::size_t>(salt);
 }
 
 } // namespace
@@ -217,22 +226,37 @@ void Swim::check_names() {
         return;
     }
     names_dirty_ = false;
-    std::vector<const Entry*> all;
-    all.reserve(view_.live());
-    for (std::size_t i = 0; i < view_.live(); ++i) {
-        all.push_back(&view_.live_at(i));
+    // A table of names that lives as long as this: names are compared where their hashes fall
+    // together.
+    const auto n = view_.live();
+    auto& table = commons_.names;
+    const auto salt = random_.next(); // nobody can choose names that fall together
+    table.assign(std::bit_ceil(n * 2), nullptr);
+    std::map<std::string_view, std::vector<NodeId>> shared;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto& entry = view_.live_at(i);
+        const auto name = entry.alive->name();
+        auto at = hash_name(name, salt) & (table.size() - 1);
+        while (table[at] != nullptr && table[at]->name() != name) {
+            at = (at + 1) & (table.size() - 1);
+        }
+        if (table[at] == nullptr) {
+            table[at] = &*entry.alive;
+            continue;
+        }
+        auto& all = shared[name];
+        if (all.empty()) {
+            all.push_back(table[at]->id);
+        }
+        all.push_back(entry.id());
     }
-    std::ranges::sort(all, [](const Entry* a, const Entry* b) {
-        const auto x = a->alive->name();
-        const auto y = b->alive->name();
-        return x != y ? x < y : a->id() < b->id();
-    });
     std::set<std::pair<NodeId, NodeId>> found;
-    for (std::size_t i = 1; i < all.size(); ++i) {
-        if (all[i - 1]->alive->name() == all[i]->alive->name()) {
-            const std::pair pair{all[i - 1]->id(), all[i]->id()};
+    for (auto& [name, all] : shared) {
+        std::ranges::sort(all);
+        for (std::size_t i = 1; i < all.size(); ++i) {
+            const std::pair pair{all[i - 1], all[i]};
             if (!conflicts_.contains(pair)) {
-                tell(Event::Kind::name_conflict, *all[i]);
+                tell(Event::Kind::name_conflict, *view_.find(all[i]));
             }
             found.insert(pair);
         }

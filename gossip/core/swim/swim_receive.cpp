@@ -61,6 +61,12 @@ void Swim::receive(Instant now, const NetAddress& from, std::string_view plain) 
     }
     heard(now, in.header.sender);
     period_.hear(in.header.period);
+    for (const auto& item : in.news) {
+        view_.expect_index(item.id);
+    }
+    for (const auto& item : in.news) {
+        view_.expect_entry(item.id);
+    }
     const auto via = !in.body.known                          ? Via::news
                      : in.body.kind == DatagramKind::records ? Via::sync
                      : in.body.kind == DatagramKind::page    ? Via::page

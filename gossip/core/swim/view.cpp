@@ -43,6 +43,25 @@ const Entry* View::find(NodeId id) const noexcept {
     return nullptr;
 }
 
+void View::expect_index(NodeId id) const noexcept {
+    if (!index_.empty()) {
+        __builtin_prefetch(&index_[bucket_of(spread_id(raw(id), salt_))]);
+    }
+}
+
+void View::expect_entry(NodeId id) const noexcept {
+    if (index_.empty()) {
+        return;
+    }
+    const auto hash = spread_id(raw(id), salt_);
+    for (auto at = bucket_of(hash); index_[at] != 0; at = at + 1 == index_.size() ? 0 : at + 1) {
+        if (is_tagged(index_[at], hash)) {
+            __builtin_prefetch(&entry_at(slot_in(index_[at])));
+            return;
+        }
+    }
+}
+
 Entry* View::find(NodeId id) noexcept {
     return const_cast<Entry*>(static_cast<const View*>(this)->find(id));
 }

@@ -71,6 +71,10 @@ public:
     // --- Reading ------------------------------------------------------------------------------
     [[nodiscard]] const Entry* find(NodeId id) const noexcept;
     [[nodiscard]] Entry* find(NodeId id) noexcept;
+    /// Has memory bring what find() will look at: a datagram's items are about members that nobody
+    /// looked at for long. First the index of all, then the entries of all.
+    void expect_index(NodeId id) const noexcept;
+    void expect_entry(NodeId id) const noexcept;
     [[nodiscard]] std::size_t live() const noexcept { return live_.size(); }
     [[nodiscard]] std::size_t dead() const noexcept { return dead_.size(); }
     [[nodiscard]] std::size_t suspects() const noexcept { return suspects_; }

@@ -4,35 +4,57 @@
 
 namespace jackdaw::swim {
 
-void Why::Numbers::drop_first() noexcept {
+void Why::Member::drop_first() noexcept {
     std::shift_left(of.begin(), of.end(), 1);
     --count;
 }
 
-void Why::note(const Change& change) {
-    auto& mine = numbers_[change.id];
-    if (mine.count == per_member) {
-        changes_.erase(mine.of[0]);
-        mine.drop_first();
+void Why::drop_oldest() {
+    while (changes_[turns_.front().slot].number != turns_.front().number) {
+        turns_.pop_front();
     }
-    mine.of[mine.count++] = ++next_;
-    changes_.emplace(next_, change);
-    if (changes_.size() > max_) {
-        const auto oldest = changes_.begin();
-        const auto whose = numbers_.find(oldest->second.id);
-        whose->second.drop_first(); // the oldest of all is its member's oldest
-        if (whose->second.count == 0) {
-            numbers_.erase(whose);
-        }
-        changes_.erase(oldest);
+    const auto slot = turns_.front().slot;
+    turns_.pop_front();
+    const auto id = changes_[slot].change.id;
+    auto& whose = *members_.find(id);
+    whose.drop_first(); // the oldest of all is its member's oldest
+    if (whose.count == 0) {
+        members_.erase(id);
+    }
+    changes_[slot].number = 0;
+    free_.push_back(slot);
+}
+
+void Why::note(const Change& change) {
+    auto& mine = members_.put(change.id);
+    Slot slot = 0;
+    if (mine.count == per_member) {
+        slot = mine.of[0];
+        mine.drop_first();
+    } else if (!free_.empty()) {
+        slot = free_.back();
+        free_.pop_back();
+    } else {
+        slot = static_cast<Slot>(changes_.size());
+        changes_.emplace_back();
+    }
+    mine.of[mine.count++] = slot;
+    changes_[slot] = {++next_, change};
+    turns_.push_back({next_, slot});
+    if (size() > max_) {
+        drop_oldest();
+    }
+    if (turns_.size() > 2 * changes_.size()) { // one member changed again and again
+        std::erase_if(turns_,
+                      [this](const Turn& turn) { return changes_[turn.slot].number != turn.number; });
     }
 }
 
 std::vector<Change> Why::of(NodeId id) const {
     std::vector<Change> all;
-    if (const auto found = numbers_.find(id); found != numbers_.end()) {
-        for (std::size_t i = 0; i < found->second.count; ++i) {
-            all.push_back(changes_.at(found->second.of[i]));
+    if (const auto* const member = members_.find(id); member != nullptr) {
+        for (std::size_t i = 0; i < member->count; ++i) {
+            all.push_back(changes_[member->of[i]].change);
         }
     }
     return all;

@@ -4,10 +4,11 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <optional>
 #include <vector>
 
+#include "gossip/core/swim/id_map.h"
 #include "gossip/core/swim/suspicion.h"
 
 namespace jackdaw::swim {
@@ -36,23 +37,36 @@ class Why {
 public:
     static constexpr std::size_t per_member = 8;
 
-    explicit Why(std::size_t max) noexcept : max_{max} {}
+    explicit Why(std::size_t max, std::uint64_t salt = 0) noexcept : max_{max}, members_{salt} {}
 
     void note(const Change& change);
     /// Oldest first.
     [[nodiscard]] std::vector<Change> of(NodeId id) const;
-    [[nodiscard]] std::size_t size() const noexcept { return changes_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return changes_.size() - free_.size(); }
 
 private:
-    std::size_t max_;
-    std::uint64_t next_ = 0;
-    std::map<std::uint64_t, Change> changes_; ///< by number, oldest first
-    struct Numbers {                          ///< of one member's changes, oldest first
-        std::array<std::uint64_t, per_member> of{};
+    using Slot = std::uint32_t;
+    struct Kept {
+        std::uint64_t number = 0; ///< 0: free
+        Change change;
+    };
+    struct Member { ///< its changes, oldest first
+        std::array<Slot, per_member> of{};
         std::uint8_t count = 0;
         void drop_first() noexcept;
     };
-    std::map<NodeId, Numbers> numbers_;
+    struct Turn {
+        std::uint64_t number = 0;
+        Slot slot = 0;
+    };
+    void drop_oldest();
+
+    std::size_t max_;
+    std::uint64_t next_ = 0;
+    std::vector<Kept> changes_;
+    std::vector<Slot> free_;
+    std::deque<Turn> turns_; ///< oldest first; some of changes that are no more
+    IdMap<Member> members_;
 };
 
 } // namespace jackdaw::swim
