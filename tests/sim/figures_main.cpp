@@ -169,6 +169,9 @@ private:
         if (light) { // of what is only looked at by people
             options.limits.why = 64;
             options.limits.events = 1024;
+            // A quarter of what an agent has: a storm drops the most sent sooner, which makes it
+            // harder for the core, and ten thousand queues smaller.
+            options.limits.news_members = 2048;
         }
         return options;
     }
@@ -190,6 +193,19 @@ private:
     std::size_t slow_ = 0;
     std::uint64_t downs_ = 0;
 };
+
+/// Joins alone: (median, longest) s and KiB of each member.
+void joins(std::size_t members, std::size_t rounds) {
+    std::vector<double> all;
+    double kib = 0;
+    for (std::uint64_t seed = 1; seed <= rounds; ++seed) {
+        Figures one{members, seed, members > 2000};
+        all.push_back(one.join());
+        kib += one.joined_bytes / 1024 / static_cast<double>(rounds);
+    }
+    std::printf("%6zu | join s, max %6.2f %6.2f | KiB %5.0f\n", members, at(all, 0.5), at(all, 1), kib);
+    std::fflush(stdout);
+}
 
 void size(std::size_t members, std::size_t rounds) {
     std::vector<double> joins, firsts, lasts, halves, alls, heals;
@@ -310,6 +326,7 @@ int main(int argc, char** argv) {
     std::vector<std::size_t> sizes;
     std::size_t rounds = 20;
     bool is_large = false;
+    bool is_join = false;
     for (int i = 1; i < argc; ++i) {
         const std::string_view word{argv[i]};
         std::size_t value = 0;
@@ -319,9 +336,11 @@ int main(int argc, char** argv) {
             std::from_chars(digits.data(), digits.data() + digits.size(), value);
         if (word == "--large") {
             is_large = true;
+        } else if (word == "--join") {
+            is_join = true;
         } else if (error != std::errc{} || end != digits.data() + digits.size() || value < 1 ||
                    value > 16'384) {
-            std::fprintf(stderr, "usage: figures [--rounds=N] [--large] MEMBERS...\n");
+            std::fprintf(stderr, "usage: figures [--rounds=N] [--large|--join] MEMBERS...\n");
             return 2;
         } else if (is_rounds) {
             rounds = value;
@@ -332,14 +351,15 @@ int main(int argc, char** argv) {
     if (sizes.empty()) {
         sizes = {2, 3, 5, 16, 64, 128, 1000};
     }
-    if (!is_large) {
+    if (!is_large && !is_join) {
         std::printf(
             "members| join s, max   | KiB   | idle B/s,dg/s | hint half,all | kill first,p99 | "
             "last, p99     | heal s, max   | 30 %% loss: wrong, B/s | slow: wrong\n");
     }
     for (const auto members : sizes) {
-        is_large ? large(members)
-                 : size(members, members > 500 ? std::min<std::size_t>(rounds, 3) : rounds);
+        is_join    ? joins(members, rounds)
+        : is_large ? large(members)
+                   : size(members, members > 500 ? std::min<std::size_t>(rounds, 3) : rounds);
     }
     return 0;
 }

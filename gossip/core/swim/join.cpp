@@ -6,6 +6,7 @@ namespace jackdaw::swim {
 namespace {
 
 constexpr std::size_t asked_at_once = 3;
+constexpr std::uint32_t hops_max = 8;
 constexpr Duration first_again = std::chrono::milliseconds{500};
 constexpr Duration longest_again = std::chrono::seconds{30};
 
@@ -32,12 +33,17 @@ void Joiner::ask(Instant now, std::span<const NetAddress> addresses, const NetAd
 
 void Joiner::due(Instant now, Random& random, bool ready, std::vector<Ask>& out) {
     if (asking_ && ask_at_ <= now) {
-        for (std::size_t i = 0; i < std::min(asked_at_once, addresses_.size()); ++i) {
+        const auto count = asks_one_ ? 1 : std::min(asked_at_once, addresses_.size());
+        for (std::size_t i = 0; i < count; ++i) {
             out.push_back({false, addresses_[next_address_ % addresses_.size()], 0});
             ++next_address_;
         }
         const auto wait = std::min(longest_again, first_again * (1U << std::min(attempts_, 6U)));
-        ++attempts_;
+        if (!asks_one_) {
+            ++attempts_;
+            hops_ = 0;
+        }
+        asks_one_ = false;
         ask_at_ = now + wait * 3 / 4 + random.below(wait / 2);
     }
     if (paging_ && ready && page_at_ <= now) {
@@ -58,6 +64,7 @@ bool Joiner::page(Instant now, const NetAddress& from, std::uint64_t next, std::
     if (is_first) {
         asking_ = false;
         paging_ = true;
+        round_ = false;
         server_ = from;
         cursor_ = 0;
         tries_ = 0;
@@ -65,7 +72,14 @@ bool Joiner::page(Instant now, const NetAddress& from, std::uint64_t next, std::
     if (!paging_) {
         return false;
     }
-    if (next == 0) {
+    if (next == 0 && round_ && !wrapped_ && until_ != 0) {
+        wrapped_ = true;
+        cursor_ = 0;
+        tries_ = 0;
+        page_at_ = now;
+        return is_first;
+    }
+    if (next == 0 || (round_ && wrapped_ && next >= until_)) {
         paging_ = false;
         return is_first;
     }
@@ -79,13 +93,33 @@ bool Joiner::page(Instant now, const NetAddress& from, std::uint64_t next, std::
     return is_first;
 }
 
-void Joiner::busy(Instant now, Duration retry) noexcept {
-    if (asking_) {
+void Joiner::busy(Instant now, Duration retry, std::span<const NetAddress> others,
+                  const NetAddress& own) {
+    const auto known = addresses_.size();
+    add(others, own);
+    const bool knows_more = addresses_.size() > known && hops_ < hops_max;
+    hops_ += knows_more ? 1 : 0;
+    if (asking_ && knows_more) {
+        next_address_ = known;
+        asks_one_ = true;
+        ask_at_ = now;
+    } else if (asking_) {
         ask_at_ = std::min(ask_at_, now + retry);
+    } else if (paging_ && knows_more) { // the order is the same everywhere
+        read_from(now, addresses_[known]);
     } else if (paging_) {
         page_at_ = now + retry;
         tries_ = 0;
     }
+}
+
+void Joiner::read_round(Instant now, const NetAddress& other, std::uint64_t cursor) noexcept {
+    paging_ = true;
+    round_ = true;
+    wrapped_ = false;
+    cursor_ = cursor;
+    until_ = cursor;
+    read_from(now, other);
 }
 
 void Joiner::read_from(Instant now, const NetAddress& other) noexcept {

@@ -271,9 +271,7 @@ Instant Swim::next_wakeup() const {
     if (!is_deaf(now_)) {
         next = std::min(next, suspicions_.next_due(confirmers()));
     }
-    for (const auto at : join_syncs_) {
-        next = std::min(next, at);
-    }
+    next = std::min(next, join_sync_at_);
     return status_waits_ ? std::min(next, status_at_) : next;
 }
 

@@ -252,7 +252,7 @@ private:
     void append_record(const Entry& entry, std::vector<NewsItem>& into) const;
     void serve_pages(Instant now, const NetAddress& from, Entry* sender, std::uint64_t cursor);
     void send_busy(Instant now, const NetAddress& from, Entry* sender);
-    void on_page(Instant now, const NetAddress& from);
+    void on_page(Instant now, const NetAddress& from, Entry* sender);
     void run_join(Instant now);
     void run_leave(Instant now);
 
@@ -312,7 +312,9 @@ private:
     Instant flushed_at_;
     Instant synced_at_;
     Instant sync_soon_at_ = never;
-    std::array<Instant, 4> join_syncs_{never, never, never, never};
+    Instant join_sync_at_ = never; ///< of a newcomer whose digest nobody had yet
+    std::uint32_t join_syncs_left_ = 0;
+    bool lags_ = false; ///< a newcomer that was never told a page of which it knew half
     Instant reap_at_;
     Instant addresses_at_;
     bool addresses_dirty_ = false;

@@ -11,8 +11,10 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t large_fleet = 1000;
 constexpr Duration large_gap = 10s;
-constexpr std::array<Duration, 4> join_syncs{150ms, 350ms, 750ms, 1500ms};
+constexpr Duration join_sync_first = 60ms;
+constexpr Duration join_sync_gap = 150ms;
 constexpr Duration join_sync_jitter = 100ms;
+constexpr std::uint32_t join_syncs = 24; ///< in five seconds; then the gap of anybody
 constexpr std::size_t leave_told = 5;
 constexpr std::size_t leave_acked = 3;
 /// Of news in a datagram of records or a page, beside the longest header.
@@ -33,8 +35,8 @@ void Swim::compare_digest(Instant now, const NetAddress& from, Entry* sender) {
         agreed_ = true;
         if (quiet) {
             queue_.drop_digested();
+            join_sync_at_ = never; // two newcomers may agree in what little they know
         }
-        join_syncs_.fill(never); // agreed: nothing is missing
         return;
     }
     if (leaving_) {
@@ -47,7 +49,7 @@ void Swim::compare_digest(Instant now, const NetAddress& from, Entry* sender) {
     const auto gap = quiet                        ? config_.sync_gap_quiet
                      : view_.live() > large_fleet ? large_gap
                                                   : config_.sync_gap_busy;
-    if (now - synced_at_ >= gap) {
+    if (now - synced_at_ >= gap && unverified_.empty()) {
         start_sync(now, from, sender);
     }
 }
@@ -172,15 +174,26 @@ void Swim::run_syncs(Instant now) {
             start_sync(now, entry->alive->address, entry);
         }
     };
+    if (!unverified_.empty()) { // not before what came is verified, as with pages
+        const auto later = now + join_sync_first;
+        sync_soon_at_ = sync_soon_at_ <= now ? later : sync_soon_at_;
+        join_sync_at_ = join_sync_at_ <= now ? later : join_sync_at_;
+        return;
+    }
     if (sync_soon_at_ <= now) {
         sync_soon_at_ = never;
         sync_with_somebody();
     }
-    for (auto& at : join_syncs_) {
-        if (at <= now) {
-            at = never;
-            sync_with_somebody();
-        }
+    if (join_sync_at_ > now) {
+        return;
+    }
+    join_sync_at_ =
+        --join_syncs_left_ == 0 ? never : now + join_sync_gap + random_.below(join_sync_jitter);
+    if (!lags_) {
+        sync_with_somebody();
+    } else if (const auto* const other = random_live();
+               other != nullptr && !joiner_.is_paging() && !joiner_.is_asking()) {
+        joiner_.read_round(now, other->alive->address, random_.next());
     }
 }
 
@@ -224,12 +237,22 @@ void Swim::serve_pages(Instant now, const NetAddress& from, Entry* sender, std::
     }
 }
 
-void Swim::on_page(Instant now, const NetAddress& from) {
-    const auto& body = commons_.in.body;
+void Swim::on_page(Instant now, const NetAddress& from, Entry* sender) {
+    const auto& in = commons_.in;
+    const auto& body = in.body;
+    const auto told = std::ranges::count(in.news, NewsKind::alive, &NewsItem::kind);
+    const bool is_known = unverified_.empty() && 2 * std::ssize(commons_.added) < told;
+    if (joiner_.is_round() && body.following == 0 && is_known) {
+        // What is missing yet is found by digests with less to read.
+        joiner_.stop_reading();
+        lags_ = false;
+        start_sync(now, from, sender);
+        return;
+    }
     if (joiner_.page(now, from, body.cursor, body.following)) {
-        for (std::size_t i = 0; i < join_syncs_.size(); ++i) {
-            join_syncs_[i] = now + join_syncs[i] + random_.below(join_sync_jitter);
-        }
+        lags_ = true;
+        join_syncs_left_ = join_syncs;
+        join_sync_at_ = now + join_sync_first + random_.below(join_sync_jitter);
     }
 }
 
