@@ -10,6 +10,8 @@ namespace {
 using swim::NewsClass;
 
 constexpr std::size_t sent_max = 16; ///< by one datagram: 8 pages, an ack, a sync, relays, clears
+constexpr std::size_t pages_max = 8;   ///< and that answer a join or page_ask
+constexpr std::size_t answers_max = 4; ///< any other
 constexpr double idle_bytes_max = 260;
 
 } // namespace
@@ -139,6 +141,15 @@ void Checks::look_at_limits(std::size_t node, const Step& step) {
             node, "more members, dead, doubts or unverified news than the limit");
     require(step.is_tick || step.sent <= sent_max, node,
             fmt::format("{} datagrams for one", step.sent));
+    if (step.answers > answers_max) {
+        proto::Datagram asked;
+        const bool reads = proto::decode_gossip(step.received, asked) == proto::Decoded::ok;
+        const bool is_join = reads && asked.body.known &&
+                             (asked.body.kind == proto::DatagramKind::join ||
+                              asked.body.kind == proto::DatagramKind::page_ask);
+        require(is_join && step.answers <= pages_max, node,
+                fmt::format("{} datagrams answered one", step.answers));
+    }
     require(!step.is_tick || core.next_wakeup() > fleet_.now(), node,
             "it wants a tick for what was due before this one");
 }

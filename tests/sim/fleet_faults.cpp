@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "tests/sim/adversary.h"
+
 namespace jackdaw::sim {
 namespace {
 
@@ -14,8 +16,10 @@ using namespace std::chrono_literals;
 
 constexpr std::array<std::string_view, faults_count> names{
     "kill", "torn", "wiped",     "old_disk", "pause", "partition", "one_way",
-    "pair", "loss", "duplicate", "delay",    "leave", "news"};
+    "pair", "loss", "duplicate", "delay",    "leave", "news",      "held",
+    "wall", "late", "full",      "adversary"};
 constexpr int faults_per_run = 10;
+constexpr std::int64_t year_s = 365 * 86'400;
 /// Longest of: a deaf member's silence, a suspicion by one accuser, the backoff of a join.
 constexpr Duration calm = 100s;
 
@@ -25,7 +29,11 @@ public:
         : run_{run},
           plan_{run.seed * 0x9E3779B97F4A7C15ULL + 1},
           fleet_{options_of(run, plan_)},
-          checks_{fleet_} {
+          checks_{fleet_},
+          adversary_{fleet_, fleet_.size() - 1} {
+        fleet_.holds = [this](std::size_t from, std::size_t to) {
+            return holding_.contains(from) != holding_.contains(to);
+        };
         fleet_.passes = [this](std::size_t from, std::size_t to) {
             return island_.contains(from) == island_.contains(to) && from != muted_ &&
                    !(std::min(from, to) == pair_.first && std::max(from, to) == pair_.second);
@@ -33,7 +41,7 @@ public:
     }
 
     Outcome play() {
-        fleet_.start_all(500ms);
+        fleet_.start_all(500ms, fleet_.size() - 1);
         fleet_.run_for(3s + plan_.below(5s));
         for (int i = 0; i < faults_per_run && checks_.breach().empty(); ++i) {
             strike(run_.faults[plan_.below(run_.faults.size())]);
@@ -54,6 +62,7 @@ private:
         Options options;
         options.seed = run.seed;
         options.members = run.members != 0 ? run.members : 3 + plan.below(14);
+        ++options.members; // the last place is the adversary's
         options.zones = 1 + plan.below(3);
         options.config = plan.below(4) == 0 ? swim::Config::local() : swim::Config::lan();
         return options;
@@ -65,6 +74,16 @@ private:
             std::printf("%10.3f s  %-9s %zu\n", std::chrono::duration<double>(at).count(),
                         name_of(fault).data(), node);
         }
+    }
+
+    std::set<std::size_t> some() {
+        std::set<std::size_t> chosen;
+        for (std::size_t i = 0; i < fleet_.size(); ++i) {
+            if (plan_.below(2) == 0) {
+                chosen.insert(i);
+            }
+        }
+        return chosen;
     }
 
     std::size_t someone_up() {
@@ -87,14 +106,10 @@ private:
         case Fault::duplicate:
             fleet_.weather.duplicates = static_cast<std::uint32_t>(plan_.below(200));
             return;
+        case Fault::held: holding_ = some(); return;
         case Fault::delay: fleet_.weather.delay_max = 1ms + plan_.below(500ms); return;
         case Fault::partition:
-            island_.clear();
-            for (std::size_t i = 0; i < fleet_.size(); ++i) {
-                if (plan_.below(2) == 0) {
-                    island_.insert(i);
-                }
-            }
+            island_ = some();
             return;
         default: break;
         }
@@ -113,6 +128,17 @@ private:
             return;
         }
         case Fault::pause: fleet_.pause(node); return;
+        case Fault::late: fleet_.delay_timers(node, 100ms + plan_.below(5s)); return;
+        case Fault::full:
+            fleet_.fill_socket(node, static_cast<std::uint32_t>(100 + plan_.below(800)));
+            return;
+        case Fault::adversary:
+            adversary_.appear();
+            for (int i = 0; i < 5; ++i) {
+                fleet_.run_for(plan_.below(500ms));
+                adversary_.strike(static_cast<Attack>(plan_.below(attacks_count)), node);
+            }
+            return;
         case Fault::news:
             (void)fleet_.core(node).set_status(
                 fleet_.now(), std::string(1 + plan_.below(200), static_cast<char>(plan_.next())),
@@ -134,6 +160,12 @@ private:
             fleet_.restore_disk(node);
         } else if (fault == Fault::wiped) {
             fleet_.wipe_disk(node);
+        } else if (fault == Fault::wall) {
+            const auto ahead = static_cast<std::int64_t>(plan_.below(std::uint64_t{20} * year_s));
+            fleet_.set_wall(node, std::chrono::seconds{ahead - 10 * year_s});
+            if (plan_.below(2) == 0) {
+                fleet_.wipe_disk(node);
+            }
         }
     }
 
@@ -148,7 +180,7 @@ private:
     }
 
     void mend_some() {
-        for (std::size_t node = 0; node < fleet_.size(); ++node) {
+        for (std::size_t node = 0; node + 1 < fleet_.size(); ++node) {
             if (fleet_.is_up(node) && fleet_.is_paused(node) && plan_.below(2) == 0) {
                 fleet_.resume(node);
             } else if (!fleet_.is_up(node) && plan_.below(3) == 0) {
@@ -159,18 +191,33 @@ private:
             island_.clear();
             muted_ = none;
             pair_ = {none, none};
+            adversary_.vanish();
+        }
+        if (plan_.below(2) == 0) {
+            release();
         }
         if (plan_.below(3) == 0) {
             fleet_.weather = Weather{};
         }
     }
 
+    /// What links kept comes; a socket has room again.
+    void release() {
+        holding_.clear();
+        fleet_.release_held();
+        for (std::size_t node = 0; node < fleet_.size(); ++node) {
+            fleet_.fill_socket(node, 0);
+        }
+    }
+
     void mend_all() {
+        adversary_.vanish();
+        release();
         island_.clear();
         muted_ = none;
         pair_ = {none, none};
         fleet_.weather = Weather{};
-        for (std::size_t node = 0; node < fleet_.size(); ++node) {
+        for (std::size_t node = 0; node + 1 < fleet_.size(); ++node) {
             if (fleet_.is_up(node) && fleet_.is_paused(node)) {
                 fleet_.resume(node);
             }
@@ -188,7 +235,9 @@ private:
     swim::Random plan_;
     FleetSim fleet_;
     Checks checks_;
+    Adversary adversary_;
     std::set<std::size_t> island_;
+    std::set<std::size_t> holding_;
     std::size_t muted_ = none;
     std::pair<std::size_t, std::size_t> pair_{none, none};
     bool counted_ = false;

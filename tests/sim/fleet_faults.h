@@ -24,8 +24,13 @@ enum class Fault : std::uint8_t {
     delay,     ///< up to 500 ms, each datagram its own: reordered
     leave,     ///< for good, and later a restart
     news,      ///< statuses and hints
+    held,      ///< links keep what is sent over them, and deliver it later at once
+    wall,      ///< killed, restarted with a wall clock years ahead or behind, perhaps without disk
+    late,      ///< it hears, but its timers run up to 5 s late
+    full,      ///< its socket is full for a part of what comes
+    adversary, ///< a member that was taken over does what it likes (tests/sim/adversary.h)
 };
-inline constexpr std::size_t faults_count = 13;
+inline constexpr std::size_t faults_count = 18;
 [[nodiscard]] std::string_view name_of(Fault fault) noexcept;
 [[nodiscard]] std::vector<Fault> all_faults();
 

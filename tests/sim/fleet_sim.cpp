@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t headers_bytes = 28; ///< IPv4 and UDP
 constexpr std::size_t receive_buffer_bytes = 1024 * 1024;
+constexpr std::size_t held_max = 20'000; ///< datagrams that links keep; what is beyond is lost
 constexpr std::uint64_t unix_at_start = 1'764'400'000;
 
 std::uint64_t stir(std::uint64_t hash, std::uint64_t word) noexcept {
@@ -99,8 +100,9 @@ void FleetSim::start(std::size_t node, const std::vector<std::size_t>& seeds) {
     identity.zone = options_.zones > 1 ? "az" + std::to_string(node % options_.zones) : "";
     identity.address = address_of(node);
     identity.fleet = fleet_;
-    identity.unix_s = unix_at_start +
-                      static_cast<std::uint64_t>(now_.time_since_epoch() / std::chrono::seconds{1});
+    identity.unix_s =
+        unix_at_start + static_cast<std::uint64_t>(
+                            (now_.time_since_epoch() + slot.wall) / std::chrono::seconds{1});
     ++slot.life;
     slot.kept_disk = slot.disk_is_whole;
     slot.disk_is_whole = true;
@@ -115,10 +117,10 @@ void FleetSim::start(std::size_t node, const std::vector<std::size_t>& seeds) {
     drain(node, false);
 }
 
-void FleetSim::start_all(Duration spread) {
+void FleetSim::start_all(Duration spread, std::size_t count) {
     const auto begin = now_;
     std::vector<std::pair<Duration, std::size_t>> order;
-    for (std::size_t node = 0; node < nodes_.size(); ++node) {
+    for (std::size_t node = 0; node < (count != 0 ? count : nodes_.size()); ++node) {
         order.emplace_back(node == 0 ? Duration{} : random_.below(spread), node);
     }
     std::ranges::sort(order);
@@ -209,6 +211,14 @@ void FleetSim::put(std::uint32_t from, std::uint32_t to, std::string_view bytes)
     packet.size = static_cast<std::uint32_t>(bytes.size());
     packet.bytes = commons_.take_buffer();
     std::ranges::copy(bytes, packet.bytes->begin());
+    if (holds && holds(from, to)) {
+        if (held_.size() < held_max) {
+            held_.push_back(index);
+        } else {
+            free_packet(index);
+        }
+        return;
+    }
     const auto spread = weather.delay_max - weather.delay_min;
     const auto delay =
         weather.delay_min + (spread.count() > 0 ? random_.below(spread) : Duration{});
@@ -234,11 +244,19 @@ void FleetSim::send(std::size_t from, const swim::Outgoing& out) {
     }
 }
 
+void FleetSim::release_held() {
+    for (const auto packet : std::exchange(held_, {})) {
+        heap_.push_back({now_ + weather.delay_min, ++order_, packets_[packet].to, packet + 1});
+        std::ranges::push_heap(heap_, std::greater{});
+    }
+}
+
 void FleetSim::inject(std::size_t from, std::size_t to, std::string_view bytes) {
     put(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), bytes);
 }
 
-void FleetSim::drain(std::size_t node, bool is_tick) {
+void FleetSim::drain(std::size_t node, bool is_tick, std::optional<std::size_t> from,
+                     std::string_view received) {
     auto& slot = nodes_[node];
     while (const auto record = slot.swim->poll_persist()) {
         switch (record->kind) {
@@ -250,10 +268,12 @@ void FleetSim::drain(std::size_t node, bool is_tick) {
         }
         slot.swim->persisted(now_, *record);
     }
-    std::size_t sent = 0;
+    Step step{node, is_tick, 0, received};
+    const auto asker = from ? address_of(*from) : swim::NetAddress{};
     while (const auto out = slot.swim->poll_send()) {
+        step.answers += from && out->to == asker ? 1U : 0U;
         send(node, *out);
-        ++sent;
+        ++step.sent;
     }
     while (const auto event = slot.swim->poll_event()) {
         if (event->kind == swim::Event::Kind::down) {
@@ -267,7 +287,7 @@ void FleetSim::drain(std::size_t node, bool is_tick) {
         }
     }
     if (after_step) {
-        after_step({node, is_tick, sent});
+        after_step(step);
     }
     arm(node);
 }
@@ -295,8 +315,15 @@ void FleetSim::receive(std::size_t node, const Packet& packet) {
     }
     trace_ =
         stir(trace_, hash_of(static_cast<std::uint64_t>(now_.time_since_epoch().count()), bytes));
+    if (slot.full != 0 && is_chance(slot.full)) {
+        ++slot.lost;
+        return;
+    }
+    if (slot.lost != 0) { // its count came with this one
+        slot.swim->lost_input(now_, std::exchange(slot.lost, 0));
+    }
     slot.swim->receive(now_, address_of(packet.from), bytes);
-    drain(node, false);
+    drain(node, false, packet.from, bytes);
 }
 
 void FleetSim::deliver(std::uint32_t packet) {
@@ -311,15 +338,19 @@ void FleetSim::deliver(std::uint32_t packet) {
         slot.inbox.push_back(packet);
         return;
     }
-    if (slot.swim == nullptr) { // the host stands, the process does not: its kernel says so
-        free_packet(packet);
+    if (slot.swim == nullptr) { // the host stands, the process does not
+        auto stray = std::move(packets_[packet]); // what answers may move the rest
+        free_packets_.push_back(packet);
+        if (on_stray) {
+            on_stray(stray.to, stray.from, {stray.bytes->data(), stray.size});
+        }
+        commons_.buffers.push_back(std::move(stray.bytes));
         return;
     }
-    const auto held = std::move(packets_[packet]); // the core's answers may move the rest
+    auto held = std::move(packets_[packet]); // the core's answers may move the rest
     free_packets_.push_back(packet);
     receive(held.to, held);
-    commons_.buffers.push_back(
-        std::unique_ptr<swim::Buffer>{const_cast<Packet&>(held).bytes.release()});
+    commons_.buffers.push_back(std::move(held.bytes));
 }
 
 void FleetSim::run_for(Duration span) {
@@ -340,6 +371,12 @@ void FleetSim::run_for(Duration span) {
         slot.timer_at = never;
         if (slot.paused) {
             continue; // resume() ticks
+        }
+        if (slot.no_timer_before > now_) {
+            slot.timer_at = slot.no_timer_before;
+            heap_.push_back({slot.timer_at, ++order_, next.node, 0});
+            std::ranges::push_heap(heap_, std::greater{});
+            continue;
         }
         if (slot.swim->next_wakeup() <= now_) {
             slot.swim->tick(now_);

@@ -46,6 +46,9 @@ struct Step {
     std::size_t node;
     bool is_tick;
     std::size_t sent; ///< datagrams
+    /// Of a datagram that was received: its bytes, and how many of those sent went to its sender.
+    std::string_view received{};
+    std::size_t answers = 0;
 };
 
 class FleetSim {
@@ -58,6 +61,10 @@ public:
     Weather weather;
     /// May the datagram pass? Null: all may. Called for each when it is sent.
     std::function<bool(std::size_t from, std::size_t to)> passes;
+    /// Is the datagram kept by its link, until release_held()? Null: none is.
+    std::function<bool(std::size_t from, std::size_t to)> holds;
+    /// What comes to a place where no member runs.
+    std::function<void(std::size_t to, std::size_t from, std::string_view bytes)> on_stray;
     /// Seen before it is delivered; may change the bytes. Null: nobody looks.
     std::function<void(std::size_t to, std::string& bytes)> tamper;
     /// Of each core, as it comes.
@@ -68,13 +75,21 @@ public:
     // --- Members ------------------------------------------------------------------------------
     /// Starts it with what its disk holds; asks `seeds` for the others.
     void start(std::size_t node, const std::vector<std::size_t>& seeds);
-    /// All, within `spread`; each asks the first.
-    void start_all(Duration spread = std::chrono::milliseconds{50});
+    /// The first `count`, all if none, within `spread`; each asks the first.
+    void start_all(Duration spread = std::chrono::milliseconds{50}, std::size_t count = 0);
     /// kill -9. `between`: what it had to send last is lost after it was made durable.
     void kill(std::size_t node, bool between = false);
     void pause(std::size_t node);
     void resume(std::size_t node);
     void leave(std::size_t node);
+    /// All that links kept comes at once, in the order in which it was sent.
+    void release_held();
+    /// Its clock on the wall, from its next start on, against that of the others.
+    void set_wall(std::size_t node, std::chrono::seconds ahead) { nodes_[node].wall = ahead; }
+    /// It hears what comes, but its timers run only then, late.
+    void delay_timers(std::size_t node, Duration span) { nodes_[node].no_timer_before = now_ + span; }
+    /// So many of the datagrams to it find its socket full; its kernel counts them.
+    void fill_socket(std::size_t node, std::uint32_t per_mille) { nodes_[node].full = per_mille; }
     /// The disk: empty, or what it was at `save_disk`.
     void wipe_disk(std::size_t node);
     void save_disk(std::size_t node);
@@ -150,13 +165,17 @@ private:
         Instant timer_at = never;         ///< the earliest happening queued for it
         std::vector<std::uint32_t> inbox; ///< packets that came while it was paused
         std::size_t inbox_bytes = 0;
-        std::uint64_t lost = 0; ///< of them, dropped by a full buffer
+        std::uint64_t lost = 0; ///< dropped by a full buffer, not told yet
+        std::uint32_t full = 0; ///< per mille of what comes that finds it so
+        std::chrono::seconds wall{};
+        Instant no_timer_before{};
         std::uint64_t life = 0;
         bool disk_is_whole = true;
         bool kept_disk = true;
     };
 
-    void drain(std::size_t node, bool is_tick);
+    void drain(std::size_t node, bool is_tick, std::optional<std::size_t> from = {},
+               std::string_view received = {});
     void send(std::size_t from, const swim::Outgoing& out);
     void deliver(std::uint32_t packet);
     void receive(std::size_t node, const Packet& packet);
@@ -177,6 +196,7 @@ private:
     std::vector<Packet> packets_;
     std::vector<std::uint32_t> free_packets_;
     std::vector<Happening> heap_;
+    std::vector<std::uint32_t> held_; ///< packets
     std::uint64_t order_ = 0;
     std::uint64_t wrong_downs_ = 0;
     std::uint64_t datagrams_ = 0;

@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/sim/adversary.h"
 #include "tests/sim/fleet_checks.h"
 #include "tests/sim/fleet_faults.h"
 
@@ -275,5 +276,157 @@ TEST_CASE("fleet: a status and a hint reach everybody through loss", "[sim]") {
             CHECK((entry->status && entry->status->bytes == status));
             CHECK(world.fleet.core(viewer).counters().late_ticks == 0);
         }
+    }
+}
+
+// --- A member that was taken over ---------------------------------------------------------------
+
+namespace {
+
+/// Eight members, and a ninth place from which they are attacked.
+struct Attacked {
+    explicit Attacked(std::uint64_t seed = 7) : world{9, seed}, adversary{world.fleet, 8} {
+        world.fleet.start_all(50ms, 8);
+        world.fleet.run_for(15s);
+    }
+    /// Twenty bursts against member 3, one every 100 ms; looks at all after each.
+    void strike(Attack attack, const std::function<void()>& look = [] {}) {
+        adversary.appear();
+        world.fleet.run_for(1s);
+        for (int i = 0; i < 20; ++i) {
+            adversary.strike(attack, 3);
+            world.fleet.run_for(100ms);
+            look();
+        }
+    }
+    void ends() {
+        adversary.vanish();
+        world.fleet.run_for(100s);
+        world.rests();
+        for (std::size_t viewer = 0; viewer < 8; ++viewer) {
+            CHECK(world.fleet.seen(viewer, 3) == Standing::alive);
+            CHECK(world.fleet.seen(viewer, 8) == Standing::down);
+        }
+    }
+    [[nodiscard]] std::uint64_t sum(std::uint64_t swim::Counters::*counter) const {
+        std::uint64_t all = 0;
+        for (std::size_t node = 0; node < 8; ++node) {
+            all += world.fleet.core(node).counters().*counter;
+        }
+        return all;
+    }
+
+    World world;
+    Adversary adversary;
+};
+
+} // namespace
+
+TEST_CASE("fleet: forged accusations are refuted, and why names who told them", "[sim][adversary]") {
+    Attacked attacked;
+    auto& fleet = attacked.world.fleet;
+    std::size_t named = 0;
+    std::size_t accused_by_four = 0;
+    attacked.strike(Attack::accusers, [&] {
+        for (std::size_t viewer = 0; viewer < 8; ++viewer) {
+            for (const auto& change : fleet.core(viewer).why(fleet.id_of(3))) {
+                named += change.who == attacked.adversary.id() ? 1U : 0U;
+                accused_by_four += change.accusers_count == swim::accusers_max ? 1U : 0U;
+            }
+        }
+    });
+    CHECK(named > 0);
+    CHECK(accused_by_four > 0); // no more are kept, however many are named
+    CHECK(fleet.core(3).counters().refutations > 0);
+    attacked.ends();
+}
+
+TEST_CASE("fleet: what nobody could refute, sign or prove is dropped and counted",
+          "[sim][adversary]") {
+    struct Row {
+        Attack attack;
+        std::uint64_t swim::Counters::*counted;
+    };
+    const std::array<Row, 7> rows{{{Attack::leaps, &swim::Counters::news_too_high},
+                                   {Attack::leaps, &swim::Counters::refutations},
+                                   {Attack::boots, &swim::Counters::dropped_boot},
+                                   {Attack::fields, &swim::Counters::news_forged},
+                                   {Attack::forget, &swim::Counters::news_forged},
+                                   {Attack::replays, &swim::Counters::dropped_replay},
+                                   {Attack::own_id, &swim::Counters::dropped_own_id}}};
+    for (const auto& row : rows) {
+        CAPTURE(static_cast<int>(row.attack));
+        Attacked attacked;
+        const auto boot = attacked.world.fleet.core(3).own().boot();
+        const auto before = attacked.sum(row.counted);
+        attacked.strike(row.attack);
+        CHECK(attacked.sum(row.counted) > before);
+        CHECK(attacked.world.fleet.core(3).own().boot() == boot);
+        CHECK_FALSE(attacked.world.fleet.core(3).is_silent());
+        attacked.ends();
+        for (std::size_t viewer = 0; viewer < 8; ++viewer) {
+            const auto* const held =
+                attacked.world.fleet.core(viewer).find(attacked.world.fleet.id_of(3));
+            CHECK(held->alive->name() == "db3");
+            CHECK(held->alive->address == attacked.world.fleet.address_of(3));
+        }
+    }
+}
+
+TEST_CASE("fleet: jumping periods and digests that never agree cost no verdict and few syncs",
+          "[sim][adversary]") {
+    for (const auto attack : {Attack::periods, Attack::digests}) {
+        CAPTURE(static_cast<int>(attack));
+        Attacked attacked;
+        const auto syncs = attacked.sum(&swim::Counters::syncs);
+        const auto bytes = attacked.sum(&swim::Counters::sync_bytes);
+        attacked.strike(attack);
+        CHECK(attacked.world.fleet.wrong_downs() == 0);
+        CHECK(attacked.sum(&swim::Counters::syncs) - syncs <= 8 * 5); // one a second and member
+        CHECK(attacked.sum(&swim::Counters::sync_bytes) - bytes < 8 * 256 * 1024);
+        attacked.ends();
+    }
+}
+
+TEST_CASE("fleet: who is given pages without end, and no record, reads from another",
+          "[sim][adversary]") {
+    Attacked attacked;
+    auto& fleet = attacked.world.fleet;
+    fleet.kill(5);
+    fleet.wipe_disk(5);
+    attacked.adversary.appear();
+    fleet.run_for(5s);
+    fleet.start(5, {8, 0}); // it asks the adversary and one other
+    CHECK(fleet.run_until(
+        [&] {
+            std::size_t held = 0;
+            for (std::size_t node = 0; node < 8; ++node) {
+                held += fleet.seen(5, node) == Standing::alive ? 1U : 0U;
+            }
+            return held == 8;
+        },
+        5s));
+    attacked.strike(Attack::pages);
+    const auto asked =
+        fleet.core(5).counters().out[static_cast<std::size_t>(proto::DatagramKind::page_ask)];
+    CHECK(asked.datagrams < 100);
+    attacked.ends();
+}
+
+TEST_CASE("fleet: a flood of statuses ends with what the member says of itself",
+          "[sim][adversary]") {
+    Attacked attacked;
+    auto& fleet = attacked.world.fleet;
+    REQUIRE(fleet.core(3).set_status(fleet.now(), "mine", true));
+    fleet.poke(3);
+    attacked.strike(Attack::statuses, [&] {
+        for (std::size_t node = 0; node < 8; ++node) {
+            CHECK(fleet.core(node).news().size(swim::NewsClass::statuses) <= 9); // one a member
+        }
+    });
+    attacked.ends();
+    for (std::size_t viewer = 0; viewer < 8; ++viewer) {
+        const auto* const held = fleet.core(viewer).find(fleet.id_of(3));
+        CHECK((held->status && held->status->bytes == "mine"));
     }
 }

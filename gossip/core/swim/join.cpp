@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::size_t asked_at_once = 3;
 constexpr std::uint32_t hops_max = 8;
+/// In one reading: four times what the largest fleet needs at 16 records an answer. Who makes
+/// cursors of its own could go on for ever.
+constexpr std::uint32_t pages_asked_max = 4096;
 constexpr Duration first_again = std::chrono::milliseconds{500};
 constexpr Duration longest_again = std::chrono::seconds{30};
 
@@ -49,9 +52,10 @@ void Joiner::due(Instant now, Random& random, bool ready, std::vector<Ask>& out)
     if (paging_ && ready && page_at_ <= now) {
         ++tries_;
         page_at_ = now + rto_;
-        if (tries_ <= 3) {
+        if (tries_ <= 3 && ++asked_ <= pages_asked_max) {
             out.push_back({true, server_, cursor_});
         }
+        paging_ = asked_ <= pages_asked_max;
     }
 }
 
@@ -65,6 +69,7 @@ bool Joiner::page(Instant now, const NetAddress& from, std::uint64_t next, std::
         asking_ = false;
         paging_ = true;
         round_ = false;
+        asked_ = 0;
         server_ = from;
         cursor_ = 0;
         tries_ = 0;
@@ -117,6 +122,7 @@ void Joiner::read_round(Instant now, const NetAddress& other, std::uint64_t curs
     paging_ = true;
     round_ = true;
     wrapped_ = false;
+    asked_ = 0;
     cursor_ = cursor;
     until_ = cursor;
     read_from(now, other);

@@ -46,6 +46,13 @@ public:
     void read_from(Instant now, const NetAddress& other) noexcept;
     /// Reads a whole round from `other`, from `cursor` on and back to it.
     void read_round(Instant now, const NetAddress& other, std::uint64_t cursor) noexcept;
+    /// A page that told nothing, though it is said not to be the last: another is read from, at once.
+    void told_nothing(Instant now, const NetAddress& from) noexcept {
+        if (paging_ && from == server_) {
+            tries_ = 3;
+            page_at_ = now;
+        }
+    }
     [[nodiscard]] bool is_round() const noexcept { return paging_ && round_; }
     void stop_reading() noexcept { paging_ = false; }
     [[nodiscard]] bool wants_another() const noexcept { return paging_ && tries_ >= 3; }
@@ -66,6 +73,7 @@ private:
     std::uint64_t until_ = 0; ///< of a round: where it began
     bool round_ = false;
     bool wrapped_ = false;
+    std::uint32_t asked_ = 0; ///< of this reading
     std::uint32_t tries_ = 0;
     Instant page_at_ = never;
 };

@@ -30,6 +30,10 @@ struct ReplayWindow {
         seen |= std::uint64_t{1} << behind;
         return true;
     }
+    /// So far below that no reordering explains it.
+    [[nodiscard]] bool is_far_below(std::uint32_t seq) const noexcept {
+        return seq < highest && highest - seq >= 64;
+    }
     void restart(std::uint32_t with_boot) noexcept { *this = ReplayWindow{0, with_boot, 0}; }
 };
 

@@ -161,6 +161,7 @@ private:
     // swim_receive.cpp: one datagram
     [[nodiscard]] bool admit(Instant now, const NetAddress& from, Entry* sender);
     [[nodiscard]] bool admit_boot(Instant now, const NetAddress& from, Entry& sender);
+    void tell_stale_boot(Instant now, const NetAddress& from, Entry& sender);
     [[nodiscard]] bool admit_stranger() const;
     void heard(Instant now, NodeId sender);
     void dispatch(Instant now, const NetAddress& from);

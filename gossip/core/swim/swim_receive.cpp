@@ -10,6 +10,7 @@ using proto::DatagramKind;
 
 constexpr Duration stale_told_every = std::chrono::seconds{1};
 constexpr std::size_t stale_told_max = 256;
+constexpr std::uint8_t replays_told = 8;
 constexpr Duration new_boot_every = std::chrono::minutes{1};
 constexpr std::uint32_t boot_end = 4'000'000'000U;
 constexpr std::uint32_t rtt_longest_us = 60'000'000;
@@ -107,8 +108,16 @@ bool Swim::admit(Instant now, const NetAddress& from, Entry* sender) {
     }
     if (!sender->replay.accept(header.seq)) {
         ++counters_.dropped_replay;
+        // Its numbers of this boot are used up, by somebody in its name or because its machine was
+        // put back to an earlier moment: it is heard again in another boot.
+        const bool is_far = sender->replay.is_far_below(header.seq);
+        if (is_far && ++sender->replays >= replays_told) {
+            sender->replays = 0;
+            tell_stale_boot(now, from, *sender);
+        }
         return false;
     }
+    sender->replays = 0;
     return true;
 }
 
@@ -129,23 +138,28 @@ bool Swim::admit_stranger() const {
     }
 }
 
+void Swim::tell_stale_boot(Instant now, const NetAddress& from, Entry& sender) {
+    const auto& in = commons_.in;
+    const bool asks = in.body.known && (in.body.kind == DatagramKind::join ||
+                                        in.body.kind == DatagramKind::ping);
+    std::erase_if(stale_told_,
+                  [&](const auto& told) { return now - told.second >= stale_told_every; });
+    if (asks && stale_told_.size() < stale_told_max &&
+        stale_told_.try_emplace(sender.id(), now).second) {
+        auto& body = body_of(DatagramKind::stale_boot);
+        body.boot = sender.replay.boot;
+        // With what was signed in that boot: else two machines with one key, each answered so,
+        // would only ever overtake each other.
+        const auto proof = sender.alive->as_news();
+        const bool proves = sender.alive->boot == sender.replay.boot;
+        send(now, from, &sender, body, std::span{&proof, proves ? 1U : 0U}, false);
+    }
+}
+
 bool Swim::admit_boot(Instant now, const NetAddress& from, Entry& sender) {
     const auto& in = commons_.in;
     if (in.header.boot < sender.replay.boot) {
-        const bool asks = in.body.known && (in.body.kind == DatagramKind::join ||
-                                            in.body.kind == DatagramKind::ping);
-        std::erase_if(stale_told_,
-                      [&](const auto& told) { return now - told.second >= stale_told_every; });
-        if (asks && stale_told_.size() < stale_told_max &&
-            stale_told_.try_emplace(sender.id(), now).second) {
-            auto& body = body_of(DatagramKind::stale_boot);
-            body.boot = sender.replay.boot;
-            // With what was signed in that boot: else two machines with one key, each answered so,
-            // would only ever overtake each other.
-            const auto proof = sender.alive->as_news();
-            const bool proves = sender.alive->boot == sender.replay.boot;
-            send(now, from, &sender, body, std::span{&proof, proves ? 1U : 0U}, false);
-        }
+        tell_stale_boot(now, from, sender);
         return false;
     }
     // A higher one stands proved by what its member signed: in this datagram, or nowhere.
@@ -324,7 +338,7 @@ void Swim::on_stale_boot(Instant now) {
     const auto known = commons_.in.body.boot;
     const bool asked = asked_sender_ || joiner_.is_asking() || joiner_.is_paging();
     const bool again = new_boot_at_ && now - *new_boot_at_ < new_boot_every;
-    if (!asked || again || known <= own_.boot() || known >= boot_end) {
+    if (!asked || again || known < own_.boot() || known >= boot_end) {
         return;
     }
     new_boot_at_ = now;

@@ -249,6 +249,10 @@ void Swim::on_page(Instant now, const NetAddress& from, Entry* sender) {
         start_sync(now, from, sender);
         return;
     }
+    if (told == 0 && body.cursor != 0 && joiner_.is_paging()) {
+        joiner_.told_nothing(now, from);
+        return;
+    }
     if (joiner_.page(now, from, body.cursor, body.following)) {
         lags_ = true;
         join_syncs_left_ = join_syncs;

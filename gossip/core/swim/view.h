@@ -38,6 +38,7 @@ struct Entry {
     Standing state = Standing::alive;
     std::uint8_t zone = 0; ///< of Estimates
     Greeting greeting = Greeting::unknown;
+    std::uint8_t replays = 0; ///< datagrams in a row whose numbers were far below the highest
 
     [[nodiscard]] NodeId id() const noexcept { return alive->id; }
     [[nodiscard]] std::uint64_t place() const noexcept { return alive->place; }
