@@ -33,7 +33,7 @@ std::int64_t ms_since(Instant then, Instant now) {
 /// What a member says of itself; all empty for a later version's, or while it said nothing.
 proto::MemberStatus status_of(const swim::Entry& entry) {
     return entry.status
-               ? proto::decode_member_status(entry.status->bytes).value_or(proto::MemberStatus{})
+               ? proto::decode_member_status(entry.status->bytes()).value_or(proto::MemberStatus{})
                : proto::MemberStatus{};
 }
 

@@ -134,6 +134,34 @@ int main(int argc, char** argv) {
                 "and the index of records\n",
                 me.core->view().live(), (held - before) / members,
                 me.core->view().bytes() / members);
+    const std::string status(proto::gossip_status_bytes_max, 's');
+    for (const auto& other : others) {
+        NewsItem item;
+        item.kind = NewsKind::status;
+        item.id = other->core->id();
+        item.version = std::uint64_t{other->core->own().boot()} << 32U | 1U;
+        item.bytes = status;
+        proto::DatagramBody body;
+        body.kind = proto::DatagramKind::gossip;
+        std::array<char, proto::gossip_plain_bytes_max> bytes{};
+        proto::GossipWriter writer{bytes};
+        writer.begin({other->core->id(), other->core->own().boot(), 9, 1,
+                      other->core->own().incarnation(), 0},
+                     body);
+        if (!writer.add(item)) {
+            return 1;
+        }
+        now += 1ms;
+        me.core->receive(now, other->address, {bytes.data(), writer.finish()});
+        drain(*me.core, now);
+    }
+    for (int i = 0; i < 20'000; ++i) {
+        now += 10ms;
+        me.core->tick(now);
+        drain(*me.core, now);
+    }
+    std::printf("with a status of %zu bytes each: %zu bytes of heap per member\n", status.size(),
+                (held - before) / members);
     constexpr std::size_t rounds = 200;
     std::vector<std::string> pings;
     std::vector<std::size_t> from;

@@ -273,7 +273,7 @@ TEST_CASE("fleet: a status and a hint reach everybody through loss", "[sim]") {
         CHECK(hinted == 15);
         for (std::size_t viewer = 0; viewer < 16; ++viewer) {
             const auto* const entry = world.fleet.core(viewer).find(world.fleet.id_of(5));
-            CHECK((entry->status && entry->status->bytes == status));
+            CHECK((entry->status && entry->status->bytes() == status));
             CHECK(world.fleet.core(viewer).counters().late_ticks == 0);
         }
     }
@@ -427,6 +427,6 @@ TEST_CASE("fleet: a flood of statuses ends with what the member says of itself",
     attacked.ends();
     for (std::size_t viewer = 0; viewer < 8; ++viewer) {
         const auto* const held = fleet.core(viewer).find(fleet.id_of(3));
-        CHECK((held->status && held->status->bytes == "mine"));
+        CHECK((held->status && held->status->bytes() == "mine"));
     }
 }

@@ -42,7 +42,6 @@ struct Commons {
     std::vector<NodeId> send, want;
     std::vector<Joiner::Ask> asks;
     PagePlan plan;
-    std::vector<const SignedRecord*> names;
 };
 
 /// One datagram to be sealed and sent. `bytes` stands until the core is called again.

@@ -1,7 +1,10 @@
 #include "gossip/core/swim/records.h"
 
+#include <algorithm>
 #include <cassert>
-#include <memory>
+#include <initializer_list>
+#include <new>
+#include <type_traits>
 
 namespace jackdaw::swim {
 namespace {
@@ -12,24 +15,38 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
     return z ^ (z >> 29U);
 }
 
+std::uint64_t hash_of(NodeId id, std::uint64_t incarnation, NewsKind kind) noexcept {
+    return mix(raw(id), incarnation + (kind == NewsKind::left ? 1 : 0));
+}
 std::uint64_t hash_of(const SignedRecord& record) noexcept {
-    return mix(raw(record.id), record.incarnation + (record.kind == NewsKind::left ? 1 : 0));
+    return hash_of(record.id, record.incarnation, record.kind);
 }
 std::uint64_t hash_of(const StatusRecord& record) noexcept {
     return mix(raw(record.id), record.version);
 }
 
-template <class Map, class Record>
-void erase_one(Map& map, Record* record) noexcept {
-    const auto [first, last] = map.equal_range(hash_of(*record));
-    for (auto at = first; at != last; ++at) {
-        if (at->second == record) {
-            map.erase(at);
-            delete record;
-            return;
-        }
+/// A record and `bytes` behind it, in one block.
+template <class Record>
+Record* make(Records* pool, std::initializer_list<std::string_view> parts) {
+    std::size_t size = 0;
+    for (const auto part : parts) {
+        size += part.size();
     }
-    assert(!"every record is in its pool");
+    void* const memory = ::operator new(sizeof(Record) + size);
+    auto* const record = new (memory) Record{};
+    record->pool = pool;
+    record->size = static_cast<std::uint16_t>(size);
+    auto* at = reinterpret_cast<char*>(record + 1);
+    for (const auto part : parts) {
+        at = std::ranges::copy(part, at).out;
+    }
+    return record;
+}
+
+template <class Record>
+void unmake(Record* record) noexcept {
+    static_assert(std::is_trivially_destructible_v<Record>);
+    ::operator delete(record);
 }
 
 std::uint8_t offset(std::string_view part, std::string_view whole) noexcept {
@@ -54,34 +71,57 @@ NewsItem StatusRecord::as_news() const noexcept {
     item.kind = NewsKind::status;
     item.id = id;
     item.version = version;
-    item.bytes = bytes;
+    item.bytes = bytes();
     return item;
 }
 
+template <class Record>
+void Pool<Record>::put(Record* record) {
+    if (count_ >= buckets_.size()) {
+        std::vector<Record*> more(std::max<std::size_t>(16, buckets_.size() * 2));
+        for (auto* bucket : buckets_) {
+            while (bucket != nullptr) {
+                auto& to = more[hash_of(*bucket) & (more.size() - 1)];
+                auto* const rest = bucket->next;
+                bucket->next = std::exchange(to, bucket);
+                bucket = rest;
+            }
+        }
+        buckets_ = std::move(more);
+    }
+    record->next = std::exchange(buckets_[hash_of(*record) & (buckets_.size() - 1)], record);
+    ++count_;
+}
+
+template <class Record>
+void Pool<Record>::erase(Record* record) noexcept {
+    auto* link = &buckets_[hash_of(*record) & (buckets_.size() - 1)];
+    while (*link != record) {
+        assert(*link != nullptr && "every record is in its pool");
+        link = &(*link)->next;
+    }
+    *link = record->next;
+    --count_;
+}
+
 Records::~Records() {
-    assert(signed_.empty() && statuses_.empty() && "the pool outlives its records");
+    assert(size() == 0 && "the pool outlives its records");
 }
 
 SignedRef Records::keep_signed(const NewsItem& item) {
     assert(item.kind == NewsKind::alive || item.kind == NewsKind::left);
-    SignedRecord probe;
-    probe.kind = item.kind;
-    probe.id = item.id;
-    probe.incarnation = item.incarnation;
-    const auto hash = hash_of(probe);
-    const auto [first, last] = signed_.equal_range(hash);
-    for (auto at = first; at != last; ++at) {
-        const auto& held = *at->second;
-        if (held.kind == item.kind && held.body() == item.bytes &&
-            held.public_key() == item.public_key && held.signature() == item.signature) {
-            return SignedRef{at->second};
+    const auto hash = hash_of(item.id, item.incarnation, item.kind);
+    for (auto* held = signed_.first(hash); held != nullptr; held = held->next) {
+        if (held->id == item.id && held->kind == item.kind && held->body() == item.bytes &&
+            held->public_key() == item.public_key && held->signature() == item.signature) {
+            return SignedRef{held};
         }
     }
-    auto made = std::make_unique<SignedRecord>(std::move(probe));
-    made->pool = this;
+    auto* const made = make<SignedRecord>(this, {item.bytes, item.public_key, item.signature});
+    made->kind = item.kind;
+    made->id = item.id;
+    made->incarnation = item.incarnation;
     made->place = view_.hash(raw(item.id));
-    made->bytes.reserve(item.bytes.size() + 96);
-    made->bytes.append(item.bytes).append(item.public_key).append(item.signature);
     if (item.kind == NewsKind::alive) {
         const auto& alive = item.alive;
         made->version = alive.version;
@@ -96,33 +136,30 @@ SignedRef Records::keep_signed(const NewsItem& item) {
         made->zone_at = offset(alive.zone, item.bytes);
         made->zone_size = static_cast<std::uint8_t>(alive.zone.size());
     }
-    signed_.emplace(hash, made.get());
-    return SignedRef{made.release()};
+    signed_.put(made);
+    return SignedRef{made};
 }
 
 StatusRef Records::keep_status(NodeId id, std::uint64_t version, std::string_view bytes) {
-    const auto hash = mix(raw(id), version);
-    const auto [first, last] = statuses_.equal_range(hash);
-    for (auto at = first; at != last; ++at) {
-        const auto& held = *at->second;
-        if (held.id == id && held.version == version && held.bytes == bytes) {
-            return StatusRef{at->second};
+    for (auto* held = statuses_.first(mix(raw(id), version)); held != nullptr; held = held->next) {
+        if (held->id == id && held->version == version && held->bytes() == bytes) {
+            return StatusRef{held};
         }
     }
-    auto made = std::make_unique<StatusRecord>();
-    made->pool = this;
+    auto* const made = make<StatusRecord>(this, {bytes});
     made->id = id;
     made->version = version;
-    made->bytes = bytes;
-    statuses_.emplace(hash, made.get());
-    return StatusRef{made.release()};
+    statuses_.put(made);
+    return StatusRef{made};
 }
 
 void Records::drop(SignedRecord* record) noexcept {
-    erase_one(signed_, record);
+    signed_.erase(record);
+    unmake(record);
 }
 void Records::drop(StatusRecord* record) noexcept {
-    erase_one(statuses_, record);
+    statuses_.erase(record);
+    unmake(record);
 }
 
 } // namespace jackdaw::swim

@@ -5,10 +5,9 @@
 // Not thread-safe: one strand, and the pool outlives whatever refers to its records.
 
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "proto/messages/gossip.h"
 #include "proto/wire/gossip_identity.h"
@@ -55,14 +54,26 @@ private:
     Record* record_ = nullptr;
 };
 
-/// `alive` or `left`: body, key and signature, with the fields that are asked for often.
-struct SignedRecord {
+/// What both kinds of records begin with. Each is one block of memory: the object, then its bytes.
+template <class Record>
+struct Pooled {
     Records* pool = nullptr;
+    Record* next = nullptr; ///< of its bucket
     std::uint32_t uses = 0;
+    std::uint16_t size = 0; ///< of its bytes
+
+    [[nodiscard]] std::string_view all_bytes() const noexcept {
+        return {reinterpret_cast<const char*>(static_cast<const Record*>(this) + 1), size};
+    }
+};
+
+/// `alive` or `left`: body, key and signature, as they came, with the fields that are asked for
+/// often.
+struct SignedRecord : Pooled<SignedRecord> {
     NewsKind kind = NewsKind::alive;
     std::uint8_t version = 0;
     std::uint8_t version_min = 0;
-    std::uint8_t name_at = 0, name_size = 0, zone_at = 0, zone_size = 0; ///< in `bytes`
+    std::uint8_t name_at = 0, name_size = 0, zone_at = 0, zone_size = 0; ///< in its bytes
     NodeId id{};
     std::uint64_t incarnation = 0;
     std::uint64_t place = 0; ///< the fleet's hash of the id: where it stands in every view
@@ -71,38 +82,51 @@ struct SignedRecord {
     std::uint32_t ring = 0;
     std::uint32_t sealing = 0;
     NetAddress address{};
-    std::string bytes; ///< body, public key, signature
 
     [[nodiscard]] std::string_view body() const noexcept {
-        return std::string_view{bytes}.substr(0, bytes.size() - 96);
+        return all_bytes().substr(0, size - 96U);
     }
     [[nodiscard]] std::string_view public_key() const noexcept {
-        return std::string_view{bytes}.substr(bytes.size() - 96, 32);
+        return all_bytes().substr(size - 96U, 32);
     }
     [[nodiscard]] std::string_view signature() const noexcept {
-        return std::string_view{bytes}.substr(bytes.size() - 64);
+        return all_bytes().substr(size - 64U);
     }
     [[nodiscard]] std::string_view name() const noexcept {
-        return std::string_view{bytes}.substr(name_at, name_size);
+        return all_bytes().substr(name_at, name_size);
     }
     [[nodiscard]] std::string_view zone() const noexcept {
-        return std::string_view{bytes}.substr(zone_at, zone_size);
+        return all_bytes().substr(zone_at, zone_size);
     }
     [[nodiscard]] NewsItem as_news() const noexcept;
 };
 
-struct StatusRecord {
-    Records* pool = nullptr;
-    std::uint32_t uses = 0;
+struct StatusRecord : Pooled<StatusRecord> {
     NodeId id{};
     std::uint64_t version = 0;
-    std::string bytes;
 
+    [[nodiscard]] std::string_view bytes() const noexcept { return all_bytes(); }
     [[nodiscard]] NewsItem as_news() const noexcept;
 };
 
 using SignedRef = Ref<SignedRecord>;
 using StatusRef = Ref<StatusRecord>;
+
+/// A table of buckets whose records are chained: no memory beside the records but a pointer each.
+template <class Record>
+class Pool {
+public:
+    [[nodiscard]] Record* first(std::uint64_t hash) const noexcept {
+        return buckets_.empty() ? nullptr : buckets_[hash & (buckets_.size() - 1)];
+    }
+    void put(Record* record);
+    void erase(Record* record) noexcept;
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }
+
+private:
+    std::vector<Record*> buckets_; ///< a power of two of them
+    std::size_t count_ = 0;
+};
 
 class Records {
 public:
@@ -126,8 +150,8 @@ private:
 
     proto::ViewKey view_;
     // By a hash; only ever looked up, never walked, so their order decides nothing.
-    std::unordered_multimap<std::uint64_t, SignedRecord*> signed_;
-    std::unordered_multimap<std::uint64_t, StatusRecord*> statuses_;
+    Pool<SignedRecord> signed_;
+    Pool<StatusRecord> statuses_;
 };
 
 } // namespace jackdaw::swim

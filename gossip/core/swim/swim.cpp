@@ -97,7 +97,7 @@ Result<void> Swim::set_status(Instant now, std::string bytes, bool urgent) {
         return Error{Errc::invalid, "a member's status is longer than gossip carries"};
     }
     const auto& held = self_->status;
-    if (held && held->bytes == bytes) {
+    if (held && held->bytes() == bytes) {
         status_waits_ = false;
         status_at_ = never;
         return ok();

@@ -229,9 +229,8 @@ void Swim::check_names() {
     // A table of names that lives as long as this: names are compared where their hashes fall
     // together.
     const auto n = view_.live();
-    auto& table = commons_.names;
     const auto salt = random_.next(); // nobody can choose names that fall together
-    table.assign(std::bit_ceil(n * 2), nullptr);
+    std::vector<const SignedRecord*> table(std::bit_ceil(n * 2));
     std::map<std::string_view, std::vector<NodeId>> shared;
     for (std::size_t i = 0; i < n; ++i) {
         const auto& entry = view_.live_at(i);

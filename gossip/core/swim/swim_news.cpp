@@ -340,7 +340,7 @@ void Swim::take_status(const Source& source, const NewsItem& item) {
     }
     if (item.id == id_) {
         const auto mine = self_->status_version();
-        if (item.version < mine || (item.version == mine && self_->status->bytes == item.bytes)) {
+        if (item.version < mine || (item.version == mine && self_->status->bytes() == item.bytes)) {
             return;
         }
         // Not made by this life: mine goes above it.
@@ -349,7 +349,7 @@ void Swim::take_status(const Source& source, const NewsItem& item) {
             new_boot(source.now, own_.boot() + 1);
         }
         if (self_->status && !status_waits_) {
-            status_next_ = self_->status->bytes;
+            status_next_ = std::string{self_->status->bytes()};
         }
         publish_status(source.now);
         return;
