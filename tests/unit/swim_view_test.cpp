@@ -350,6 +350,110 @@ TEST_CASE("joiner: three at a time, ever more rarely, until somebody answers; th
     CHECK(joiner.next_due(true) == never);
 }
 
+TEST_CASE("joiner: from one that is busy at once to another, eight times; then it waits") {
+    Random random{5};
+    const NetAddress own{{10, 0, 0, 1}, 1, 4};
+    const auto address = [](std::uint8_t i) { return NetAddress{{10, 0, 0, i}, 1, 4}; };
+    Joiner joiner{256, 200ms};
+    const std::array seed{address(2)};
+    joiner.ask(start, seed, own);
+    std::vector<Joiner::Ask> asks;
+    joiner.due(start, random, true, asks);
+    REQUIRE(asks.size() == 1);
+    for (std::uint8_t hop = 0; hop < 8; ++hop) {
+        const std::array others{own, address(static_cast<std::uint8_t>(10 + hop)),
+                                address(static_cast<std::uint8_t>(50 + hop))};
+        joiner.busy(start, 90ms, others, own);
+        CHECK(joiner.next_due(true) == start);
+        asks.clear();
+        joiner.due(start, random, true, asks);
+        REQUIRE(asks.size() == 1); // it alone
+        CHECK((!asks[0].page && asks[0].to == others[1]));
+    }
+    const std::array more{address(99)};
+    joiner.busy(start, 90ms, more, own);
+    CHECK(joiner.next_due(true) == start + 90ms);
+    asks.clear();
+    joiner.due(start + 90ms, random, true, asks);
+    CHECK(asks.size() == 3);
+    joiner.busy(start + 90ms, 90ms, more, own); // known by now
+    CHECK(joiner.next_due(true) == start + 180ms);
+    // While it reads: it reads on from the other.
+    CHECK(joiner.page(start + 100ms, address(50), 500, 0));
+    const std::array other{address(120)};
+    joiner.busy(start + 100ms, 90ms, other, own);
+    asks.clear();
+    joiner.due(start + 100ms, random, true, asks);
+    REQUIRE(asks.size() == 1);
+    CHECK((asks[0].page && asks[0].to == address(120) && asks[0].cursor == 500));
+}
+
+TEST_CASE("joiner: a round ends where it began, and who tells nothing is asked no more") {
+    Random random{5};
+    const NetAddress one{{10, 0, 0, 2}, 1, 4};
+    const NetAddress other{{10, 0, 0, 3}, 1, 4};
+    Joiner joiner{256, 200ms};
+    std::vector<Joiner::Ask> asks;
+    const auto asked = [&] {
+        asks.clear();
+        joiner.due(start, random, true, asks);
+        return asks.size() == 1 && asks[0].page ? asks[0].cursor : 0;
+    };
+    joiner.read_round(start, one, 700);
+    CHECK(joiner.is_round());
+    CHECK(asked() == 700);
+    CHECK_FALSE(joiner.page(start, one, 900, 0));
+    CHECK(asked() == 900);
+    CHECK_FALSE(joiner.page(start, one, 0, 0)); // the end: from the beginning on
+    asks.clear();
+    joiner.due(start, random, true, asks);
+    REQUIRE(asks.size() == 1);
+    CHECK((asks[0].page && asks[0].cursor == 0));
+    joiner.told_nothing(start, other); // it was not asked
+    CHECK_FALSE(joiner.wants_another());
+    joiner.told_nothing(start, one);
+    CHECK(joiner.wants_another());
+    joiner.read_from(start, other);
+    CHECK_FALSE(joiner.page(start, other, 699, 0));
+    CHECK(joiner.is_paging());
+    CHECK_FALSE(joiner.page(start, other, 700, 0));
+    CHECK_FALSE(joiner.is_paging());
+    // Cursors without end: 4096 asks, and no more.
+    joiner.read_round(start, one, 1);
+    std::size_t count = 0;
+    for (std::uint64_t next = 2; next < 10'000 && joiner.is_paging(); ++next) {
+        count += asked() != 0 ? 1U : 0U;
+        joiner.page(start, one, next, 0);
+    }
+    CHECK(count == 4096);
+}
+
+TEST_CASE("ids: whatever is put in and taken out, all of it is found and nothing else") {
+    Random random{11};
+    IdMap<std::uint64_t> map{77};
+    std::map<std::uint64_t, std::uint64_t> expected;
+    for (int i = 0; i < 20'000; ++i) {
+        const auto id = 1 + random.below(i < 15'000 ? 500 : 40);
+        if (random.below(2) == 0) {
+            expected[id] = map.put(NodeId{id}) = random.next();
+        } else {
+            CHECK(map.erase(NodeId{id}) == (expected.erase(id) == 1));
+        }
+        REQUIRE(map.size() == expected.size());
+        const auto probe = 1 + random.below(500);
+        const auto* const found = map.find(NodeId{probe});
+        REQUIRE((found != nullptr) == expected.contains(probe));
+        REQUIRE((found == nullptr || *found == expected[probe]));
+    }
+    for (const auto& [id, value] : expected) {
+        REQUIRE((map.find(NodeId{id}) != nullptr && *map.find(NodeId{id}) == value));
+    }
+    for (const auto& [id, value] : expected) {
+        map.erase(NodeId{id});
+    }
+    CHECK(map.bytes() == 0); // a storm's room is given back
+}
+
 // --- News ---------------------------------------------------------------------------------------
 
 namespace {

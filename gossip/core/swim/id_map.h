@@ -87,8 +87,8 @@ public:
         return true;
     }
     void clear() noexcept {
-        items_ = {};
-        index_ = {};
+        items_ = std::vector<Item>{}; // `= {}` would keep its room
+        index_ = std::vector<std::uint32_t>{};
     }
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
     [[nodiscard]] bool empty() const noexcept { return items_.empty(); }

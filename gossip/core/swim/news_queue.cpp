@@ -129,14 +129,14 @@ void NewsQueue::release_if_empty() {
     if (count_ != 0 || items_.capacity() <= spare_max) {
         return;
     }
-    items_ = {};
-    buckets_ = {};
+    items_ = std::vector<Item>{}; // `= {}` would keep its room
+    buckets_ = std::vector<Slot>{};
     free_ = no_slot;
     for (auto& order : order_) {
         order = {};
     }
-    sent_ = {};
-    kept_ = {};
+    sent_ = std::vector<Slot>{};
+    kept_ = std::vector<Rank>{};
 }
 
 template <class Goes>

@@ -76,7 +76,7 @@ NewsItem StatusRecord::as_news() const noexcept {
 }
 
 template <class Record>
-void Pool<Record>::put(Record* record) {
+void RecordPool<Record>::put(Record* record) {
     if (count_ >= buckets_.size()) {
         std::vector<Record*> more(std::max<std::size_t>(16, buckets_.size() * 2));
         for (auto* bucket : buckets_) {
@@ -94,7 +94,7 @@ void Pool<Record>::put(Record* record) {
 }
 
 template <class Record>
-void Pool<Record>::erase(Record* record) noexcept {
+void RecordPool<Record>::erase(Record* record) noexcept {
     auto* link = &buckets_[hash_of(*record) & (buckets_.size() - 1)];
     while (*link != record) {
         assert(*link != nullptr && "every record is in its pool");

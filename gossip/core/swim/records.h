@@ -114,7 +114,7 @@ using StatusRef = Ref<StatusRecord>;
 
 /// A table of buckets whose records are chained: no memory beside the records but a pointer each.
 template <class Record>
-class Pool {
+class RecordPool {
 public:
     [[nodiscard]] Record* first(std::uint64_t hash) const noexcept {
         return buckets_.empty() ? nullptr : buckets_[hash & (buckets_.size() - 1)];
@@ -150,8 +150,8 @@ private:
 
     proto::ViewKey view_;
     // By a hash; only ever looked up, never walked, so their order decides nothing.
-    Pool<SignedRecord> signed_;
-    Pool<StatusRecord> statuses_;
+    RecordPool<SignedRecord> signed_;
+    RecordPool<StatusRecord> statuses_;
 };
 
 } // namespace jackdaw::swim

@@ -103,7 +103,7 @@ void Suspicions::settle(std::optional<NodeId> about) {
     if (held <= 2 * open_.size() + spare_max) {
         return;
     }
-    by_start_ = {};
+    by_start_.fill(Heap{});
     for (const auto& [id, suspicion] : open_) {
         put(id, suspicion);
     }
