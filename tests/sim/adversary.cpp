@@ -82,8 +82,8 @@ NewsItem Adversary::alive() {
     alive.version_min = proto::gossip_version_min;
     std::array<char, proto::alive_body_bytes_max> bytes{};
     body_.assign(bytes.data(), proto::encode_alive_body(alive, bytes));
-    signature_ = cheap_signature(
-        key(), proto::to_sign(proto::SignedAs::alive, fleet_.fleet(), body_));
+    signature_ =
+        cheap_signature(key(), proto::to_sign(proto::SignedAs::alive, fleet_.fleet(), body_));
     NewsItem item;
     item.kind = NewsKind::alive;
     item.id = id();
@@ -237,8 +237,8 @@ void Adversary::accuse(std::size_t victim, std::size_t to, std::uint64_t ahead) 
         item.kind = i == 5 ? NewsKind::down : NewsKind::suspect;
         item.id = fleet_.id_of(victim);
         item.incarnation = ahead > proto::incarnation_end / 2 ? ahead : held + ahead;
-        item.by = i % 2 == 0 ? fleet_.id_of(random_.below(fleet_.size()))
-                             : NodeId{random_.next() | 1U};
+        item.by =
+            i % 2 == 0 ? fleet_.id_of(random_.below(fleet_.size())) : NodeId{random_.next() | 1U};
         item.age_ms = 65'535;
         items.push_back(item);
     }

@@ -203,7 +203,8 @@ void joins(std::size_t members, std::size_t rounds) {
         all.push_back(one.join());
         kib += one.joined_bytes / 1024 / static_cast<double>(rounds);
     }
-    std::printf("%6zu | join s, max %6.2f %6.2f | KiB %5.0f\n", members, at(all, 0.5), at(all, 1), kib);
+    std::printf("%6zu | join s, max %6.2f %6.2f | KiB %5.0f\n", members, at(all, 0.5), at(all, 1),
+                kib);
     std::fflush(stdout);
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 using swim::NewsClass;
 
-constexpr std::size_t sent_max = 16; ///< by one datagram: 8 pages, an ack, a sync, relays, clears
+constexpr std::size_t sent_max = 16;   ///< by one datagram: 8 pages, an ack, a sync, relays, clears
 constexpr std::size_t pages_max = 8;   ///< and that answer a join or page_ask
 constexpr std::size_t answers_max = 4; ///< any other
 constexpr double idle_bytes_max = 260;

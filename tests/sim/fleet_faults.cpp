@@ -15,9 +15,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::array<std::string_view, faults_count> names{
-    "kill", "torn", "wiped",     "old_disk", "pause", "partition", "one_way",
-    "pair", "loss", "duplicate", "delay",    "leave", "news",      "held",
-    "wall", "late", "full",      "adversary"};
+    "kill",    "torn", "wiped", "old_disk",  "pause", "partition",
+    "one_way", "pair", "loss",  "duplicate", "delay", "leave",
+    "news",    "held", "wall",  "late",      "full",  "adversary"};
 constexpr int faults_per_run = 10;
 constexpr std::int64_t year_s = 365 * 86'400;
 /// Longest of: a deaf member's silence, a suspicion by one accuser, the backoff of a join.
@@ -108,9 +108,7 @@ private:
             return;
         case Fault::held: holding_ = some(); return;
         case Fault::delay: fleet_.weather.delay_max = 1ms + plan_.below(500ms); return;
-        case Fault::partition:
-            island_ = some();
-            return;
+        case Fault::partition: island_ = some(); return;
         default: break;
         }
         if (node == fleet_.size()) {

@@ -101,8 +101,8 @@ void FleetSim::start(std::size_t node, const std::vector<std::size_t>& seeds) {
     identity.address = address_of(node);
     identity.fleet = fleet_;
     identity.unix_s =
-        unix_at_start + static_cast<std::uint64_t>(
-                            (now_.time_since_epoch() + slot.wall) / std::chrono::seconds{1});
+        unix_at_start +
+        static_cast<std::uint64_t>((now_.time_since_epoch() + slot.wall) / std::chrono::seconds{1});
     ++slot.life;
     slot.kept_disk = slot.disk_is_whole;
     slot.disk_is_whole = true;
@@ -338,7 +338,7 @@ void FleetSim::deliver(std::uint32_t packet) {
         slot.inbox.push_back(packet);
         return;
     }
-    if (slot.swim == nullptr) { // the host stands, the process does not
+    if (slot.swim == nullptr) {                   // the host stands, the process does not
         auto stray = std::move(packets_[packet]); // what answers may move the rest
         free_packets_.push_back(packet);
         if (on_stray) {

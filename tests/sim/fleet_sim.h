@@ -87,7 +87,9 @@ public:
     /// Its clock on the wall, from its next start on, against that of the others.
     void set_wall(std::size_t node, std::chrono::seconds ahead) { nodes_[node].wall = ahead; }
     /// It hears what comes, but its timers run only then, late.
-    void delay_timers(std::size_t node, Duration span) { nodes_[node].no_timer_before = now_ + span; }
+    void delay_timers(std::size_t node, Duration span) {
+        nodes_[node].no_timer_before = now_ + span;
+    }
     /// So many of the datagrams to it find its socket full; its kernel counts them.
     void fill_socket(std::size_t node, std::uint32_t per_mille) { nodes_[node].full = per_mille; }
     /// The disk: empty, or what it was at `save_disk`.

@@ -50,7 +50,8 @@ public:
                 index_[place_of(items_[i].first)] = static_cast<std::uint32_t>(i + 1);
             }
         }
-        if (items_.size() == items_.capacity()) { // by a quarter: a simulation has thousands of them
+        if (items_.size() ==
+            items_.capacity()) { // by a quarter: a simulation has thousands of them
             items_.reserve(items_.size() + std::max<std::size_t>(4, items_.size() / 4));
         }
         items_.emplace_back(id, Value{});

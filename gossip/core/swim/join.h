@@ -38,15 +38,16 @@ public:
 
     /// A page from `from`. True when it is the first of this join.
     bool page(Instant now, const NetAddress& from, std::uint64_t next, std::uint8_t following);
-    /// It that was asked has no time and names `others`: one of them is asked at once, it alone; when
-    /// all are known already, or eight were asked so, `retry` passes.
+    /// It that was asked has no time and names `others`: one of them is asked at once, it alone;
+    /// when all are known already, or eight were asked so, `retry` passes.
     void busy(Instant now, Duration retry, std::span<const NetAddress> others,
               const NetAddress& own);
     /// The member that is read from did not answer three times: read on from this one.
     void read_from(Instant now, const NetAddress& other) noexcept;
     /// Reads a whole round from `other`, from `cursor` on and back to it.
     void read_round(Instant now, const NetAddress& other, std::uint64_t cursor) noexcept;
-    /// A page that told nothing, though it is said not to be the last: another is read from, at once.
+    /// A page that told nothing, though it is said not to be the last: another is read from, at
+    /// once.
     void told_nothing(Instant now, const NetAddress& from) noexcept {
         if (paging_ && from == server_) {
             tries_ = 3;
@@ -65,8 +66,8 @@ private:
     bool asking_ = false;
     bool paging_ = false;
     std::uint32_t attempts_ = 0;
-    std::uint32_t hops_ = 0;  ///< from one that was busy to another, in this attempt
-    bool asks_one_ = false;   ///< the next to be asked, and no more
+    std::uint32_t hops_ = 0; ///< from one that was busy to another, in this attempt
+    bool asks_one_ = false;  ///< the next to be asked, and no more
     Instant ask_at_ = never;
     NetAddress server_{};
     std::uint64_t cursor_ = 0;

@@ -9,7 +9,7 @@ namespace jackdaw::swim {
 namespace {
 
 constexpr std::size_t misfits_max = 4; ///< too long for what is left; then the class is done
-constexpr std::size_t spare_max = 64; ///< items for which room is kept when there is no news
+constexpr std::size_t spare_max = 64;  ///< items for which room is kept when there is no news
 constexpr std::int64_t age_max_ms = 65'535;
 
 } // namespace

@@ -69,9 +69,9 @@ private:
     /// As News, with the fields that no kind needs together in one place: a fleet in a storm holds
     /// thousands of these per member.
     struct Item {
-        std::uint64_t a = 0;  ///< id, or a hint's key
-        std::uint64_t b = 0;  ///< who accused or said down, or a hint's topic
-        std::uint64_t c = 0;  ///< incarnation, or a hint's version
+        std::uint64_t a = 0; ///< id, or a hint's key
+        std::uint64_t b = 0; ///< who accused or said down, or a hint's topic
+        std::uint64_t c = 0; ///< incarnation, or a hint's version
         NodeId from{};
         Instant since{};
         SignedRef record;

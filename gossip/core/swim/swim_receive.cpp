@@ -140,8 +140,8 @@ bool Swim::admit_stranger() const {
 
 void Swim::tell_stale_boot(Instant now, const NetAddress& from, Entry& sender) {
     const auto& in = commons_.in;
-    const bool asks = in.body.known && (in.body.kind == DatagramKind::join ||
-                                        in.body.kind == DatagramKind::ping);
+    const bool asks =
+        in.body.known && (in.body.kind == DatagramKind::join || in.body.kind == DatagramKind::ping);
     std::erase_if(stale_told_,
                   [&](const auto& told) { return now - told.second >= stale_told_every; });
     if (asks && stale_told_.size() < stale_told_max &&

@@ -10,8 +10,8 @@
 // place = the fleet's hash of an id. One order for everything, where the design sorts probing by id
 // (gossip/README.md, Decisions). Looking up is O(1), changing a member's state O(n) of memmove.
 
-#include <cstdint>
 #include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
@@ -67,7 +67,8 @@ public:
     using Slot = std::uint32_t;
 
     /// `salt`: random, so that nobody can choose ids that fall together in the index.
-    View(const proto::ViewKey& key, std::uint64_t salt) noexcept : key_{key}, salt_{salt}, deaths_{salt} {}
+    View(const proto::ViewKey& key, std::uint64_t salt) noexcept
+        : key_{key}, salt_{salt}, deaths_{salt} {}
 
     // --- Reading ------------------------------------------------------------------------------
     [[nodiscard]] const Entry* find(NodeId id) const noexcept;

@@ -45,8 +45,8 @@ void Why::note(const Change& change) {
         drop_oldest();
     }
     if (turns_.size() > 2 * changes_.size()) { // one member changed again and again
-        std::erase_if(turns_,
-                      [this](const Turn& turn) { return changes_[turn.slot].number != turn.number; });
+        std::erase_if(
+            turns_, [this](const Turn& turn) { return changes_[turn.slot].number != turn.number; });
     }
 }
 
