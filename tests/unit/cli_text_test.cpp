@@ -254,6 +254,9 @@ TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     };
     CHECK(refused({"instnace", "list"}).find("did you mean 'instance'") != std::string::npos);
     CHECK(refused({"instance", "lst"}).find("did you mean 'list'") != std::string::npos);
+    CHECK(refused({"forget", "db1"}).find("the thing comes first: `jackdaw member forget`") !=
+          std::string::npos);
+    CHECK(refused({"create", "db1"}).find("`jackdaw instance create`, ") != std::string::npos);
     CHECK(refused({"instance", "create", "x", "--datastore", "m", "--volum", "1G"})
               .find("--volume") != std::string::npos);
     CHECK(refused({"instance", "show"}).find("NAME") != std::string::npos);
