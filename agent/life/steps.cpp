@@ -159,6 +159,7 @@ Result<void> note_answer(InstanceState& state, const DatabaseProcess& database) 
         return ok();
     }
     facts.answered_start_ns = database.status.started_boottime_ns;
+    facts.answered_since = database.since;
     return state.set_facts(std::move(facts));
 }
 

@@ -406,11 +406,26 @@ Result<void> rename_instance(StepContext& context) {
 Result<void> repair_access(StepContext& context) {
     JACKDAW_CHECK(context.need_driver());
     JACKDAW_CHECK(need_running(context.state));
+    bool again = false;
+    if (const auto request = context.arguments().find("request");
+        request != context.arguments().end()) {
+        JACKDAW_TRY(again, proto::bool_at(*request, "again", false));
+    }
+    plugins::Repaired besides;
     JACKDAW_CHECK(
         speak(context, [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<void> {
             JACKDAW_CHECK(driver.adopt(call, context.slot.place));
-            return driver.repair(call);
+            JACKDAW_TRY(besides, driver.repair(call, again));
+            return ok();
         }));
+    if (!besides.stopped.empty()) {
+        context.tell("scheduler.stopped", besides.stopped);
+    }
+    for (auto* const text : {&besides.stopped, &besides.left}) {
+        if (!text->empty()) {
+            context.warn(std::move(*text));
+        }
+    }
     return context.host.sync_volume();
 }
 

@@ -303,12 +303,35 @@ Result<NameLock> take_name(Session& session, const OpJournal& journal, const std
     }
 }
 
-int would(Session& session, const Invocation& invocation, const std::vector<std::string>& lines) {
+Result<int> rehearse(Session& session, const Invocation& invocation, InstanceAccess& at,
+                     const ApiRequest& request, const std::vector<std::string>& lines) {
+    ApiRequest asked{
+        "POST",
+        "/v1/rehearsals",
+        Json{{"method", request.method}, {"target", request.path}, {"body", request.body}},
+        {}};
+    auto found = change(*at.client, asked, session.in(answer_limit));
+    if (auto& body = asked.body["body"]; body.is_object() && body.contains("password")) {
+        wipe(body["password"].get_ref<std::string&>());
+    }
+    JACKDAW_TRY(const auto json, std::move(found));
+    JACKDAW_TRY(const auto notes, proto::strings_at(json, "notes", proto::list_items_max));
+    return would(session, invocation, lines, notes);
+}
+
+int would(Session& session, const Invocation& invocation, const std::vector<std::string>& lines,
+          const std::vector<std::string>& notes) {
     std::string text;
     for (const auto& line : lines) {
         text += "would " + printable(line) + "\n";
     }
-    const Json json{{"apiVersion", proto::api_version}, {"kind", "DryRun"}, {"would", lines}};
+    for (const auto& note : notes) {
+        text += "  " + printable(note) + "\n";
+    }
+    Json json{{"apiVersion", proto::api_version}, {"kind", "DryRun"}, {"would", lines}};
+    if (!notes.empty()) {
+        json["notes"] = notes;
+    }
     session.terminal.out(
         invocation.format == Format::name ? text : render_object(json, text, invocation.format));
     return 0;

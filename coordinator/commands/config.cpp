@@ -172,7 +172,8 @@ Result<int> send_change(Session& session, const Invocation& invocation, Instance
                                 ? fmt::format("set {}={} on instance '{}'", name, value, at.name)
                                 : fmt::format("unset {} on instance '{}'", name, at.name));
         }
-        return would(session, invocation, lines);
+        return rehearse(session, invocation, at,
+                        ApiRequest{"PATCH", "/v1/parameters", std::move(body), {}}, lines);
     }
     Conclusion end;
     end.said = fmt::format("{} of instance '{}' {} {}",
@@ -205,6 +206,10 @@ Result<int> config_parameters(Session& session, const Invocation& invocation) {
     session.terminal.page(render_list(list,
                                       parameter_table(wanted, invocation.format == Format::wide),
                                       invocation.format, session.terminal.colour_out()));
+    JACKDAW_TRY(const auto recorded, proto::string_at(list, "recorded", ""));
+    if (!recorded.empty() && !is_structured(invocation.format)) {
+        session.terminal.err(printable(recorded) + "\n");
+    }
     return 0;
 }
 
@@ -227,6 +232,7 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
                               {one.current},
                               {one.pending ? "restart" : "", Style::warning}});
     }
+    JACKDAW_TRY(const auto recorded, proto::string_at(list, "recorded", ""));
     const bool colour = session.terminal.colour_out();
     auto text = own.empty() ? std::string{"the instance has no settings of its own\n"}
                             : render_table(table, invocation.format == Format::wide, colour);
@@ -235,13 +241,19 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
                             printable(fmt::format("{}", fmt::join(waiting, ", "))),
                             how_to_restart(at.name));
     }
-    const Json shown{{"apiVersion", proto::api_version},
-                     {"kind", "Configuration"},
-                     {"name", at.name},
-                     {"instance", at.name},
-                     {"settings", std::move(settings)},
-                     {"parameters", list.at("items")},
-                     {"pending_restart", waiting}};
+    if (!recorded.empty()) {
+        text += printable(recorded) + "\n";
+    }
+    Json shown{{"apiVersion", proto::api_version},
+               {"kind", "Configuration"},
+               {"name", at.name},
+               {"instance", at.name},
+               {"settings", std::move(settings)},
+               {"parameters", list.at("items")},
+               {"pending_restart", waiting}};
+    if (!recorded.empty()) {
+        shown["recorded"] = recorded;
+    }
     session.terminal.page(render_object(shown, text, invocation.format));
     return 0;
 }

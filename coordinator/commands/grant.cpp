@@ -44,9 +44,11 @@ Result<int> change_grant(Session& session, const Invocation& invocation, bool gi
     const auto what =
         fmt::format("{}{} on {}", fmt::join(grant.privileges, ", "),
                     grant.with_grant_option ? " (and handing it on)" : "", target_text(grant));
+    ApiRequest request{
+        "POST", user_path(user, gives ? "/grants" : "/revocations"), proto::to_json(grant), {}};
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        return rehearse(
+            session, invocation, at, request,
             {fmt::format("{} {} {} user '{}@{}' of instance '{}'", gives ? "grant" : "revoke", what,
                          gives ? "to" : "from", user.name, user.host, at.name)});
     }
@@ -55,11 +57,7 @@ Result<int> change_grant(Session& session, const Invocation& invocation, bool gi
         fmt::format("user {} {} {}", shown(user), gives ? "has" : "no longer has", printable(what));
     end.what_there_is = list_hint(at.name);
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, user.name, user.host);
-    return change_instance(
-        session, invocation, at,
-        ApiRequest{
-            "POST", user_path(user, gives ? "/grants" : "/revocations"), proto::to_json(grant), {}},
-        std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 std::string details_text(const proto::UserDetails& user, bool colour) {
@@ -158,9 +156,10 @@ Result<int> user_update(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto user, plain_account_of(invocation));
     JACKDAW_TRY(const auto wanted, wanted_attributes(invocation));
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{"PATCH", user_path(user, ""), proto::to_json(wanted), {}};
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        return rehearse(
+            session, invocation, at, request,
             {fmt::format("update user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
     }
     auto next = user;
@@ -171,9 +170,7 @@ Result<int> user_update(Session& session, const Invocation& invocation) {
                             : fmt::format("user {} is {} now", shown(user), shown(next));
     end.what_there_is = list_hint(at.name);
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, next.name, next.host);
-    return change_instance(session, invocation, at,
-                           ApiRequest{"PATCH", user_path(user, ""), proto::to_json(wanted), {}},
-                           std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 } // namespace jackdaw::cli

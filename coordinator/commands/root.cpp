@@ -52,8 +52,14 @@ Result<int> root_enable(Session& session, const Invocation& invocation) {
     const auto* const level = superuser ? "superuser" : "standard";
     const auto gives = superuser ? superuser_gives : standard_gives;
     if (invocation.dry_run) {
-        return would(session, invocation,
+        JACKDAW_TRY(const auto given, take_password(session, invocation));
+        ApiRequest request{
+            "PUT", "/v1/root", Json{{"level", level}, {"password", given.password.reveal()}}, {}};
+        auto rehearsed =
+            rehearse(session, invocation, at, request,
                      {fmt::format("enable root ({}) on instance '{}': {}", level, at.name, gives)});
+        wipe(request.body["password"].get_ref<std::string&>());
+        return rehearsed;
     }
     if (superuser) {
         JACKDAW_CHECK(confirm(session, invocation, at.name, fmt::format("gives away {}", gives)));
@@ -89,14 +95,15 @@ Result<int> root_enable(Session& session, const Invocation& invocation) {
 
 Result<int> root_disable(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{"DELETE", "/v1/root", nullptr, {}};
     if (invocation.dry_run) {
-        return would(session, invocation, {fmt::format("disable root on instance '{}'", at.name)});
+        return rehearse(session, invocation, at, request,
+                        {fmt::format("disable root on instance '{}'", at.name)});
     }
     Conclusion end;
     end.said = fmt::format("root of instance '{}' is disabled", at.name);
     end.next = fmt::format("jackdaw root show {}", at.name);
-    return change_instance(session, invocation, at, ApiRequest{"DELETE", "/v1/root", nullptr, {}},
-                           std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 Result<int> root_show(Session& session, const Invocation& invocation) {
@@ -110,6 +117,10 @@ Result<int> root_show(Session& session, const Invocation& invocation) {
                               {"Host", {status.host}},
                               {"Gives", {status.gives, Style::warning}}},
                              colour);
+    JACKDAW_TRY(const auto recorded, proto::string_at(json, "recorded", ""));
+    if (!recorded.empty()) {
+        text += printable(recorded) + "\n";
+    }
     if (!history.rows.empty()) {
         text += "\n" + render_table(history, invocation.format == Format::wide, colour);
     }

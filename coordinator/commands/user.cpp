@@ -32,9 +32,13 @@ Result<int> send_password(Session& session, const Invocation& invocation,
                           const proto::UserSpec& user, ApiRequest request, Conclusion end) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        JACKDAW_TRY(const auto given, take_password(session, invocation));
+        request.body["password"] = given.password.reveal();
+        auto rehearsed = rehearse(
+            session, invocation, at, request,
             {fmt::format("set user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
+        wipe(request.body["password"].get_ref<std::string&>());
+        return rehearsed;
     }
     end.what_there_is = fmt::format(
         "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is", at.name);
@@ -93,9 +97,10 @@ Result<int> user_list(Session& session, const Invocation& invocation) {
 Result<int> user_delete(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto user, account_of(invocation));
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{"DELETE", user_path(user, ""), nullptr, {}};
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        return rehearse(
+            session, invocation, at, request,
             {fmt::format("delete user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
     }
     JACKDAW_CHECK(confirm(session, invocation, user.name, "deletes the user"));
@@ -103,8 +108,7 @@ Result<int> user_delete(Session& session, const Invocation& invocation) {
     end.said = fmt::format("user '{}@{}' is gone", printable(user.name), printable(user.host));
     end.what_there_is = fmt::format("`jackdaw user list {}` shows what there is", at.name);
     end.next = fmt::format("jackdaw user list {}", at.name);
-    return change_instance(session, invocation, at,
-                           ApiRequest{"DELETE", user_path(user, ""), nullptr, {}}, std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 } // namespace jackdaw::cli

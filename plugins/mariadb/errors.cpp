@@ -123,6 +123,14 @@ bool is_access_denied(unsigned number) noexcept {
            number == ER_HOST_NOT_PRIVILEGED || number == ER_ACCOUNT_HAS_BEEN_LOCKED;
 }
 
+bool is_lock_wait(unsigned number) noexcept {
+    return number == ER_LOCK_WAIT_TIMEOUT;
+}
+
+bool is_statement_limit(unsigned number) noexcept {
+    return number == ER_STATEMENT_TIMEOUT;
+}
+
 bool is_nothing_granted(unsigned number) noexcept {
     return number == ER_NONEXISTING_GRANT || number == ER_NONEXISTING_TABLE_GRANT;
 }

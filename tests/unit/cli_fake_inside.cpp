@@ -189,6 +189,19 @@ std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request
         *agent.load->database->queries += 20;
         return ApiResponse{200, proto::to_json(*agent.load)};
     }
+    if (path == "/v1/rehearsals") {
+        const auto& asked = request.body;
+        if (asked.at("target").get_ref<const std::string&>().find("nobody") != std::string::npos) {
+            return missing("no user nobody");
+        }
+        return ApiResponse{200, Json{{"apiVersion", proto::api_version},
+                                     {"kind", "Rehearsal"},
+                                     {"action", ""},
+                                     {"target", ""},
+                                     {"notes",
+                                      {asked.at("method").get<std::string>() + " " +
+                                       asked.at("target").get<std::string>()}}}};
+    }
     if (path == "/v1/users" && get) {
         Json items = Json::array();
         for (const auto& [key, user] : agent.users) {

@@ -72,7 +72,14 @@ TEST_CASE_METHOD(Inside, "privileges are granted and revoked in the same words")
     CHECK(json().at("status") == "done");
     CHECK(db1().users["app@%"].grants.size() == 1);
     REQUIRE(run({"user", "grant", "app", "ALL", "--dry-run"}) == 0);
-    CHECK(out() == "would grant ALL on everything to user 'app@%' of instance 'db1'\n");
+    CHECK(out() == "would grant ALL on everything to user 'app@%' of instance 'db1'\n"
+                   "  POST /v1/users/app/grants?host=%25\n");
+    CHECK(db1().last_change.path == "/v1/rehearsals");
+    CHECK(run({"user", "grant", "nobody", "ALL", "--dry-run"}) == 5); // as the grant itself
+    REQUIRE(run({"user", "delete", "app", "--dry-run", "-o", "json"}) == 0);
+    CHECK(json().at("notes").at(0) == "DELETE /v1/users/app?host=%25");
+    REQUIRE(run({"user", "password", "app", "--dry-run"}) == 0);
+    CHECK(db1().passwords.empty());
     CHECK(db1().users["app@%"].grants.size() == 1);
     CHECK(run({"user", "grant", "app"}) == 2);
     CHECK(err().find("PRIVILEGE") != std::string::npos);
@@ -201,7 +208,7 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
     CHECK(err().find("NAME=VALUE") != std::string::npos);
     CHECK(run({"config", "set", "db1", "a=1", "a=2"}) == 2);
     CHECK(run({"config", "set", "db1", "sort_buffer_size=1", "--dry-run"}) == 0);
-    CHECK(out() == "would set sort_buffer_size=1 on instance 'db1'\n");
+    CHECK(out() == "would set sort_buffer_size=1 on instance 'db1'\n  PATCH /v1/parameters\n");
     REQUIRE(run({"config", "set", "--instance", "db1", "sort_buffer_size=5M"}) == 0);
 }
 

@@ -240,6 +240,29 @@ TEST_CASE("operations: the same key answers with the same operation, another req
     CHECK(core.all().size() == 1);
 }
 
+TEST_CASE("operations: what the arguments do not show is told apart by its hash", "[operations]") {
+    Operations core;
+    auto first = request("1");
+    first.idempotency_key = "k";
+    first.request_mac = "aa";
+    REQUIRE(core.submit(at(0), first));
+    Operations next; // of the agent that comes after a restart
+    for (const auto& write : core.take_writes()) {
+        REQUIRE(next.load(present(write.text)));
+    }
+    auto again = request("2");
+    again.idempotency_key = "k";
+    again.request_mac = "aa";
+    CHECK(*next.submit(at(0), again) == "1");
+    again.request_mac = "bb";
+    const auto refused = next.submit(at(0), again);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code() == Errc::conflict);
+    CHECK(refused.error().hint().find("Idempotency-Key") != std::string::npos);
+    again.request_mac = ""; // an older caller of submit(), or an older record
+    CHECK(*next.submit(at(0), again) == "1");
+}
+
 TEST_CASE(
     "operations: within a boot only the boot clock ends an operation, whatever the wall clock does",
     "[operations]") {
