@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/api/router_parts.h"
+#include "agent/life/parameter_wish.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::agent {
@@ -91,32 +92,23 @@ Router::Outcome Router::set_parameters(const ApiRequest& request, const Target& 
         }
     }
     // What can be refused is refused before there is an operation.
-    JACKDAW_TRY(
-        [[maybe_unused]] const auto none,
-        parts_.life.query_place(
-            [&](plugins::Datastore& driver, const plugins::Call& call,
-                const plugins::Place& present) -> Result<Json> {
-                auto place = present;
-                JACKDAW_TRY(auto* const facet,
+    JACKDAW_TRY([[maybe_unused]] const auto none,
+                parts_.life.query_place(
+                    [&](plugins::Datastore& driver, const plugins::Call& call,
+                        const plugins::Place& present) -> Result<Json> {
+                        auto place = present;
+                        JACKDAW_TRY(
+                            auto* const facet,
                             facet_of(driver, &plugins::Datastore::parameters, "parameters"));
-                JACKDAW_TRY(const auto known, facet->list(call, place));
-                for (const auto& [name, value] : set) {
-                    JACKDAW_TRY(auto canonical, facet->check(known, name, value));
-                    place.parameters.insert_or_assign(std::move(canonical.first),
-                                                      std::move(canonical.second));
-                }
-                for (const auto& name : unset) {
-                    if (place.parameters.erase(name) == 0) {
-                        return Error{Errc::not_found,
-                                     fmt::format("'{}' is not set on this instance",
-                                                 name.substr(0, shown_bytes_max))}
-                            .with_hint("`jackdaw config show --instance NAME` shows what is");
-                    }
-                }
-                JACKDAW_CHECK(facet->check_together(known, place));
-                return Json{};
-            },
-            request.deadline));
+                        JACKDAW_TRY(const auto known, facet->list(call, place));
+                        const auto spec = parts_.life.spec();
+                        JACKDAW_TRY(place.parameters,
+                                    changed_parameters(*facet, known, place.parameters,
+                                                       {set, unset}, spec ? spec->name : ""));
+                        JACKDAW_CHECK(facet->check_together(known, place));
+                        return Json{};
+                    },
+                    request.deadline));
     return submit(request, "config.set", "",
                   Json{{"request", Json{{"set", set}, {"unset", unset}}}});
 }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "agent/life/facet_speech.h"
+#include "agent/life/parameter_wish.h"
 #include "proto/base/ids.h"
 
 namespace jackdaw::agent::steps {
@@ -97,28 +98,19 @@ Result<void> check_parameters(StepContext& context) {
     JACKDAW_TRY(const auto set, proto::texts_at(*request, "set", parameters_max));
     JACKDAW_TRY(const auto unset, proto::strings_at(*request, "unset", parameters_max));
     const auto before = context.spec().parameters;
-    auto wanted = before;
-    JACKDAW_CHECK(with_facet(
-        context, &plugins::Datastore::parameters,
-        [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
-            JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
-            for (const auto& [name, value] : set) {
-                JACKDAW_TRY(auto canonical, parameters.check(known, name, value));
-                wanted.insert_or_assign(std::move(canonical.first), std::move(canonical.second));
-            }
-            for (const auto& name : unset) {
-                if (wanted.erase(name) == 0) {
-                    return Error{Errc::not_found,
-                                 fmt::format("'{}' is not set on this instance", name)}
-                        .with_hint("`jackdaw config show --instance NAME` shows what is");
-                }
-            }
-            if (wanted.size() > parameters_max) {
-                return Error{Errc::exhausted,
-                             fmt::format("more than {} parameters", parameters_max)};
-            }
-            return parameters.check_together(known, place_with(context, wanted));
-        }));
+    Values wanted;
+    JACKDAW_CHECK(
+        with_facet(context, &plugins::Datastore::parameters,
+                   [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
+                       JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
+                       JACKDAW_TRY(wanted, changed_parameters(parameters, known, before,
+                                                              {set, unset}, context.spec().name));
+                       if (wanted.size() > parameters_max) {
+                           return Error{Errc::exhausted,
+                                        fmt::format("more than {} parameters", parameters_max)};
+                       }
+                       return parameters.check_together(known, place_with(context, wanted));
+                   }));
     JACKDAW_CHECK(context.set_argument("before", before));
     return context.set_argument("wanted", wanted);
 }
