@@ -52,7 +52,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"}}},
 "Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
 "Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
-  "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"}}},
+  "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"},
+  "from": {"type": "string", "description": "its present name: 404 if it is called otherwise by then; default: whatever it is"}}},
 "Size": {"type": "object", "required": ["size_bytes"], "properties": {"size_bytes": {"type": "integer"}}},
 "Pause": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1, "description": "how long (default: 3600)"}}},
 "Step": {"type": "object", "required": ["name", "status"], "additionalProperties": false, "properties": {

@@ -388,8 +388,15 @@ Router::Outcome Router::protect(const ApiRequest& request, const Target& target)
 Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target*/) const {
     JACKDAW_TRY(const auto body, body_of(request));
     JACKDAW_TRY(const auto name, proto::string_at(body, "name", ""));
+    JACKDAW_TRY(const auto from, proto::string_at(body, "from", "", 64));
     JACKDAW_CHECK(check_label(name, "instance"));
+    if (!from.empty()) {
+        JACKDAW_CHECK(check_label(from, "instance"));
+    }
     const auto own = parts_.life.spec();
+    if (own != nullptr && !from.empty() && own->name != from && own->name != name) {
+        return Error{Errc::not_found, fmt::format("this instance is called '{}'", own->name)};
+    }
     const auto twin = name + "~"; // two that have one name already are told apart so
     JACKDAW_TRY(const auto others, parts_.fleet.instances());
     for (const auto& other : others) {
@@ -399,7 +406,8 @@ Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target
                          fmt::format("instance {} of this fleet is called '{}'", other.id, name)};
         }
     }
-    return submit(request, "instance.rename", "", Json{{"request", Json{{"name", name}}}});
+    return submit(request, "instance.rename", "",
+                  Json{{"request", Json{{"name", name}, {"from", from}}}});
 }
 
 Router::Outcome Router::repair(const ApiRequest& request, const Target& /*target*/) const {

@@ -133,10 +133,10 @@ Router::Outcome Router::change_grant(const ApiRequest& request, const Target& ta
     JACKDAW_TRY(auto* const users, facet_of(*driver, &plugins::Datastore::users, "users"));
     JACKDAW_CHECK(users->check(spec));
     JACKDAW_TRY(auto* const grants, facet_of(*driver, &plugins::Datastore::grants, "privileges"));
-    JACKDAW_CHECK(grants->check(grant));
+    const bool gives = target.segments[3] == "grants";
+    JACKDAW_CHECK(gives ? grants->check(grant) : grants->check_taken(grant));
     return submit(
-        request, target.segments[3] == "grants" ? "user.grant" : "user.revoke",
-        spec.name + "@" + spec.host,
+        request, gives ? "user.grant" : "user.revoke", spec.name + "@" + spec.host,
         Json{{"request",
               Json{{"name", spec.name}, {"host", spec.host}, {"grant", proto::to_json(grant)}}}});
 }

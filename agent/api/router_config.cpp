@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/api/router_parts.h"
+#include "agent/life/parameter_wish.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::agent {
@@ -112,16 +113,18 @@ Router::Outcome Router::set_parameters(const ApiRequest& request, const Target& 
     }
     // What can be refused is refused before there is an operation.
     JACKDAW_TRY(const auto known, known_parameters(parts_.life, request));
-    JACKDAW_TRY([[maybe_unused]] const auto none,
-                parts_.life.with_place(
-                    [&](plugins::Datastore& driver, const plugins::Place& place) -> Result<Json> {
-                        JACKDAW_TRY(
-                            auto* const facet,
+    const auto spec = parts_.life.spec();
+    JACKDAW_TRY(
+        [[maybe_unused]] const auto none,
+        parts_.life.with_place(
+            [&](plugins::Datastore& driver, const plugins::Place& place) -> Result<Json> {
+                JACKDAW_TRY(auto* const facet,
                             facet_of(driver, &plugins::Datastore::parameters, "parameters"));
-                        JACKDAW_CHECK(wish_of(*facet, known.all, place, {set, unset}));
-                        return Json{};
-                    },
-                    request.deadline));
+                JACKDAW_CHECK(
+                    wish_of(*facet, known.all, place, {set, unset}, spec ? spec->name : ""));
+                return Json{};
+            },
+            request.deadline));
     return submit(request, "config.set", "",
                   Json{{"request", Json{{"set", set}, {"unset", unset}}}});
 }

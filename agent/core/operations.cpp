@@ -27,6 +27,10 @@ proto::ErrorShape deadline_error(const Record& record) {
         record.shape.id);
 }
 
+proto::ErrorShape aborted_error(const std::string& id) {
+    return proto::shape_of(Error{Code::aborted, "it was aborted"}, id);
+}
+
 /// The wall time of `now` as this operation counts it, within one boot from its own beginning: a
 /// clock that is set meanwhile neither stretches a step nor ends it before it began.
 std::int64_t wall_of(const Record& record, const Now& now) {
@@ -230,8 +234,7 @@ Operations::Next Operations::next(const Now& now) {
                     return {What::undo, record.shape.id, i};
                 }
             }
-            end(now, record, "undone",
-                proto::shape_of(Error{Code::aborted, "it was aborted"}, record.shape.id));
+            end(now, record, "undone", aborted_error(record.shape.id));
             continue;
         }
         const auto pending = std::ranges::find_if(steps, [](const auto& step) {
@@ -369,6 +372,11 @@ Result<void> Operations::abort(const Now& now, const std::string& id) {
     }
     record.deadline = Deadline::after(now, 3600);
     touch(id);
+    const bool untouched = std::ranges::all_of(
+        record.shape.steps, [](const auto& step) { return step.status == "pending"; });
+    if (running_ != id && untouched) { // nothing to undo, nothing to wait for
+        end(now, record, "undone", aborted_error(id));
+    }
     return ok();
 }
 

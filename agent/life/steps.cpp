@@ -211,6 +211,10 @@ Result<void> nothing(StepContext&) {
     return ok();
 }
 
+Result<void> unless_begun(StepContext& context) {
+    return context.arguments().contains("begun") ? cannot_bring_back(context) : ok();
+}
+
 Result<void> cannot_bring_back(StepContext& context) {
     return Error{Errc::conflict,
                  fmt::format("what {} did cannot be undone", context.record->shape.action)};

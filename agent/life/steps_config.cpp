@@ -134,8 +134,8 @@ Result<void> check_parameters(StepContext& context) {
             context, &plugins::Datastore::parameters,
             [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
                 JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
-                JACKDAW_TRY(wanted,
-                            wish_of(parameters, known, place_with(context, before), {set, unset}));
+                JACKDAW_TRY(wanted, wish_of(parameters, known, place_with(context, before),
+                                            {set, unset}, context.spec().name));
                 return ok();
             }));
     } else {
@@ -146,7 +146,8 @@ Result<void> check_parameters(StepContext& context) {
                          fmt::format("{} has no parameters", context.slot.driver->name())};
         }
         JACKDAW_TRY(const auto known, context.state.parameter_list());
-        JACKDAW_TRY(wanted, wish_of(*parameters, known, place_with(context, before), {set, unset}));
+        JACKDAW_TRY(wanted, wish_of(*parameters, known, place_with(context, before), {set, unset},
+                                    context.spec().name));
     }
     JACKDAW_CHECK(context.set_argument("before", before));
     return context.set_argument("wanted", wanted);

@@ -394,9 +394,16 @@ Result<void> rename_instance(StepContext& context) {
         return Error{Errc::corrupt, "the operation has lost what was asked for"};
     }
     JACKDAW_TRY(auto name, proto::string_at(*request, "name", ""));
+    JACKDAW_TRY(const auto from, proto::string_at(*request, "from", ""));
     JACKDAW_CHECK(check_label(name, "instance"));
     auto spec = context.spec();
     if (!context.arguments().contains("before")) {
+        if (!from.empty() && spec.name != from && spec.name != name) { // another rename was first
+            return Error{
+                Errc::not_found,
+                fmt::format("there is no instance '{}': it is called '{}' by now", from, spec.name)}
+                .with_hint(fmt::format("`jackdaw instance rename {} {}`", spec.name, name));
+        }
         JACKDAW_CHECK(context.set_argument("before", spec.name)); // `request` points nowhere now
     }
     spec.name = std::move(name);

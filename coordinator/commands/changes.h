@@ -97,6 +97,10 @@ struct NameLock {
 [[nodiscard]] Result<void> confirm(Session& session, const Invocation& invocation,
                                    const std::string& name, std::string_view what);
 
+/// A general hint with the name that is known instead of its NAME: "`jackdaw instance start NAME`".
+[[nodiscard]] std::string hint_for(std::string hint, const Session& session,
+                                   const Invocation& invocation);
+
 /// On stderr, as text or as JSON; the exit status.
 [[nodiscard]] int report(Session& session, Format format, const proto::ErrorShape& error);
 [[nodiscard]] int report(Session& session, Format format, const Error& error);

@@ -57,6 +57,11 @@ std::string cut(const std::string& value, bool wide) {
     return clean.substr(0, end) + "…";
 }
 
+/// An empty text is a value; an empty number is none.
+std::string shown_value(const proto::Parameter& one, const std::string& value) {
+    return value.empty() && one.type == "string" ? "''" : value;
+}
+
 std::string range_of(const proto::Parameter& one) {
     if (!one.allowed.empty()) {
         return fmt::format("{}", fmt::join(one.allowed, "|"));
@@ -86,13 +91,15 @@ Table parameter_table(const std::vector<proto::Parameter>& parameters, bool wide
         const bool own = one.is_configured;
         table.rows.push_back(
             {{one.name, own ? Style::bold : Style::plain},
-             {cut(one.current, wide), one.pending ? Style::warning : Style::plain},
+             {cut(shown_value(one, one.current), wide),
+              one.pending ? Style::warning : Style::plain},
              {cut(one.default_value, wide)},
              {one.type},
              {one.unit},
              {cut(range_of(one), wide)},
              {change_of(one)},
-             {one.pending ? fmt::format("{} (pending: {})", one.source, cut(one.configured, wide))
+             {one.pending ? fmt::format("{} (pending: {})", one.source,
+                                        cut(shown_value(one, one.configured), wide))
                           : one.source},
              {one.from},
              {one.formula},
@@ -228,8 +235,8 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
         }
         settings[one.name] = one.configured;
         table.rows.push_back({{one.name},
-                              {one.configured},
-                              {one.current},
+                              {one.configured.empty() ? "''" : one.configured},
+                              {shown_value(one, one.current)},
                               {one.pending ? "restart" : "", Style::warning}});
     }
     JACKDAW_TRY(const auto recorded, proto::string_at(list, "recorded", ""));

@@ -32,6 +32,24 @@ std::string list_hint(const std::string& instance) {
                        instance);
 }
 
+/// To take away what nobody has is no error; that nobody can have it is worth a word: a name that
+/// was misspelt, mostly.
+void warn_of_absent(Session& session, InstanceAccess& at, const std::string& database,
+                    proto::Operation& operation) {
+    const auto list = get(*at.client, "/v1/databases", session.in(answer_limit));
+    const auto items = list ? items_of(*list) : Result<Json>{list.error().clone()};
+    if (!items) {
+        return; // it is taken away; only the look at it failed
+    }
+    for (const auto& item : *items) {
+        if (proto::string_at(item, "name", "").value_or("") == database) {
+            return;
+        }
+    }
+    operation.warnings.push_back(
+        fmt::format("`jackdaw database list {}` shows no database '{}'", at.name, database));
+}
+
 Result<int> change_grant(Session& session, const Invocation& invocation, bool gives) {
     JACKDAW_TRY(const auto user, plain_account_of(invocation));
     proto::Grant grant;
@@ -57,6 +75,11 @@ Result<int> change_grant(Session& session, const Invocation& invocation, bool gi
         fmt::format("user {} {} {}", shown(user), gives ? "has" : "no longer has", printable(what));
     end.what_there_is = list_hint(at.name);
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, user.name, user.host);
+    if (!gives && !grant.database.empty()) {
+        end.when_done = [&](Conclusion& done) {
+            warn_of_absent(session, at, grant.database, done.operation);
+        };
+    }
     return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 

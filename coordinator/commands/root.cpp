@@ -51,15 +51,25 @@ Result<int> root_enable(Session& session, const Invocation& invocation) {
     const bool superuser = invocation.has("--superuser");
     const auto* const level = superuser ? "superuser" : "standard";
     const auto gives = superuser ? superuser_gives : standard_gives;
+    const auto before = status_of(session, *at.client); // what cannot be read is told afterwards
+    const bool lowers = !superuser && before && before->level == "superuser";
+    const std::string lowered =
+        lowers ? "root is superuser now, and becomes standard: it loses the rest" : "";
     if (invocation.dry_run) {
         JACKDAW_TRY(const auto given, take_password(session, invocation));
         ApiRequest request{
             "PUT", "/v1/root", Json{{"level", level}, {"password", given.password.reveal()}}, {}};
-        auto rehearsed =
-            rehearse(session, invocation, at, request,
-                     {fmt::format("enable root ({}) on instance '{}': {}", level, at.name, gives)});
+        std::vector<std::string> lines{
+            fmt::format("enable root ({}) on instance '{}': {}", level, at.name, gives)};
+        if (lowers) {
+            lines.push_back("take from root what a superuser has beyond that");
+        }
+        auto rehearsed = rehearse(session, invocation, at, request, lines);
         wipe(request.body["password"].get_ref<std::string&>());
         return rehearsed;
+    }
+    if (lowers) {
+        session.terminal.err(fmt::format("note: {}; `--superuser` keeps it\n", lowered));
     }
     if (superuser) {
         JACKDAW_CHECK(confirm(session, invocation, at.name, fmt::format("gives away {}", gives)));
@@ -71,7 +81,8 @@ Result<int> root_enable(Session& session, const Invocation& invocation) {
     root.host = "%";
     Conclusion end;
     end.said = "root is enabled";
-    end.more = Json{{"level", level}};
+    end.more =
+        Json{{"level", level}, {"level_before", before ? Json(before->level) : Json(nullptr)}};
     end.next = fmt::format("jackdaw root disable {}", at.name);
     end.when_done = [&](Conclusion& done) {
         auto status = status_of(session, *at.client);

@@ -65,6 +65,7 @@ Code code_of(unsigned number, std::string_view text) {
     case ER_ILLEGAL_GRANT_FOR_TABLE: // 1144, 1221: a privilege at a level that lacks it
     case ER_WRONG_USAGE:
     case ER_UNKNOWN_CHARACTER_SET:
+    case ER_UNKNOWN_TIME_ZONE:
     case ER_UNKNOWN_COLLATION:
     case ER_COLLATION_CHARSET_MISMATCH:
     case ER_PARSE_ERROR:
@@ -103,6 +104,11 @@ Error error_of(unsigned number, std::string_view text, ServerText show) {
     if (number == ER_LOCK_WAIT_TIMEOUT) {
         return std::move(error).with_hint("a client holds it in an open transaction; end that one, "
                                           "then the same command again");
+    }
+    if (number == ER_UNKNOWN_TIME_ZONE) {
+        return std::move(error).with_hint(
+            "the name of a zone in the tables mysql.time_zone*, which are empty unless they were "
+            "filled; an offset, as in +02:00, needs none of them");
     }
     return error;
 }

@@ -166,7 +166,9 @@ TEST_CASE("every route answers") {
     CHECK(api.get("/v1/instance").at("name") == "sales");
     CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "Sales"})") == "400 E-BAD-NAME");
     CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "db9"})") == "409 E-NAME-TAKEN");
-    (void)api.change("POST", "/v1/instance/rename", {{"name", "db1"}});
+    CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "db2", "from": "db1"})") ==
+          "404 E-NOT-FOUND"); // another rename was first
+    (void)api.change("POST", "/v1/instance/rename", {{"name", "db1"}, {"from", "sales"}});
     CHECK(api.failure("POST", "/v1/instance/grow", R"({"size_bytes": 5})") ==
           "400 E-VOLUME-SHRINK");
     CHECK(
