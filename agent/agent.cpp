@@ -204,8 +204,9 @@ Result<void> Agent::open() {
                 });
             }},
         life_settings);
-    router_ = std::make_unique<Router>(Router::Parts{
-        *life_, *clock_, *fleet_, agent_version, timeline_.get(), &host_, settings_.state_folder});
+    router_ = std::make_unique<Router>(
+        Router::Parts{*life_, *clock_, *fleet_, agent_version, timeline_.get(), &host_,
+                      settings_.state_folder, identity_->request_key()});
 
     JACKDAW_CHECK(open_sockets());
 

@@ -18,7 +18,7 @@ std::string big_endian(Number number) {
     std::string bytes;
     for (auto shift = static_cast<int>(8 * sizeof number); shift > 0;) {
         shift -= 8;
-        bytes += static_cast<char>(number >> shift & 0xFFU);
+        bytes += static_cast<char>(static_cast<std::uint64_t>(number) >> shift & 0xFFU);
     }
     return bytes;
 }

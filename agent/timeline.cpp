@@ -63,6 +63,11 @@ const std::vector<EventKind>& event_kinds() {
         {"session.calm", "info", "nobody does any more"},
         {"accounts.doubtful", "warning", "accounts could be taken for the agent's"},
         {"accounts.clear", "info", "there are none of these any more"},
+        {"sight.lost", "warning", "parts of the database cannot be looked at any more"},
+        {"sight.regained", "info", "they can again"},
+        {"scheduler.stopped", "warning",
+         "the database's own scheduler was switched off, since what "
+         "it runs took the agent's account"},
         {"connections.pressure", "warning", "nearly all connections are taken, or some refused"},
         {"connections.relief", "info", "there is room for connections again"},
         {"memory.pressure", "warning", "the database holds nearly all of the machine's memory"},

@@ -39,7 +39,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "connection": {"type": "object", "properties": {"uri": {"type": ["string", "null"]}, "ca": {"type": ["string", "null"]}, "note": {"type": ["string", "null"]}}},
   "created_at": {"type": ["string", "null"]}}},
 "Warning": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
-  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts"]}, "since": {"type": ["string", "null"]},
+  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts", "sight"]}, "since": {"type": ["string", "null"]},
   "text": {"type": ["string", "null"]}, "mend": {"type": ["string", "null"], "description": "what mends it"}}},
 "InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "properties": {
   "name": {"type": "string"}, "id": {"type": "string", "format": "uuid"}, "fleet": {"type": "string"},
@@ -52,7 +52,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"}}},
 "Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
 "Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
-  "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"}}},
+  "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"},
+  "from": {"type": "string", "description": "its present name: 404 if it is called otherwise by then; default: whatever it is"}}},
 "Size": {"type": "object", "required": ["size_bytes"], "properties": {"size_bytes": {"type": "integer"}}},
 "Pause": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1, "description": "how long (default: 3600)"}}},
 "Step": {"type": "object", "required": ["name", "status"], "additionalProperties": false, "properties": {
@@ -152,6 +153,7 @@ constexpr std::string_view schemas_text = R"JSON({
 "Root": {"type": "object", "required": ["level", "history"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "level": {"enum": ["off", "standard", "superuser"]},
   "name": {"type": "string"}, "host": {"type": "string"}, "gives": {"type": "string"},
+  "recorded": {"type": "string", "description": "why this is the agent's record and not the running database's word"},
   "history": {"type": "array", "items": {"type": "object", "properties": {"at": {"type": "string"}, "action": {"type": "string"},
     "status": {"type": "string"}, "caller": {"type": "string"}, "operation": {"type": "string"}}}}}},
 "RootRequest": {"type": "object", "required": ["password"], "properties": {
@@ -159,6 +161,12 @@ constexpr std::string_view schemas_text = R"JSON({
 "Session": {"type": "object", "required": ["id", "user"], "additionalProperties": false, "properties": {
   "id": {"type": "integer"}, "user": {"type": "string"}, "host": {"type": "string"}, "database": {"type": "string"},
   "command": {"type": "string"}, "state": {"type": "string"}, "query": {"type": "string"}, "seconds": {"type": "number"}, "own": {"type": "boolean"}}},
+"RehearsalRequest": {"type": "object", "required": ["method", "target"], "additionalProperties": false, "properties": {
+  "method": {"enum": ["POST", "PUT", "PATCH", "DELETE"]}, "target": {"type": "string", "description": "below /v1/databases, users, root, sessions or parameters"},
+  "body": {"type": ["object", "null"], "writeOnly": true, "description": "as that request has it"}}},
+"Rehearsal": {"type": "object", "required": ["action", "target", "notes"], "additionalProperties": false, "properties": {
+  "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "action": {"type": "string"}, "target": {"type": "string"},
+  "notes": {"type": "array", "items": {"type": "string"}, "description": "what it found, for people"}}},
 "Datastore": {"type": "object", "required": ["name", "capabilities"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "version": {"type": "string"},
   "default_port": {"type": "integer"}, "volume_bytes_min": {"type": "integer"}, "memory_bytes_min": {"type": "integer"},
@@ -170,7 +178,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "allowed": {"type": "array", "items": {"type": "string"}}, "restart": {"type": "boolean"}, "settable": {"type": "boolean"},
   "current": {"type": "string"}, "default": {"type": "string"}, "configured": {"type": ["string", "null"]},
   "pending": {"type": "boolean"}, "source": {"type": "string"}, "from": {"type": "string"},
-  "formula": {"type": "string", "description": "how the agent computes it from the machine"}, "text": {"type": "string"}}},
+  "formula": {"type": "string", "description": "how the agent computes it from the machine"}, "text": {"type": "string"},
+  "recorded": {"type": "string", "description": "why this is as it was listed at the last start"}}},
 "ParameterChange": {"type": "object", "additionalProperties": false, "properties": {
   "set": {"type": "object", "additionalProperties": {"type": "string"}},
   "unset": {"type": "array", "items": {"type": "string"}}}}
@@ -194,6 +203,7 @@ Json answer_schema(std::string_view answer) {
               {"kind", text},
               {"items", {{"type", "array"}, {"items", reference(answer.substr(list.size()))}}},
               {"as_of", text},
+              {"recorded", text},
               {"unreachable", {{"type", "array"}, {"items", text}}}}}};
 }
 
@@ -238,12 +248,13 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
                                   {"schema", {{"type", one.type}}}});
     }
     if (row.method != "GET") {
-        parameters.push_back(
-            Json{{"name", "Idempotency-Key"},
-                 {"in", "header"},
-                 {"required", false},
-                 {"description", "the same key again answers with the operation that it made"},
-                 {"schema", {{"type", "string"}, {"maxLength", 128}}}});
+        parameters.push_back(Json{
+            {"name", "Idempotency-Key"},
+            {"in", "header"},
+            {"required", false},
+            {"description", "the same key and request again answer with the operation that they "
+                            "made; the same key with another request is E-CONFLICT (409)"},
+            {"schema", {{"type", "string"}, {"maxLength", 128}}}});
     }
     const auto media = row.answer == "Stream" ? "text/event-stream" : "application/json";
     Json responses;

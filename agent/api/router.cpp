@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
+#include <sodium.h>
 
 #include "agent/api/openapi.h"
 #include "agent/api/router_parts.h"
@@ -27,6 +29,22 @@ constexpr std::uint64_t events_shown = 100;
 constexpr std::size_t stream_batch = 100;
 constexpr std::string_view admin_hint =
     "ask on /run/jackdaw/admin.sock, as root or as a member of group jackdaw";
+
+/// BLAKE2b under the agent's key, of method, target and body; members of an object in any order are
+/// the same request.
+std::string mac_of(const ApiRequest& request, const std::array<unsigned char, 32>& key) {
+    auto json = proto::parse_json(request.body);
+    auto text =
+        fmt::format("{} {}\n{}", request.method, request.target, json ? dump(*json) : request.body);
+    std::array<unsigned char, 32> mac{};
+    crypto_generichash(mac.data(), mac.size(), reinterpret_cast<const unsigned char*>(text.data()),
+                       text.size(), key.data(), key.size());
+    wipe(text);
+    if (json && json->is_object()) {
+        (void)take_password(*json); // so that it is wiped
+    }
+    return to_hex(std::as_bytes(std::span{mac}));
+}
 
 Result<std::string> unescape(std::string_view text, bool plus_is_space) {
     std::string out;
@@ -370,8 +388,15 @@ Router::Outcome Router::protect(const ApiRequest& request, const Target& target)
 Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target*/) const {
     JACKDAW_TRY(const auto body, body_of(request));
     JACKDAW_TRY(const auto name, proto::string_at(body, "name", ""));
+    JACKDAW_TRY(const auto from, proto::string_at(body, "from", "", 64));
     JACKDAW_CHECK(check_label(name, "instance"));
+    if (!from.empty()) {
+        JACKDAW_CHECK(check_label(from, "instance"));
+    }
     const auto own = parts_.life.spec();
+    if (own != nullptr && !from.empty() && own->name != from && own->name != name) {
+        return Error{Errc::not_found, fmt::format("this instance is called '{}'", own->name)};
+    }
     const auto twin = name + "~"; // two that have one name already are told apart so
     JACKDAW_TRY(const auto others, parts_.fleet.instances());
     for (const auto& other : others) {
@@ -381,7 +406,8 @@ Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target
                          fmt::format("instance {} of this fleet is called '{}'", other.id, name)};
         }
     }
-    return submit(request, "instance.rename", "", Json{{"request", Json{{"name", name}}}});
+    return submit(request, "instance.rename", "",
+                  Json{{"request", Json{{"name", name}, {"from", from}}}});
 }
 
 Router::Outcome Router::repair(const ApiRequest& request, const Target& /*target*/) const {
@@ -474,11 +500,17 @@ Router::Outcome Router::resume(const ApiRequest& /*request*/, const Target& targ
 
 Router::Outcome Router::submit(const ApiRequest& request, std::string action, std::string target,
                                proto::Json arguments) const {
+    if (request.is_rehearsal) {
+        return rehearse(request, action, target, arguments);
+    }
     SubmitRequest submitting;
     submitting.action = std::move(action);
     submitting.target = std::move(target);
     submitting.arguments = std::move(arguments);
     submitting.idempotency_key = request.idempotency_key;
+    if (!request.idempotency_key.empty()) {
+        submitting.request_mac = mac_of(request, parts_.request_key);
+    }
     submitting.caller = request.caller.text;
     JACKDAW_TRY(const auto submitted, parts_.life.submit(std::move(submitting)));
     return accepted(submitted);

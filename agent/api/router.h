@@ -9,6 +9,7 @@
 //
 // Another path is 404, another method of a path 405.
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -37,6 +38,9 @@ struct ApiRequest {
     std::string target; ///< path and query, as received
     std::string body;
     std::string idempotency_key;
+    /// Checked as far as that changes nothing, and told; nothing is submitted. No transport sets
+    /// it.
+    bool is_rehearsal = false;
     Caller caller;
     /// The answer matters until then. What has not begun by then never does: 504.
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
@@ -86,6 +90,9 @@ public:
         const Timeline* timeline = nullptr; ///< null: none is kept
         Host* host = nullptr;               ///< for logs; thread-safe; null: none are read
         std::string state_folder{};         ///< for `doctor`; empty: it is not looked at
+        /// Of this agent alone: what a request asked for is kept as a hash under it, since a plain
+        /// one of a body with a password in it could be found by trying.
+        std::array<unsigned char, 32> request_key{};
     };
     explicit Router(Parts parts) : parts_{std::move(parts)} {}
 
@@ -126,7 +133,8 @@ public:
 private:
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
     // One for each row of the table, by subject: router.cpp, router_accounts.cpp,
-    // router_config.cpp, router_members.cpp, router_observe.cpp, router_health.cpp.
+    // router_config.cpp, router_members.cpp, router_observe.cpp, router_health.cpp,
+    // router_rehearsal.cpp.
 #define JACKDAW_HANDLER(name)                                                                      \
     [[nodiscard]] Outcome name(const ApiRequest& request, const Target& target) const
     JACKDAW_HANDLER(version);
@@ -171,6 +179,7 @@ private:
     JACKDAW_HANDLER(events);
     JACKDAW_HANDLER(operations);
     JACKDAW_HANDLER(operation);
+    JACKDAW_HANDLER(rehearsal);
     JACKDAW_HANDLER(doctor);
     JACKDAW_HANDLER(load);
     JACKDAW_HANDLER(abort);
@@ -184,6 +193,9 @@ private:
                     std::function<bool(const proto::EventShape& entry)> is_wanted) const;
     [[nodiscard]] Outcome submit(const ApiRequest& request, std::string action, std::string target,
                                  proto::Json arguments) const;
+    /// What submit() answers for a rehearsal: the checks that the operation's own steps make.
+    [[nodiscard]] Outcome rehearse(const ApiRequest& request, const std::string& action,
+                                   const std::string& target, const proto::Json& arguments) const;
     [[nodiscard]] Result<proto::MemberShape> member_named(const std::string& wanted) const;
     [[nodiscard]] Outcome accepted(const Life::Submitted& submitted) const;
     [[nodiscard]] std::string as_of() const;

@@ -84,6 +84,26 @@ proto::UserSpec account_of(const Target& target) {
     return spec;
 }
 
+/// What the last root operation made of it; `why`, when none is remembered.
+Result<Json> recorded_root(Life& life, Error why, const ApiRequest& request) {
+    const auto level = life.recorded_root_level();
+    if (level.empty()) {
+        return why;
+    }
+    return life.with_place(
+        [&](plugins::Datastore& driver, const plugins::Place&) -> Result<Json> {
+            JACKDAW_TRY(auto* const root,
+                        facet_of(driver, &plugins::Datastore::root, "root account"));
+            auto json =
+                proto::to_json(level == "off" ? proto::RootStatus{} : root->describe(level));
+            json["recorded"] = fmt::format("the database cannot be asked ({}): as the last "
+                                           "operation of the agent left it",
+                                           why.message());
+            return json;
+        },
+        request.deadline);
+}
+
 bool is_set(const Target& target, const char* key) {
     const auto at = target.query.find(key);
     return at != target.query.end() && (at->second == "1" || at->second == "true");
@@ -113,10 +133,10 @@ Router::Outcome Router::change_grant(const ApiRequest& request, const Target& ta
     JACKDAW_TRY(auto* const users, facet_of(*driver, &plugins::Datastore::users, "users"));
     JACKDAW_CHECK(users->check(spec));
     JACKDAW_TRY(auto* const grants, facet_of(*driver, &plugins::Datastore::grants, "privileges"));
-    JACKDAW_CHECK(grants->check(grant));
+    const bool gives = target.segments[3] == "grants";
+    JACKDAW_CHECK(gives ? grants->check(grant) : grants->check_taken(grant));
     return submit(
-        request, target.segments[3] == "grants" ? "user.grant" : "user.revoke",
-        spec.name + "@" + spec.host,
+        request, gives ? "user.grant" : "user.revoke", spec.name + "@" + spec.host,
         Json{{"request",
               Json{{"name", spec.name}, {"host", spec.host}, {"grant", proto::to_json(grant)}}}});
 }
@@ -143,15 +163,18 @@ Router::Outcome Router::update_user(const ApiRequest& request, const Target& tar
 }
 
 Router::Outcome Router::root(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(auto json,
-                parts_.life.query(
-                    [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
-                        JACKDAW_TRY(auto* const root,
-                                    facet_of(driver, &plugins::Datastore::root, "root account"));
-                        JACKDAW_TRY(const auto status, root->status(call));
-                        return proto::to_json(status);
-                    },
-                    request.deadline));
+    auto told = parts_.life.query(
+        [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
+            JACKDAW_TRY(auto* const root,
+                        facet_of(driver, &plugins::Datastore::root, "root account"));
+            JACKDAW_TRY(const auto status, root->status(call));
+            return proto::to_json(status);
+        },
+        request.deadline);
+    if (!told && is_closed(told.error())) {
+        told = recorded_root(parts_.life, told.error().clone(), request);
+    }
+    JACKDAW_TRY(auto json, std::move(told));
     Json history = Json::array();
     for (const auto& one : parts_.life.operations(SIZE_MAX)) {
         if (one.action == "root.enable" || one.action == "root.disable") {

@@ -2,26 +2,40 @@
 #include <algorithm>
 
 #include "agent/api/router_parts.h"
+#include "agent/life/parameter_wish.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::agent {
 namespace {
 
-constexpr std::size_t changes_max = 1000;
+constexpr std::size_t changes_max = own_parameters_max;
 
-Result<std::vector<proto::Parameter>> known_parameters(Life& life, const ApiRequest& request) {
-    std::vector<proto::Parameter> known;
-    JACKDAW_TRY([[maybe_unused]] const auto none,
-                life.query_place(
-                    [&](plugins::Datastore& driver, const plugins::Call& call,
-                        const plugins::Place& place) -> Result<Json> {
-                        JACKDAW_TRY(
-                            auto* const facet,
-                            facet_of(driver, &plugins::Datastore::parameters, "parameters"));
-                        JACKDAW_TRY(known, facet->list(call, place));
-                        return Json{};
-                    },
-                    request.deadline));
+struct KnownParameters {
+    std::vector<proto::Parameter> all;
+    std::string recorded; ///< why they are the last start's and not the running server's; or ""
+};
+
+Result<KnownParameters> known_parameters(Life& life, const ApiRequest& request) {
+    KnownParameters known;
+    auto asked = life.query_place(
+        [&](plugins::Datastore& driver, const plugins::Call& call,
+            const plugins::Place& place) -> Result<Json> {
+            JACKDAW_TRY(auto* const facet,
+                        facet_of(driver, &plugins::Datastore::parameters, "parameters"));
+            JACKDAW_TRY(known.all, facet->list(call, place));
+            return Json{};
+        },
+        request.deadline);
+    if (asked) {
+        return known;
+    }
+    if (!is_closed(asked.error())) {
+        return std::move(asked).error();
+    }
+    JACKDAW_TRY(known.all, life.recorded_parameters());
+    known.recorded = fmt::format("the database cannot be asked ({}): as it was listed at its last "
+                                 "start, with what the instance sets now",
+                                 asked.error().message());
     return known;
 }
 
@@ -54,19 +68,23 @@ Router::Outcome Router::parameters(const ApiRequest& request, const Target& targ
     const bool own_only =
         own != target.query.end() && (own->second == "1" || own->second == "true");
     Json items = Json::array();
-    for (const auto& one : known) {
+    for (const auto& one : known.all) {
         if (!own_only || one.is_configured) {
             items.push_back(proto::to_json(one));
         }
     }
-    return answer(proto::list_json("Parameter", std::move(items), as_of()));
+    auto json = proto::list_json("Parameter", std::move(items), as_of());
+    if (!known.recorded.empty()) {
+        json["recorded"] = known.recorded;
+    }
+    return answer(json);
 }
 
 Router::Outcome Router::parameter(const ApiRequest& request, const Target& target) const {
     JACKDAW_TRY(const auto known, known_parameters(parts_.life, request));
     const auto& wanted = target.segments[2];
-    const auto at = std::ranges::find(known, wanted, &proto::Parameter::name);
-    if (at == known.end()) {
+    const auto at = std::ranges::find(known.all, wanted, &proto::Parameter::name);
+    if (at == known.all.end()) {
         return Error{Errc::not_found,
                      fmt::format("no parameter '{}'", wanted.substr(0, shown_bytes_max))}
             .with_hint("`jackdaw config parameters` shows what there is");
@@ -74,6 +92,9 @@ Router::Outcome Router::parameter(const ApiRequest& request, const Target& targe
     auto json = proto::to_json(*at);
     json["apiVersion"] = proto::api_version;
     json["kind"] = "Parameter";
+    if (!known.recorded.empty()) {
+        json["recorded"] = known.recorded;
+    }
     return answer(json);
 }
 
@@ -91,29 +112,16 @@ Router::Outcome Router::set_parameters(const ApiRequest& request, const Target& 
         }
     }
     // What can be refused is refused before there is an operation.
+    JACKDAW_TRY(const auto known, known_parameters(parts_.life, request));
+    const auto spec = parts_.life.spec();
     JACKDAW_TRY(
         [[maybe_unused]] const auto none,
-        parts_.life.query_place(
-            [&](plugins::Datastore& driver, const plugins::Call& call,
-                const plugins::Place& present) -> Result<Json> {
-                auto place = present;
+        parts_.life.with_place(
+            [&](plugins::Datastore& driver, const plugins::Place& place) -> Result<Json> {
                 JACKDAW_TRY(auto* const facet,
                             facet_of(driver, &plugins::Datastore::parameters, "parameters"));
-                JACKDAW_TRY(const auto known, facet->list(call, place));
-                for (const auto& [name, value] : set) {
-                    JACKDAW_TRY(auto canonical, facet->check(known, name, value));
-                    place.parameters.insert_or_assign(std::move(canonical.first),
-                                                      std::move(canonical.second));
-                }
-                for (const auto& name : unset) {
-                    if (place.parameters.erase(name) == 0) {
-                        return Error{Errc::not_found,
-                                     fmt::format("'{}' is not set on this instance",
-                                                 name.substr(0, shown_bytes_max))}
-                            .with_hint("`jackdaw config show --instance NAME` shows what is");
-                    }
-                }
-                JACKDAW_CHECK(facet->check_together(known, place));
+                JACKDAW_CHECK(
+                    wish_of(*facet, known.all, place, {set, unset}, spec ? spec->name : ""));
                 return Json{};
             },
             request.deadline));

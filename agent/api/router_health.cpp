@@ -49,7 +49,13 @@ void look_inside(Life& life, HealthFacts& facts, std::chrono::steady_clock::time
     auto told = life.query(
         [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
             JACKDAW_TRY(const auto seen, driver.examine(call));
-            facts.account_changed = seen.access;
+            facts.account_changed = seen.access.value_or("");
+            for (const auto& one : seen.unseen) {
+                if (!seen.access && !facts.unasked) { // the rest is a warning of the instance
+                    facts.unasked = proto::shape_of(
+                        Error{Errc::unavailable, fmt::format("{}: {}", one.what, one.why)});
+                }
+            }
             if (driver.metrics() != nullptr) {
                 JACKDAW_TRY(facts.load, driver.metrics()->load(call));
             }

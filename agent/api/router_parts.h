@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "agent/api/router.h"
+#include "agent/life/parameter_wish.h"
 #include "proto/wire/shapes_json.h"
 
 namespace jackdaw::agent {

@@ -157,6 +157,10 @@ const std::vector<Router::Row>& Router::rows() {
         {"PATCH", "parameters", &Router::set_parameters,
          "Set and unset parameters of this instance", change, 202, "ParameterChange"},
 
+        {"POST", "rehearsals", &Router::rehearsal,
+         "Every check of a change inside the database that changes nothing, and what it would do",
+         "Rehearsal", 200, "RehearsalRequest"},
+
         {"GET", "logs", &Router::logs, "The database's logs", "List of Log"},
         {"GET",
          "logs/*",

@@ -20,6 +20,7 @@ constexpr std::array all_words{
     Words{"memory", "memory.pressure", "memory.relief"},
     Words{"sessions", "session.hunted", "session.calm"},
     Words{"accounts", "accounts.doubtful", "accounts.clear"},
+    Words{"sight", "sight.lost", "sight.regained"},
 };
 
 std::string joined(const std::vector<std::string>& all) {
@@ -30,6 +31,16 @@ std::string joined(const std::vector<std::string>& all) {
     return text;
 }
 
+/// Drivers do not know what the instance is called.
+std::string with_name(std::string mend, const std::string& instance) {
+    constexpr std::string_view place = "INSTANCE";
+    for (auto at = mend.find(place); at != std::string::npos;
+         at = mend.find(place, at + instance.size())) {
+        mend.replace(at, place.size(), instance);
+    }
+    return mend;
+}
+
 } // namespace
 
 Concerns::Seen Concerns::access(const std::string& instance, const Figures& figures) const {
@@ -37,10 +48,41 @@ Concerns::Seen Concerns::access(const std::string& instance, const Figures& figu
         return Finding{"the database does not let the agent in: " + *figures.refused,
                        "jackdaw instance restart " + instance};
     }
-    if (figures.inside && !figures.inside->access.empty()) {
-        return Finding{figures.inside->access, "jackdaw instance repair " + instance};
+    if (figures.inside && figures.inside->access && !figures.inside->access->empty()) {
+        return Finding{*figures.inside->access, "jackdaw instance repair " + instance};
     }
     return std::nullopt;
+}
+
+Concerns::Seen Concerns::accounts(const std::string& instance, const Figures& figures) const {
+    if (!figures.inside || !figures.inside->look_alikes || figures.inside->look_alikes->empty()) {
+        return std::nullopt;
+    }
+    return Finding{"accounts that could be taken for the agent's: " +
+                       joined(*figures.inside->look_alikes),
+                   "jackdaw instance repair " + instance +
+                       "; what that leaves, an account with all rights drops (DROP USER)"};
+}
+
+Concerns::Seen Concerns::sight(const std::string& instance, const Figures& figures) {
+    if (!figures.inside) {
+        return std::nullopt;
+    }
+    const auto& unseen = figures.inside->unseen;
+    unseen_ = unseen.empty() ? 0 : std::min(unseen_ + 1, limits_.unseen_in_a_row);
+    if (unseen.empty() || (unseen_ < limits_.unseen_in_a_row && !is_on("sight"))) {
+        return std::nullopt;
+    }
+    std::string text;
+    std::string mend;
+    for (const auto& one : unseen) {
+        text += fmt::format("{}{}: {}", text.empty() ? "cannot look at " : "; nor at ", one.what,
+                            one.why);
+        if (mend.empty()) {
+            mend = one.mend;
+        }
+    }
+    return Finding{std::move(text), with_name(mend.empty() ? "jackdaw doctor" : mend, instance)};
 }
 
 Concerns::Seen Concerns::sessions(std::int64_t now_ms, const Figures& figures) {
@@ -69,18 +111,18 @@ Concerns::Seen Concerns::connections(const std::string& instance, const Figures&
         return Finding{"all connections are taken, the agent's own, too: " + *figures.crowded_out,
                        "jackdaw instance restart " + instance};
     }
-    if (!figures.inside || figures.inside->connections_max == 0) {
+    if (!figures.inside || !figures.inside->connections || figures.inside->connections->max == 0) {
         return std::nullopt;
     }
-    const auto& inside = *figures.inside;
-    const auto before = std::exchange(connections_refused_, inside.connections_refused);
-    const auto refused = before && *before < inside.connections_refused;
+    const auto& seen = *figures.inside->connections;
+    const auto before = std::exchange(connections_refused_, seen.refused);
+    const auto refused = before && *before < seen.refused;
     const auto mark = is_on("connections") ? limits_.end_percent : limits_.begin_percent;
-    if (!refused && inside.connections * 100 < inside.connections_max * mark) {
+    if (!refused && seen.now * 100 < seen.max * mark) {
         return std::nullopt;
     }
-    return Finding{fmt::format("{} of {} connections are taken{}", inside.connections,
-                               inside.connections_max, refused ? "; others were refused" : ""),
+    return Finding{fmt::format("{} of {} connections are taken{}", seen.now, seen.max,
+                               refused ? "; others were refused" : ""),
                    mend};
 }
 
@@ -107,26 +149,21 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
                                                          figures.volume_percent),
                        fmt::format("jackdaw instance resize {} --volume SIZE", instance)};
     };
-    const auto accounts = [&]() -> Seen {
-        if (!figures.inside || figures.inside->look_alikes.empty()) {
-            return std::nullopt;
-        }
-        return Finding{"accounts that could be taken for the agent's: " +
-                           joined(figures.inside->look_alikes),
-                       "jackdaw instance repair " + instance};
-    };
+    const auto& inside = figures.inside;
     const bool shut_out = figures.refused || figures.crowded_out;
     struct Look {
         Seen seen;
         bool known; ///< false: nobody could look
     };
     const std::array looks{
-        Look{access(instance, figures), figures.refused || figures.inside},
-        Look{connections(instance, figures), figures.crowded_out || figures.inside},
+        Look{access(instance, figures), figures.refused || (inside && inside->access)},
+        Look{connections(instance, figures),
+             figures.crowded_out || (inside && inside->connections)},
         Look{volume(), true},
         Look{memory(instance, figures), figures.memory_bytes.has_value()},
         Look{sessions(now_ms, figures), !shut_out},
-        Look{accounts(), figures.inside.has_value()},
+        Look{accounts(instance, figures), inside && inside->look_alikes},
+        Look{sight(instance, figures), inside.has_value()},
     };
     static_assert(looks.size() == all_words.size());
     std::vector<Change> changes;
@@ -167,6 +204,7 @@ void Concerns::forget() {
     losses_.clear();
     sessions_ended_.reset();
     connections_refused_.reset();
+    unseen_ = 0;
 }
 
 std::vector<proto::Warning> Concerns::warnings() const {

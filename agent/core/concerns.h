@@ -30,13 +30,23 @@ struct Figures {
     std::optional<std::string> crowded_out;
     std::uint64_t sessions_ended = 0; ///< of the agent, by somebody else, since the server's start
 
-    struct Inside {         ///< what the server itself told, over the agent's session
-        std::string access; ///< what is wrong with the agent's account; empty: nothing
-        std::vector<std::string> look_alikes;
-        std::uint64_t connections = 0, connections_max = 0; ///< max 0: it has no limit
-        std::uint64_t connections_refused = 0; ///< for want of room, since the server's start
+    struct Connections {
+        std::uint64_t now = 0, max = 0; ///< max 0: it has no limit
+        std::uint64_t refused = 0;      ///< for want of room, since the server's start
     };
-    std::optional<Inside> inside;
+    struct Unseen {
+        std::string what, why;
+        std::string mend; ///< with INSTANCE where the name goes; may be empty
+    };
+    /// What the server itself told, over the agent's session; a part that it did not tell is
+    /// nullopt, and `unseen` says why.
+    struct Inside {
+        std::optional<std::string> access; ///< what is wrong with the agent's account; "": nothing
+        std::optional<std::vector<std::string>> look_alikes;
+        std::optional<Connections> connections;
+        std::vector<Unseen> unseen;
+    };
+    std::optional<Inside> inside; ///< nullopt: it was not asked
 
     std::optional<std::uint64_t> memory_bytes; ///< that the database's process holds
     std::uint64_t memory_bytes_max = 0;        ///< of the machine
@@ -50,6 +60,7 @@ struct ConcernLimits {
     std::int64_t calm_ms = 10'000;
     std::uint32_t losses = 3; ///< of the agent's session within `losses_within_ms`
     std::int64_t losses_within_ms = 60'000;
+    std::uint32_t unseen_in_a_row = 3; ///< examinations; one alone may have met a short lock
 };
 
 class Concerns {
@@ -84,12 +95,15 @@ private:
     [[nodiscard]] Seen sessions(std::int64_t now_ms, const Figures& figures);
     [[nodiscard]] Seen connections(const std::string& instance, const Figures& figures);
     [[nodiscard]] Seen memory(const std::string& instance, const Figures& figures) const;
+    [[nodiscard]] Seen accounts(const std::string& instance, const Figures& figures) const;
+    [[nodiscard]] Seen sight(const std::string& instance, const Figures& figures);
 
     ConcernLimits limits_;
     std::map<std::string, State, std::less<>> present_; ///< by kind
     std::deque<std::int64_t> losses_;
     std::optional<std::uint64_t> sessions_ended_;
     std::optional<std::uint64_t> connections_refused_;
+    std::uint32_t unseen_ = 0; ///< examinations in a row that could not see everything
 };
 
 } // namespace jackdaw::agent

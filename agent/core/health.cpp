@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/core/error_line.h"
 #include "proto/base/ids.h"
 #include "proto/base/size.h"
 
@@ -223,8 +224,7 @@ void look_at_operations(Report& report) {
     report.of_instance(
         "last operation",
         failed ? fmt::format("{} failed: {}", ended->action,
-                             ended->error ? ended->error->message + ": " + ended->error->cause
-                                          : "for no reason that was kept")
+                             ended->error ? line_of(*ended->error) : "for no reason that was kept")
                : "",
         "warning",
         failed ? fmt::format("jackdaw op resume {0} (or `jackdaw op abort {0}`)", ended->id) : "");

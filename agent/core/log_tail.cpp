@@ -134,6 +134,17 @@ private:
     std::size_t lines_max_;
 };
 
+/// Where one goes on whose file is gone: the oldest of those that were written to since, and the
+/// newest in any case.
+std::size_t oldest_unread(const std::vector<LogBytes>& newest_first, const LogCursor& from) {
+    std::size_t at = newest_first.size() - 1;
+    while (from.changed_at_ms > 0 && at > 0 &&
+           newest_first[at].changed_at_ms <= from.changed_at_ms) {
+        --at;
+    }
+    return at;
+}
+
 std::optional<std::uint64_t> take_number(std::string_view& text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -172,7 +183,8 @@ std::string printable_line(std::string_view bytes) {
 }
 
 std::string format_cursor(const LogCursor& cursor) {
-    return fmt::format("{}.{}{}", cursor.file, cursor.offset, cursor.in_line ? "+" : "");
+    return fmt::format("{}.{}{}{}", cursor.file, cursor.offset, cursor.in_line ? "+" : "",
+                       cursor.changed_at_ms > 0 ? fmt::format("@{}", cursor.changed_at_ms) : "");
 }
 
 Result<LogCursor> parse_cursor(std::string_view text) {
@@ -181,8 +193,14 @@ Result<LogCursor> parse_cursor(std::string_view text) {
     const auto file = take_number(text);
     if (file && text.starts_with('.')) {
         text.remove_prefix(1);
-        if (const auto offset = take_number(text); offset && (text.empty() || text == "+")) {
-            cursor = {*file, *offset, text == "+"};
+        if (const auto offset = take_number(text)) {
+            cursor = {*file, *offset, text.starts_with('+')};
+            text.remove_prefix(cursor.in_line ? 1 : 0);
+            if (text.starts_with('@')) {
+                text.remove_prefix(1);
+                cursor.changed_at_ms = static_cast<std::int64_t>(
+                    std::min<std::uint64_t>(take_number(text).value_or(0), INT64_MAX));
+            }
             if (format_cursor(cursor) == whole) { // no leading zeros: one spelling each
                 return cursor;
             }
@@ -198,7 +216,8 @@ Result<LogLines> tail(const std::vector<LogBytes>& newest_first, std::size_t lin
     auto bytes_left = std::max(limits.bytes_max, log_block_bytes);
     const auto wanted = std::min(lines, limits.lines_max);
     if (!newest_first.empty()) {
-        answer.next = {newest_first.front().file, newest_first.front().size, false};
+        const auto& newest = newest_first.front();
+        answer.next = {newest.file, newest.size, false, newest.changed_at_ms};
     }
     std::vector<std::string> newest_line_first;
     for (const auto& log : newest_first) {
@@ -234,10 +253,12 @@ Result<LogLines> follow(const std::vector<LogBytes>& newest_first, const LogCurs
                                     [&](const auto& log) { return log.file == from.file; });
     if (found == newest_first.end()) {
         answer.is_cut = from.file != 0;
-        answer.next = {newest_first.back().file, 0, false};
     }
-    auto at = found == newest_first.end() ? newest_first.size() - 1
+    auto at = found == newest_first.end() ? oldest_unread(newest_first, from)
                                           : static_cast<std::size_t>(found - newest_first.begin());
+    if (found == newest_first.end()) {
+        answer.next = {newest_first[at].file, 0, false};
+    }
     auto bytes_left = std::max(limits.bytes_max, log_block_bytes);
     LineTaker taker{answer, std::max<std::size_t>(limits.lines_max, 1)};
     auto& next = answer.next;
@@ -247,6 +268,7 @@ Result<LogLines> follow(const std::vector<LogBytes>& newest_first, const LogCurs
             next = {log.file, 0, false};
             answer.is_cut = true;
         }
+        next.changed_at_ms = log.changed_at_ms;
         const auto unread = log.size - next.offset;
         const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(unread, bytes_left));
         JACKDAW_TRY(const auto bytes, read_range(log, next.offset, size));

@@ -39,10 +39,13 @@ struct LogCursor {
     std::uint64_t file = 0;
     std::uint64_t offset = 0;
     bool in_line = false; ///< inside a line that was too long: its rest is skipped
+    /// Of the file, when it was read to here; 0: not known. What was changed last before that was
+    /// read, or is older than what was.
+    std::int64_t changed_at_ms = 0;
     friend bool operator==(const LogCursor&, const LogCursor&) = default;
 };
 
-/// "FILE.OFFSET", "FILE.OFFSET+" inside a line.
+/// "FILE.OFFSET", with "+" behind it inside a line, and "@MS" behind that with a time.
 [[nodiscard]] std::string format_cursor(const LogCursor& cursor);
 /// `invalid` when it is not exactly that.
 [[nodiscard]] Result<LogCursor> parse_cursor(std::string_view text);
@@ -63,9 +66,10 @@ struct LogLines {
 /// What was written since `from`, across rotation: the rest of the file that it names, then the
 /// newer ones. A line without its newline waits in the newest file (its writer is inside it) and
 /// counts in an older one. A file that is shorter than `from` was emptied and is read from its
-/// beginning; one that is gone was rotated away, and the oldest that is left comes next: both are
-/// is_cut. A new file that got the inode of one that is gone is taken for that one: who follows
-/// must not fall behind by all that is kept.
+/// beginning; where one is gone, the oldest that was written since comes next, so neither a log
+/// that was removed and made anew brings old lines again, nor one that was rotated away loses what
+/// is left: both are is_cut. A new file that got the inode of one that is gone is taken for that
+/// one: who follows must not fall behind by all that is kept.
 [[nodiscard]] Result<LogLines> follow(const std::vector<LogBytes>& newest_first,
                                       const LogCursor& from, const LogLimits& limits);
 

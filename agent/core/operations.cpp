@@ -27,6 +27,10 @@ proto::ErrorShape deadline_error(const Record& record) {
         record.shape.id);
 }
 
+proto::ErrorShape aborted_error(const std::string& id) {
+    return proto::shape_of(Error{Code::aborted, "it was aborted"}, id);
+}
+
 /// The wall time of `now` as this operation counts it, within one boot from its own beginning: a
 /// clock that is set meanwhile neither stretches a step nor ends it before it began.
 std::int64_t wall_of(const Record& record, const Now& now) {
@@ -77,6 +81,7 @@ std::string Record::to_text() const {
     return Json{{"operation", proto::to_json(shape)},
                 {"arguments", arguments},
                 {"idempotency_key", idempotency_key},
+                {"request_mac", request_mac},
                 {"deadline",
                  {{"boot_id", deadline.boot_id},
                   {"boottime_ns", deadline.boottime_ns},
@@ -109,13 +114,14 @@ Result<Record> Record::from_text(std::string_view text) {
     const auto deadline = part("deadline");
     constexpr auto max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     auto key = proto::string_at(*json, "idempotency_key", "");
+    auto mac = proto::string_at(*json, "request_mac", "");
     auto boot = proto::string_at(deadline, "boot_id", "");
     auto boottime = proto::number_at(deadline, "boottime_ns", 0, max);
     auto wall = proto::number_at(deadline, "wall_ms", 0, max);
     auto created = proto::number_at(*json, "created_wall_ms", 0, max);
     auto began = proto::number_at(*json, "step_began_boottime_ns", 0, max);
     auto interruptions = proto::number_at(*json, "interruptions", 0, interruptions_max);
-    if (!key || !boot || !boottime || !wall || !created || !began || !interruptions ||
+    if (!key || !mac || !boot || !boottime || !wall || !created || !began || !interruptions ||
         record.shape.id.empty() || !record.arguments.is_object()) {
         return wrong(Error{Errc::corrupt, "a field has another type than the journal writes"});
     }
@@ -124,6 +130,7 @@ Result<Record> Record::from_text(std::string_view text) {
             Error{Errc::corrupt, "an operation or a step is in a state that there is not"});
     }
     record.idempotency_key = *std::move(key);
+    record.request_mac = *std::move(mac);
     record.deadline = Deadline{*std::move(boot), static_cast<std::int64_t>(*boottime),
                                static_cast<std::int64_t>(*wall)};
     record.created_wall_ms = static_cast<std::int64_t>(*created);
@@ -158,11 +165,15 @@ Result<std::string> Operations::submit(const Now& now, Request request) {
             return at == arguments.end() ? Json() : *at;
         };
         if (record.shape.action != request.action || record.shape.target != request.target ||
-            wanted(record.arguments) != wanted(request.arguments)) {
+            wanted(record.arguments) != wanted(request.arguments) ||
+            (!record.request_mac.empty() && !request.request_mac.empty() &&
+             record.request_mac != request.request_mac)) {
             return Error{Errc::conflict,
-                         fmt::format("the key of this request was used by operation {} for "
-                                     "something else",
-                                     record.shape.id)};
+                         fmt::format("the key of this request was used by operation {} for another "
+                                     "request, and nothing of this one was done",
+                                     record.shape.id)}
+                .with_hint("a new Idempotency-Key for each new request; the same one only to send "
+                           "the same request again");
         }
         return record.shape.id;
     }
@@ -190,6 +201,7 @@ Result<std::string> Operations::submit(const Now& now, Request request) {
     }
     record.arguments = std::move(request.arguments);
     record.idempotency_key = std::move(request.idempotency_key);
+    record.request_mac = std::move(request.request_mac);
     record.deadline = Deadline::after(now, request.limit_seconds);
     record.created_wall_ms = now.wall_ms;
     if (!record.idempotency_key.empty()) {
@@ -222,8 +234,7 @@ Operations::Next Operations::next(const Now& now) {
                     return {What::undo, record.shape.id, i};
                 }
             }
-            end(now, record, "undone",
-                proto::shape_of(Error{Code::aborted, "it was aborted"}, record.shape.id));
+            end(now, record, "undone", aborted_error(record.shape.id));
             continue;
         }
         const auto pending = std::ranges::find_if(steps, [](const auto& step) {
@@ -361,6 +372,11 @@ Result<void> Operations::abort(const Now& now, const std::string& id) {
     }
     record.deadline = Deadline::after(now, 3600);
     touch(id);
+    const bool untouched = std::ranges::all_of(
+        record.shape.steps, [](const auto& step) { return step.status == "pending"; });
+    if (running_ != id && untouched) { // nothing to undo, nothing to wait for
+        end(now, record, "undone", aborted_error(id));
+    }
     return ok();
 }
 

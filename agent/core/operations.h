@@ -58,6 +58,9 @@ struct Record {
     proto::Operation shape;
     Json arguments = Json::object(); ///< what the steps need and find out; never a secret
     std::string idempotency_key;     ///< empty: none
+    /// Keyed hash of what was asked for, secrets included; empty: without a key, or from an agent
+    /// that kept none.
+    std::string request_mac;
     Deadline deadline;
     std::int64_t created_wall_ms = 0;
     std::int64_t step_began_boottime_ns = 0;
@@ -85,6 +88,7 @@ public:
         std::vector<std::string> steps;
         Json arguments = Json::object();
         std::string idempotency_key;
+        std::string request_mac; ///< as in Record
         std::string caller;
         std::string cause = "request";
         std::int64_t limit_seconds = 1800;
@@ -106,8 +110,8 @@ public:
     [[nodiscard]] Result<void> load(std::string_view text);
 
     /// The id of the new operation; or of the one with the same idempotency key, which must have
-    /// the same action, target and "request" argument (`conflict` otherwise). `busy` when too many
-    /// wait.
+    /// the same action, target and "request" argument, and the same request_mac where both have one
+    /// (`conflict` otherwise: what differs would not be done). `busy` when too many wait.
     [[nodiscard]] Result<std::string> submit(const Now& now, Request request);
 
     /// What to do now. Ends operations whose steps are through, starts queued ones, and fails those
@@ -132,8 +136,8 @@ public:
                      proto::ErrorShape error);
     void set_argument(const std::string& id, const std::string& key, Json value);
 
-    /// A request, not an end: steps done are undone in reverse order. `not_found`; ended `done` or
-    /// `undone`: `conflict`.
+    /// A request, not an end: steps done are undone in reverse order. One that has begun no step is
+    /// `undone` at once, whatever runs meanwhile. `not_found`; ended `done` or `undone`: `conflict`.
     [[nodiscard]] Result<void> abort(const Now& now, const std::string& id);
     /// Runs a `failed` one again from its first unfinished step, with a fresh deadline. `conflict`
     /// otherwise.

@@ -105,6 +105,17 @@ Identity::~Identity() {
     sodium_memzero(sign_secret.data(), sign_secret.size());
 }
 
+std::array<unsigned char, 32> Identity::request_key() const {
+    constexpr std::string_view purpose = "jackdaw: hashes of requests";
+    std::array<unsigned char, 32> key{};
+    static_assert(crypto_generichash_KEYBYTES_MAX >= sizeof sign_secret);
+    crypto_generichash(key.data(), key.size(),
+                       reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size(),
+                       reinterpret_cast<const unsigned char*>(sign_secret.data()),
+                       sign_secret.size());
+    return key;
+}
+
 std::uint64_t Identity::gossip_id() const {
     return std::stoull(node_id.substr(0, 16), nullptr, 16);
 }

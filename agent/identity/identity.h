@@ -2,6 +2,7 @@
 // The agent's own two keys: made on first boot in its state folder, the private halves never leave
 // the machine.
 
+#include <array>
 #include <string>
 
 #include "proto/base/error.h"
@@ -26,6 +27,9 @@ struct Identity {
 
     /// Gossip's id: the first 8 bytes of node_id, big-endian.
     [[nodiscard]] std::uint64_t gossip_id() const;
+    /// Under which the agent hashes what requests asked for; made of sign_secret, and tells nothing
+    /// of it (BLAKE2b keyed with it, of a fixed text).
+    [[nodiscard]] std::array<unsigned char, 32> request_key() const;
 
     /// Loads FOLDER/sign.key and FOLDER/noise.key, or makes both and then writes
     /// FOLDER/identity.pub (the public halves, JSON). `corrupt` for a file of another size, owner

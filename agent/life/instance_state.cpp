@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/wire/datastore_json.h"
 #include "proto/wire/shapes_json.h"
 
 namespace jackdaw::agent {
@@ -20,6 +21,7 @@ std::string to_text(const InstanceFacts& facts) {
                 {"created", facts.created},
                 {"restarts", facts.restarts},
                 {"answered_start_ns", facts.answered_start_ns},
+                {"answered_since", facts.answered_since},
                 {"pending_restart", facts.pending_restart},
                 {"maintenance_until_ms", facts.maintenance_until_ms},
                 {"maintenance_by", facts.maintenance_by}}
@@ -41,6 +43,7 @@ Result<InstanceFacts> facts_from(std::string_view text) {
     JACKDAW_TRY(const auto answered,
                 proto::number_at(json, "answered_start_ns", 0, std::uint64_t{1} << 62U));
     facts.answered_start_ns = static_cast<std::int64_t>(answered);
+    JACKDAW_TRY(facts.answered_since, proto::string_at(json, "answered_since", "", 64));
     JACKDAW_TRY(facts.pending_restart, proto::strings_at(json, "pending_restart", 1000));
     JACKDAW_TRY(const auto until,
                 proto::number_at(json, "maintenance_until_ms", 0, std::uint64_t{1} << 52U));
@@ -133,6 +136,34 @@ Result<void> InstanceState::set_configuration(ConfigHistory configuration) {
     return ok();
 }
 
+Result<void> InstanceState::set_parameter_list(const std::vector<proto::Parameter>& known) {
+    Json all = Json::array();
+    for (auto one : known) {
+        one.text.clear();
+        one.formula.clear();
+        one.from.clear();
+        all.push_back(proto::to_json(one));
+    }
+    return store_->commit({Change{Table::instance, "parameters", all.dump()}});
+}
+
+Result<std::vector<proto::Parameter>> InstanceState::parameter_list() const {
+    JACKDAW_TRY(const auto text, store_->get(Table::instance, "parameters"));
+    std::vector<proto::Parameter> known;
+    if (!text) {
+        return known;
+    }
+    JACKDAW_TRY(const auto json, proto::parse_json(*text));
+    if (!json.is_array()) {
+        return Error{Errc::corrupt, "the kept list of parameters is none"};
+    }
+    for (const auto& item : json) {
+        JACKDAW_TRY(auto one, proto::parameter_from(item));
+        known.push_back(std::move(one));
+    }
+    return known;
+}
+
 Result<void> InstanceState::forget() {
     const std::lock_guard lock{mutex_};
     InstanceFacts kept;
@@ -141,6 +172,7 @@ Result<void> InstanceState::forget() {
     kept.filesystem_made = facts_.filesystem_made;
     JACKDAW_CHECK(store_->commit({Change{Table::instance, "spec", std::nullopt},
                                   Change{Table::instance, "configuration", std::nullopt},
+                                  Change{Table::instance, "parameters", std::nullopt},
                                   Change{Table::instance, "facts", to_text(kept)}}));
     spec_.reset();
     configuration_ = {};

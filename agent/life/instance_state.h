@@ -13,6 +13,7 @@
 #include "agent/state/store.h"
 #include "plugins/api/host.h"
 #include "proto/base/error.h"
+#include "proto/messages/datastore_shapes.h"
 #include "proto/messages/shapes.h"
 
 namespace jackdaw::agent {
@@ -26,6 +27,7 @@ struct InstanceFacts {
     bool created = false;               ///< the create has come to its end once
     std::uint32_t restarts = 0;         ///< by the supervisor, since the create
     std::int64_t answered_start_ns = 0; ///< boot clock of the start that answered last; 0: none
+    std::string answered_since; ///< since when people are told that start runs; empty: not kept
     std::vector<std::string> pending_restart; ///< parameters that wait for the next start
     std::int64_t maintenance_until_ms = 0;    ///< wall clock; 0: the agent looks after it
     std::string maintenance_by;
@@ -54,6 +56,11 @@ public:
     [[nodiscard]] Result<void> set_spec(proto::InstanceSpec spec);
     [[nodiscard]] Result<void> set_facts(InstanceFacts facts);
     [[nodiscard]] Result<void> set_configuration(ConfigHistory configuration);
+    /// What the server last told of its parameters, without its prose; for when it does not run.
+    /// Bounded by the store's value (1 MiB: `invalid` above).
+    [[nodiscard]] Result<void> set_parameter_list(const std::vector<proto::Parameter>& known);
+    /// Empty: none was kept yet.
+    [[nodiscard]] Result<std::vector<proto::Parameter>> parameter_list() const;
     /// Forgets the instance; what is known of the volume's file system stays.
     [[nodiscard]] Result<void> forget();
 

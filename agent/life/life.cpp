@@ -163,9 +163,12 @@ Result<void> Life::adopt_database() {
     if (database_.link != nullptr) {
         if (auto status = database_.link->status()) {
             database_.status = *std::move(status);
-            const auto age_ns =
-                runtime::Clock::boottime_ns() - database_.status.started_boottime_ns;
-            database_.since = rfc3339(parts_.clock.wall_ms() - age_ns / 1'000'000);
+            const auto began_ns = database_.status.started_boottime_ns;
+            const auto age_ms = (runtime::Clock::boottime_ns() - began_ns) / 1'000'000;
+            const auto facts = state_.facts();
+            database_.since = facts.answered_start_ns == began_ns && !facts.answered_since.empty()
+                                  ? facts.answered_since // as the agent that started it told
+                                  : rfc3339(parts_.clock.wall_ms() - age_ms);
             spdlog::info("life: adopted the database, pid {}", database_.status.child_pid);
             tell("database.adopted", fmt::format("process {}", database_.status.child_pid));
         }
@@ -335,7 +338,7 @@ void Life::run_step(const Operations::Next& next) {
     }
     const bool started_database = result && !undo && name == "health.probe";
     bool seen_otherwise = false;
-    fault(action, name, "effect");
+    fault(action, name, undo ? "undo-effect" : "effect");
     {
         const std::lock_guard lock{core_mutex_};
         if (result && name == "health.probe") {
@@ -372,8 +375,9 @@ void Life::run_step(const Operations::Next& next) {
     }
     if (started_database) {
         tell("database.started", "version " + state_.facts().installed_version, next.id);
+        keep_parameter_list(); // nobody waits for it
     }
-    fault(action, name, "done");
+    fault(action, name, undo ? "undo-done" : "done");
 }
 
 void Life::wait_for_events() {

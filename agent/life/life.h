@@ -38,14 +38,17 @@ using DriverSource =
     std::function<Result<std::shared_ptr<plugins::Datastore>>(const std::string& name)>;
 
 /// Called at points that the kill tests aim at: ("instance.create", "volume.mount", "begin" |
-/// "effect" | "done").
+/// "effect" | "done"), and when a step is taken back "undo" | "undo-effect" | "undo-done".
 using FaultPoint =
     std::function<void(std::string_view action, std::string_view step, std::string_view point)>;
 
 struct LifeSettings {
     std::chrono::milliseconds probe_period{1000};
     std::chrono::milliseconds probe_limit{900};
-    std::chrono::milliseconds examine_period{5'000};   ///< how often the server is questioned
+    std::chrono::milliseconds examine_period{5'000}; ///< how often the server is questioned
+    /// Before the second repair of the agent's account in a row; the others wait twice as long
+    /// each.
+    std::chrono::milliseconds repair_pause{10'000};
     std::chrono::milliseconds usage_period{10'000};    ///< how often the volume's fill is read
     std::chrono::milliseconds adoption_period{10'000}; ///< between tries to reach a silent guard
     std::chrono::seconds operation_limit{1800};
@@ -60,6 +63,7 @@ struct SubmitRequest {
     std::string target;
     Json arguments = Json::object();
     std::string idempotency_key;
+    std::string request_mac; ///< see Record; empty without a key
     std::string caller;
     std::string cause = "request";
 };
@@ -117,6 +121,17 @@ public:
     query_place(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&,
                                                  const plugins::Place&)>& say,
                 Deadline deadline = Deadline::max());
+    /// Without speech, so also while nothing runs: for checks and what a record tells. `busy`,
+    /// `not_found` as above.
+    [[nodiscard]] Result<Json>
+    with_place(const std::function<Result<Json>(plugins::Datastore&, const plugins::Place&)>& say,
+               Deadline deadline = Deadline::max());
+    /// The parameters as the server listed them at its last start, `current` among it, with what
+    /// the spec sets now. Only the spec's own where no list was kept.
+    [[nodiscard]] Result<std::vector<proto::Parameter>> recorded_parameters() const;
+    /// "standard", "superuser" or "off", as the last operation that ended well made it; empty
+    /// when the journal does not reach back so far.
+    [[nodiscard]] std::string recorded_root_level() const;
     /// The driver without speech: for checks. `not_found` before there is an instance.
     [[nodiscard]] Result<std::shared_ptr<plugins::Datastore>>
     driver(Deadline deadline = Deadline::max());
@@ -153,6 +168,8 @@ private:
     /// Turns over the engine's logs that have become too large.
     void turn_logs();
     void database_ended();
+    /// After a start: what recorded_parameters() tells when it does not run.
+    void keep_parameter_list();
     void wait_for_events();
     [[nodiscard]] Result<void> journal();
     [[nodiscard]] Result<void> load_driver();
@@ -196,7 +213,7 @@ private:
     Concerns concerns_;
     Instant next_examination_{};
     Instant next_repair_{};
-    std::chrono::seconds repair_pause_{0}; ///< 0: none was tried of late
+    std::chrono::milliseconds repair_pause_{0}; ///< 0: none was tried of late
     Instant next_probe_{};
     Instant next_usage_{};
     Instant next_adoption_{};  ///< while the database's guard is silent

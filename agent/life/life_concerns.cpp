@@ -14,8 +14,7 @@ namespace {
 
 constexpr std::chrono::milliseconds speech_wait{1'000};
 constexpr std::chrono::seconds examine_limit{2};
-constexpr std::chrono::seconds repair_pause_first{10};
-constexpr std::chrono::seconds repair_pause_most{600};
+constexpr std::chrono::milliseconds repair_pause_most{600'000};
 
 /// proc_pid_statm(5), the second number. The agent's group sees all processes (hidepid).
 std::optional<std::uint64_t> resident_bytes(std::int64_t pid) {
@@ -38,12 +37,24 @@ std::optional<Figures::Inside> Life::examine() {
     }
     auto told = slot_.driver->examine(call);
     speech.unlock();
+    Figures::Inside inside;
     if (!told) {
-        spdlog::debug("life: examine the database: {}", told.error().to_string());
-        return std::nullopt;
+        if (told.error().code() == Errc::cancelled) {
+            return std::nullopt;
+        }
+        inside.unseen.push_back(
+            {"its accounts and limits", told.error().to_string(), told.error().hint()});
+        return inside;
     }
-    return Figures::Inside{std::move(told->access), std::move(told->look_alikes), told->connections,
-                           told->connections_max, told->connections_refused};
+    inside.access = std::move(told->access);
+    inside.look_alikes = std::move(told->look_alikes);
+    if (const auto& seen = told->connections) {
+        inside.connections = Figures::Connections{seen->now, seen->max, seen->refused};
+    }
+    for (auto& one : told->unseen) {
+        inside.unseen.push_back({std::move(one.what), std::move(one.why), std::move(one.mend)});
+    }
+    return inside;
 }
 
 void Life::weigh(const plugins::Observation* seen) {
@@ -79,24 +90,26 @@ void Life::weigh(const plugins::Observation* seen) {
 
 void Life::repair_by_itself(const Figures& figures) {
     const auto at = runtime::Clock::instant();
-    if (!figures.inside || hands_off()) {
+    if (!figures.inside || !figures.inside->access || hands_off()) {
         return;
     }
-    if (figures.inside->access.empty()) {
+    if (figures.inside->access->empty()) {
         if (at >= next_repair_ + repair_pause_most) {
-            repair_pause_ = std::chrono::seconds{0};
+            repair_pause_ = std::chrono::milliseconds{0};
         }
         return;
     }
     if (at < next_repair_) {
         return; // who takes it away again and again gets no storm of operations
     }
-    repair_pause_ = repair_pause_.count() == 0 ? repair_pause_first
+    const bool again = repair_pause_.count() != 0;
+    repair_pause_ = repair_pause_.count() == 0 ? settings_.repair_pause
                                                : std::min(repair_pause_ * 2, repair_pause_most);
     next_repair_ = at + repair_pause_;
     next_examination_ = at; // what came of it
     SubmitRequest request;
     request.action = "instance.repair";
+    request.arguments = Json{{"request", Json{{"again", again}}}};
     request.target = state_.spec()->name;
     request.cause = "supervisor";
     request.caller = "agent";

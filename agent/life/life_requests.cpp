@@ -147,6 +147,7 @@ Result<std::string> Life::submit_locked(SubmitRequest request) {
     }
     wanted.arguments = std::move(request.arguments);
     wanted.idempotency_key = std::move(request.idempotency_key);
+    wanted.request_mac = std::move(request.request_mac);
     wanted.caller = std::move(request.caller);
     wanted.cause = std::move(request.cause);
     wanted.limit_seconds = settings_.operation_limit.count();

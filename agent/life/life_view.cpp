@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/core/error_line.h"
 #include "agent/life/life.h"
 #include "proto/base/ids.h"
 #include "proto/wire/shapes_json.h"
@@ -23,8 +24,7 @@ void Life::tell_end(const Record& record) const {
                           ? shape.action
                           : fmt::format("{} {}", shape.action, shape.target);
     if (shape.status == "failed" && shape.error) {
-        tell("operation.failed",
-             fmt::format("{}: {}: {}", what, shape.error->message, shape.error->cause), shape.id);
+        tell("operation.failed", fmt::format("{}: {}", what, line_of(*shape.error)), shape.id);
         return;
     }
     tell(shape.status == "undone" ? "operation.undone" : "operation.done",
@@ -146,7 +146,7 @@ proto::Instance Life::compose() const {
     }
     const auto failed = [&](const proto::ErrorShape& error) {
         view.status = "failed";
-        view.reason = error.message + ": " + error.cause;
+        view.reason = line_of(error);
     };
     if (running != nullptr && running->shape.action == "instance.delete") {
         view.status = "deleting";

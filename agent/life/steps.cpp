@@ -159,6 +159,7 @@ Result<void> note_answer(InstanceState& state, const DatabaseProcess& database) 
         return ok();
     }
     facts.answered_start_ns = database.status.started_boottime_ns;
+    facts.answered_since = database.since;
     return state.set_facts(std::move(facts));
 }
 
@@ -208,6 +209,10 @@ namespace steps {
 
 Result<void> nothing(StepContext&) {
     return ok();
+}
+
+Result<void> unless_begun(StepContext& context) {
+    return context.arguments().contains("begun") ? cannot_bring_back(context) : ok();
 }
 
 Result<void> cannot_bring_back(StepContext& context) {

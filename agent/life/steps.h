@@ -210,6 +210,9 @@ Result<void> undo_create_user(StepContext&);
 Result<void> drop_user(StepContext&);
 Result<void> set_password(StepContext&);
 Result<void> cannot_bring_back(StepContext&);
+/// The same of a step that marks as `begun` what it is about to do (facet_speech.h, mark_begun()):
+/// one that was refused or cut off before has nothing to bring back.
+Result<void> unless_begun(StepContext&);
 Result<void> grant_user(StepContext&);
 Result<void> undo_grant_user(StepContext&);
 Result<void> revoke_user(StepContext&);

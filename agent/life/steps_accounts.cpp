@@ -33,6 +33,14 @@ Result<proto::UserSpec> user_argument(const StepContext& context) {
     return spec;
 }
 
+Result<bool> has_user(plugins::Users& users, const plugins::Call& call,
+                      const proto::UserSpec& wanted) {
+    JACKDAW_TRY(const auto present, users.list(call));
+    return std::ranges::any_of(present, [&](const auto& one) {
+        return one.name == wanted.name && one.host == wanted.host;
+    });
+}
+
 } // namespace
 
 Result<void> need_running(const InstanceState& state) {
@@ -159,12 +167,8 @@ Result<void> drop_user(StepContext& context) {
     JACKDAW_TRY(const auto spec, user_argument(context));
     return with_facet(context, &plugins::Datastore::users,
                       [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
-                          JACKDAW_CHECK(mark_begun(context, [&]() -> Result<bool> {
-                              JACKDAW_TRY(const auto present, users.list(call));
-                              return std::ranges::any_of(present, [&](const auto& one) {
-                                  return one.name == spec.name && one.host == spec.host;
-                              });
-                          }));
+                          JACKDAW_CHECK(
+                              mark_begun(context, [&] { return has_user(users, call, spec); }));
                           return gone_is_ok(users.drop(call, spec.name, spec.host));
                       });
 }
@@ -173,6 +177,8 @@ Result<void> set_password(StepContext& context) {
     JACKDAW_TRY(const auto spec, user_argument(context));
     return with_facet(context, &plugins::Datastore::users,
                       [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
+                          JACKDAW_CHECK(
+                              mark_begun(context, [&] { return has_user(users, call, spec); }));
                           return users.set_verifier(call, spec.name, spec.host, spec.verifier);
                       });
 }

@@ -8,13 +8,15 @@
 #include <fmt/format.h>
 
 #include "agent/life/facet_speech.h"
+#include "agent/life/parameter_wish.h"
 #include "proto/base/ids.h"
 
 namespace jackdaw::agent::steps {
 namespace {
 
 constexpr std::chrono::seconds check_limit{60};
-constexpr std::size_t parameters_max = 1000; ///< of the instance's own
+constexpr std::size_t parameters_max = own_parameters_max;
+constexpr std::chrono::seconds login_limit{5};
 
 using Values = std::map<std::string, std::string>;
 
@@ -78,6 +80,34 @@ Result<void> apply(StepContext& context, const Values& before, const Values& wan
         });
 }
 
+/// Nobody wants it to run, or it does not let the agent in: then what is set waits for its next
+/// start, which takes it from the file. Any other trouble is an error.
+Result<bool> is_open(StepContext& context) {
+    if (!context.state.facts().wanted_running) {
+        return false;
+    }
+    JACKDAW_CHECK(context.need_driver());
+    const std::lock_guard speech{context.slot.speech};
+    const auto adopted = context.slot.driver->adopt(context.call(login_limit), context.slot.place);
+    if (!adopted && adopted.error().code() != Errc::not_allowed) {
+        return adopted.error().clone();
+    }
+    return adopted.has_value();
+}
+
+/// At the next start.
+Result<void> put_off(StepContext& context, const std::vector<std::string>& names) {
+    auto facts = context.state.facts();
+    auto& waiting = facts.pending_restart;
+    waiting.insert(waiting.end(), names.begin(), names.end());
+    std::ranges::sort(waiting);
+    waiting.erase(std::unique(waiting.begin(), waiting.end()), waiting.end());
+    JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+    context.warn(fmt::format("the database could not be told now; its next start takes: {}",
+                             fmt::join(names, ", ")));
+    return ok();
+}
+
 Result<void> keep(StepContext& context, Values parameters) {
     auto spec = context.spec();
     spec.parameters = parameters;
@@ -97,28 +127,28 @@ Result<void> check_parameters(StepContext& context) {
     JACKDAW_TRY(const auto set, proto::texts_at(*request, "set", parameters_max));
     JACKDAW_TRY(const auto unset, proto::strings_at(*request, "unset", parameters_max));
     const auto before = context.spec().parameters;
-    auto wanted = before;
-    JACKDAW_CHECK(with_facet(
-        context, &plugins::Datastore::parameters,
-        [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
-            JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
-            for (const auto& [name, value] : set) {
-                JACKDAW_TRY(auto canonical, parameters.check(known, name, value));
-                wanted.insert_or_assign(std::move(canonical.first), std::move(canonical.second));
-            }
-            for (const auto& name : unset) {
-                if (wanted.erase(name) == 0) {
-                    return Error{Errc::not_found,
-                                 fmt::format("'{}' is not set on this instance", name)}
-                        .with_hint("`jackdaw config show --instance NAME` shows what is");
-                }
-            }
-            if (wanted.size() > parameters_max) {
-                return Error{Errc::exhausted,
-                             fmt::format("more than {} parameters", parameters_max)};
-            }
-            return parameters.check_together(known, place_with(context, wanted));
-        }));
+    Values wanted;
+    JACKDAW_TRY(const bool open, is_open(context));
+    if (open) {
+        JACKDAW_CHECK(with_facet(
+            context, &plugins::Datastore::parameters,
+            [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
+                JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
+                JACKDAW_TRY(wanted, wish_of(parameters, known, place_with(context, before),
+                                            {set, unset}, context.spec().name));
+                return ok();
+            }));
+    } else {
+        JACKDAW_CHECK(context.need_driver());
+        auto* const parameters = context.slot.driver->parameters();
+        if (parameters == nullptr) {
+            return Error{Errc::unsupported,
+                         fmt::format("{} has no parameters", context.slot.driver->name())};
+        }
+        JACKDAW_TRY(const auto known, context.state.parameter_list());
+        JACKDAW_TRY(wanted, wish_of(*parameters, known, place_with(context, before), {set, unset},
+                                    context.spec().name));
+    }
     JACKDAW_CHECK(context.set_argument("before", before));
     return context.set_argument("wanted", wanted);
 }
@@ -167,6 +197,10 @@ Result<void> undo_keep_parameters(StepContext& context) {
 Result<void> apply_parameters(StepContext& context) {
     JACKDAW_TRY(const auto before, values_argument(context, "before"));
     JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(const bool open, is_open(context));
+    if (!open) {
+        return put_off(context, changed_between(before, wanted));
+    }
     auto applied = apply(context, before, wanted);
     if (applied || applied.error().id() == Code::database_down ||
         context.stop.raised()) { // it waits for the next start, or goes on with the next agent
@@ -183,7 +217,9 @@ Result<void> apply_parameters(StepContext& context) {
 Result<void> undo_apply_parameters(StepContext& context) {
     JACKDAW_TRY(const auto before, values_argument(context, "before"));
     JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
-    return apply(context, wanted, before);
+    JACKDAW_TRY(const bool open, is_open(context));
+    return open ? apply(context, wanted, before)
+                : put_off(context, changed_between(before, wanted));
 }
 
 Result<void> begin_maintenance(StepContext& context) {

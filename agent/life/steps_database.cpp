@@ -394,9 +394,16 @@ Result<void> rename_instance(StepContext& context) {
         return Error{Errc::corrupt, "the operation has lost what was asked for"};
     }
     JACKDAW_TRY(auto name, proto::string_at(*request, "name", ""));
+    JACKDAW_TRY(const auto from, proto::string_at(*request, "from", ""));
     JACKDAW_CHECK(check_label(name, "instance"));
     auto spec = context.spec();
     if (!context.arguments().contains("before")) {
+        if (!from.empty() && spec.name != from && spec.name != name) { // another rename was first
+            return Error{
+                Errc::not_found,
+                fmt::format("there is no instance '{}': it is called '{}' by now", from, spec.name)}
+                .with_hint(fmt::format("`jackdaw instance rename {} {}`", spec.name, name));
+        }
         JACKDAW_CHECK(context.set_argument("before", spec.name)); // `request` points nowhere now
     }
     spec.name = std::move(name);
@@ -406,11 +413,26 @@ Result<void> rename_instance(StepContext& context) {
 Result<void> repair_access(StepContext& context) {
     JACKDAW_CHECK(context.need_driver());
     JACKDAW_CHECK(need_running(context.state));
+    bool again = false;
+    if (const auto request = context.arguments().find("request");
+        request != context.arguments().end()) {
+        JACKDAW_TRY(again, proto::bool_at(*request, "again", false));
+    }
+    plugins::Repaired besides;
     JACKDAW_CHECK(
         speak(context, [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<void> {
             JACKDAW_CHECK(driver.adopt(call, context.slot.place));
-            return driver.repair(call);
+            JACKDAW_TRY(besides, driver.repair(call, again));
+            return ok();
         }));
+    if (!besides.stopped.empty()) {
+        context.tell("scheduler.stopped", besides.stopped);
+    }
+    for (auto* const text : {&besides.stopped, &besides.left}) {
+        if (!text->empty()) {
+            context.warn(std::move(*text));
+        }
+    }
     return context.host.sync_volume();
 }
 

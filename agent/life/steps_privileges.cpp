@@ -196,7 +196,8 @@ Result<void> undo_enable_root(StepContext& context) {
         return ok(); // it was enabled before; its old verifier nobody has
     }
     return with_facet(context, &plugins::Datastore::root,
-                      [](plugins::Root& root, const plugins::Call& call) -> Result<void> {
+                      [&](plugins::Root& root, const plugins::Call& call) -> Result<void> {
+                          JACKDAW_CHECK(mark_begun(context, [] { return Result<bool>{true}; }));
                           return root.disable(call);
                       });
 }

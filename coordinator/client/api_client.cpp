@@ -5,6 +5,8 @@
 namespace jackdaw::cli {
 namespace {
 
+constexpr std::string_view nothing_answers = "nothing answers ";
+
 Errc reaction_to(int status) {
     switch (status) {
     case 400:
@@ -26,6 +28,28 @@ Errc reaction_to(int status) {
     }
 }
 
+/// The agent's router says so of what it has no route for (agent/api/router.cpp); what it merely
+/// has not is told otherwise.
+bool is_unknown_route(const proto::ErrorShape& shape) {
+    return shape.code == row_of(Code::not_found).name &&
+           (shape.message.starts_with(nothing_answers) || shape.cause.starts_with(nothing_answers));
+}
+
+/// A question that an agent does not know is no absence of what was asked for.
+Error too_old(const proto::ErrorShape& shape) {
+    constexpr std::string_view before = "version is ";
+    const auto begin = shape.hint.find(before);
+    const auto version =
+        begin == std::string::npos
+            ? std::string{"its version is not told"}
+            : shape.hint.substr(begin + before.size(),
+                                shape.hint.find(';', begin) - begin - before.size());
+    const auto& words = shape.message.starts_with(nothing_answers) ? shape.message : shape.cause;
+    return Error{Errc::unsupported, fmt::format("agent too old ({}): {}", version, words)}
+        .with_hint("upgrade it: this version's programs into its machine, then end the agent, as "
+                   "USING.md has it; `jackdaw doctor` compares versions");
+}
+
 bool good(int status) {
     return status >= 200 && status < 300;
 }
@@ -36,7 +60,7 @@ Error refusal(const ApiResponse& response) {
     if (response.body.is_object()) {
         if (const auto at = response.body.find("error"); at != response.body.end()) {
             if (auto shape = proto::error_shape_from(*at); shape && !shape->code.empty()) {
-                return proto::to_error(*shape);
+                return is_unknown_route(*shape) ? too_old(*shape) : proto::to_error(*shape);
             }
         }
     }

@@ -87,6 +87,8 @@ struct Machine {
     std::string name; ///< for every call of the provider; it never changes
     std::string id;
     std::string label; ///< what its instance is called: `name` until label_machine()
+    /// A rename to it has begun, and its end is not written down: the agent knows. Else empty.
+    std::string next_label;
     MachineState state = MachineState::making;
     bool wanted_on = false; ///< what power_on() and power_off() last left it for
     std::string address;
@@ -175,9 +177,13 @@ public:
                                                          const Tags& tags) = 0;
     [[nodiscard]] virtual Result<std::vector<Machine>> machines() = 0;
     [[nodiscard]] virtual Result<Machine> describe_machine(const std::string& name) = 0;
-    /// Its instance is called so from now on; the machine keeps its own name, which nobody else
-    /// gets while it is there. E-NAME-TAKEN when another machine has that name or label. Repeated:
-    /// ok.
+    /// Its instance may be called so soon: until label_machine() nobody else gets that label, nor
+    /// the present one. Durable when it returns. Errors as label_machine(); repeated: ok.
+    [[nodiscard]] virtual Result<void> announce_label(const std::string& name,
+                                                      const std::string& label) = 0;
+    /// Its instance is called so from now on, and nothing is announced any more; the machine keeps
+    /// its own name, which nobody else gets while it is there. E-NAME-TAKEN when another machine
+    /// has that name, label or announced label. Repeated: ok.
     [[nodiscard]] virtual Result<void> label_machine(const std::string& name,
                                                      const std::string& label) = 0;
     /// On already is no error.

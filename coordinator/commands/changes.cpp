@@ -1,6 +1,7 @@
 #include "coordinator/commands/changes.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include "coordinator/render/output.h"
 #include "coordinator/render/progress.h"
 #include "coordinator/render/table.h"
+#include "proto/base/ids.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -220,7 +222,9 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
     if (good) {
         return 0;
     }
-    const int status = report(session, invocation.format, error_of(end));
+    auto error = error_of(end);
+    error.hint = hint_for(std::move(error.hint), session, invocation);
+    const int status = report(session, invocation.format, error);
     return status == row_of(Code::deadline).exit_status ? 1 : status; // it has ended
 }
 
@@ -303,12 +307,35 @@ Result<NameLock> take_name(Session& session, const OpJournal& journal, const std
     }
 }
 
-int would(Session& session, const Invocation& invocation, const std::vector<std::string>& lines) {
+Result<int> rehearse(Session& session, const Invocation& invocation, InstanceAccess& at,
+                     const ApiRequest& request, const std::vector<std::string>& lines) {
+    ApiRequest asked{
+        "POST",
+        "/v1/rehearsals",
+        Json{{"method", request.method}, {"target", request.path}, {"body", request.body}},
+        {}};
+    auto found = change(*at.client, asked, session.in(answer_limit));
+    if (auto& body = asked.body["body"]; body.is_object() && body.contains("password")) {
+        wipe(body["password"].get_ref<std::string&>());
+    }
+    JACKDAW_TRY(const auto json, std::move(found));
+    JACKDAW_TRY(const auto notes, proto::strings_at(json, "notes", proto::list_items_max));
+    return would(session, invocation, lines, notes);
+}
+
+int would(Session& session, const Invocation& invocation, const std::vector<std::string>& lines,
+          const std::vector<std::string>& notes) {
     std::string text;
     for (const auto& line : lines) {
         text += "would " + printable(line) + "\n";
     }
-    const Json json{{"apiVersion", proto::api_version}, {"kind", "DryRun"}, {"would", lines}};
+    for (const auto& note : notes) {
+        text += "  " + printable(note) + "\n";
+    }
+    Json json{{"apiVersion", proto::api_version}, {"kind", "DryRun"}, {"would", lines}};
+    if (!notes.empty()) {
+        json["notes"] = notes;
+    }
     session.terminal.out(
         invocation.format == Format::name ? text : render_object(json, text, invocation.format));
     return 0;
@@ -328,6 +355,32 @@ Result<void> confirm(Session& session, const Invocation& invocation, const std::
         return Error{Code::unconfirmed, fmt::format("'{}' was not typed", name)};
     }
     return Error{Code::unconfirmed, fmt::format("this {}", what)};
+}
+
+std::string hint_for(std::string hint, const Session& session, const Invocation& invocation) {
+    constexpr std::array<std::string_view, 3> nouns{"instance", "machine", "root"};
+    const auto noun = invocation.command != nullptr ? invocation.command->noun : std::string_view{};
+    const bool is_named = noun == "instance" || noun == "machine";
+    const auto name = !session.instance.empty() ? session.instance
+                      : is_named                ? invocation.text("NAME")
+                                                : invocation.text("--instance");
+    constexpr std::string_view command = "`jackdaw ";
+    constexpr std::string_view placeholder = " NAME";
+    if (name.empty() || !check_label(name, "instance")) {
+        return hint;
+    }
+    for (auto at = hint.find(command); at != std::string::npos; at = hint.find(command, at + 1)) {
+        const auto words = std::string_view{hint}.substr(at + command.size());
+        const auto end = std::min(hint.find('`', at + 1), hint.size());
+        const auto place = hint.find(placeholder, at);
+        const bool is_about_it = std::ranges::any_of(nouns, [&](std::string_view one) {
+            return words.starts_with(one) && words.substr(one.size()).starts_with(' ');
+        });
+        if (is_about_it && place < end) {
+            hint.replace(place + 1, placeholder.size() - 1, name);
+        }
+    }
+    return hint;
 }
 
 int report(Session& session, Format format, const proto::ErrorShape& error) {

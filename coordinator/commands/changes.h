@@ -63,8 +63,7 @@ struct Conclusion {
                                       const Redial& redial, const Json& accepted,
                                       Conclusion conclusion);
 
-/// --dry-run's line, or the change sent to the instance's agent and seen through. The request gets
-/// a key of its own.
+/// The change sent to the instance's agent and seen through. The request gets a key of its own.
 [[nodiscard]] Result<int> change_instance(Session& session, const Invocation& invocation,
                                           InstanceAccess& at, ApiRequest request, Conclusion end);
 
@@ -83,13 +82,24 @@ struct NameLock {
 [[nodiscard]] Result<NameLock> take_name(Session& session, const OpJournal& journal,
                                          const std::string& name, std::chrono::milliseconds limit);
 
+/// --dry-run of a change inside the database: its agent makes every check that changes nothing, and
+/// its refusal is this command's; else the lines, and what it found.
+[[nodiscard]] Result<int> rehearse(Session& session, const Invocation& invocation,
+                                   InstanceAccess& at, const ApiRequest& request,
+                                   const std::vector<std::string>& lines);
+
 /// --dry-run.
 [[nodiscard]] int would(Session& session, const Invocation& invocation,
-                        const std::vector<std::string>& lines);
+                        const std::vector<std::string>& lines,
+                        const std::vector<std::string>& notes = {});
 
 /// --yes, or the name typed. E-UNCONFIRMED otherwise.
 [[nodiscard]] Result<void> confirm(Session& session, const Invocation& invocation,
                                    const std::string& name, std::string_view what);
+
+/// A general hint with the name that is known instead of its NAME: "`jackdaw instance start NAME`".
+[[nodiscard]] std::string hint_for(std::string hint, const Session& session,
+                                   const Invocation& invocation);
 
 /// On stderr, as text or as JSON; the exit status.
 [[nodiscard]] int report(Session& session, Format format, const proto::ErrorShape& error);

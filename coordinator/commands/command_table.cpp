@@ -109,9 +109,11 @@ std::vector<CommandRow> rows_of_fleets() {
         {"instance", "show", "one instance", {instance_name}, {}, looks, instance_show},
         {"instance",
          "delete",
-         "stop it and destroy its data (always waits)",
+         "destroy it: its machine, its volume with all databases and users, its settings, logs and "
+         "history (always waits)",
          {instance_name},
-         {{"--keep-volume", "", "keep the data volume"}},
+         {{"--keep-volume", "",
+           "keep the volume with databases and users; not settings, root, logs, history"}},
          destroys_and_waits,
          instance_delete},
         {"instance",

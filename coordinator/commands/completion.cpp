@@ -90,9 +90,13 @@ void offer_names(Session& session, Names kind, const Typed& typed, std::string_v
         session.terminal.out(kind == Names::files ? ":files\n" : ":folders\n");
         return;
     }
+    // Of a list only its last word is still being typed.
+    const auto comma = kind == Names::privileges ? begun.rfind(',') : std::string_view::npos;
+    const auto before =
+        comma == std::string_view::npos ? prefix : std::string{begun.substr(0, comma + 1)};
     auto names = live_names(session, kind, typed.context);
     for (auto& one : names) {
-        one.word.insert(0, prefix);
+        one.word.insert(0, before);
     }
     print(session, names, begun);
 }

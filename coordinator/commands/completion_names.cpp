@@ -35,6 +35,10 @@ constexpr std::array rows{
     NamesRow{"", "--fs", Names::filesystems},
     NamesRow{"", "--cause", Names::causes},
     NamesRow{"", "--provider", Names::providers},
+    NamesRow{"events", "--kind", Names::event_kinds},
+    NamesRow{"events", "--weight", Names::weights},
+    NamesRow{"top", "--sort", Names::load_columns},
+    NamesRow{"user", "PRIVILEGE", Names::privileges},
     NamesRow{"", "--datastore", Names::references},
     NamesRow{"", "--on", Names::databases},
     NamesRow{"user", "--database", Names::databases},
@@ -145,6 +149,7 @@ Question question_of(Names kind) {
     case Names::members: return {"/v1/members", "name", "status"};
     case Names::operations: return {"/v1/operations", "id", "action"};
     case Names::instances: return {"/v1/instances", "name", "status"};
+    case Names::event_kinds: return {"/v1/events?limit=1000", "kind", "weight"}; // that happened
     default: return {};
     }
 }
@@ -160,8 +165,13 @@ std::vector<Candidate> of_agent(Session& session, Reach& reach, Names kind,
     const auto list = get(**client, std::string{question.path}, context.until);
     const auto items = list ? items_of(*list).value_or(Json::array()) : Json::array();
     for (const auto& item : items) {
-        if (item.is_object()) {
-            add(names, text_of(item, question.name), text_of(item, question.text));
+        if (!item.is_object()) {
+            continue;
+        }
+        auto word = text_of(item, question.name);
+        if (kind != Names::event_kinds ||
+            std::ranges::find(names, word, &Candidate::word) == names.end()) {
+            add(names, std::move(word), text_of(item, question.text));
         }
     }
     return names;
@@ -181,6 +191,32 @@ std::vector<Candidate> fixed(Names kind) {
     case Names::causes: return plain({"request", "boot", "supervisor"});
     case Names::providers: return plain({"local"});
     case Names::shells: return plain({"bash", "zsh", "fish"});
+    case Names::weights: return plain({"info", "warning", "error"});
+    case Names::load_columns:
+        return plain({"name", "status", "role", "cpu", "memory", "disk", "connections", "running",
+                      "queries", "slow"});
+    case Names::privileges: // what is granted on data; the agent judges, and knows more
+        return plain({"ALL",
+                      "SELECT",
+                      "INSERT",
+                      "UPDATE",
+                      "DELETE",
+                      "CREATE",
+                      "DROP",
+                      "ALTER",
+                      "INDEX",
+                      "REFERENCES",
+                      "EXECUTE",
+                      "EVENT",
+                      "TRIGGER",
+                      "LOCK TABLES",
+                      "CREATE VIEW",
+                      "SHOW VIEW",
+                      "CREATE ROUTINE",
+                      "ALTER ROUTINE",
+                      "CREATE TEMPORARY TABLES",
+                      "DELETE HISTORY",
+                      "USAGE"});
     default: return {};
     }
 }
@@ -243,6 +279,7 @@ std::vector<Candidate> live_names(Session& session, Names kind, const Completion
     case Names::sessions:
     case Names::logs:
     case Names::parameters:
+    case Names::event_kinds:
     case Names::settings: break;
     default: return of_program(kind, context);
     }

@@ -34,6 +34,10 @@ enum class Names : std::uint8_t {
     causes,
     providers,
     shells,
+    privileges, ///< the last of a list with commas
+    event_kinds,
+    weights,
+    load_columns,
     files,
     folders,
 };

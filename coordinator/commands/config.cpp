@@ -57,6 +57,11 @@ std::string cut(const std::string& value, bool wide) {
     return clean.substr(0, end) + "…";
 }
 
+/// An empty text is a value; an empty number is none.
+std::string shown_value(const proto::Parameter& one, const std::string& value) {
+    return value.empty() && one.type == "string" ? "''" : value;
+}
+
 std::string range_of(const proto::Parameter& one) {
     if (!one.allowed.empty()) {
         return fmt::format("{}", fmt::join(one.allowed, "|"));
@@ -86,13 +91,15 @@ Table parameter_table(const std::vector<proto::Parameter>& parameters, bool wide
         const bool own = one.is_configured;
         table.rows.push_back(
             {{one.name, own ? Style::bold : Style::plain},
-             {cut(one.current, wide), one.pending ? Style::warning : Style::plain},
+             {cut(shown_value(one, one.current), wide),
+              one.pending ? Style::warning : Style::plain},
              {cut(one.default_value, wide)},
              {one.type},
              {one.unit},
              {cut(range_of(one), wide)},
              {change_of(one)},
-             {one.pending ? fmt::format("{} (pending: {})", one.source, cut(one.configured, wide))
+             {one.pending ? fmt::format("{} (pending: {})", one.source,
+                                        cut(shown_value(one, one.configured), wide))
                           : one.source},
              {one.from},
              {one.formula},
@@ -172,7 +179,8 @@ Result<int> send_change(Session& session, const Invocation& invocation, Instance
                                 ? fmt::format("set {}={} on instance '{}'", name, value, at.name)
                                 : fmt::format("unset {} on instance '{}'", name, at.name));
         }
-        return would(session, invocation, lines);
+        return rehearse(session, invocation, at,
+                        ApiRequest{"PATCH", "/v1/parameters", std::move(body), {}}, lines);
     }
     Conclusion end;
     end.said = fmt::format("{} of instance '{}' {} {}",
@@ -205,6 +213,10 @@ Result<int> config_parameters(Session& session, const Invocation& invocation) {
     session.terminal.page(render_list(list,
                                       parameter_table(wanted, invocation.format == Format::wide),
                                       invocation.format, session.terminal.colour_out()));
+    JACKDAW_TRY(const auto recorded, proto::string_at(list, "recorded", ""));
+    if (!recorded.empty() && !is_structured(invocation.format)) {
+        session.terminal.err(printable(recorded) + "\n");
+    }
     return 0;
 }
 
@@ -223,10 +235,11 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
         }
         settings[one.name] = one.configured;
         table.rows.push_back({{one.name},
-                              {one.configured},
-                              {one.current},
+                              {one.configured.empty() ? "''" : one.configured},
+                              {shown_value(one, one.current)},
                               {one.pending ? "restart" : "", Style::warning}});
     }
+    JACKDAW_TRY(const auto recorded, proto::string_at(list, "recorded", ""));
     const bool colour = session.terminal.colour_out();
     auto text = own.empty() ? std::string{"the instance has no settings of its own\n"}
                             : render_table(table, invocation.format == Format::wide, colour);
@@ -235,13 +248,19 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
                             printable(fmt::format("{}", fmt::join(waiting, ", "))),
                             how_to_restart(at.name));
     }
-    const Json shown{{"apiVersion", proto::api_version},
-                     {"kind", "Configuration"},
-                     {"name", at.name},
-                     {"instance", at.name},
-                     {"settings", std::move(settings)},
-                     {"parameters", list.at("items")},
-                     {"pending_restart", waiting}};
+    if (!recorded.empty()) {
+        text += printable(recorded) + "\n";
+    }
+    Json shown{{"apiVersion", proto::api_version},
+               {"kind", "Configuration"},
+               {"name", at.name},
+               {"instance", at.name},
+               {"settings", std::move(settings)},
+               {"parameters", list.at("items")},
+               {"pending_restart", waiting}};
+    if (!recorded.empty()) {
+        shown["recorded"] = recorded;
+    }
     session.terminal.page(render_object(shown, text, invocation.format));
     return 0;
 }

@@ -45,6 +45,10 @@ Result<int> connect_client(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
     JACKDAW_TRY(const auto json, get(*at.client, "/v1/instance", session.in(answer_limit)));
     JACKDAW_TRY(const auto instance, proto::instance_from(json));
+    if (instance.status == "stopped") {
+        return Error{Code::database_down, fmt::format("instance '{}' is stopped", at.name)}
+            .with_hint(fmt::format("`jackdaw instance start {}`", at.name));
+    }
     if (instance.datastore != "mariadb") {
         return Error{Errc::unsupported, fmt::format("no client program is known for '{}'",
                                                     printable(instance.datastore))};

@@ -15,25 +15,27 @@ using std::chrono::milliseconds;
 constexpr milliseconds identity_limit{30'000}; ///< from boot to the agent's first keys
 constexpr milliseconds submit_limit{60'000};   ///< until the agent answers on its channel
 constexpr milliseconds between_tries{20};
-constexpr milliseconds name_limit{10'000}; ///< for `fleet gc`, or another create of the same name
+constexpr auto name_limit = create_name_limit;
 constexpr milliseconds leave_limit{2'000};
 constexpr int turns_max = 64; ///< of the plan: it has seven steps and goes back at most once
 
 class CreateRun {
 public:
     CreateRun(Session& session, const Invocation& invocation, Reach& reach, CreateRecord record,
-              std::vector<Credential> credentials)
+              std::vector<Credential> credentials, std::optional<NameLock> held)
         : session_{session},
           invocation_{invocation},
           reach_{reach},
           journal_{reach.journal()},
           record_{std::move(record)},
-          credentials_{std::move(credentials)} {}
+          credentials_{std::move(credentials)},
+          lock_{std::move(held)} {}
 
     Result<int> run() {
         JACKDAW_CHECK(check_fleet());
-        JACKDAW_TRY(const auto lock,
-                    take_name(session_, journal_, record_.request.name, name_limit));
+        if (!lock_) {
+            JACKDAW_TRY(lock_, take_name(session_, journal_, record_.request.name, name_limit));
+        }
         JACKDAW_CHECK(check_fleet()); // a `fleet destroy` may have begun while we waited
         if (auto newer =
                 journal_.find(record_.operation.id)) { // another one worked on it meanwhile
@@ -44,6 +46,8 @@ public:
                                        new_uuid(session_.clock, session_.entropy),
                                        session_.now_text(), record_.operation.caller);
             }
+        } else { // a new one: what was looked at before the name was ours may be old
+            JACKDAW_CHECK(reach_.check_name_free(name(), record_.instance_id));
         }
         if (record_.deletion) {
             return being_deleted(name());
@@ -326,7 +330,10 @@ private:
         Conclusion end;
         end.operation = std::move(operation);
         end.credentials = std::move(credentials_);
-        end.said = fmt::format("instance '{}' runs at {}", name(), record_.address);
+        end.said = was_done_ ? fmt::format("instance '{}' was made by now; nothing was left to do. "
+                                           "It is at {}",
+                                           name(), record_.address)
+                             : fmt::format("instance '{}' runs at {}", name(), record_.address);
         end.next = fmt::format("jackdaw connect {}", name());
         return end;
     }
@@ -403,6 +410,7 @@ private:
         const auto path = "/v1/operations/" + record_.operation.id;
         JACKDAW_TRY(auto json, get(*client, path, session_.in(answer_limit)));
         JACKDAW_TRY(agent_operation_, proto::operation_from(json));
+        was_done_ = agent_operation_->status == "done";
         if (agent_operation_->status == "failed") {
             JACKDAW_TRY(json, change(*client,
                                      ApiRequest{"POST", path + "/resume", nullptr,
@@ -428,16 +436,20 @@ private:
     OpJournal journal_;
     CreateRecord record_;
     std::vector<Credential> credentials_;
+    std::optional<NameLock> lock_;
     std::optional<AgentIdentity> identity_;
     std::optional<proto::Operation> agent_operation_;
+    bool was_done_ = false; ///< when this run first asked for it
     ProgressView view_{session_.terminal.err_is_terminal(), session_.terminal.columns()};
 };
 
 } // namespace
 
 Result<int> resume_create(Session& session, const Invocation& invocation, Reach& reach,
-                          CreateRecord record, std::vector<Credential> credentials) {
-    CreateRun run{session, invocation, reach, std::move(record), std::move(credentials)};
+                          CreateRecord record, std::vector<Credential> credentials,
+                          std::optional<NameLock> held) {
+    CreateRun run{session,        invocation, reach, std::move(record), std::move(credentials),
+                  std::move(held)};
     return run.run();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The shell around coordinator/core/create_plan.h: journals, performs, hands over, watches.
 
+#include <optional>
 #include <vector>
 
 #include "coordinator/commands/changes.h"
@@ -10,13 +11,16 @@
 namespace jackdaw::cli {
 
 inline constexpr unsigned agent_port = 7412;
+/// For `fleet gc`, or another create of the same name.
+inline constexpr std::chrono::milliseconds create_name_limit{10'000};
 
 /// Goes on with a record, new or old, until it has ended or, without waiting, until the agent has
-/// it. `credentials` belong to the request's users in order; missing ones are generated. Prints;
-/// the exit status.
+/// it. `credentials` belong to the request's users in order; missing ones are generated. `held`:
+/// the lock of its name, if the caller has it. Prints; the exit status.
 [[nodiscard]] Result<int> resume_create(Session& session, const Invocation& invocation,
                                         Reach& reach, CreateRecord record,
-                                        std::vector<Credential> credentials);
+                                        std::vector<Credential> credentials,
+                                        std::optional<NameLock> held = std::nullopt);
 
 /// Takes back what was made: first by the agent, which was asked to abort already if it has the
 /// operation.

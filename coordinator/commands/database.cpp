@@ -23,21 +23,19 @@ Result<int> database_create(Session& session, const Invocation& invocation) {
     spec.charset = invocation.text("--charset", spec.charset);
     spec.collation = invocation.text("--collation", spec.collation);
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{
+        "POST",
+        "/v1/databases",
+        Json{{"name", spec.name}, {"charset", spec.charset}, {"collation", spec.collation}},
+        {}};
     if (invocation.dry_run) {
-        return would(session, invocation,
-                     {fmt::format("create database '{}' on instance '{}'", spec.name, at.name)});
+        return rehearse(session, invocation, at, request,
+                        {fmt::format("create database '{}' on instance '{}'", spec.name, at.name)});
     }
     Conclusion end;
     end.said = fmt::format("database '{}' is there", printable(spec.name));
     end.next = fmt::format("jackdaw user create {} NAME --database {}", at.name, spec.name);
-    return change_instance(
-        session, invocation, at,
-        ApiRequest{
-            "POST",
-            "/v1/databases",
-            Json{{"name", spec.name}, {"charset", spec.charset}, {"collation", spec.collation}},
-            {}},
-        std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 Result<int> database_list(Session& session, const Invocation& invocation) {
@@ -60,10 +58,11 @@ Result<int> database_delete(Session& session, const Invocation& invocation) {
     const auto name = invocation.text("NAME");
     JACKDAW_CHECK(check_account_name(name, "database"));
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{"DELETE", "/v1/databases/" + percent_encoded(name), nullptr, {}};
     if (invocation.dry_run) {
-        return would(session, invocation,
-                     {fmt::format("delete database '{}' of instance '{}' with all that is in it",
-                                  name, at.name)});
+        return rehearse(session, invocation, at, request,
+                        {fmt::format("delete database '{}' of instance '{}' with all that is in it",
+                                     name, at.name)});
     }
     JACKDAW_CHECK(
         confirm(session, invocation, name, "deletes the database with all that is in it"));
@@ -71,10 +70,7 @@ Result<int> database_delete(Session& session, const Invocation& invocation) {
     end.said = fmt::format("database '{}' is gone", printable(name));
     end.next = fmt::format("jackdaw database list {}", at.name);
     end.what_there_is = fmt::format("`jackdaw database list {}` shows what there is", at.name);
-    return change_instance(
-        session, invocation, at,
-        ApiRequest{"DELETE", "/v1/databases/" + percent_encoded(name), nullptr, {}},
-        std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 } // namespace jackdaw::cli

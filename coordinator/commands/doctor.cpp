@@ -118,6 +118,12 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
     }
     if (auto client = reach.of_machine(machine)) {
         ask_agent(session, **client, health);
+        // A create that has not come so far is told of by itself.
+        const auto record = reach.journal().of_instance(machine.id);
+        const auto instance = get(**client, "/v1/instance", session.in(look_limit));
+        health.has_no_instance = !instance && instance.error().id() == Code::not_found &&
+                                 (!record || record->agent_has_it) &&
+                                 (!record || !is_being_deleted(*record));
         ask_members(session, **client, seen);
     } else {
         health.silent = proto::shape_of(client.error());

@@ -32,6 +32,24 @@ std::string list_hint(const std::string& instance) {
                        instance);
 }
 
+/// To take away what nobody has is no error; that nobody can have it is worth a word: a name that
+/// was misspelt, mostly.
+void warn_of_absent(Session& session, InstanceAccess& at, const std::string& database,
+                    proto::Operation& operation) {
+    const auto list = get(*at.client, "/v1/databases", session.in(answer_limit));
+    const auto items = list ? items_of(*list) : Result<Json>{list.error().clone()};
+    if (!items) {
+        return; // it is taken away; only the look at it failed
+    }
+    for (const auto& item : *items) {
+        if (proto::string_at(item, "name", "").value_or("") == database) {
+            return;
+        }
+    }
+    operation.warnings.push_back(
+        fmt::format("`jackdaw database list {}` shows no database '{}'", at.name, database));
+}
+
 Result<int> change_grant(Session& session, const Invocation& invocation, bool gives) {
     JACKDAW_TRY(const auto user, plain_account_of(invocation));
     proto::Grant grant;
@@ -44,9 +62,11 @@ Result<int> change_grant(Session& session, const Invocation& invocation, bool gi
     const auto what =
         fmt::format("{}{} on {}", fmt::join(grant.privileges, ", "),
                     grant.with_grant_option ? " (and handing it on)" : "", target_text(grant));
+    ApiRequest request{
+        "POST", user_path(user, gives ? "/grants" : "/revocations"), proto::to_json(grant), {}};
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        return rehearse(
+            session, invocation, at, request,
             {fmt::format("{} {} {} user '{}@{}' of instance '{}'", gives ? "grant" : "revoke", what,
                          gives ? "to" : "from", user.name, user.host, at.name)});
     }
@@ -55,11 +75,12 @@ Result<int> change_grant(Session& session, const Invocation& invocation, bool gi
         fmt::format("user {} {} {}", shown(user), gives ? "has" : "no longer has", printable(what));
     end.what_there_is = list_hint(at.name);
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, user.name, user.host);
-    return change_instance(
-        session, invocation, at,
-        ApiRequest{
-            "POST", user_path(user, gives ? "/grants" : "/revocations"), proto::to_json(grant), {}},
-        std::move(end));
+    if (!gives && !grant.database.empty()) {
+        end.when_done = [&](Conclusion& done) {
+            warn_of_absent(session, at, grant.database, done.operation);
+        };
+    }
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 std::string details_text(const proto::UserDetails& user, bool colour) {
@@ -158,9 +179,10 @@ Result<int> user_update(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto user, plain_account_of(invocation));
     JACKDAW_TRY(const auto wanted, wanted_attributes(invocation));
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{"PATCH", user_path(user, ""), proto::to_json(wanted), {}};
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        return rehearse(
+            session, invocation, at, request,
             {fmt::format("update user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
     }
     auto next = user;
@@ -171,9 +193,7 @@ Result<int> user_update(Session& session, const Invocation& invocation) {
                             : fmt::format("user {} is {} now", shown(user), shown(next));
     end.what_there_is = list_hint(at.name);
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, next.name, next.host);
-    return change_instance(session, invocation, at,
-                           ApiRequest{"PATCH", user_path(user, ""), proto::to_json(wanted), {}},
-                           std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 } // namespace jackdaw::cli

@@ -59,7 +59,7 @@ std::string program_help() {
            "\n`jackdaw NOUN --help` and `jackdaw NOUN VERB --help` tell more.\n"
            "Exit status: 0 done, 1 failed, 2 usage, 3 degraded, 4 not allowed, 5 not found, 6 "
            "conflict or precondition,\n"
-           "7 timed out and still running, 8 unreachable, 130 interrupted.\n";
+           "7 timed out and still running, 8 unreachable, 130 interrupted, 141 nobody reads on.\n";
 }
 
 std::string noun_help(std::string_view noun) {

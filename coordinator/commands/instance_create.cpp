@@ -246,10 +246,18 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     JACKDAW_CHECK(check_accounts(request));
     JACKDAW_CHECK(check_image(session, request));
 
+    std::optional<NameLock> lock;
+    if (!invocation.dry_run) { // what another one does to this name comes first
+        JACKDAW_TRY(lock, take_name(session, reach.journal(), request.name, create_name_limit));
+    }
     auto known = reach.journal().newest_of(request.name);
     auto machine = reach.written_machine(request.name);
     if (!machine && machine.error().code() != Errc::not_found) {
         return std::move(machine).error();
+    }
+    if (machine && machine->label != request.name) { // a rename to it has begun
+        JACKDAW_CHECK(reach.check_name_free(request.name, ""));
+        machine = reach.written_machine(request.name); // it was just taken back
     }
     if (known && !request.attach_serial.empty()) {
         request.volume_size_bytes = known->request.volume_size_bytes; // found out by the first run
@@ -272,7 +280,8 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
                          {fmt::format("go on with operation {}", known->operation.id)});
         }
         session.terminal.err(fmt::format("going on with operation {}\n", known->operation.id));
-        return resume_create(session, invocation, reach, *std::move(known), std::move(credentials));
+        return resume_create(session, invocation, reach, *std::move(known), std::move(credentials),
+                             std::move(lock));
     }
     if (machine && known && known->instance_id == machine->id) {
         if (const auto other = difference(request, known->request); !other.empty()) {
@@ -300,7 +309,8 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
                                new_uuid(session.clock, session.entropy),
                                new_uuid(session.clock, session.entropy), session.now_text(),
                                fmt::format("uid {}", session.uid));
-    return resume_create(session, invocation, reach, std::move(record), std::move(credentials));
+    return resume_create(session, invocation, reach, std::move(record), std::move(credentials),
+                         std::move(lock));
 }
 
 } // namespace jackdaw::cli

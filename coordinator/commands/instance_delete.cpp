@@ -7,6 +7,7 @@
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/create.h"
 #include "coordinator/commands/handlers.h"
+#include "coordinator/commands/kept_volume.h"
 #include "coordinator/commands/reach.h"
 #include "proto/base/ids.h"
 
@@ -56,6 +57,7 @@ struct Target {
     std::optional<CreateRecord> record; ///< of this instance, if a journal here has one
     bool keep = false;
     bool not_its_own = false; ///< its volume was attached, and its create did not take it over
+    BesideVolume beside;      ///< if the volume is kept
 };
 
 class Deletion {
@@ -135,6 +137,13 @@ public:
                 "--attach-volume {}{}{}",
                 machine.volume_id, machine.datastore.empty() ? "DS" : machine.datastore,
                 volume_serial(machine.volume_id), stamp.empty() ? "" : " --take-over ", stamp);
+            end.said +=
+                "\nWith it go its databases and its users with their passwords. Not kept: " +
+                not_kept(target.beside);
+            for (const auto& command : commands_of(target.beside)) {
+                end.said += "\n  then " + printable(command);
+            }
+            end.more = kept_json(target.beside, machine.volume_id);
         }
         return conclude(session_, invocation_, end);
     }
@@ -272,7 +281,9 @@ Result<Target> look(Reach& reach, const std::string& name, bool asked_to_keep) {
 }
 
 Result<void> check_unprotected(const Target& target) {
-    const auto& [machine, agent, record, keep, not_its_own] = target;
+    const auto& machine = target.machine;
+    const auto& agent = target.agent;
+    const auto& record = target.record;
     const bool told = record && !is_being_deleted(*record) && record->request.protect;
     if (agent.instance ? agent.instance->protect : !agent.answers && told) {
         return Error{Code::protected_, fmt::format("'{}' is protected", machine.label)}.with_hint(
@@ -330,7 +341,8 @@ std::vector<std::string> plan_text(const Target& target) {
     }
     lines.push_back(fmt::format("remove machine '{}'", machine.label));
     lines.push_back(
-        target.keep ? fmt::format("keep volume {}", machine.volume_id)
+        target.keep ? fmt::format("keep volume {} with databases and users; not kept: {}",
+                                  machine.volume_id, not_kept(target.beside))
                     : fmt::format("remove volume {} with all that is on it", machine.volume_id));
     return lines;
 }
@@ -355,6 +367,9 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
         session.terminal.err("its create did not take the attached volume over; it is kept\n");
     }
     JACKDAW_CHECK(check_unprotected(*seen));
+    if (seen->keep) {
+        seen->beside = look_beside(session, reach, seen->machine);
+    }
     if (invocation.dry_run) {
         return would(session, invocation, plan_text(*seen));
     }
@@ -363,8 +378,12 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
             "its agent does not answer: machine and volume are removed without it\n");
     }
     JACKDAW_CHECK(confirm(session, invocation, name,
-                          seen->keep ? "removes the machine and keeps its volume"
-                                     : "destroys the instance and all its data"));
+                          seen->keep ? "removes the machine and keeps its volume with databases "
+                                       "and users, but not " +
+                                           not_kept(seen->beside)
+                                     : std::string{"destroys the instance and all its data: "
+                                                   "databases, users, settings, logs, its machine "
+                                                   "and its volume"}));
     JACKDAW_TRY(const auto lock,
                 take_name(session, reach.journal(), seen->machine.name, name_limit));
     JACKDAW_TRY(auto target, look(reach, name, asked_to_keep)); // another one may have been at it
@@ -372,6 +391,7 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
         return Error{Errc::conflict, fmt::format("'{}' is another instance by now", name)};
     }
     target.agent = lock.waited ? ask(session, reach, target.machine) : seen->agent;
+    target.beside = std::move(seen->beside);
     JACKDAW_CHECK(check_unprotected(target));
     return Deletion{session, invocation, reach}.run(target);
 }

@@ -11,6 +11,8 @@
 namespace jackdaw::cli {
 namespace {
 
+constexpr int exit_running = 7; ///< timed out, still running
+
 Result<int> ask_agent(Session& session, const Invocation& invocation, std::string_view verb,
                       std::string said, Json body = nullptr, std::string next = {}) {
     const auto name = invocation.text("NAME");
@@ -31,31 +33,51 @@ Result<int> ask_agent(Session& session, const Invocation& invocation, std::strin
         session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
 }
 
+/// The journal's copy of the protection, for the day when the agent cannot be asked.
+Result<void> write_protection(Reach& reach, const std::string& instance_id, bool protect) {
+    auto record = reach.journal().of_instance(instance_id);
+    if (!record || record->request.protect == protect) {
+        return ok();
+    }
+    record->request.protect = protect;
+    return reach.journal().save(*record);
+}
+
+/// Whole or not at all: without its agent nothing is changed. The journal is protected first and
+/// free last; what the agent refuses is taken back there.
 Result<int> set_protection(Session& session, const Invocation& invocation, bool protect) {
     const auto name = invocation.text("NAME");
-    // The journal's copy is for the day when its agent cannot be asked: protected first, free last.
-    const auto write_down = [&]() -> Result<void> {
-        JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-        if (reach.local() || invocation.dry_run) {
-            return ok();
-        }
-        JACKDAW_TRY(const auto machine, reach.machine(name));
-        auto record = reach.journal().of_instance(machine.id);
-        if (!record) {
-            return ok();
-        }
-        record->request.protect = protect;
-        return reach.journal().save(*record);
+    const auto ask = [&] {
+        return ask_agent(session, invocation, protect ? "protect" : "unprotect",
+                         fmt::format("instance '{}' is {}", name,
+                                     protect ? "protected" : "no longer protected"));
     };
-    if (protect) {
-        JACKDAW_CHECK(write_down());
+    JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+    if (reach.local() || invocation.dry_run) {
+        return ask();
     }
-    JACKDAW_TRY(const int status,
-                ask_agent(session, invocation, protect ? "protect" : "unprotect",
-                          fmt::format("instance '{}' is {}", name,
-                                      protect ? "protected" : "no longer protected")));
-    if (status == 0 && !protect) {
-        JACKDAW_CHECK(write_down());
+    JACKDAW_TRY(const auto machine, reach.machine(name));
+    auto client = reach.of(name);
+    if (!client) {
+        return std::move(client).error().while_doing(
+            fmt::format("{}: nothing is changed", protect ? "protect" : "unprotect"));
+    }
+    const auto before = reach.journal().of_instance(machine.id);
+    const bool protected_before = before && before->request.protect;
+    if (protect) {
+        JACKDAW_CHECK(write_protection(reach, machine.id, true));
+    }
+    auto status = ask();
+    if (status && *status == 0) {
+        JACKDAW_CHECK(write_protection(reach, machine.id, protect));
+        return status;
+    }
+    // Of one whose end nobody knows the journal's word stays: rather protected than not.
+    const auto code = status ? Errc::internal : status.error().code();
+    const bool is_open =
+        (status && *status == exit_running) || code == Errc::deadline || code == Errc::unavailable;
+    if (!is_open) {
+        JACKDAW_CHECK(write_protection(reach, machine.id, protected_before));
     }
     return status;
 }

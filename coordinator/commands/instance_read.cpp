@@ -1,6 +1,7 @@
 // jackdaw instance list | show
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -105,14 +106,25 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
         const auto record = reach.local() ? std::nullopt : reach.journal().of_instance(id);
         return record && (is_gone(*record) || is_being_deleted(*record));
     };
-    const auto view = fleet_view(std::move(told.instances), views, is_ghost);
+    auto view = fleet_view(std::move(told.instances), views, is_ghost);
     Json items = Json::array();
-    for (const auto& one : view.instances) {
+    std::set<std::string> unknown_protection; // ids
+    for (auto& one : view.instances) {
         items.push_back(as_told(one));
+        // Gossip does not tell it; what is written down here follows each change and power-off.
+        const auto record = items.back().at("protect").is_null() && !reach.local()
+                                ? reach.journal().of_instance(one.id)
+                                : std::nullopt;
+        if (record) {
+            items.back()["protect"] = one.protect = record->request.protect;
+        } else if (items.back().at("protect").is_null()) {
+            unknown_protection.insert(one.id);
+        }
     }
-    session.terminal.page(render_list(
-        proto::list_json("Instance", std::move(items), told.as_of, view.unreachable),
-        instance_table(view.instances), invocation.format, session.terminal.colour_out()));
+    session.terminal.page(
+        render_list(proto::list_json("Instance", std::move(items), told.as_of, view.unreachable),
+                    instance_table(view.instances, unknown_protection), invocation.format,
+                    session.terminal.colour_out()));
     return 0;
 }
 

@@ -2,8 +2,9 @@
 // the machine keeps the name that it was made under, too (its host name, its folder), and nobody
 // else gets that while it is there: so renaming back always works.
 //
-// First the agent, which checks and journals it, then what is written down here. Cut off between
-// the two, the machine is still found by its old name here, and the same command ends it.
+// First what is written down here says that it has begun, then the agent checks, journals and does
+// it, then what is written down follows. Cut off anywhere, nobody else gets either name, the same
+// command ends it, and the next one that comes to the name asks the agent which it has.
 
 #include <algorithm>
 
@@ -19,8 +20,8 @@ namespace {
 
 constexpr std::chrono::milliseconds name_limit{60'000}; ///< for another one that works on it
 
-ApiRequest request_of(const Session& session, const std::string& wanted) {
-    return ApiRequest{"POST", "/v1/instance/rename", Json{{"name", wanted}},
+ApiRequest request_of(const Session& session, const std::string& name, const std::string& wanted) {
+    return ApiRequest{"POST", "/v1/instance/rename", Json{{"name", wanted}, {"from", name}},
                       new_uuid(session.clock, session.entropy)};
 }
 
@@ -39,21 +40,61 @@ Result<int> rename_locally(Session& session, const Invocation& invocation, Reach
                      {fmt::format("call instance '{}' '{}' from now on", name, wanted)});
     }
     JACKDAW_TRY(const auto accepted,
-                change(*client, request_of(session, wanted), session.in(answer_limit)));
+                change(*client, request_of(session, name, wanted), session.in(answer_limit)));
     return see_through(
         session, invocation, [&] { return reach.any(); }, accepted, end_of(name, wanted));
 }
 
-/// What is written down here follows the agent.
-Result<void> write_down(Reach& reach, const cloud::Machine& machine, const std::string& wanted) {
+/// The machine that a rename is about. One to the same name that was cut off is found by its old
+/// name, whatever came of it.
+Result<cloud::Machine> find_machine(Reach& reach, const std::string& name,
+                                    const std::string& wanted) {
+    JACKDAW_TRY(const auto all, reach.machines());
+    const auto begun = std::ranges::find_if(all, [&](const cloud::Machine& one) {
+        return one.label == name && one.next_label == wanted;
+    });
+    return begun != all.end() ? Result<cloud::Machine>{*begun} : reach.machine(name);
+}
+
+/// The same once the names are locked: another rename may have come first, and one that was cut off
+/// is settled now. E-NOT-FOUND when it is called otherwise by then.
+Result<cloud::Machine> look_again(Reach& reach, const cloud::Machine& seen, const std::string& name,
+                                  const std::string& wanted) {
     JACKDAW_TRY(auto* const cloud, reach.cloud());
-    JACKDAW_CHECK(cloud->provider().label_machine(machine.name, wanted));
-    auto record = reach.journal().of_instance(machine.id);
-    if (!record) { // another operator's
-        return ok();
+    auto machine = cloud->provider().describe_machine(seen.name);
+    if (machine && !machine->next_label.empty() && machine->next_label != wanted) {
+        JACKDAW_CHECK(reach.settle_label(*machine, true));
+        machine = cloud->provider().describe_machine(seen.name);
     }
-    record->label = wanted == record->request.name ? "" : wanted;
-    return reach.journal().save(*record);
+    if (machine && machine->id == seen.id &&
+        (machine->label == seen.label || machine->label == wanted)) {
+        return machine;
+    }
+    if (!machine && machine.error().code() != Errc::not_found) {
+        return machine;
+    }
+    auto none =
+        Error{Errc::not_found, fmt::format("there is no instance '{}' in fleet '{}' any more", name,
+                                           reach.profile().name)};
+    return machine && machine->id == seen.id
+               ? std::move(none).with_hint(fmt::format("it is called '{}' now", machine->label))
+               : std::move(none).with_hint("`jackdaw instance list` shows what there is");
+}
+
+/// First it is written down that the rename has begun: whatever ends this program, nobody else gets
+/// either name before the agent has told which it has.
+Result<proto::Operation> ask_agent(Session& session, const Invocation& invocation, Reach& reach,
+                                   ApiClient& client, const cloud::Machine& machine,
+                                   const std::string& name, const std::string& wanted) {
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    JACKDAW_CHECK(cloud->provider().announce_label(machine.name, wanted));
+    JACKDAW_TRY(const auto accepted,
+                change(client, request_of(session, name, wanted), session.in(answer_limit)));
+    JACKDAW_TRY(auto operation, proto::operation_from(accepted));
+    announce(session, invocation, operation.id);
+    return follow(
+        session, invocation, [&] { return reach.of_machine(machine); }, operation, {},
+        "; run the same command again to end it");
 }
 
 } // namespace
@@ -66,7 +107,7 @@ Result<int> instance_rename(Session& session, const Invocation& invocation) {
     if (reach.local()) {
         return rename_locally(session, invocation, reach, name, wanted);
     }
-    JACKDAW_TRY(const auto machine, reach.machine(name));
+    JACKDAW_TRY(auto machine, find_machine(reach, name, wanted));
     JACKDAW_CHECK(check_whole(machine));
     JACKDAW_CHECK(reach.check_name_free(wanted, machine.id));
     JACKDAW_TRY(auto client, reach.of_machine(machine));
@@ -83,19 +124,23 @@ Result<int> instance_rename(Session& session, const Invocation& invocation) {
             locks.push_back(std::move(lock));
         }
     }
+    JACKDAW_TRY(machine, look_again(reach, machine, name, wanted));
     JACKDAW_CHECK(reach.check_name_free(wanted, machine.id)); // as it is now
-    JACKDAW_TRY(const auto accepted,
-                change(*client, request_of(session, wanted), session.in(answer_limit)));
     auto end = end_of(name, wanted);
-    JACKDAW_TRY(end.operation, proto::operation_from(accepted));
-    announce(session, invocation, end.operation.id);
-    JACKDAW_TRY(end.operation, follow(
-                                   session, invocation, [&] { return reach.of_machine(machine); },
-                                   end.operation, {}, "; run the same command again to end it"));
-    end.waited = true;
-    if (end.operation.status == "done") {
-        JACKDAW_CHECK(write_down(reach, machine, wanted));
+    auto ended = ask_agent(session, invocation, reach, *client, machine, name, wanted);
+    if (!ended) {
+        // Not done, or nobody knows: the agent tells, now or at the next command.
+        if (const auto settled = reach.settle_label(machine, true); !settled) {
+            session.terminal.err(fmt::format("warning: the name of '{}' could not be written down: "
+                                             "{}\n",
+                                             name, printable(settled.error().to_string())));
+        }
+        return std::move(ended).error();
     }
+    end.operation = *std::move(ended);
+    end.waited = true;
+    JACKDAW_CHECK(end.operation.status == "done" ? reach.write_label(machine, wanted)
+                                                 : reach.settle_label(machine, true));
     return conclude(session, invocation, end);
 }
 

@@ -66,7 +66,8 @@ Style style_of_status(std::string_view status) {
     return Style::plain;
 }
 
-Table instance_table(const std::vector<proto::Instance>& instances) {
+Table instance_table(const std::vector<proto::Instance>& instances,
+                     const std::set<std::string>& unknown_protection) {
     Table table{{{"NAME"},
                  {"STATUS"},
                  {"DATASTORE"},
@@ -74,6 +75,7 @@ Table instance_table(const std::vector<proto::Instance>& instances) {
                  {"ENDPOINT"},
                  {"MACHINE"},
                  {"VOLUME", true},
+                 {"PROTECTED", true},
                  {"ID", true},
                  {"REASON", true}},
                 {}};
@@ -85,6 +87,9 @@ Table instance_table(const std::vector<proto::Instance>& instances) {
                               {endpoint_of(one)},
                               {one.machine_state},
                               {volume_of(one)},
+                              {unknown_protection.contains(one.id) ? ""
+                               : one.protect                       ? "yes"
+                                                                   : "no"},
                               {one.id},
                               {one.reason}});
     }

@@ -1,6 +1,7 @@
 #pragma once
 // An instance as people see it.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,9 @@
 namespace jackdaw::cli {
 
 [[nodiscard]] Style style_of_status(std::string_view status);
-[[nodiscard]] Table instance_table(const std::vector<proto::Instance>& instances);
+/// `unknown_protection`: ids of those of which nobody tells whether they are protected.
+[[nodiscard]] Table instance_table(const std::vector<proto::Instance>& instances,
+                                   const std::set<std::string>& unknown_protection);
 [[nodiscard]] std::string instance_text(const proto::Instance& instance, bool colour);
 
 } // namespace jackdaw::cli

@@ -155,6 +155,22 @@ Result<std::string> filters_of(const Session& session, const Invocation& invocat
     return query;
 }
 
+/// A log that is not written shows nothing, or what is old: that is said, and what turns it on.
+Result<void> tell_if_off(Session& session, InstanceAccess& at, const std::string& name) {
+    JACKDAW_TRY(const auto list, get(*at.client, "/v1/logs", session.in(answer_limit)));
+    JACKDAW_TRY(const auto items, items_of(list));
+    for (const auto& item : items) {
+        JACKDAW_TRY(const auto one, proto::log_from(item));
+        if (one.name == name && !one.enabled && !one.enabled_by.empty()) {
+            session.terminal.err(fmt::format(
+                "note: nothing is written to the {} log now; if '{}' runs, `jackdaw config set {} "
+                "{}=ON` turns it on\n",
+                printable(name), at.name, at.name, printable(one.enabled_by)));
+        }
+    }
+    return ok();
+}
+
 } // namespace
 
 Result<int> log_list(Session& session, const Invocation& invocation) {
@@ -199,7 +215,8 @@ Result<int> log_tail(Session& session, const Invocation& invocation) {
         }
     }
     JACKDAW_TRY(auto at, access_instance(session, asked));
-    const auto path = "/v1/logs/" + percent_encoded(asked.text("LOG", "error"));
+    const auto name = asked.text("LOG", "error");
+    const auto path = "/v1/logs/" + percent_encoded(name);
     const bool follows = invocation.has("--follow");
     std::string cursor;
     const auto ask = [&](ApiClient& client, const std::string& query) -> Result<void> {
@@ -213,6 +230,9 @@ Result<int> log_tail(Session& session, const Invocation& invocation) {
         return ok();
     };
     JACKDAW_CHECK(ask(*at.client, fmt::format("lines={}", lines)));
+    if (asked.has("LOG")) { // the other one is always written
+        JACKDAW_CHECK(tell_if_off(session, at, name));
+    }
     if (!follows) {
         return 0;
     }

@@ -92,7 +92,7 @@ std::string command_page(const CommandRow& row) {
 
 std::string exit_statuses() {
     std::string text = ".SH EXIT STATUS\n";
-    constexpr std::array<std::pair<int, std::string_view>, 10> statuses{
+    constexpr std::array<std::pair<int, std::string_view>, 11> statuses{
         {{0, "done"},
          {1, "failed"},
          {2, "usage"},
@@ -102,7 +102,8 @@ std::string exit_statuses() {
          {6, "conflict or precondition"},
          {7, "timed out, still running"},
          {8, "unreachable"},
-         {130, "interrupted"}}};
+         {130, "interrupted"},
+         {141, "the reader of standard output went away; only of commands that change nothing"}}};
     for (const auto& [status, what] : statuses) {
         text += fmt::format(".TP\n\\fB{}\\fR\n{}\n", status, roff(what));
     }

@@ -78,18 +78,20 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
     Told told;
     auto& [all, unreachable] = told;
     const auto wanted = [&](const std::string& name) { return target.empty() || name == target; };
+    bool is_known = target.empty();
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
         JACKDAW_CHECK(add_from_agent(session, *client, {}, all));
         const auto here = get(*client, "/v1/instance", session.in(answer_limit));
         const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
-        if (!name || !wanted(*name)) { // it was another's, or is no more: its own record tells
+        is_known = name && wanted(*name);
+        if (!is_known) { // it was another's, or is no more: its own record tells
             std::erase_if(all, [&](const proto::Operation& one) { return !wanted(one.target); });
         }
     } else {
         const auto records = reach.journal().load_all();
         for (const auto& record : records) {
-            if (wanted(record.request.name)) {
+            if (wanted(record.request.name) || wanted(name_of(record))) {
                 if (!record.deletion || record.deletion->id != record.operation.id) {
                     all.push_back(record.operation);
                 }
@@ -103,11 +105,17 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
             if (!wanted(machine.label)) {
                 continue;
             }
+            is_known = true;
             auto client = reach.of_machine(machine);
             if (!client || !add_from_agent(session, **client, records, all)) {
                 unreachable.push_back(machine.label);
             }
         }
+    }
+    if (!is_known && all.empty()) {
+        return Error{Errc::not_found,
+                     fmt::format("there is no instance '{}', and none was here", target)}
+            .with_hint("`jackdaw instance list` shows what there is");
     }
     return told;
 }
@@ -295,6 +303,11 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
     Json items = Json::array();
     for (const auto& one : all) {
         items.push_back(proto::to_json(one));
+    }
+    if (!unreachable.empty() && !is_structured(invocation.format)) {
+        session.terminal.err(fmt::format("no answer from {}: what only {} knows is missing\n",
+                                         printable(fmt::format("{}", fmt::join(unreachable, ", "))),
+                                         unreachable.size() == 1 ? "its agent" : "their agents"));
     }
     session.terminal.page(render_list(
         proto::list_json("Operation", std::move(items), session.now_text(), std::move(unreachable)),

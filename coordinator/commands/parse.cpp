@@ -68,6 +68,18 @@ Error unknown(std::string_view kind, std::string_view word, const std::vector<st
         fmt::format("did you mean '{}'? See {}", near, help));
 }
 
+/// For who begins with the verb, as other tools have it: "`jackdaw instance create`, …"; empty: no
+/// command has it.
+std::string commands_with(std::string_view verb) {
+    std::string all;
+    for (const auto& row : command_table()) {
+        if (row.verb == verb) {
+            all += fmt::format("{}`jackdaw {} {}`", all.empty() ? "" : ", ", row.noun, row.verb);
+        }
+    }
+    return all;
+}
+
 Result<const CommandRow*> find_command(const std::string& noun, Words& words, std::string& verb) {
     std::vector<std::string> verbs;
     for (const auto& row : command_table()) {
@@ -79,6 +91,10 @@ Result<const CommandRow*> find_command(const std::string& noun, Words& words, st
         }
     }
     if (verbs.empty()) {
+        if (const auto meant = commands_with(noun); !meant.empty()) {
+            return Error{Errc::invalid, fmt::format("no command '{}'", noun)}.with_hint(
+                "the thing comes first: " + meant);
+        }
         std::vector<std::string> nouns;
         for (const auto& row : noun_table()) {
             nouns.emplace_back(row.noun);

@@ -119,79 +119,6 @@ Result<std::vector<cloud::Machine>> Reach::machines() {
     return opened->provider().machines();
 }
 
-Result<cloud::Machine> Reach::machine(const std::string& name) {
-    auto found = written_machine(name);
-    if (found || found.error().code() != Errc::not_found) {
-        return found;
-    }
-    // Renamed by somebody on its own machine: only the agents know.
-    auto client = any();
-    const auto told = client ? get(**client, "/v1/instances", session_->in(answer_limit))
-                             : Result<Json>{std::move(client).error()};
-    const auto items = told ? items_of(*told).value_or(Json::array()) : Json::array();
-    for (const auto& item : items) {
-        const auto instance = proto::instance_from(item);
-        if (!instance || instance->name != name) {
-            continue;
-        }
-        JACKDAW_TRY(const auto all, machines());
-        const auto at = std::ranges::find(all, instance->id, &cloud::Machine::id);
-        if (at != all.end()) {
-            return *at;
-        }
-    }
-    return found;
-}
-
-Result<cloud::Machine> Reach::written_machine(const std::string& name) {
-    JACKDAW_CHECK(check_label(name, "instance"));
-    JACKDAW_TRY(auto* const opened, cloud());
-    auto found = opened->provider().describe_machine(name);
-    if (!found && found.error().code() != Errc::not_found) {
-        return found;
-    }
-    if (found && found->label == name) {
-        return found;
-    }
-    JACKDAW_TRY(const auto all, machines());
-    const auto at = std::ranges::find(all, name, &cloud::Machine::label);
-    if (at != all.end()) {
-        return *at;
-    }
-    auto none = Error{Errc::not_found,
-                      fmt::format("there is no instance '{}' in fleet '{}'", name, profile_->name)};
-    return found ? std::move(none).with_hint(fmt::format("it is called '{}' now", found->label))
-                 : std::move(none).with_hint("`jackdaw instance list` shows what there is");
-}
-
-Result<void> Reach::check_name_free(const std::string& name, const std::string& machine_id) {
-    const auto taken = [&](std::string why) -> Result<void> {
-        return Error{Code::name_taken, std::move(why)}.with_hint("another name");
-    };
-    if (const auto record = journal().newest_of(name);
-        record && record->instance_id != machine_id &&
-        (is_being_deleted(*record) || next_step(*record) != CreateStep::ended)) {
-        return taken(
-            fmt::format("operation {} works on an instance '{}'", record->operation.id, name));
-    }
-    JACKDAW_TRY(const auto all, machines());
-    for (const auto& one : all) {
-        if (one.id == machine_id) {
-            continue;
-        }
-        if (one.label == name) {
-            return taken(
-                fmt::format("there is an instance '{}' in fleet '{}'", name, profile_->name));
-        }
-        if (one.name == name) {
-            return taken(fmt::format("the machine of instance '{}' keeps the name '{}', under "
-                                     "which it was made, as long as it is there",
-                                     one.label, name));
-        }
-    }
-    return ok();
-}
-
 Result<void> check_whole(const cloud::Machine& machine) {
     if (machine.state != cloud::MachineState::damaged) {
         return ok();
@@ -290,6 +217,7 @@ bool Reach::has_instance(const std::string& name) {
 Result<InstanceAccess> access_instance(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto name, reach.chosen_instance(invocation));
+    session.instance = name;
     JACKDAW_TRY(auto client, reach.of(name));
     return InstanceAccess{std::move(reach), std::move(name), std::move(client)};
 }

@@ -38,12 +38,21 @@ public:
     /// By what its instance is called. E-NOT-FOUND naming the instance. Agents are asked only for
     /// a name that nothing here has: it may have been given on the machine itself.
     [[nodiscard]] Result<cloud::Machine> machine(const std::string& name);
-    /// The same, from what is written down here alone.
+    /// The same, from what is written down here alone, once a rename that was cut off is settled.
+    /// While its agent cannot be asked, both names are that machine's.
     [[nodiscard]] Result<cloud::Machine> written_machine(const std::string& name);
     /// May an instance be called so: a new one, or that of the machine with this id (empty: none)?
-    /// E-NAME-TAKEN with who has it. Not when local().
+    /// E-NAME-TAKEN with who has it, by what is written down here and by what the fleet's agents
+    /// tell. Not when local().
     [[nodiscard]] Result<void> check_name_free(const std::string& name,
                                                const std::string& machine_id);
+    /// What a rename that was cut off has come to: its agent is asked, and what is written down
+    /// here follows. Nothing while another program works on it, while the agent has not ended it,
+    /// or cannot be asked. `holding`: the caller has the machine's name locked.
+    [[nodiscard]] Result<void> settle_label(const cloud::Machine& machine, bool holding = false);
+    /// The instance of this machine is called so from now on: in the provider's record, and in the
+    /// journal's if there is one.
+    [[nodiscard]] Result<void> write_label(const cloud::Machine& machine, const std::string& name);
 
     /// Any agent; in a fleet the first one that answers.
     [[nodiscard]] Result<ClientPtr> any();
@@ -59,6 +68,10 @@ public:
     [[nodiscard]] Result<ClientPtr> of_machine(const cloud::Machine& machine);
 
 private:
+    [[nodiscard]] Result<cloud::Machine> machine_labelled(const std::string& name);
+    /// Does an agent tell of another instance of this name?
+    [[nodiscard]] Result<void> check_untold(const std::string& name, const std::string& machine_id,
+                                            const std::vector<cloud::Machine>& all);
     explicit Reach(Session& session) : session_{&session} {}
     Session* session_;
     std::optional<Profile> profile_;

@@ -51,9 +51,25 @@ Result<int> root_enable(Session& session, const Invocation& invocation) {
     const bool superuser = invocation.has("--superuser");
     const auto* const level = superuser ? "superuser" : "standard";
     const auto gives = superuser ? superuser_gives : standard_gives;
+    const auto before = status_of(session, *at.client); // what cannot be read is told afterwards
+    const bool lowers = !superuser && before && before->level == "superuser";
+    const std::string lowered =
+        lowers ? "root is superuser now, and becomes standard: it loses the rest" : "";
     if (invocation.dry_run) {
-        return would(session, invocation,
-                     {fmt::format("enable root ({}) on instance '{}': {}", level, at.name, gives)});
+        JACKDAW_TRY(const auto given, take_password(session, invocation));
+        ApiRequest request{
+            "PUT", "/v1/root", Json{{"level", level}, {"password", given.password.reveal()}}, {}};
+        std::vector<std::string> lines{
+            fmt::format("enable root ({}) on instance '{}': {}", level, at.name, gives)};
+        if (lowers) {
+            lines.push_back("take from root what a superuser has beyond that");
+        }
+        auto rehearsed = rehearse(session, invocation, at, request, lines);
+        wipe(request.body["password"].get_ref<std::string&>());
+        return rehearsed;
+    }
+    if (lowers) {
+        session.terminal.err(fmt::format("note: {}; `--superuser` keeps it\n", lowered));
     }
     if (superuser) {
         JACKDAW_CHECK(confirm(session, invocation, at.name, fmt::format("gives away {}", gives)));
@@ -65,7 +81,8 @@ Result<int> root_enable(Session& session, const Invocation& invocation) {
     root.host = "%";
     Conclusion end;
     end.said = "root is enabled";
-    end.more = Json{{"level", level}};
+    end.more =
+        Json{{"level", level}, {"level_before", before ? Json(before->level) : Json(nullptr)}};
     end.next = fmt::format("jackdaw root disable {}", at.name);
     end.when_done = [&](Conclusion& done) {
         auto status = status_of(session, *at.client);
@@ -89,14 +106,15 @@ Result<int> root_enable(Session& session, const Invocation& invocation) {
 
 Result<int> root_disable(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{"DELETE", "/v1/root", nullptr, {}};
     if (invocation.dry_run) {
-        return would(session, invocation, {fmt::format("disable root on instance '{}'", at.name)});
+        return rehearse(session, invocation, at, request,
+                        {fmt::format("disable root on instance '{}'", at.name)});
     }
     Conclusion end;
     end.said = fmt::format("root of instance '{}' is disabled", at.name);
     end.next = fmt::format("jackdaw root show {}", at.name);
-    return change_instance(session, invocation, at, ApiRequest{"DELETE", "/v1/root", nullptr, {}},
-                           std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 Result<int> root_show(Session& session, const Invocation& invocation) {
@@ -110,6 +128,10 @@ Result<int> root_show(Session& session, const Invocation& invocation) {
                               {"Host", {status.host}},
                               {"Gives", {status.gives, Style::warning}}},
                              colour);
+    JACKDAW_TRY(const auto recorded, proto::string_at(json, "recorded", ""));
+    if (!recorded.empty()) {
+        text += printable(recorded) + "\n";
+    }
     if (!history.rows.empty()) {
         text += "\n" + render_table(history, invocation.format == Format::wide, colour);
     }

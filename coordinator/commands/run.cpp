@@ -11,9 +11,16 @@ namespace jackdaw::cli {
 
 namespace {
 
-/// Nothing is well that nobody was told of.
+constexpr int exit_closed = 141; ///< 128 + SIGPIPE: as the shell tells of who is ended by it
+
+/// Nothing is well that nobody was told of. But a reader that has seen enough of what was only
+/// looked at (`| head`) is no error: it ends quietly, as other programs do.
 int told(Session& session, const Invocation& invocation, int status) {
     const auto arrived = session.terminal.out_arrived();
+    const bool changes = invocation.command != nullptr && invocation.command->nature.change;
+    if (status == 0 && !arrived && session.terminal.out_was_closed() && !changes) {
+        return exit_closed;
+    }
     return status != 0 || arrived ? status : report(session, invocation.format, arrived.error());
 }
 
@@ -40,11 +47,11 @@ int run(Session& session, const std::vector<std::string>& words) {
     }
     // Messages of what speaks JSON are JSON; `connect` and `machine shell` are somebody else's.
     JsonMessages messages{session.terminal};
-    Session for_programs{messages,           session.clock, session.entropy,      session.folders,
-                         session.variable,   session.uid,   session.connector,    session.images,
-                         session.open_cloud, session.sign,  session.become_client};
-    auto status = invocation->command->handler(
-        is_structured(invocation->format) ? for_programs : session, *invocation);
+    Session for_programs{messages,           session.clock, session.entropy,       session.folders,
+                         session.variable,   session.uid,   session.connector,     session.images,
+                         session.open_cloud, session.sign,  session.become_client, {}};
+    auto& used = is_structured(invocation->format) ? for_programs : session;
+    auto status = invocation->command->handler(used, *invocation);
     if (status) {
         return told(session, *invocation, *status);
     }
@@ -54,6 +61,7 @@ int run(Session& session, const std::vector<std::string>& words) {
         shape.hint =
             fmt::format("`jackdaw {}{}{} --help`", row.noun, row.verb.empty() ? "" : " ", row.verb);
     }
+    shape.hint = hint_for(std::move(shape.hint), used, *invocation);
     return report(session, invocation->format, shape);
 }
 

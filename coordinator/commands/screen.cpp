@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view enter_text = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 constexpr std::string_view leave_text = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 constexpr int interrupted_status = 130; // CLI.md
+constexpr int signal_status = 128;      // as a shell tells of a signal
 constexpr std::array ending{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGFPE};
 
 // A signal handler has nothing but globals. tcsetattr(3) and write(2) may be called in one
@@ -49,7 +50,14 @@ extern "C" void jackdaw_screen_end(int signal) {
         ::_exit(interrupted_status);
     }
     ::signal(signal, SIG_DFL);
-    ::raise(signal); // blocked in here: it comes when this returns
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, signal);
+    (void)::pthread_sigmask(SIG_UNBLOCK, &own, nullptr); // in here it is blocked
+    ::raise(signal);
+    // Still here: a first process of a namespace is not ended by its own signals
+    // (pid_namespaces(7)).
+    ::_exit(signal_status + signal);
 }
 
 extern "C" void jackdaw_screen_stop(int /*signal*/) {
@@ -70,6 +78,11 @@ public:
         for (std::size_t i = 0; i < ending.size(); ++i) {
             take(ending[i], jackdaw_screen_end, handlers_[i]);
         }
+        // Who started us may have blocked them, and a blocked signal ends nothing.
+        sigset_t all;
+        sigemptyset(&all);
+        std::ranges::for_each(ending, [&](int signal) { sigaddset(&all, signal); });
+        (void)::pthread_sigmask(SIG_UNBLOCK, &all, nullptr);
         take(SIGTSTP, jackdaw_screen_stop, stop_handler_);
         take(SIGWINCH, jackdaw_screen_resized, size_handler_);
         enter();

@@ -119,6 +119,9 @@ struct Session {
     /// become_client() of stock_client.h.
     std::function<Result<int>(std::vector<std::string> words, const Secret& options)> become_client;
 
+    /// The instance that the command is about, once it is known: hints name it.
+    std::string instance{};
+
     [[nodiscard]] std::string now_text() const;
     /// In so much time from now.
     [[nodiscard]] Deadline in(std::chrono::milliseconds span) const { return clock.now() + span; }

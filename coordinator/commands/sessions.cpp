@@ -82,23 +82,22 @@ Result<int> session_kill(Session& session, const Invocation& invocation) {
     }
     JACKDAW_TRY(auto at, access_instance(session, invocation));
     const bool query_only = invocation.has("--query");
+    ApiRequest request{"DELETE",
+                       fmt::format("/v1/sessions/{}{}", id, query_only ? "?query_only=1" : ""),
+                       nullptr,
+                       {}};
     if (invocation.dry_run) {
-        return would(session, invocation,
-                     {fmt::format("end {} {} of instance '{}'",
-                                  query_only ? "what runs in session" : "session", id, at.name)});
+        return rehearse(
+            session, invocation, at, request,
+            {fmt::format("end {} {} of instance '{}'",
+                         query_only ? "what runs in session" : "session", id, at.name)});
     }
     Conclusion end;
     end.said = query_only ? fmt::format("what session {} ran was ended", id)
                           : fmt::format("session {} was ended", id);
     end.what_there_is = fmt::format("`jackdaw session list {}` shows who is connected", at.name);
     end.next = fmt::format("jackdaw session list {}", at.name);
-    return change_instance(
-        session, invocation, at,
-        ApiRequest{"DELETE",
-                   fmt::format("/v1/sessions/{}{}", id, query_only ? "?query_only=1" : ""),
-                   nullptr,
-                   {}},
-        std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 } // namespace jackdaw::cli

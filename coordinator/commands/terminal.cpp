@@ -96,6 +96,7 @@ public:
                      std::error_code{out_failure_, std::system_category()}}
             .with_id(Code::output_lost);
     }
+    [[nodiscard]] bool out_was_closed() const override { return out_failure_ == EPIPE; }
     [[nodiscard]] bool in_is_terminal() const override { return ::isatty(STDIN_FILENO) == 1; }
     [[nodiscard]] bool out_is_terminal() const override { return ::isatty(STDOUT_FILENO) == 1; }
     [[nodiscard]] bool err_is_terminal() const override { return ::isatty(STDERR_FILENO) == 1; }

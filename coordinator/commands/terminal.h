@@ -35,6 +35,8 @@ public:
     virtual void err(std::string_view text) = 0; ///< messages and progress: stderr
     /// One JSON object and its line end, for programs: stderr. See json_messages.h.
     virtual void err_document(std::string_view line) { err(line); }
+    /// Did the reader of stdout go away, as `| head` does?
+    [[nodiscard]] virtual bool out_was_closed() const = 0;
     [[nodiscard]] virtual bool in_is_terminal() const = 0;
     [[nodiscard]] virtual bool out_is_terminal() const = 0;
     [[nodiscard]] virtual bool err_is_terminal() const = 0;

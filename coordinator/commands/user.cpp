@@ -7,11 +7,21 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/passwords.h"
 #include "coordinator/commands/reach.h"
+#include "proto/wire/datastore_json.h"
 
 namespace jackdaw::cli {
 
 Result<proto::UserSpec> account_of(const Invocation& invocation) {
-    JACKDAW_TRY(auto user, parse_user(invocation.text("USER", invocation.text("NAME"))));
+    const auto words = invocation.text("USER", invocation.text("NAME"));
+    JACKDAW_TRY(auto user, parse_user(words));
+    const bool has_host = words.substr(0, words.find('/')).find('@') != std::string::npos;
+    if (has_host && invocation.has("--host") && invocation.text("--host") != user.host) {
+        return Error{Errc::invalid,
+                     fmt::format("two hosts are named: '{}' and --host '{}'", printable(words),
+                                 printable(invocation.text("--host")))}
+            .with_hint(fmt::format("either '{0}@{1}' or '{0}' with --host '{1}'",
+                                   printable(user.name), printable(invocation.text("--host"))));
+    }
     user.host = invocation.text("--host", user.host);
     JACKDAW_CHECK(check_account_name(user.host, "host"));
     for (const auto& database : invocation.all("--database")) {
@@ -32,14 +42,45 @@ Result<int> send_password(Session& session, const Invocation& invocation,
                           const proto::UserSpec& user, ApiRequest request, Conclusion end) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        JACKDAW_TRY(const auto given, take_password(session, invocation));
+        request.body["password"] = given.password.reveal();
+        auto rehearsed = rehearse(
+            session, invocation, at, request,
             {fmt::format("set user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
+        wipe(request.body["password"].get_ref<std::string&>());
+        return rehearsed;
     }
     end.what_there_is = fmt::format(
         "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is", at.name);
     end.next = fmt::format("jackdaw connect {} --user {}", at.name, user.name);
     return send_with_password(session, invocation, at, user, std::move(request), std::move(end));
+}
+
+/// Adds lock and limit to each account of a list, one question each; null for one that is gone by
+/// then, and behind the first thousand.
+void add_attributes(Session& session, InstanceAccess& at, Json& items) {
+    constexpr std::size_t asked_max = 1000;
+    std::size_t asked = 0;
+    for (auto& item : items) {
+        item["locked"] = item["connections_max"] = nullptr;
+        proto::UserSpec user;
+        user.name = proto::string_at(item, "name", "").value_or("");
+        user.host = proto::string_at(item, "host", "").value_or("");
+        const auto json = ++asked <= asked_max
+                              ? get(*at.client, user_path(user, ""), session.in(answer_limit))
+                              : Result<Json>{Error{Errc::exhausted, "too many"}};
+        const auto details = json ? proto::user_details_from(*json)
+                                  : Result<proto::UserDetails>{json.error().clone()};
+        if (details) {
+            item["locked"] = details->attributes.locked.value_or(false);
+            item["connections_max"] = details->attributes.connections_max.value_or(0);
+        }
+    }
+}
+
+std::string limit_text(const Json& item) {
+    const auto limit = item.value("connections_max", Json{});
+    return limit.is_null() ? "" : limit == 0 ? "no limit of its own" : limit.dump();
 }
 
 } // namespace
@@ -67,15 +108,23 @@ Result<int> user_password(Session& session, const Invocation& invocation) {
 
 Result<int> user_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
-    JACKDAW_TRY(const auto list, get(*at.client, "/v1/users", session.in(answer_limit)));
-    JACKDAW_TRY(const auto items, items_of(list));
-    Table table{{{"NAME"}, {"HOST"}, {"DATABASES"}}, {}};
+    JACKDAW_TRY(auto list, get(*at.client, "/v1/users", session.in(answer_limit)));
+    JACKDAW_TRY(auto items, items_of(list));
+    if (is_structured(invocation.format) || invocation.format == Format::wide) {
+        add_attributes(session, at, items);
+        list["items"] = items;
+    }
+    Table table{{{"NAME"}, {"HOST"}, {"DATABASES"}, {"LOCKED", true}, {"CONNECTIONS", true}}, {}};
     for (const auto& item : items) {
         JACKDAW_TRY(const auto name, proto::string_at(item, "name", ""));
         JACKDAW_TRY(const auto host, proto::string_at(item, "host", ""));
         JACKDAW_TRY(const auto databases,
                     proto::strings_at(item, "databases", proto::list_items_max));
-        table.rows.push_back({{name}, {host}, {fmt::format("{}", fmt::join(databases, ", "))}});
+        table.rows.push_back({{name},
+                              {host},
+                              {fmt::format("{}", fmt::join(databases, ", "))},
+                              {item.value("locked", Json{}) == true ? "yes" : "no"},
+                              {limit_text(item)}});
     }
     if (invocation.format == Format::name) { // two may have one name
         std::string names;
@@ -93,9 +142,10 @@ Result<int> user_list(Session& session, const Invocation& invocation) {
 Result<int> user_delete(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto user, account_of(invocation));
     JACKDAW_TRY(auto at, access_instance(session, invocation));
+    ApiRequest request{"DELETE", user_path(user, ""), nullptr, {}};
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
+        return rehearse(
+            session, invocation, at, request,
             {fmt::format("delete user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
     }
     JACKDAW_CHECK(confirm(session, invocation, user.name, "deletes the user"));
@@ -103,8 +153,7 @@ Result<int> user_delete(Session& session, const Invocation& invocation) {
     end.said = fmt::format("user '{}@{}' is gone", printable(user.name), printable(user.host));
     end.what_there_is = fmt::format("`jackdaw user list {}` shows what there is", at.name);
     end.next = fmt::format("jackdaw user list {}", at.name);
-    return change_instance(session, invocation, at,
-                           ApiRequest{"DELETE", user_path(user, ""), nullptr, {}}, std::move(end));
+    return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 
 } // namespace jackdaw::cli

@@ -128,6 +128,12 @@ void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
          other ? fmt::format("it is {}, this program is {}", machine.agent_version, fleet.version)
                : "",
          other ? "bake an image of this version: jackdaw image build DATASTORE --force" : ""});
+    all.push_back({"agent", "instance", machine.name, machine.has_no_instance ? "bad" : "ok",
+                   "error",
+                   machine.has_no_instance
+                       ? "its agent has none: it was deleted inside its machine, which is there"
+                       : "",
+                   machine.has_no_instance ? "jackdaw instance delete " + machine.name : ""});
     const auto skew = std::abs(machine.clock_ahead_ms);
     const bool skewed = skew > clock_skew_max_ms;
     all.push_back({"agent", "clock", machine.name, skewed ? "bad" : "ok", "warning",

@@ -21,6 +21,7 @@ struct MachineHealth {
     /// Of one that is on: nullopt when it answered.
     std::optional<proto::ErrorShape> silent;
     std::string agent_version;               ///< empty: not asked
+    bool has_no_instance = false;            ///< its agent says so, though it was given one
     std::int64_t clock_ahead_ms = 0;         ///< its wall clock against this host's
     std::vector<proto::FindingShape> told;   ///< by the agent itself
     std::optional<proto::ErrorShape> untold; ///< it answered, and not this

@@ -21,6 +21,26 @@ std::string name_of(const Json& object, std::string_view key) {
     return at != object.end() && at->is_string() ? printable(at->get<std::string>()) : "";
 }
 
+/// One rule for every list: it has `apiVersion` and `kind` ("UserList"), and so has each of its
+/// items ("User"), which a program may find alone in a line. An event's own `kind` says what
+/// happened, and stays.
+Json with_heads(Json list) {
+    constexpr std::string_view suffix = "List";
+    auto kind = list.value("kind", std::string{});
+    if (!kind.ends_with(suffix)) {
+        return list;
+    }
+    kind.resize(kind.size() - suffix.size());
+    for (auto& item : list.at("items")) {
+        if (item.is_object()) {
+            Json whole{{"apiVersion", proto::api_version}, {"kind", kind}};
+            whole.update(item);
+            item = std::move(whole);
+        }
+    }
+    return list;
+}
+
 } // namespace
 
 Result<Format> parse_format(std::string_view text) {
@@ -45,10 +65,10 @@ std::string render_list(const Json& list, const Table& table, Format format, boo
     switch (format) {
     case Format::table:
     case Format::wide: return render_table(table, format == Format::wide, colour);
-    case Format::json: return dumped(list, 2);
-    case Format::yaml: return to_yaml(list);
+    case Format::json: return dumped(with_heads(list), 2);
+    case Format::yaml: return to_yaml(with_heads(list));
     case Format::jsonl:
-        for (const auto& item : list.at("items")) {
+        for (const auto whole = with_heads(list); const auto& item : whole.at("items")) {
             out += dumped(item, -1);
         }
         return out;

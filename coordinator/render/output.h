@@ -20,8 +20,8 @@ enum class Format : std::uint8_t { table, wide, json, jsonl, yaml, name };
     return format == Format::json || format == Format::jsonl || format == Format::yaml;
 }
 
-/// A list document {…, "items"}: `table` for people, one item a line for jsonl, `name_key` of each
-/// for name.
+/// A list document {…, "items"}, whose items get `apiVersion` and `kind` if they have none: `table`
+/// for people, one item a line for jsonl, `name_key` of each for name.
 [[nodiscard]] std::string render_list(const proto::Json& list, const Table& table, Format format,
                                       bool colour, std::string_view name_key = "name");
 /// One object; `text` is what people see of it.

@@ -28,6 +28,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "plugins/api/facets.h"
@@ -63,12 +64,30 @@ struct Observation {
 };
 
 /// What a server tells of the agent's way in, and of how near its limits are. Figures, no
-/// judgement: that is the agent's (agent/core/concerns.h).
+/// judgement: that is the agent's (agent/core/concerns.h). Each part is asked for by itself: what
+/// could not be looked at is nullopt and stands in `unseen`, the others count.
 struct Examination {
-    std::string access; ///< what is wrong with the agent's own account, a line; empty: nothing
-    std::vector<std::string> look_alikes; ///< accounts to be taken for it: "NAME@HOST"; at most 20
-    std::uint64_t connections = 0, connections_max = 0; ///< max 0: it has no such limit
-    std::uint64_t connections_refused = 0; ///< for want of room, since the server's start
+    struct Connections {
+        std::uint64_t now = 0, max = 0; ///< max 0: it has no such limit
+        std::uint64_t refused = 0;      ///< for want of room, since the server's start
+    };
+    struct Unseen {
+        std::string what; ///< "accounts that look like the agent's"
+        std::string why;  ///< the cause, who stands in the way if that is to be seen; printable
+        std::string mend; ///< a command with INSTANCE for the name, or a person's line; may be ""
+    };
+    /// What is wrong with the agent's own account, a line; empty: nothing.
+    std::optional<std::string> access{std::in_place};
+    /// Accounts to be taken for it: "NAME@HOST"; at most 20.
+    std::optional<std::vector<std::string>> look_alikes{std::in_place};
+    std::optional<Connections> connections{std::in_place};
+    std::vector<Unseen> unseen; ///< one for each part that is nullopt
+};
+
+/// What a repair of the agent's account did besides, a line for people each; empty: nothing.
+struct Repaired {
+    std::string stopped; ///< what was switched off in the server, and how it comes back
+    std::string left;    ///< what could still be taken for the account, and whose it is to remove
 };
 
 /// Facet: databases (schemas).
@@ -143,15 +162,17 @@ public:
     /// the local socket. Idempotent; ok when looked at and found so.
     virtual Result<void> secure(const Call& call) = 0;
 
-    /// A few questions every few seconds; changes nothing. A tenant with all rights can drop the
-    /// agent's own account: what is open then goes on, the next session does not and gets
-    /// `not_allowed`. An engine without accounts of its own has nothing to
-    /// tell.
+    /// A few questions every few seconds; changes nothing, and no lock that a tenant holds keeps it
+    /// longer than half of the call. A tenant with all rights can drop the agent's own account:
+    /// what is open then goes on, the next session does not and gets `not_allowed`. An error only
+    /// when there is no session. An engine without accounts of its own has nothing to tell.
     virtual Result<Examination> examine(const Call& /*call*/) { return Examination{}; }
     /// Makes the agent's own account again what the files of render() make it at a start, and
     /// removes accounts of its name at other hosts. `not_allowed` when the session has no right to
     /// that any more: then only a start helps. Idempotent; ok when looked at and found so.
-    virtual Result<void> repair(const Call& /*call*/) { return ok(); }
+    /// `again`: it was made anew a short time ago and is gone again, so whatever changes accounts
+    /// by itself inside the server is switched off first.
+    virtual Result<Repaired> repair(const Call& /*call*/, bool /*again*/) { return Repaired{}; }
 
     // ---- facets ----
     [[nodiscard]] virtual Databases* databases() noexcept { return nullptr; }

@@ -30,6 +30,9 @@ public:
     /// Privileges that reach beyond the tenant's data (files, shutdown, the agent's account) are
     /// `not_allowed`: they come with Root alone.
     [[nodiscard]] virtual Result<void> check(const proto::Grant& grant) const = 0;
+    /// May it be asked to be taken away? All that show() tells may, also what check() would not
+    /// give; only the form is judged: `invalid`, E-BAD-NAME. Pure.
+    [[nodiscard]] virtual Result<void> check_taken(const proto::Grant& grant) const = 0;
     /// `not_found` when there is no such user.
     virtual Result<proto::UserDetails> show(const Call& call, std::string_view name,
                                             std::string_view host) = 0;

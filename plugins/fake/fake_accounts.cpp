@@ -93,6 +93,10 @@ Result<void> FakeGrants::check(const proto::Grant& grant) const {
     return ok();
 }
 
+Result<void> FakeGrants::check_taken(const proto::Grant& grant) const {
+    return check_form(grant);
+}
+
 Result<proto::UserDetails> FakeGrants::show(const plugins::Call& call, std::string_view name,
                                             std::string_view host) {
     JACKDAW_CHECK(check_account(name, host));

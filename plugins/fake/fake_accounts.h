@@ -13,6 +13,7 @@ class FakeGrants final : public plugins::Grants {
 public:
     explicit FakeGrants(FakeSession& session) noexcept : session_{session} {}
     [[nodiscard]] Result<void> check(const proto::Grant& grant) const override;
+    [[nodiscard]] Result<void> check_taken(const proto::Grant& grant) const override;
     Result<proto::UserDetails> show(const plugins::Call& call, std::string_view name,
                                     std::string_view host) override;
     Result<void> grant(const plugins::Call& call, std::string_view name, std::string_view host,

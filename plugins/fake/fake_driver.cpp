@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -279,6 +280,23 @@ public:
     Result<void> secure(const plugins::Call& call) override {
         JACKDAW_CHECK(session_.ask(call, {"STATUS"}).while_doing("secure the fake database"));
         return ok();
+    }
+
+    Result<plugins::Examination> examine(const plugins::Call& call) override {
+        plugins::Examination seen;
+        const auto words = session_.ask(call, {"CROWD"});
+        if (words && words->size() == 2) {
+            seen.connections->now = std::strtoull((*words)[0].c_str(), nullptr, 10);
+            seen.connections->max = std::strtoull((*words)[1].c_str(), nullptr, 10);
+        } else if (!words && words.error().code() != Errc::busy) {
+            return words.error().clone();
+        } else {
+            seen.connections.reset();
+            seen.unseen.push_back({"the connections",
+                                   words ? "the answer has another shape" : words.error().message(),
+                                   "jackdaw instance restart INSTANCE"});
+        }
+        return seen;
     }
 
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &databases_; }

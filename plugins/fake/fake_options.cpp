@@ -16,7 +16,7 @@ Options read_options(const std::string& path) {
     if (file == nullptr) {
         return options;
     }
-    const std::array<std::pair<std::string_view, long*>, 8> known{{
+    const std::array<std::pair<std::string_view, long*>, 9> known{{
         {"init_delay_ms", &options.init_delay_ms},
         {"init_fail_step", &options.init_fail_step},
         {"init_crash_step", &options.init_crash_step},
@@ -25,6 +25,7 @@ Options read_options(const std::string& path) {
         {"start_fail", &options.start_fail},
         {"stop_delay_ms", &options.stop_delay_ms},
         {"ignore_term", &options.ignore_term},
+        {"examine_fail", &options.examine_fail},
     }};
     std::array<char, 32> name{};
     long value = 0;

@@ -16,6 +16,7 @@ struct Options {
     long start_fail = 0;      ///< --serve exits with 1 before it listens
     long stop_delay_ms = 0;   ///< after SIGTERM
     long ignore_term = 0;     ///< SIGTERM does nothing
+    long examine_fail = 0;    ///< does not tell how many connections there are
 };
 
 [[nodiscard]] Options read_options(const std::string& path);

@@ -237,7 +237,8 @@ private:
              end != std::string::npos && !connection.peer.wakes; end = connection.in.find('\n')) {
             const auto line = std::string_view{connection.in}.substr(0, end);
             log_.note(line);
-            auto reply = log_.answer(connection.peer, line);
+            auto reply =
+                line == "CROWD" ? std::optional{crowd_line()} : log_.answer(connection.peer, line);
             if (!reply) {
                 reply = answer_settings(variables_, connection.peer.local, line);
             }
@@ -245,6 +246,13 @@ private:
                                     : answer(journal_, starts_, connection.peer, crowd(), line);
             connection.in.erase(0, end + 1);
         }
+    }
+
+    /// "OK NOW MAX" of the TCP connections.
+    std::string crowd_line() const {
+        return options_.examine_fail != 0 ? "ERR locked\n"
+                                          : "OK " + std::to_string(count(false)) + " " +
+                                                std::to_string(tcp_connections_max) + "\n";
     }
 
     Crowd crowd() {

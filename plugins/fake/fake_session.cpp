@@ -38,6 +38,9 @@ Error refusal(const std::string& why) {
     if (why == "denied") {
         return Error{Errc::not_allowed, "the fake database refuses"};
     }
+    if (why == "locked") {
+        return Error{Errc::busy, "somebody holds it"};
+    }
     if (why == "limit") {
         return Error{Errc::exhausted, "the fake database has no connection left"};
     }

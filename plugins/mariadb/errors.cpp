@@ -65,6 +65,7 @@ Code code_of(unsigned number, std::string_view text) {
     case ER_ILLEGAL_GRANT_FOR_TABLE: // 1144, 1221: a privilege at a level that lacks it
     case ER_WRONG_USAGE:
     case ER_UNKNOWN_CHARACTER_SET:
+    case ER_UNKNOWN_TIME_ZONE:
     case ER_UNKNOWN_COLLATION:
     case ER_COLLATION_CHARSET_MISMATCH:
     case ER_PARSE_ERROR:
@@ -104,6 +105,11 @@ Error error_of(unsigned number, std::string_view text, ServerText show) {
         return std::move(error).with_hint("a client holds it in an open transaction; end that one, "
                                           "then the same command again");
     }
+    if (number == ER_UNKNOWN_TIME_ZONE) {
+        return std::move(error).with_hint(
+            "the name of a zone in the tables mysql.time_zone*, which are empty unless they were "
+            "filled; an offset, as in +02:00, needs none of them");
+    }
     return error;
 }
 
@@ -121,6 +127,14 @@ static_assert(access_denied_error == ER_ACCESS_DENIED_ERROR);
 bool is_access_denied(unsigned number) noexcept {
     return number == ER_ACCESS_DENIED_ERROR || number == ER_ACCESS_DENIED_NO_PASSWORD_ERROR ||
            number == ER_HOST_NOT_PRIVILEGED || number == ER_ACCOUNT_HAS_BEEN_LOCKED;
+}
+
+bool is_lock_wait(unsigned number) noexcept {
+    return number == ER_LOCK_WAIT_TIMEOUT;
+}
+
+bool is_statement_limit(unsigned number) noexcept {
+    return number == ER_STATEMENT_TIMEOUT;
 }
 
 bool is_nothing_granted(unsigned number) noexcept {

@@ -25,6 +25,12 @@ enum class ServerText : bool { no, yes };
 inline constexpr unsigned access_denied_error = 1045;
 [[nodiscard]] bool is_access_denied(unsigned number) noexcept;
 
+/// The server gave up waiting for somebody's lock.
+[[nodiscard]] bool is_lock_wait(unsigned number) noexcept;
+/// It ended the statement at the session's own limit: account statements of 10.11 wait for locks
+/// beyond lock_wait_timeout, and end only so.
+[[nodiscard]] bool is_statement_limit(unsigned number) noexcept;
+
 /// REVOKE of what was not granted (1141, 1147; the first also for an account that is not there).
 [[nodiscard]] bool is_nothing_granted(unsigned number) noexcept;
 /// KILL of a session that is not there (any more).

@@ -183,6 +183,11 @@ Result<void> AccountGrants::check(const proto::Grant& grant) const {
     return check_grant(grant);
 }
 
+Result<void> AccountGrants::check_taken(const proto::Grant& grant) const {
+    JACKDAW_TRY([[maybe_unused]] const auto form, taken_form(grant));
+    return ok();
+}
+
 Result<proto::UserDetails> AccountGrants::show(const plugins::Call& call, std::string_view name,
                                                std::string_view host) {
     JACKDAW_CHECK(check_account(name, host));
@@ -238,8 +243,8 @@ Result<void> AccountGrants::grant(const plugins::Call& call, std::string_view na
 }
 
 Result<void> AccountGrants::revoke(const plugins::Call& call, std::string_view name,
-                                   std::string_view host, const proto::Grant& grant) {
-    JACKDAW_CHECK(check_form(grant));
+                                   std::string_view host, const proto::Grant& wanted) {
+    JACKDAW_TRY(const auto grant, taken_form(wanted));
     JACKDAW_CHECK(check_account(name, host));
     const auto lower_host = host_of(host);
     const auto doing = fmt::format("revoke from user \"{}\" on {}", name, text_of(grant));

@@ -17,6 +17,8 @@ public:
     explicit AccountGrants(Session& session) noexcept : session_{session} {}
 
     [[nodiscard]] Result<void> check(const proto::Grant& grant) const override;
+    /// Privileges on columns, too: "SELECT (`a`, `b`)" as show() tells them, or "SELECT (a,b)".
+    [[nodiscard]] Result<void> check_taken(const proto::Grant& grant) const override;
     /// Grants on columns stand in `grants` with their columns; those of roles, proxies and routines
     /// in `statements` alone.
     Result<proto::UserDetails> show(const plugins::Call& call, std::string_view name,

@@ -136,8 +136,13 @@ Result<void> check_user_name(std::string_view name) {
     }
     JACKDAW_CHECK(check_identifier(name, "user name", user_name_chars_max));
     if (is_system_user(name)) {
-        return Error{Code::reserved_name,
-                     fmt::format("the user \"{}\" belongs to MariaDB or to Jackdaw", name)};
+        auto error = Error{Code::reserved_name,
+                           fmt::format("the user \"{}\" belongs to MariaDB or to Jackdaw", name)};
+        return equal_but_case(name, "root")
+                   ? std::move(error).with_hint(
+                         "`jackdaw root disable NAME` takes root away, `jackdaw root enable NAME` "
+                         "gives it a new password, `jackdaw root show NAME` tells of it")
+                   : std::move(error);
     }
     return ok();
 }

@@ -72,6 +72,10 @@ constexpr std::array<std::string_view, 7> standard_root{
     "RELOAD",      "PROCESS",        "SHOW DATABASES", "REPLICATION SLAVE",
     "CREATE USER", "BINLOG MONITOR", "SLAVE MONITOR"};
 
+// Which of them may be granted on columns: Knowledge Base, "GRANT", section "Column Privileges".
+constexpr std::array<std::string_view, 4> of_columns{"SELECT", "INSERT", "UPDATE", "REFERENCES"};
+constexpr std::size_t columns_max = 64; ///< of one privilege that is taken away
+
 bool has_level(const Privilege& privilege, Level level) noexcept {
     switch (level) {
     case Level::global: return true;
@@ -108,6 +112,47 @@ const Privilege* find(std::string_view name) noexcept {
     const auto found = std::find_if(table.begin(), table.end(),
                                     [&](const Privilege& one) { return one.name == name; });
     return found == table.end() ? nullptr : &*found;
+}
+
+/// "(a, `b`)" as "`a`, `b`".
+Result<std::string> quoted_columns(std::string_view text) {
+    const auto bad = [] {
+        return Error{Errc::invalid, "columns are named as (a, b), odd ones in backquotes"};
+    };
+    if (!text.starts_with('(') || !text.ends_with(')')) {
+        return bad();
+    }
+    text = text.substr(1, text.size() - 2);
+    std::string all;
+    std::size_t count = 0;
+    for (bool more = true; more; ++count) { // each turn takes a name
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+        std::string name;
+        if (text.starts_with('`')) {
+            text.remove_prefix(1);
+            while (!text.empty() && (text.front() != '`' || text.starts_with("``"))) {
+                name += text.front();
+                text.remove_prefix(text.front() == '`' ? 2 : 1);
+            }
+            if (text.empty()) {
+                return bad(); // nothing closes it
+            }
+            text.remove_prefix(1);
+        } else {
+            const auto end = std::min(text.find_first_of(", `()"), text.size());
+            name = text.substr(0, end);
+            text.remove_prefix(end);
+        }
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+        more = text.starts_with(',');
+        text.remove_prefix(more ? 1 : 0);
+        if (name.empty() || (!more && !text.empty()) || count == columns_max) {
+            return bad();
+        }
+        JACKDAW_CHECK(check_table_name(name)); // MariaDB: Identifier Names has one rule for both
+        all += (all.empty() ? "" : ", ") + quote_identifier(name);
+    }
+    return all;
 }
 
 Error not_allowed(std::string_view name, std::string_view why) {
@@ -172,6 +217,28 @@ Result<void> check_form(const proto::Grant& grant) {
         }
     }
     return ok();
+}
+
+Result<proto::Grant> taken_form(const proto::Grant& grant) {
+    auto bare = grant; // what stands before the columns is judged like any other
+    auto quoted = grant;
+    for (std::size_t i = 0; i < std::min(grant.privileges.size(), privileges_of_grant_max); ++i) {
+        const auto& privilege = grant.privileges[i];
+        const auto open = privilege.find('(');
+        if (open == std::string::npos) {
+            continue;
+        }
+        bare.privileges[i] = privilege.substr(0, privilege.find_last_not_of(' ', open - 1) + 1);
+        if (grant.table.empty() || std::find(of_columns.begin(), of_columns.end(),
+                                             bare.privileges[i]) == of_columns.end()) {
+            return Error{Errc::invalid, "columns stand with a table, and with SELECT, INSERT, "
+                                        "UPDATE or REFERENCES alone"};
+        }
+        JACKDAW_TRY(const auto columns, quoted_columns(std::string_view{privilege}.substr(open)));
+        quoted.privileges[i] = fmt::format("{} ({})", bare.privileges[i], columns);
+    }
+    JACKDAW_CHECK(check_form(bare));
+    return quoted;
 }
 
 Result<void> check_grant(const proto::Grant& grant) {

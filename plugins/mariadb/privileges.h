@@ -36,8 +36,12 @@ inline constexpr std::size_t privileges_of_grant_max = 64;
 /// E-BAD-NAME.
 [[nodiscard]] Result<void> check_form(const proto::Grant& grant);
 
-/// The same, and E-RESERVED-NAME for an engine's own database, `not_allowed` for what reaches
-/// beyond the tenant's data.
+/// The same of what is to be taken away, where privileges on columns may stand, too: with the
+/// columns quoted as MariaDB tells them, "SELECT (`a`, `b`)". Errors as check_form().
+[[nodiscard]] Result<proto::Grant> taken_form(const proto::Grant& grant);
+
+/// As check_form(), and E-RESERVED-NAME for an engine's own database, `not_allowed` for what
+/// reaches beyond the tenant's data.
 [[nodiscard]] Result<void> check_grant(const proto::Grant& grant);
 
 } // namespace jackdaw::mariadb

@@ -6,12 +6,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "plugins/mariadb/lock_wait.h"
 #include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
@@ -22,7 +24,11 @@ using std::chrono::milliseconds;
 
 /// How late a cancellation may be seen.
 constexpr milliseconds slice{50};
-constexpr int limit_attempts = 10; ///< at the connection limit, one slice apart
+/// Steps of max_statement_time: the largest that ends with the margin left is set, so that a call
+/// of several statements sets it once or twice.
+constexpr std::array<unsigned, 7> statement_limits_s{48, 24, 18, 12, 8, 5, 3};
+constexpr milliseconds limit_margin{1500}; ///< to look who holds the lock, and to answer
+constexpr int limit_attempts = 10;         ///< at the connection limit, one slice apart
 
 // Pinned (and never to DEFAULT, which is the global value), since a tenant with enough rights sets
 // those: quoting (names.h) stands on NO_BACKSLASH_ESCAPES and on double quotes and `||` meaning
@@ -152,6 +158,7 @@ Error Session::failure(ServerText show) {
 
 Result<void> Session::connect_once(const plugins::Call& call) {
     close();
+    limit_s_ = 0;
     start_library();
     handle_ = mysql_init(nullptr);
     if (handle_ == nullptr) {
@@ -259,12 +266,47 @@ Result<Table> Session::query_table(const plugins::Call& call, std::string_view s
         const bool fresh = !is_open();
         JACKDAW_CHECK(open(call));
         losses_ += attempt > 0 ? 1 : 0;
-        auto table = query_once(call, sql, show);
+        auto limited = limit_statements(call);
+        auto table =
+            limited ? query_once(call, sql, show) : Result<Table>{std::move(limited).error()};
+        if (!table && !looking_for_blocker_ &&
+            (is_lock_wait(last_error_) || is_statement_limit(last_error_))) {
+            return with_blocker(call, std::move(table).error());
+        }
         if (table || fresh || attempt > 0 || !is_lost_session(last_error_)) {
             return table;
         }
         close(); // the old one first: the server has one slot for us
     }
+}
+
+Result<void> Session::limit_statements(const plugins::Call& call) {
+    const auto rest = left(call);
+    const auto* const fits = std::ranges::find_if(statement_limits_s, [&](unsigned seconds) {
+        return std::chrono::seconds{seconds} + limit_margin <= rest;
+    });
+    if (fits == statement_limits_s.end() || *fits == limit_s_) {
+        return ok(); // a short call asks nothing that locks; what was set is no shorter than needed
+    }
+    JACKDAW_CHECK(query_once(call,
+                             fmt::format("SET SESSION max_statement_time = {}, SESSION "
+                                         "lock_wait_timeout = {}",
+                                         *fits, *fits - 1),
+                             ServerText::yes));
+    limit_s_ = *fits;
+    return ok();
+}
+
+Error Session::with_blocker(const plugins::Call& call, Error error) {
+    const auto number = last_error_;
+    looking_for_blocker_ = true;
+    const auto blocker = find_blocker(*this, call, number);
+    looking_for_blocker_ = false;
+    last_error_ = number;
+    if (!blocker) {
+        return error;
+    }
+    return Error{Errc::busy, error.message() + "; " + blocker->cause}.with_hint(blocker->hint);
 }
 
 Result<void> Session::run(const plugins::Call& call, std::string_view sql, ServerText show) {

@@ -57,7 +57,9 @@ public:
     /// Runs one statement, opening first if need be. A session that turns out dead is opened again
     /// once and the statement repeated, so it must be idempotent. After `deadline` or `cancelled`
     /// the session is closed (the server may still be at it), as after a result above the bounds
-    /// (`exhausted`).
+    /// (`exhausted`). So that it is not closed for a lock that somebody holds, the server itself
+    /// gives the statement up shortly before the deadline of a call of 4.5 s or more; the error is
+    /// `busy` then, and says who holds which lock as far as that is to be seen.
     Result<Rows> query(const plugins::Call& call, std::string_view sql,
                        ServerText show = ServerText::yes);
     /// The same with the names of the columns.
@@ -82,6 +84,8 @@ private:
     Result<Table> fetch(const plugins::Call& call, ServerText show);
     Result<void> connect_once(const plugins::Call& call);
     Result<void> pin_modes(const plugins::Call& call);
+    Result<void> limit_statements(const plugins::Call& call);
+    Error with_blocker(const plugins::Call& call, Error error);
     /// `not_allowed`, as a login that was refused, when this is another account than ours.
     Result<void> know_oneself(const plugins::Call& call);
     Error failure(ServerText show);
@@ -95,6 +99,8 @@ private:
     st_mysql* handle_ = nullptr;
     unsigned last_error_ = 0;
     std::uint64_t losses_ = 0;
+    unsigned limit_s_ = 0; ///< max_statement_time of the open session; 0: none
+    bool looking_for_blocker_ = false;
 };
 
 } // namespace jackdaw::mariadb

@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::size_t shown_bytes_max = 100;
 
+/// Ends by itself within a second, whatever is locked, and leaves the session open: it may be all
+/// that the agent has.
+constexpr std::string_view bounded =
+    "SET STATEMENT max_statement_time = 1, lock_wait_timeout = 1 FOR ";
+
 std::uint64_t number_of(const std::optional<std::string>& text) {
     std::uint64_t value = 0;
     if (text) {
@@ -34,7 +39,8 @@ Result<bool> is_whole(Session& session, const plugins::Call& call, const std::st
         {"SHOW CREATE USER ", fmt::format("CREATE USER {} IDENTIFIED VIA unix_socket", shown)},
     };
     for (const auto& [question, wanted] : questions) {
-        const auto rows = session.query(call, question + quote_account(admin, "localhost"));
+        const auto rows = session.query(
+            call, fmt::format("{}{}{}", bounded, question, quote_account(admin, "localhost")));
         if (!rows &&
             (rows.error().code() == Errc::not_allowed || rows.error().code() == Errc::not_found ||
              is_nothing_granted(session.last_error()))) {
@@ -50,16 +56,49 @@ Result<bool> is_whole(Session& session, const plugins::Call& call, const std::st
     return true;
 }
 
+Result<plugins::Examination::Connections> connections(Session& session, const plugins::Call& call) {
+    plugins::Examination::Connections seen;
+    JACKDAW_TRY(const auto limit,
+                session.query(call, fmt::format("{}SELECT @@GLOBAL.max_connections", bounded)));
+    seen.max = limit.empty() || limit[0].empty() ? 0 : number_of(limit[0][0]);
+    JACKDAW_TRY(const auto status,
+                session.query(
+                    call, fmt::format("{}SHOW GLOBAL STATUS WHERE Variable_name IN "
+                                      "('Threads_connected', 'Connection_errors_max_connections')",
+                                      bounded)));
+    for (const auto& row : status) {
+        if (row.size() == 2) {
+            (row[0] == "Threads_connected" ? seen.now : seen.refused) = number_of(row[1]);
+        }
+    }
+    return seen;
+}
+
+/// What mends a part that could not be looked at, with INSTANCE where the name goes.
+std::string mend_of(const Session& session, const Error& error) {
+    if (error.code() == Errc::busy) {
+        return error.hint(); // somebody's lock
+    }
+    if (error.code() == Errc::not_found) {
+        return "an account with all rights gives mysql.global_priv its name back (RENAME TABLE), "
+               "and before the next start: MariaDB does not start without it";
+    }
+    return fmt::format("an account with all rights looks what was made of mysql.global_priv (SHOW "
+                       "CREATE TABLE, CHECK TABLE, REPAIR TABLE): error {}",
+                       session.last_error());
+}
+
 /// Everything that has our name in any spelling, or none at all; exactly ours is not among it.
 Result<std::vector<std::string>> look_alikes(Session& session, const plugins::Call& call,
                                              const std::string& admin) {
-    JACKDAW_TRY(const auto rows,
-                session.query(call, fmt::format("SELECT User, Host FROM mysql.global_priv WHERE "
-                                                "(User = '' OR CONVERT(User USING utf8mb4) COLLATE "
-                                                "utf8mb4_unicode_ci = {0}) AND NOT (BINARY User = "
-                                                "{0} AND Host = 'localhost') ORDER BY User, Host "
-                                                "LIMIT {1}",
-                                                quote_value(admin), look_alikes_max)));
+    JACKDAW_TRY(
+        const auto rows,
+        session.query(call,
+                      fmt::format("{2}SELECT User, Host FROM mysql.global_priv WHERE (User = '' "
+                                  "OR CONVERT(User USING utf8mb4) COLLATE utf8mb4_unicode_ci = "
+                                  "{0}) AND NOT (BINARY User = {0} AND Host = 'localhost') "
+                                  "ORDER BY User, Host LIMIT {1}",
+                                  quote_value(admin), look_alikes_max, bounded)));
     std::vector<std::string> found;
     for (const auto& row : rows) {
         if (row.size() != 2) {
@@ -74,6 +113,31 @@ Result<std::vector<std::string>> look_alikes(Session& session, const plugins::Ca
     return found;
 }
 
+/// Says what it did; empty: nothing, since nothing is known against the events or none run.
+Result<std::string> stop_events(Session& session, const plugins::Call& call,
+                                const std::string& admin, bool again) {
+    JACKDAW_TRY(const auto on, session.query(call, "SELECT @@GLOBAL.event_scheduler = 'ON'"));
+    if (on.empty() || on[0].empty() || on[0][0] != "1") {
+        return std::string{};
+    }
+    if (!again) {
+        const auto naming = session.query(
+            call,
+            fmt::format("{}SELECT 1 FROM information_schema.EVENTS WHERE STATUS = 'ENABLED' AND "
+                        "INSTR(EVENT_DEFINITION, {}) > 0 LIMIT 1",
+                        bounded, quote_value(admin)));
+        if (!naming || naming->empty()) { // cannot be looked at: if it was that, it comes again
+            return std::string{};
+        }
+    }
+    JACKDAW_CHECK(session.run(call, "SET GLOBAL event_scheduler = OFF"));
+    return fmt::format("the event scheduler was switched off until the next start: {}; drop "
+                       "that event before it is switched on again",
+                       again ? "the agent's account was taken again a short time after it was made "
+                               "anew"
+                             : "an event names the agent's account");
+}
+
 /// Without a moment in which there is no such account: what a kill in between would lock out of the
 /// server until its next start. False: that was not enough.
 Result<bool> mend_in_place(Session& session, const plugins::Call& call, const std::string& admin) {
@@ -86,6 +150,15 @@ Result<bool> mend_in_place(Session& session, const plugins::Call& call, const st
                     account),
         fmt::format("GRANT ALL PRIVILEGES ON *.* TO {} WITH GRANT OPTION", account),
     };
+    // A role has the name for itself as an account has: it takes our place in a GRANT.
+    JACKDAW_TRY(
+        const auto role,
+        session.query(call, fmt::format("SELECT 1 FROM mysql.global_priv WHERE BINARY User = {} "
+                                        "AND JSON_VALUE(Priv, '$.is_role') = 1",
+                                        quote_value(admin))));
+    if (!role.empty()) {
+        statements.push_back("DROP ROLE IF EXISTS " + quote_identifier(admin));
+    }
     JACKDAW_TRY(const auto hosts, hosts_of_account(session, call, admin));
     for (const auto& host : hosts) {
         if (host != "localhost") {
@@ -107,34 +180,46 @@ Result<bool> mend_in_place(Session& session, const plugins::Call& call, const st
 
 Result<plugins::Examination> examine(Session& session, const plugins::Call& call,
                                      const std::string& admin) {
+    JACKDAW_CHECK(session.open(call));
     plugins::Examination seen;
-    JACKDAW_TRY(const auto limit, session.query(call, "SELECT @@GLOBAL.max_connections"));
-    seen.connections_max = limit.empty() || limit[0].empty() ? 0 : number_of(limit[0][0]);
-    JACKDAW_TRY(const auto status,
-                session.query(call, "SHOW GLOBAL STATUS WHERE Variable_name IN "
-                                    "('Threads_connected', 'Connection_errors_max_connections')"));
-    for (const auto& row : status) {
-        if (row.size() == 2) {
-            (row[0] == "Threads_connected" ? seen.connections : seen.connections_refused) =
-                number_of(row[1]);
+    seen.connections.reset();
+    seen.access.reset();
+    seen.look_alikes.reset();
+    const auto unseen = [&](std::string what, const Error& error) -> Result<void> {
+        if (!session.is_open()) { // nothing more is to be had in this call
+            return error.clone();
         }
+        seen.unseen.push_back({std::move(what), error.message(), mend_of(session, error)});
+        return ok();
+    };
+    if (auto limits = connections(session, call)) {
+        seen.connections = *limits;
+    } else {
+        JACKDAW_CHECK(unseen("the connections", limits.error()));
     }
-    JACKDAW_TRY(const bool whole, is_whole(session, call, admin));
-    if (!whole) {
-        seen.access = fmt::format("somebody has changed or removed the agent's account \"{}\" at "
-                                  "localhost; the session that is open is all that it has",
-                                  admin);
+    if (auto whole = is_whole(session, call, admin)) {
+        seen.access = *whole ? ""
+                             : fmt::format("somebody has changed or removed the agent's account "
+                                           "\"{}\" at localhost; the session that is open is all "
+                                           "that it has",
+                                           admin);
+    } else {
+        JACKDAW_CHECK(unseen("the agent's own account", whole.error()));
     }
-    auto others = look_alikes(session, call, admin);
-    if (others) {
+    if (auto others = look_alikes(session, call, admin)) {
         seen.look_alikes = *std::move(others);
-    } else if (others.error().code() != Errc::not_allowed) { // then `access` tells of it
-        return std::move(others).error();
+    } else if (others.error().code() == Errc::not_allowed && seen.access) {
+        // It has lost the right to look, and `access` tells of that.
+    } else {
+        JACKDAW_CHECK(unseen("accounts that look like the agent's", others.error()));
     }
     return seen;
 }
 
-Result<void> repair_account(Session& session, const plugins::Call& call, const std::string& admin) {
+Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
+                                         const std::string& admin, bool again) {
+    plugins::Repaired repaired;
+    JACKDAW_TRY(repaired.stopped, stop_events(session, call, admin, again));
     JACKDAW_CHECK(session.run(call, "SET SESSION sql_log_bin = 0")); // never replicated
     JACKDAW_TRY(bool whole, mend_in_place(session, call, admin));
     if (!whole) {
@@ -144,11 +229,18 @@ Result<void> repair_account(Session& session, const plugins::Call& call, const s
         JACKDAW_TRY(whole, is_whole(session, call, admin));
     }
     JACKDAW_CHECK(session.run(call, "SET SESSION sql_log_bin = 1"));
-    return whole
-               ? ok()
-               : Result<void>{
-                     Error{Errc::internal, "the agent's account is not what it was made"}.with_hint(
-                         "a restart of the instance makes it anew")};
+    if (!whole) {
+        return Error{Errc::internal, "the agent's account is not what it was made"}.with_hint(
+            "a restart of the instance makes it anew");
+    }
+    JACKDAW_TRY(const auto others, look_alikes(session, call, admin));
+    if (!others.empty()) {
+        repaired.left =
+            fmt::format("left, since they are somebody's under another name or spelling: "
+                        "{}; an account with all rights drops them (DROP USER)",
+                        fmt::join(others, ", "));
+    }
+    return repaired;
 }
 
 } // namespace jackdaw::mariadb

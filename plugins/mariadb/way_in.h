@@ -14,15 +14,18 @@ namespace jackdaw::mariadb {
 
 inline constexpr std::size_t look_alikes_max = 20;
 
-/// What is wrong with `admin`@localhost, what could be taken for it (its name at another host, in
+/// Each part by a question of its own that ends within a second, whatever is locked: what is wrong
+/// with `admin`@localhost, what could be taken for it (its name at another host, in
 /// other letters or with blanks behind it; an anonymous account, which the server takes a login for
 /// when ours is gone), and how many connections there are.
 [[nodiscard]] Result<plugins::Examination> examine(Session& session, const plugins::Call& call,
                                                    const std::string& admin);
 
 /// The account is what the init file makes it, and has its name for itself. `not_allowed` when this
-/// session has no right to that.
-[[nodiscard]] Result<void> repair_account(Session& session, const plugins::Call& call,
-                                          const std::string& admin);
+/// session has no right to that. The event scheduler is switched off first when an event names the
+/// account, and `again` in any case, since what takes it each second can be hidden from a look
+/// (EXECUTE IMMEDIATE of parts).
+[[nodiscard]] Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
+                                                       const std::string& admin, bool again);
 
 } // namespace jackdaw::mariadb

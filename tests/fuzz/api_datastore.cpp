@@ -63,6 +63,9 @@ public:
     [[nodiscard]] Result<void> check(const proto::Grant& grant) const override {
         return real_.check(grant);
     }
+    [[nodiscard]] Result<void> check_taken(const proto::Grant& grant) const override {
+        return real_.check_taken(grant);
+    }
     Result<proto::UserDetails> show(const Call&, std::string_view name,
                                     std::string_view host) override {
         if (name != "app") {

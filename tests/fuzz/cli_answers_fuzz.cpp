@@ -187,6 +187,16 @@ void check_for_people(std::string_view text) {
     }
 }
 
+/// One document, or one a line of what goes on (`top -n 2`).
+void check_documents(std::string_view text) {
+    if (Json::accept(text)) {
+        return;
+    }
+    while (!text.empty()) {
+        require(Json::accept(take(text, "\n")));
+    }
+}
+
 /// Standard error has the bar of a terminal, too: "\r", and the sequence that clears a line.
 void run_command(std::uint8_t choice, std::uint8_t format, std::string_view input) {
     static constexpr std::array<const char*, 6> formats{"table", "wide", "json",
@@ -226,8 +236,8 @@ void run_command(std::uint8_t choice, std::uint8_t format, std::string_view inpu
     if (format % formats.size() < 2) {
         check_for_people(terminal.stdout_text);
         check_for_people(terminal.stderr_text);
-    } else if (chosen == "json" && status == 0 && !terminal.stdout_text.empty()) {
-        require(Json::accept(terminal.stdout_text));
+    } else if (chosen == "json" && status == 0) {
+        check_documents(terminal.stdout_text);
     }
 }
 

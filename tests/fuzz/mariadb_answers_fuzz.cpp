@@ -237,13 +237,21 @@ void read_health(plugins::Datastore& driver, const plugins::Call& call) {
     }
     is_good(driver.secure(call));
     if (const auto told = driver.examine(call); is_good(told)) {
-        require(is_printable(told->access) && told->access.size() <= 512);
-        require(told->look_alikes.size() <= 20);
-        for (const auto& one : told->look_alikes) {
+        require(!told->access || (is_printable(*told->access) && told->access->size() <= 512));
+        const auto others = told->look_alikes.value_or(std::vector<std::string>{});
+        require(others.size() <= 20);
+        for (const auto& one : others) {
             require(is_printable(one) && one.size() <= 256);
         }
+        require(told->unseen.size() <= 3);
+        for (const auto& one : told->unseen) {
+            require(is_printable(one.why) && one.why.size() <= 2048);
+            require(is_printable(one.mend) && one.mend.size() <= 1024);
+        }
     }
-    is_good(driver.repair(call));
+    if (const auto repaired = driver.repair(call, true); is_good(repaired)) {
+        require(is_printable(repaired->stopped) && is_printable(repaired->left));
+    }
 }
 
 void change_users(plugins::Datastore& driver, const plugins::Call& call, unsigned choice) {

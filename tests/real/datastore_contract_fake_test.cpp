@@ -93,3 +93,24 @@ TEST_CASE("the fake fails where it is told to") {
     const auto check = server.run(*server.store().check_config_job(fresh.place));
     REQUIRE_FALSE(server.store().judge_config(check.status, check.output).has_value());
 }
+
+TEST_CASE("the fake tells of its connections, and that it does not when it was told so") {
+    Server& server = *server_of("fake");
+    const auto seen = server.store().examine(plenty());
+    REQUIRE(seen.has_value());
+    REQUIRE(seen->connections.has_value());
+    CHECK(seen->connections->max == 32);
+    CHECK(seen->unseen.empty());
+    REQUIRE(server.stop(SIGTERM) == 0);
+    const auto options = server.place().run_folder + "/fake.options";
+    std::ofstream{options} << "examine_fail 1\n";
+    server.start();
+    const auto blind = server.store().examine(plenty());
+    REQUIRE(server.stop(SIGTERM) == 0);
+    std::filesystem::remove(options);
+    server.start();
+    REQUIRE(blind.has_value());
+    CHECK_FALSE(blind->connections.has_value());
+    REQUIRE(blind->unseen.size() == 1);
+    CHECK(blind->access == "");
+}

@@ -384,11 +384,40 @@ TEST_CASE_METHOD(
     CHECK(world.volumes.empty());
 }
 
+TEST_CASE_METHOD(Scene, "a delete that keeps the volume says what is not kept, before and after") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    auto& agent = world.agents["db1"];
+    proto::Parameter own;
+    own.name = "init_connect";
+    own.type = "string";
+    own.configured = "SET @a = 'b'";
+    own.is_configured = true;
+    agent.parameters.push_back(own);
+    agent.root.level = "superuser";
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--keep-volume"}) == 2);
+    CHECK(err().find("but not its 1 own settings, root (superuser), its protection") !=
+          std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--keep-volume", "--dry-run"}) == 0);
+    CHECK(world.terminal.stdout_text.find("not kept: its 1 own settings, root (superuser)") !=
+          std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--keep-volume", "--yes", "-o", "json"}) ==
+            0);
+    const auto lost = json().at("result").at("not_kept");
+    CHECK(lost.at("settings").at("init_connect") == "SET @a = 'b'");
+    CHECK(lost.at("root_level") == "superuser");
+    CHECK(lost.at("commands").at(0) ==
+          R"(jackdaw config set NAME 'init_connect=SET @a = '\''b'\''')");
+    CHECK(lost.at("commands").at(1) == "jackdaw root enable NAME --superuser");
+}
+
 TEST_CASE_METHOD(Scene, "delete works without the agent, and keeps a volume when told") {
     REQUIRE(world.jackdaw(create_words) == 0);
     world.unreachable = true;
     CHECK(world.jackdaw({"instance", "delete", "db1", "--yes", "--keep-volume"}) == 0);
     CHECK(err().find("without it") != std::string::npos);
+    CHECK(world.terminal.stdout_text.find(
+              "Not kept: its settings, if it has any, root, if it is enabled") !=
+          std::string::npos);
     CHECK(world.machines.empty());
     REQUIRE(world.volumes.size() == 1);
     CHECK(world.volumes.front().kept);

@@ -132,7 +132,8 @@ std::string query_of(const std::string& path, const std::string& key) {
 }
 
 ApiResponse answer_log(Agent& agent, const std::string& path) {
-    if (!path.starts_with("/v1/logs/error?")) {
+    const bool is_slow = path.starts_with("/v1/logs/slow?");
+    if (!is_slow && !path.starts_with("/v1/logs/error?")) {
         return missing("no log of this name");
     }
     const auto cursor = query_of(path, "cursor");
@@ -141,7 +142,9 @@ ApiResponse answer_log(Agent& agent, const std::string& path) {
         agent.log_news.erase(agent.log_news.begin());
     }
     const auto lines = std::min<std::size_t>(std::stoul(query_of(path, "lines")), agent.log.size());
-    const auto from = cursor.empty() ? agent.log.size() - lines : std::stoul(cursor);
+    const auto from = is_slow          ? agent.log.size()
+                      : cursor.empty() ? agent.log.size() - lines
+                                       : std::stoul(cursor);
     Json shown = Json::array();
     for (auto i = from; i < agent.log.size(); ++i) {
         shown.push_back(agent.log[i]);
@@ -188,6 +191,19 @@ std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request
         agent.load->clock_us += 1'000'000;
         *agent.load->database->queries += 20;
         return ApiResponse{200, proto::to_json(*agent.load)};
+    }
+    if (path == "/v1/rehearsals") {
+        const auto& asked = request.body;
+        if (asked.at("target").get_ref<const std::string&>().find("nobody") != std::string::npos) {
+            return missing("no user nobody");
+        }
+        return ApiResponse{200, Json{{"apiVersion", proto::api_version},
+                                     {"kind", "Rehearsal"},
+                                     {"action", ""},
+                                     {"target", ""},
+                                     {"notes",
+                                      {asked.at("method").get<std::string>() + " " +
+                                       asked.at("target").get<std::string>()}}}};
     }
     if (path == "/v1/users" && get) {
         Json items = Json::array();

@@ -14,7 +14,7 @@ proto::Instance view_of(const Agent& agent) {
     view.name = agent.spec->name;
     view.id = agent.spec->id;
     view.fleet = agent.spec->fleet;
-    view.status = "running";
+    view.status = agent.status;
     view.datastore = agent.spec->datastore;
     view.version = "10.11.14";
     view.address = agent.spec->address;
@@ -172,7 +172,7 @@ private:
         if (get && path == "/v1/version") {
             return {200, Json{{"apiVersion", proto::api_version}, {"version", JACKDAW_VERSION}}};
         }
-        if (get && path == "/v1/operations") {
+        if (get && (path == "/v1/operations" || path.starts_with("/v1/operations?"))) {
             Json items = Json::array();
             for (const auto& [id, one] : agent.operations) {
                 items.push_back(proto::to_json(one));
@@ -194,6 +194,9 @@ private:
         }
         if (!agent.spec) {
             return {404, nullptr};
+        }
+        if (agent.refuses_changes && !get) {
+            return {409, Json{{"error", proto::to_json(*agent.refuses_changes)}}};
         }
         if (auto inside = answer_inside(agent, request)) {
             return inside->status == 202
@@ -405,9 +408,18 @@ public:
         return at != world_.machines.end() ? Result<cloud::Machine>{*at}
                                            : Error{Errc::not_found, name};
     }
+    Result<void> announce_label(const std::string& name, const std::string& label) override {
+        world_.moment("announce_label");
+        std::ranges::find(world_.machines, name, &cloud::Machine::name)->next_label = label;
+        world_.moment("announce_label did it");
+        return ok();
+    }
     Result<void> label_machine(const std::string& name, const std::string& label) override {
         world_.moment("label_machine");
-        std::ranges::find(world_.machines, name, &cloud::Machine::name)->label = label;
+        const auto at = std::ranges::find(world_.machines, name, &cloud::Machine::name);
+        at->label = label;
+        at->next_label.clear();
+        world_.moment("label_machine did it");
         return ok();
     }
     Result<cloud::Machine> power_on(const std::string& name) override {

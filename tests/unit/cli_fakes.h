@@ -31,6 +31,7 @@ public:
     Result<void> out_arrived() const override {
         return broken ? Result<void>{Error{Code::output_lost, "write standard output"}} : ok();
     }
+    [[nodiscard]] bool out_was_closed() const override { return broken && closed; }
     Result<std::unique_ptr<Screen>> open_screen() override {
         class FakeScreen final : public Screen {
         public:
@@ -93,6 +94,7 @@ public:
     bool paged = false;
     int hidden_lines = 0;
     bool broken = false; ///< stdout takes nothing
+    bool closed = false; ///< and that since its reader went away
 };
 
 class FakeClock final : public Clock {
@@ -128,10 +130,12 @@ struct Agent {
         passwords; ///< user@host → clear text, to check what was told
     bool protect = false;
     bool owned = false;
-    std::string ends_as = "done";             ///< how its next operation ends
-    std::optional<proto::ErrorShape> refuses; ///< the next PUT
-    int quiet_streams = 0;                    ///< that many end by their deadline without news
-    bool stopped = false;                     ///< takes connections, and answers no question
+    std::string ends_as = "done";                     ///< how its next operation ends
+    std::optional<proto::ErrorShape> refuses;         ///< the next PUT
+    std::optional<proto::ErrorShape> refuses_changes; ///< of what is inside
+    std::string status = "running";                   ///< of its instance
+    int quiet_streams = 0; ///< that many end by their deadline without news
+    bool stopped = false;  ///< takes connections, and answers no question
 
     // What is inside its instance: cli_fake_inside.cpp.
     std::map<std::string, proto::UserDetails> users; ///< by name@host

@@ -121,6 +121,8 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
          }},
         {"version", "db1", "info", "jackdaw image build",
          [](auto& s) { s.machines[0].agent_version = "0.9"; }},
+        {"instance", "db1", "error", "jackdaw instance delete db1",
+         [](auto& s) { s.machines[0].has_no_instance = true; }},
         {"clock", "db1", "warning", "timedatectl",
          [](auto& s) { s.machines[0].clock_ahead_ms = -5'000; }},
     };
@@ -184,6 +186,11 @@ TEST_CASE_METHOD(Scene, "doctor asks every agent, and tells of those that do not
     CHECK(world.jackdaw({"doctor", "db1"}) == 3);
     CHECK(out().find("jackdaw instance resize db1") != std::string::npos);
     CHECK(world.jackdaw({"doctor", "db3"}) == 5);
+    const auto spec = world.agents["db2"].spec;
+    world.agents["db2"].spec.reset(); // deleted on its machine
+    CHECK(world.jackdaw({"doctor", "db2"}) == 3);
+    CHECK(out().find("jackdaw instance delete db2") != std::string::npos);
+    world.agents["db2"].spec = spec;
 
     const auto found = [&](const std::string& name) {
         Json all = Json::array();

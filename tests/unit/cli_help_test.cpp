@@ -183,6 +183,15 @@ TEST_CASE_METHOD(Typing, "live names are offered by kind") {
     CHECK(offered({"user", "create", "x", "--password-file", ""}) == Words{":files"});
     CHECK(offered({"image", "build", "--programs", ""}) == Words{":folders"});
     CHECK(offered({"completion", ""}) == Words{"bash", "zsh", "fish"});
+    CHECK(offered({"user", "grant", "db1", "app", "SEL"}) == Words{"SELECT"});
+    CHECK(offered({"user", "revoke", "db1", "app", "SELECT,DEL"}) ==
+          Words{"SELECT,DELETE", "SELECT,DELETE HISTORY"}); // the last of a list
+    CHECK(offered({"events", "db1", "--weight", ""}) == Words{"info", "warning", "error"});
+    agent.events = Json::array({Json{{"sequence", 1}, {"kind", "agent.started"}},
+                                Json{{"sequence", 2}, {"kind", "agent.started"}},
+                                Json{{"sequence", 3}, {"kind", "database.ended"}}});
+    CHECK(offered({"events", "db1", "--kind", ""}) == Words{"agent.started", "database.ended"});
+    CHECK(offered({"top", "--sort", "c"}) == Words{"cpu", "connections"});
     CHECK(offers({"explain", "E-VOL"}, "E-VOLUME-FULL"));
     CHECK(offers({"manual", "user", "gr"}, "grant"));
     CHECK(offers({"op", "show", ""}, world.agents["db2"].operations.begin()->first));

@@ -72,12 +72,88 @@ TEST_CASE_METHOD(Inside, "privileges are granted and revoked in the same words")
     CHECK(json().at("status") == "done");
     CHECK(db1().users["app@%"].grants.size() == 1);
     REQUIRE(run({"user", "grant", "app", "ALL", "--dry-run"}) == 0);
-    CHECK(out() == "would grant ALL on everything to user 'app@%' of instance 'db1'\n");
+    CHECK(out() == "would grant ALL on everything to user 'app@%' of instance 'db1'\n"
+                   "  POST /v1/users/app/grants?host=%25\n");
+    CHECK(db1().last_change.path == "/v1/rehearsals");
+    CHECK(run({"user", "grant", "nobody", "ALL", "--dry-run"}) == 5); // as the grant itself
+    REQUIRE(run({"user", "delete", "app", "--dry-run", "-o", "json"}) == 0);
+    CHECK(json().at("notes").at(0) == "DELETE /v1/users/app?host=%25");
+    REQUIRE(run({"user", "password", "app", "--dry-run"}) == 0);
+    CHECK(db1().passwords.empty());
     CHECK(db1().users["app@%"].grants.size() == 1);
     CHECK(run({"user", "grant", "app"}) == 2);
     CHECK(err().find("PRIVILEGE") != std::string::npos);
     CHECK(run({"user", "grant", "app", "SELECT,,INSERT"}) == 2);
     CHECK(run({"user", "grant", "nobody", "SELECT"}) == 5);
+}
+
+TEST_CASE_METHOD(Inside,
+                 "what cannot be meant is refused with what can, by the names that are known") {
+    CHECK(run({"user", "show", "app@10.0.0.1", "--host", "10.%"}) == 2);
+    CHECK(err().find("two hosts are named: 'app@10.0.0.1' and --host '10.%'") != std::string::npos);
+    CHECK(err().find("'app@10.%'") != std::string::npos);
+    CHECK(run({"user", "show", "app@%", "--host", "%"}) == 0); // the same one
+
+    db1().databases = {"shop"};
+    REQUIRE(run({"user", "revoke", "app", "SELECT", "--on", "shop"}) == 0);
+    CHECK(err().find("shows no database") == std::string::npos);
+    REQUIRE(run({"user", "revoke", "app", "SELECT", "--on", "shpo"}) == 0);
+    CHECK(err().find("`jackdaw database list db1` shows no database 'shpo'") != std::string::npos);
+
+    db1().root.level = "superuser";
+    REQUIRE(run({"root", "enable", "--dry-run"}) == 0);
+    CHECK(out().find("take from root what a superuser has beyond") != std::string::npos);
+    REQUIRE(run({"root", "enable", "-o", "json"}) == 0);
+    CHECK(err().find("root is superuser now, and becomes standard") != std::string::npos);
+    CHECK(json().at("result").at("level_before") == "superuser");
+    REQUIRE(run({"root", "enable"}) == 0);
+    CHECK(err().find("becomes standard") == std::string::npos);
+}
+
+TEST_CASE_METHOD(Inside, "lists show what protects and what limits, and an empty text as one") {
+    db1().users["app@%"].attributes.connections_max = 7;
+    db1().users["app@%"].attributes.locked = true;
+    REQUIRE(run({"user", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("connections_max") == 7);
+    CHECK(json().at("items").at(0).at("locked") == true);
+    CHECK(json().at("items").at(0).at("kind") == "User");
+    REQUIRE(run({"user", "list", "-o", "wide"}) == 0);
+    CHECK(out().find("LOCKED  CONNECTIONS\n") != std::string::npos);
+    CHECK(out().find("yes     7\n") != std::string::npos);
+    REQUIRE(run({"user", "list"}) == 0);
+    CHECK(out().find("LOCKED") == std::string::npos);
+
+    REQUIRE(run({"instance", "protect", "db1", "--wait"}) == 0);
+    REQUIRE(run({"instance", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("protect") == true);
+    REQUIRE(run({"instance", "list", "-o", "wide"}) == 0);
+    CHECK(out().find("PROTECTED") != std::string::npos);
+    CHECK(out().find("  yes  ") != std::string::npos);
+
+    auto text = parameter("init_connect", "", false);
+    text.type = "string";
+    text.current = text.default_value = text.configured = "";
+    text.is_configured = true;
+    db1().parameters.push_back(text);
+    REQUIRE(run({"config", "show", "db1"}) == 0);
+    CHECK(out().find("init_connect  ''     ''") != std::string::npos);
+    REQUIRE(run({"config", "parameters", "db1", "--changed"}) == 0);
+    CHECK(out().find("init_connect  ''") != std::string::npos);
+    CHECK(out().find("sort_buffer_size") == std::string::npos);
+
+    world.agents["db1"].owned = false; // its agent does not answer
+    REQUIRE(run({"op", "list"}) == 0);
+    CHECK(err().find("no answer from db1: what only its agent knows is missing") !=
+          std::string::npos);
+}
+
+TEST_CASE_METHOD(Inside, "a general hint names the instance that the command is about") {
+    db1().refuses_changes = proto::shape_of(Error{Code::protected_, "it is protected"});
+    CHECK(run({"user", "grant", "app", "SELECT", "--on", "shop"}) == 6); // not named: the only one
+    CHECK(err().find("`jackdaw instance unprotect db1` first") != std::string::npos);
+    db1().refuses_changes = proto::shape_of(Error{Code::unknown_datastore, "it is none"});
+    CHECK(run({"user", "grant", "app", "SELECT", "--on", "shop"}) == 2);
+    CHECK(err().find("`jackdaw image list` shows") != std::string::npos);
 }
 
 TEST_CASE("what a grant is on may have dots and quotes in its names") {
@@ -201,7 +277,7 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
     CHECK(err().find("NAME=VALUE") != std::string::npos);
     CHECK(run({"config", "set", "db1", "a=1", "a=2"}) == 2);
     CHECK(run({"config", "set", "db1", "sort_buffer_size=1", "--dry-run"}) == 0);
-    CHECK(out() == "would set sort_buffer_size=1 on instance 'db1'\n");
+    CHECK(out() == "would set sort_buffer_size=1 on instance 'db1'\n  PATCH /v1/parameters\n");
     REQUIRE(run({"config", "set", "--instance", "db1", "sort_buffer_size=5M"}) == 0);
 }
 
@@ -261,6 +337,11 @@ TEST_CASE_METHOD(Inside,
     CHECK(world.terminal.typed.size() == 1); // is left to the client
     CHECK(out().empty());
     CHECK(err().find("not encrypted yet") != std::string::npos);
+    db1().status = "stopped";
+    CHECK(run({"connect", "db1", "--password-stdin"}) == 8);
+    CHECK(err().find("instance 'db1' is stopped") != std::string::npos);
+    CHECK(err().find("`jackdaw instance start db1`") != std::string::npos);
+    db1().status = "running";
     world.terminal.interactive = true;
     world.terminal.typed = {"typed"};
     REQUIRE(run({"connect"}) == 0);

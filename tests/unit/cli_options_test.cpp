@@ -227,10 +227,26 @@ TEST_CASE_METHOD(Options, "a log is listed, its end shown without escapes, and f
     CHECK(json().at("lines").size() == 5);
     REQUIRE(run({"log", "tail", "error", "--lines", "1"}) == 0); // the only instance's
     CHECK(out() == "five\n");
+    REQUIRE(run({"log", "tail", "db1", "slow"}) == 0);
+    CHECK(out().empty());
+    CHECK(err().find("`jackdaw config set db1 slow_query_log=ON` turns it on") !=
+          std::string::npos);
     CHECK(run({"log", "tail", "db1", "none"}) == 5);
     CHECK(run({"log", "tail", "db1", "error", "--lines", "0"}) == 2);
     world.terminal.broken = true; // a reader that went away ends it
-    CHECK(run({"log", "tail", "db1", "error", "-f"}) != 0);
+    CHECK(run({"log", "tail", "db1", "error", "-f"}) == 1);
+    world.terminal.closed = true; // `| head`: it has seen enough
+    for (const auto& looks : {std::vector<std::string>{"log", "tail", "db1", "error", "-f"},
+                              {"instance", "list"},
+                              {"instance", "list", "-o", "json"},
+                              {"help"}}) {
+        CHECK(run(looks) == 141);
+        CHECK(err().empty());
+    }
+    CHECK(run({"instance", "show", "nobody"}) == 5);
+    CHECK(run({"instance", "restart", "db1", "--wait"}) == 1); // a change is told, or lost
+    CHECK(err().find("E-OUTPUT-LOST") != std::string::npos);
+    world.terminal.broken = world.terminal.closed = false;
 }
 
 TEST_CASE_METHOD(Options, "events are shown and followed") {

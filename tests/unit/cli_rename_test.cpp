@@ -1,4 +1,6 @@
 // instance rename: a name is a label, and everything is found by the present one.
+#include <set>
+
 #include <catch2/catch.hpp>
 
 #include "tests/unit/cli_scene.h"
@@ -84,4 +86,102 @@ TEST_CASE_METHOD(Scene, "a name that was given on the machine itself is found by
     CHECK(world.jackdaw({"instance", "show", "sales"}) == 0);
     CHECK(world.jackdaw({"instance", "restart", "sales", "--wait"}) == 0);
     CHECK(world.jackdaw({"instance", "show", "nobody"}) == 5);
+}
+
+TEST_CASE_METHOD(Scene, "nobody gets a name that a killed rename may have given") {
+    make_fleet({"db1"});
+    std::set<std::string> seen;
+    for (std::size_t moment = 0; moment < 64; ++moment) {
+        INFO("killed at moment " << moment);
+        world.kill_at = moment;
+        const auto ended = world.jackdaw({"instance", "rename", "db1", "sales"});
+        world.kill_at.reset();
+        if (ended) {
+            CHECK(moment >= 7); // announced, asked, answered, followed, written down: before, after
+            CHECK(seen == std::set<std::string>{"db1", "sales"});
+            return;
+        }
+        const auto name = world.agents["db1"].spec->name;
+        seen.insert(name);
+        const auto made = world.jackdaw(
+            {"instance", "create", "sales", "--datastore", "mariadb", "--volume", "2G", "--wait"});
+        CHECK(made == (name == "sales" ? 6 : 0));
+        CHECK(world.machines.size() == (name == "sales" ? 1 : 2));
+        // Another command has settled it, or its agent has not ended it yet.
+        CHECK(world.jackdaw({"instance", "show", name}) == 0);
+        if (made == 0) {
+            CHECK(world.machines.at(0).label == "db1");
+            CHECK(world.machines.at(0).next_label.empty());
+            REQUIRE(world.jackdaw({"instance", "delete", "sales", "--yes"}) == 0);
+        } else {
+            if (world.machines.at(0).label == "db1") { // the same command ends it
+                REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales"}) == 0);
+            }
+            CHECK(world.machines.at(0).label == "sales");
+            REQUIRE(world.jackdaw({"instance", "rename", "sales", "db1"}) == 0);
+        }
+    }
+    FAIL("it never ended");
+}
+
+TEST_CASE_METHOD(Scene, "while its agent cannot be asked, both names are an instance's") {
+    make_fleet({"db1", "db2"});
+    world.kill_at = 2; // announced, not asked
+    REQUIRE_FALSE(world.jackdaw({"instance", "rename", "db1", "sales"}));
+    world.kill_at.reset();
+    world.machines.at(0).state = cloud::MachineState::off;
+    const auto create = [&](const char* name) {
+        return world.jackdaw(
+            {"instance", "create", name, "--datastore", "mariadb", "--volume", "1G", "--wait"});
+    };
+    CHECK(create("sales") == 6);
+    CHECK(err().find("a rename of instance 'db1' to 'sales' has begun") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "rename", "db2", "sales"}) == 6);
+    CHECK(world.jackdaw({"instance", "show", "sales"}) == 0);
+    CHECK(world.jackdaw({"machine", "power-on", "sales"}) == 0); // by either name
+    CHECK(world.jackdaw({"instance", "show", "sales"}) == 5);    // it was never asked
+    CHECK(world.machines.at(0).next_label.empty());
+    CHECK(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(create("sales") == 0);
+}
+
+TEST_CASE_METHOD(Scene, "a rename to another name than the one that was cut off is told") {
+    make_fleet({"db1"});
+    world.kill_at = 4; // the agent has taken it
+    REQUIRE_FALSE(world.jackdaw({"instance", "rename", "db1", "sales"}));
+    world.kill_at.reset();
+    REQUIRE(world.agents["db1"].spec->name == "sales");
+    for (auto& [id, one] : world.agents["db1"].operations) {
+        one.status = "done";
+    }
+    CHECK(world.jackdaw({"instance", "rename", "db1", "stock"}) == 5);
+    CHECK(err().find("it is called 'sales' now") != std::string::npos);
+    CHECK(world.machines.at(0).label == "sales");
+    CHECK(world.agents["db1"].spec->name == "sales");
+}
+
+TEST_CASE_METHOD(Scene, "a name that agents alone know of is nobody else's") {
+    make_fleet({"db1", "db2"});
+    world.agents["db2"].spec->name = "sales"; // given on its machine
+    const auto create = [&](const char* name) {
+        return world.jackdaw(
+            {"instance", "create", name, "--datastore", "mariadb", "--volume", "1G", "--wait"});
+    };
+    CHECK(create("sales") == 6);
+    CHECK(err().find("written down here as 'db2'") != std::string::npos);
+    CHECK(world.jackdaw({"instance", "rename", "db1", "sales"}) == 6);
+    proto::Instance other;
+    other.name = "stock"; // of a coordinator elsewhere
+    other.id = "01a1b2c3-0000-7000-8000-000000000009";
+    other.status = "unreachable";
+    world.rumours.push_back(other);
+    CHECK(create("stock") == 6);
+    CHECK(err().find("jackdaw member forget stock") != std::string::npos);
+    world.rumours.clear();
+    CHECK(create("stock") == 0);
+    // Others tell of one that was deleted for a while: that keeps no name.
+    other.id = world.machines.back().id;
+    REQUIRE(world.jackdaw({"instance", "delete", "stock", "--yes"}) == 0);
+    world.rumours.push_back(other);
+    CHECK(create("stock") == 0);
 }

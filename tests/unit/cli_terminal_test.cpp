@@ -262,6 +262,21 @@ TEST_CASE("a signal that ends a live view restores the terminal first") {
     }
 }
 
+TEST_CASE("a live view ends although who started it had blocked the signal") {
+    OnTerminal view{[]() -> int {
+        sigset_t quit;
+        sigemptyset(&quit);
+        sigaddset(&quit, SIGQUIT);
+        ::sigprocmask(SIG_BLOCK, &quit, nullptr);
+        return live();
+    }};
+    REQUIRE(view.shows("second line"));
+    view.signal(SIGQUIT);
+    CHECK(view.shows(left_screen));
+    CHECK(echoes_again(view));
+    CHECK(WTERMSIG(view.end()) == SIGQUIT);
+}
+
 TEST_CASE("a live view that is stopped gives the terminal back, and takes it again") {
     OnTerminal view{live};
     REQUIRE(view.shows("second line"));

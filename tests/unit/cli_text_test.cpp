@@ -102,6 +102,16 @@ TEST_CASE("a refusal is the agent's own error, or a general one by the status") 
     CHECK(refusal({404, nullptr}).code() == Errc::not_found);
     CHECK(refusal({503, Json{{"error", 5}}}).code() == Errc::unavailable);
     CHECK(refusal({418, Json::array()}).code() == Errc::internal);
+    // What an older agent does not know is no absence.
+    const ApiResponse old{
+        404, Json{{"error",
+                   {{"code", "E-NOT-FOUND"},
+                    {"message", "nothing answers GET /v1/news"},
+                    {"cause", ""},
+                    {"hint", "this agent's version is 0.0.9; a `jackdaw` of another"}}}}};
+    CHECK(refusal(old).code() == Errc::unsupported);
+    CHECK(refusal(old).message() == "agent too old (0.0.9): nothing answers GET /v1/news");
+    CHECK(refusal(old).hint().find("upgrade it") != std::string::npos);
     CHECK(percent_encoded("a b%/ü'") == "a%20b%25%2F%C3%BC%27");
 }
 
@@ -173,10 +183,19 @@ TEST_CASE("lists come in every format") {
         proto::list_json("Thing", Json::array({Json{{"name", "a"}}, Json{{"name", "b\n"}}}), "t");
     const Table table{{{"NAME"}}, {{{"a"}}, {{"b"}}}};
     CHECK(render_list(list, table, Format::name, false) == "a\nb?\n");
+    const std::string head = "{\"apiVersion\":\"jackdaw/v1\",\"kind\":\"Thing\",\"name\":";
     CHECK(render_list(list, table, Format::jsonl, false) ==
-          "{\"name\":\"a\"}\n{\"name\":\"b\\n\"}\n");
+          head + "\"a\"}\n" + head + "\"b\\n\"}\n");
     CHECK(render_list(list, table, Format::table, false) == "NAME\na\nb\n");
-    CHECK(Json::parse(render_list(list, table, Format::json, false)) == list);
+    auto whole = list; // each item is what a program may find alone
+    for (auto& item : whole["items"]) {
+        item = Json{{"apiVersion", "jackdaw/v1"}, {"kind", "Thing"}, {"name", item.at("name")}};
+    }
+    CHECK(Json::parse(render_list(list, table, Format::json, false)) == whole);
+    const auto events =
+        proto::list_json("Event", Json::array({Json{{"kind", "instance.renamed"}}}), "t");
+    CHECK(Json::parse(render_list(events, table, Format::json, false)).at("items").at(0) ==
+          Json{{"apiVersion", "jackdaw/v1"}, {"kind", "instance.renamed"}});
     CHECK_FALSE(parse_format("xml"));
 }
 
@@ -254,6 +273,9 @@ TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     };
     CHECK(refused({"instnace", "list"}).find("did you mean 'instance'") != std::string::npos);
     CHECK(refused({"instance", "lst"}).find("did you mean 'list'") != std::string::npos);
+    CHECK(refused({"forget", "db1"}).find("the thing comes first: `jackdaw member forget`") !=
+          std::string::npos);
+    CHECK(refused({"create", "db1"}).find("`jackdaw instance create`, ") != std::string::npos);
     CHECK(refused({"instance", "create", "x", "--datastore", "m", "--volum", "1G"})
               .find("--volume") != std::string::npos);
     CHECK(refused({"instance", "show"}).find("NAME") != std::string::npos);

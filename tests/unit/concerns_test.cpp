@@ -37,7 +37,8 @@ using Words = std::vector<std::string>;
 
 Figures well() {
     Figures figures;
-    figures.inside = Figures::Inside{"", {}, 10, 100, 0};
+    figures.inside =
+        Figures::Inside{"", std::vector<std::string>{}, Figures::Connections{10, 100, 0}, {}};
     figures.memory_bytes = 100U << 20U;
     figures.memory_bytes_max = 1000U << 20U;
     return figures;
@@ -45,8 +46,8 @@ Figures well() {
 
 Figures with_connections(std::uint64_t connections, std::uint64_t refused = 0) {
     auto figures = well();
-    figures.inside->connections = connections;
-    figures.inside->connections_refused = refused;
+    figures.inside->connections->now = connections;
+    figures.inside->connections->refused = refused;
     return figures;
 }
 
@@ -118,6 +119,36 @@ TEST_CASE("concerns: the account, by how the agent can still mend it", "[concern
     CHECK(look.kinds().empty());
 }
 
+TEST_CASE("concerns: what cannot be looked at is told after three looks, the rest goes on",
+          "[concerns]") {
+    Look look;
+    auto blind = with_connections(95);
+    blind.inside->look_alikes.reset();
+    blind.inside->unseen.push_back(
+        {"accounts", "session 7 holds a lock", "`jackdaw session kill INSTANCE 7` ends it"});
+    CHECK(look.at(blind) == Words{"connections.pressure"}); // what could be read is kept
+    CHECK(look.at(blind).empty());
+    CHECK(look.at(well()) == Words{}); // two in a row are a short lock
+    for (int i = 0; i < 2; ++i) {
+        CHECK(look.at(blind).empty());
+    }
+    CHECK(look.at(Figures{}).empty()); // between examinations
+    CHECK(look.at(blind) == Words{"sight.lost"});
+    CHECK(look.at(blind).empty());
+    REQUIRE(look.kinds() == Words{"connections", "sight"});
+    const auto warning = look.concerns.warnings().at(1);
+    CHECK(warning.text == "cannot look at accounts: session 7 holds a lock");
+    CHECK(warning.mend == "`jackdaw session kill db1 7` ends it");
+    auto others = with_connections(95);
+    others.inside->look_alikes = std::vector<std::string>{"''@'%'"};
+    CHECK(look.at(others) == Words{"accounts.doubtful"});
+    CHECK(look.at(blind, 60'000).empty()); // unseen is not gone
+    CHECK(look.kinds() == Words{"connections", "accounts", "sight"});
+    CHECK(look.at(others).empty());
+    CHECK(look.at(others, 10'000) == Words{"sight.regained"});
+    CHECK(look.kinds() == Words{"connections", "accounts"});
+}
+
 TEST_CASE("concerns: three lost sessions in a minute are a hunt, two are not", "[concerns]") {
     Look look;
     auto figures = well();
@@ -143,7 +174,7 @@ TEST_CASE("concerns: memory and volume, the gravest first; a new server forgets"
     auto figures = with_connections(99);
     figures.memory_bytes = 950U << 20U;
     figures.volume_percent = 90;
-    figures.inside->look_alikes = {"''@'%'"};
+    figures.inside->look_alikes = std::vector<std::string>{"''@'%'"};
     const auto told = look.at(figures);
     CHECK(told == Words{"connections.pressure", "memory.pressure", "accounts.doubtful"});
     CHECK(look.kinds() == Words{"connections", "volume", "memory", "accounts"});

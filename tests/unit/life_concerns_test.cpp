@@ -62,7 +62,7 @@ TEST_CASE(
     CHECK(repairs(world).front().cause == "supervisor");
     CHECK(repairs(world).front().caller == "agent");
     CHECK(was_told(world, "access.lost"));
-    CHECK(world.engine.examination().access.empty());
+    CHECK(world.engine.examination().access->empty());
 
     world.engine.set_examination(changed(), false); // taken away again and again
     wait_examined(world, 50);
@@ -73,6 +73,44 @@ TEST_CASE(
     CHECK(view.warnings[0].mend == "jackdaw instance repair db1");
     CHECK(view.status == "running");
     CHECK(world.host.databases_started() == started);
+}
+
+TEST_CASE("what takes the account again after a repair is switched off by the next, and said") {
+    auto settings = prompt();
+    settings.repair_pause = 1ms;
+    LifeWorld world{settings};
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.set_examination(changed(), false);
+    world.wait("the second repair", [&] {
+        const auto all = repairs(world);
+        return all.size() >= 2 && all[all.size() - 2].status == "done";
+    });
+    CHECK(world.engine.said("repair") == 1);
+    CHECK(world.engine.said("repair again") >= 1);
+    const auto all = repairs(world);
+    CHECK(all.back().warnings.empty());
+    CHECK(all[all.size() - 2].warnings ==
+          std::vector<std::string>{"its scheduler was switched off"});
+    CHECK(was_told(world, "scheduler.stopped"));
+}
+
+TEST_CASE("what cannot be looked at becomes a warning, and the rest is still looked at") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    plugins::Examination blind;
+    blind.look_alikes.reset();
+    blind.connections = plugins::Examination::Connections{99, 100, 0};
+    blind.unseen.push_back({"accounts", "session 7 holds a lock", "kill INSTANCE 7"});
+    world.engine.set_examination(blind);
+    world.wait("the warnings", [&] { return world.life().instance()->warnings.size() == 2; });
+    const auto warnings = world.life().instance()->warnings;
+    CHECK(warnings[0].kind == "connections");
+    CHECK(warnings[1].kind == "sight");
+    CHECK(warnings[1].mend == "kill db1 7");
+    CHECK(was_told(world, "sight.lost"));
+    CHECK(repairs(world).empty());
 }
 
 TEST_CASE("in maintenance the agent's account is told of and not touched") {

@@ -173,11 +173,14 @@ public:
         JACKDAW_CHECK(engine_.speak(call, "examine"));
         return engine_.examination();
     }
-    Result<void> repair(const plugins::Call& call) override {
-        return engine_.speak(call, "repair", [&] {
+    Result<plugins::Repaired> repair(const plugins::Call& call, bool again) override {
+        plugins::Repaired repaired;
+        JACKDAW_CHECK(engine_.speak(call, again ? "repair again" : "repair", [&] {
             engine_.repaired();
             return ok();
-        });
+        }));
+        repaired.stopped = again ? "its scheduler was switched off" : "";
+        return repaired;
     }
     Result<plugins::Observation> probe(const plugins::Call& call) override {
         plugins::Observation seen;
@@ -239,7 +242,7 @@ plugins::ShutOut FakeEngine::shut_out() {
 void FakeEngine::repaired() {
     const std::lock_guard lock{seen_mutex_};
     if (mends_) {
-        examination_.access.clear();
+        examination_.access = "";
     }
 }
 

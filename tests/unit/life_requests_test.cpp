@@ -340,6 +340,33 @@ TEST_CASE("an abort: of what has ended a conflict, of what waits at once, twice 
     CHECK(world.engine.databases() == std::vector<std::string>{"app"});
 }
 
+TEST_CASE("an abort of a change that was refused before it did anything ends undone") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto ends_undone = [&](const char* action, Json request) {
+        INFO(action);
+        const auto submitted =
+            world.submit(action, Json{{"request", std::move(request)}, {"verifier", "*AB"}});
+        REQUIRE(submitted);
+        const auto& id = submitted->operation.id;
+        CHECK(world.wait_ended(id).error->code == "E-NOT-FOUND");
+        REQUIRE(world.life().abort(id));
+        CHECK(world.wait_ended(id).status == "undone");
+    };
+    ends_undone("database.delete", {{"name", "nothing"}});
+    ends_undone("user.delete", {{"name", "nobody"}});
+    ends_undone("user.password", {{"name", "nobody"}});
+
+    world.engine.hold("databases.drop"); // what is there goes, and does not come back
+    const auto dropping = world.submit("database.delete", database("app"));
+    REQUIRE(dropping);
+    world.engine.wait_held();
+    REQUIRE(world.life().abort(dropping->operation.id));
+    world.engine.let_go();
+    CHECK(world.wait_ended(dropping->operation.id).status == "failed");
+}
+
 TEST_CASE("a second abort does not cut short the undo that the first one asked for") {
     LifeWorld world;
     std::atomic<int> undos{0};
@@ -454,6 +481,15 @@ TEST_CASE("a rename changes the name alone, is told, and is taken back by an abo
     CHECK(std::ranges::find(told, "instance.renamed: 'db1' is called 'sales' now") != told.end());
     after.name = before.name;
     CHECK(after == before);
+
+    const auto late =
+        world.submit("instance.rename", Json{{"request", {{"name", "stock"}, {"from", "db1"}}}});
+    REQUIRE(late); // another rename came first
+    CHECK(world.wait_ended(late->operation.id).error->code == "E-NOT-FOUND");
+    CHECK(world.life().spec()->name == "sales");
+    REQUIRE(world.life().abort(late->operation.id));
+    CHECK(world.wait_ended(late->operation.id).status == "undone");
+    CHECK(world.life().spec()->name == "sales");
 
     const auto refused = world.submit("instance.rename", Json{{"request", {{"name", "No"}}}});
     REQUIRE(refused);

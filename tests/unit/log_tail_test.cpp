@@ -158,6 +158,30 @@ TEST_CASE("a file that was emptied or is gone is said to be, and nothing is read
     CHECK_FALSE(must(follow({file(9, "d\n")}, LogCursor{}, {})).is_cut);
 }
 
+TEST_CASE("a log that was removed and made anew brings no old lines again, rotated ones do come") {
+    const auto changed = [](LogBytes log, std::int64_t ms) {
+        log.changed_at_ms = ms;
+        return log;
+    };
+    const auto read =
+        must(tail({changed(file(1, "seen\n"), 400), changed(file(8, "old\n"), 100)}, 10, {}));
+    CHECK(read.lines == Lines{"old", "seen"});
+    const auto at = *parse_cursor(format_cursor(read.next));
+    CHECK(at == read.next);
+    auto answer =
+        must(follow({changed(file(9, "new\n"), 500), changed(file(8, "old\n"), 100)}, at, {}));
+    CHECK(answer.lines == Lines{"new"});
+    CHECK(answer.is_cut);
+    answer =
+        must(follow({changed(file(9, "new\n"), 700), changed(file(7, "lost in between\n"), 600),
+                     changed(file(8, "old\n"), 100)},
+                    at, {}));
+    CHECK(answer.lines == Lines{"lost in between", "new"});
+    answer = must(follow({changed(file(9, ""), 300)}, at, {})); // made anew, with an older time
+    CHECK(answer.lines.empty());
+    CHECK(answer.next.file == 9);
+}
+
 TEST_CASE("an endless line is followed in bounded pieces, shown once and skipped to its end") {
     const std::string text = "a\n" + std::string(200'000, 'x') + "\nb\n";
     LogCursor at{1, 2, false};
@@ -220,11 +244,13 @@ TEST_CASE("however a log is written, rotated and read in pieces, each line comes
 
 TEST_CASE("a position is read only as it was given") {
     for (const LogCursor cursor :
-         {LogCursor{}, LogCursor{1, 2, false}, LogCursor{~0ULL, ~0ULL, true}}) {
+         {LogCursor{}, LogCursor{1, 2, false}, LogCursor{~0ULL, ~0ULL, true},
+          LogCursor{1, 2, false, 3}, LogCursor{1, 2, true, INT64_MAX}}) {
         CHECK(*parse_cursor(format_cursor(cursor)) == cursor);
     }
-    for (const auto* text : {"", "1", "1.", ".1", "1.2.3", "1.2-", "-1.2", "01.2", "1.02", " 1.2",
-                             "1.2 ", "1.2++", "99999999999999999999.1", "a.b"}) {
+    for (const auto* text :
+         {"", "1", "1.", ".1", "1.2.3", "1.2-", "-1.2", "01.2", "1.02", " 1.2", "1.2 ", "1.2++",
+          "1.2@", "1.2@0", "1.2@03", "1.2@3+", "1.2@-3", "99999999999999999999.1", "a.b"}) {
         INFO(text);
         CHECK_FALSE(parse_cursor(text));
     }

@@ -11,6 +11,7 @@
 #include "plugins/mariadb/names.h"
 #include "plugins/mariadb/privileges.h"
 #include "plugins/mariadb/text.h"
+#include "proto/messages/shapes.h"
 #include "tests/unit/present.h"
 
 using namespace jackdaw;
@@ -187,6 +188,28 @@ TEST_CASE("what reaches beyond the tenant's data is not granted, and the hint sa
         CHECK(checked.error().id() == Code::reserved_name);
         CHECK(check_form({{"SELECT"}, system, "t", false}).has_value());
     }
+}
+
+TEST_CASE("all that is shown may be taken, columns among it, and nothing that has another form") {
+    const auto taken = [](const char* privilege, const char* database, const char* name) {
+        const auto form = taken_form({{privilege}, database, name, false});
+        return form ? form->privileges.front() : proto::shape_of(form.error()).code;
+    };
+    CHECK(taken("SELECT (`a`, `b``c`)", "app", "t") == "SELECT (`a`, `b``c`)"); // as it is shown
+    CHECK(taken("UPDATE (a,b c)", "app", "t") == "E-INVALID");
+    CHECK(taken("UPDATE(a , b)", "app", "t") == "UPDATE (`a`, `b`)");
+    CHECK(taken("SELECT (`a,b`)", "app", "t") == "SELECT (`a,b`)");
+    CHECK(taken("SELECT", "mysql", "t") == "SELECT"); // what somebody granted there
+    CHECK(taken("SUPER", "", "") == "SUPER");
+    CHECK(taken("ALL", "", "") == "ALL");
+    for (const auto* bad :
+         {"SELECT ()", "SELECT (a", "SELECT (`a)", "SELECT (a,)", "SELECT (,a)", "SELECT (a) x",
+          "SELECT (a))", "DROP (a)", "(a)", "SELECT (a) ON *.* FROM root; --", "SELECT (`a` b)"}) {
+        INFO(bad);
+        CHECK(taken(bad, "app", "t") == "E-INVALID");
+    }
+    CHECK(taken("SELECT (a)", "app", "") == "E-INVALID"); // of which table
+    CHECK_FALSE(taken_form({{std::string{"SELECT (a\0b)", 13}}, "app", "t", false}).has_value());
 }
 
 TEST_CASE("a name whose pattern is too long for a grant is refused as one") {

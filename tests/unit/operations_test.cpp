@@ -207,6 +207,24 @@ TEST_CASE("operations: an abort undoes what was done, in reverse, the cut-off st
     CHECK(core.resume(at(2), "1", 60).error().code() == Errc::conflict);
 }
 
+TEST_CASE("operations: an abort of what has begun nothing ends it at once", "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    REQUIRE(core.submit(at(0), request("2")));
+    core.step_began(at(0), "1", core.next(at(0)).step); // a long one
+    REQUIRE(core.abort(at(1), "2"));
+    CHECK(core.find("2")->shape.status == "undone");
+    CHECK(core.find("2")->shape.error->code == "E-ABORTED");
+    CHECK(core.find("1")->shape.status == "running");
+    CHECK(core.abort(at(2), "2").error().code() == Errc::conflict);
+    core.step_failed(at(2), "1", 0, some_error());
+    REQUIRE(core.find("1")->shape.status == "failed");
+    REQUIRE(core.submit(at(2), request("3")));
+    core.step_began(at(2), "3", core.next(at(2)).step);
+    REQUIRE(core.abort(at(3), "1")); // a step of it was begun: that is undone in its turn
+    CHECK(core.find("1")->shape.status == "queued");
+}
+
 TEST_CASE("operations: an undo that fails ends failed, and a second abort tries again",
           "[operations]") {
     Operations core;
@@ -238,6 +256,29 @@ TEST_CASE("operations: the same key answers with the same operation, another req
     again.arguments = Json{{"request", {{"size", 2}}}};
     CHECK(core.submit(at(0), again).error().code() == Errc::conflict);
     CHECK(core.all().size() == 1);
+}
+
+TEST_CASE("operations: what the arguments do not show is told apart by its hash", "[operations]") {
+    Operations core;
+    auto first = request("1");
+    first.idempotency_key = "k";
+    first.request_mac = "aa";
+    REQUIRE(core.submit(at(0), first));
+    Operations next; // of the agent that comes after a restart
+    for (const auto& write : core.take_writes()) {
+        REQUIRE(next.load(present(write.text)));
+    }
+    auto again = request("2");
+    again.idempotency_key = "k";
+    again.request_mac = "aa";
+    CHECK(*next.submit(at(0), again) == "1");
+    again.request_mac = "bb";
+    const auto refused = next.submit(at(0), again);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code() == Errc::conflict);
+    CHECK(refused.error().hint().find("Idempotency-Key") != std::string::npos);
+    again.request_mac = ""; // an older caller of submit(), or an older record
+    CHECK(*next.submit(at(0), again) == "1");
 }
 
 TEST_CASE(

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <fstream>
+#include <iterator>
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
@@ -164,7 +166,9 @@ TEST_CASE("every route answers") {
     CHECK(api.get("/v1/instance").at("name") == "sales");
     CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "Sales"})") == "400 E-BAD-NAME");
     CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "db9"})") == "409 E-NAME-TAKEN");
-    (void)api.change("POST", "/v1/instance/rename", {{"name", "db1"}});
+    CHECK(api.failure("POST", "/v1/instance/rename", R"({"name": "db2", "from": "db1"})") ==
+          "404 E-NOT-FOUND"); // another rename was first
+    (void)api.change("POST", "/v1/instance/rename", {{"name", "db1"}, {"from", "sales"}});
     CHECK(api.failure("POST", "/v1/instance/grow", R"({"size_bytes": 5})") ==
           "400 E-VOLUME-SHRINK");
     CHECK(
@@ -224,12 +228,63 @@ TEST_CASE("the same idempotency key is answered with the same operation") {
     (void)api.change("PUT", "/v1/instance", Api::spec_body());
     api.key = "k1";
     const auto first = api.change("POST", "/v1/users", {{"name", "bob"}, {"password", "one-1"}});
-    api.key = "k1"; // a generated password differs each time
-    const auto again = api.ask("POST", "/v1/users", R"({"name":"bob","password":"two-2"})");
+    api.key = "k1"; // members in another order are the same request
+    const auto again = api.ask("POST", "/v1/users", R"({"password":"one-1", "name":"bob"})");
     CHECK(Json::parse(again.body).at("id") == first.id);
-    api.key = "k1";
-    CHECK(api.failure("POST", "/v1/users", R"({"name":"eve","password":"one-1"})") ==
+    for (const auto* other : {R"({"name":"eve","password":"one-1"})",
+                              R"({"name":"bob","password":"two-2"})"}) { // it would not be set
+        api.key = "k1";
+        CHECK(api.failure("POST", "/v1/users", other) == "409 E-CONFLICT");
+    }
+    std::ifstream file{api.world.state_folder() + "/state.mdb", std::ios::binary};
+    const std::string journal{std::istreambuf_iterator<char>{file}, {}};
+    CHECK(journal.find("request_mac") != std::string::npos);
+    CHECK(journal.find("one-1") == std::string::npos);
+}
+
+TEST_CASE("a rehearsal makes the checks of a change, tells what it found and changes nothing") {
+    Api api;
+    const auto rehearse = [&](const char* method, const char* target, Json body = nullptr) {
+        return Json{{"method", method}, {"target", target}, {"body", std::move(body)}}.dump();
+    };
+    const auto refusal = [&](const char* method, const char* target, Json body = nullptr) {
+        return api.failure("POST", "/v1/rehearsals", rehearse(method, target, std::move(body)));
+    };
+    CHECK(refusal("POST", "/v1/databases", {{"name", "new"}}) == "404 E-NOT-FOUND");
+    (void)api.change("PUT", "/v1/instance", Api::spec_body());
+    const auto before = api.world.life().operations(100).size();
+    const auto made = Json::parse(
+        api.ask("POST", "/v1/rehearsals", rehearse("POST", "/v1/databases", {{"name", "new"}}))
+            .body);
+    CHECK(made.at("kind") == "Rehearsal");
+    CHECK(made.at("action") == "database.create");
+    CHECK(made.at("notes").at(0) == "database 'new' is not there yet");
+    CHECK(refusal("POST", "/v1/databases", {{"name", ""}}) == "400 E-BAD-NAME");
+    CHECK(refusal("POST", "/v1/databases", {{"name", "system"}}) == "400 E-RESERVED-NAME");
+    CHECK(refusal("POST", "/v1/databases", {{"name", "app"}, {"charset", "latin1"}}) ==
           "409 E-CONFLICT");
+    CHECK(refusal("DELETE", "/v1/databases/app") == "200");
+    CHECK(refusal("DELETE", "/v1/databases/gone") == "404 E-NOT-FOUND");
+    CHECK(refusal("POST", "/v1/users", {{"name", "app"}, {"password", "p"}}) == "409 E-NAME-TAKEN");
+    CHECK(refusal("POST", "/v1/users", {{"name", "bob"}, {"password", ""}}) ==
+          "400 E-BAD-PASSWORD");
+    CHECK(refusal("POST", "/v1/users",
+                  {{"name", "bob"}, {"password", "p"}, {"databases", {"gone"}}}) ==
+          "404 E-NOT-FOUND");
+    CHECK(refusal("POST", "/v1/users",
+                  {{"name", "bob"}, {"password", "p"}, {"databases", {"app"}}}) == "200");
+    CHECK(refusal("POST", "/v1/users/app/password", {{"password", "p"}}) == "200");
+    CHECK(refusal("DELETE", "/v1/users/nobody") == "404 E-NOT-FOUND");
+    for (const auto* target : {"/v1/instance/stop", "/v1/operations/x/abort", "/v1/rehearsals",
+                               "/v1/gossip/leave", "/v1"}) {
+        INFO(target);
+        CHECK(refusal("POST", target, Json::object()) == "422 E-UNSUPPORTED");
+    }
+    CHECK(refusal("GET", "/v1/databases") == "422 E-UNSUPPORTED");
+    CHECK(api.world.life().operations(100).size() == before);
+    CHECK(api.world.engine.databases() == std::vector<std::string>{"app"});
+    (void)api.change("POST", "/v1/instance/stop");
+    CHECK(refusal("DELETE", "/v1/databases/app") == "503 E-DATABASE-DOWN");
 }
 
 TEST_CASE("who may only look is refused every change, and looks") {
@@ -248,6 +303,7 @@ TEST_CASE("who may only look is refused every change, and looks") {
              {"POST", "/v1/instance/unprotect"},
              {"POST", "/v1/instance/rename"},
              {"POST", "/v1/instance/repair"},
+             {"POST", "/v1/rehearsals"},
              {"POST", "/v1/databases"},
              {"DELETE", "/v1/databases/app"},
              {"POST", "/v1/users"},

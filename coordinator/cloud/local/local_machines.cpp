@@ -64,7 +64,7 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
                 .with_hint(fmt::format("restore that file, or `jackdaw instance delete {}`",
                                        other.spec.name));
         }
-        if (other.label == spec.name) {
+        if (other.label == spec.name || other.next_label == spec.name) {
             return Error{Code::name_taken, fmt::format("the instance of machine {} is called {}",
                                                        other.spec.name, spec.name)};
         }
@@ -182,7 +182,19 @@ Result<Machine> LocalProvider::create_machine(const MachineSpec& spec, const Tag
     return seen(started);
 }
 
+Result<void> LocalProvider::announce_label(const std::string& name, const std::string& label) {
+    return write_label(name, label, [&](MachineRecord& record) { record.next_label = label; });
+}
+
 Result<void> LocalProvider::label_machine(const std::string& name, const std::string& label) {
+    return write_label(name, label, [&](MachineRecord& record) {
+        record.label = label == name ? "" : label;
+        record.next_label.clear();
+    });
+}
+
+Result<void> LocalProvider::write_label(const std::string& name, const std::string& label,
+                                        const std::function<void(MachineRecord&)>& change) {
     JACKDAW_CHECK(check_label(label, "instance"));
     JACKDAW_TRY(const auto lock, lock_machine(name));
     JACKDAW_TRY(auto record, record_of(name));
@@ -190,13 +202,18 @@ Result<void> LocalProvider::label_machine(const std::string& name, const std::st
     JACKDAW_TRY(const auto fleet, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
     JACKDAW_TRY(const auto others, records());
     for (const auto& other : others) {
-        if (other.spec.name != name && (other.spec.name == label || other.label == label)) {
+        if (other.spec.name != name &&
+            (other.spec.name == label || other.label == label || other.next_label == label)) {
             return Error{Code::name_taken,
                          fmt::format("machine {} has the name {}", other.spec.name, label)};
         }
     }
-    record.label = label == name ? "" : label;
-    return write_record(layout_.machine_file(name), record).while_doing("label machine " + name);
+    change(record);
+    fault_point("before the label is written down");
+    JACKDAW_CHECK(
+        write_record(layout_.machine_file(name), record).while_doing("label machine " + name));
+    fault_point("label written down");
+    return ok();
 }
 
 Result<Machine> LocalProvider::power_on(const std::string& name) {

@@ -289,6 +289,7 @@ Result<Machine> LocalProvider::seen(const MachineRecord& record) const {
     machine.name = record.spec.name;
     machine.id = record.spec.id;
     machine.label = record.label.empty() ? record.spec.name : record.label;
+    machine.next_label = record.next_label;
     machine.state = record.damaged ? MachineState::damaged
                     : record.made  ? power.state()
                                    : MachineState::making;

@@ -74,6 +74,8 @@ public:
                                                  const Tags& tags) override;
     [[nodiscard]] Result<std::vector<Machine>> machines() override;
     [[nodiscard]] Result<Machine> describe_machine(const std::string& name) override;
+    [[nodiscard]] Result<void> announce_label(const std::string& name,
+                                              const std::string& label) override;
     [[nodiscard]] Result<void> label_machine(const std::string& name,
                                              const std::string& label) override;
     [[nodiscard]] Result<Machine> power_on(const std::string& name) override;
@@ -116,6 +118,9 @@ public:
     [[nodiscard]] Result<void> delete_image(const std::string& reference);
 
 private:
+    /// Changes the labels in a record, after a look that `label` is nobody else's.
+    [[nodiscard]] Result<void> write_label(const std::string& name, const std::string& label,
+                                           const std::function<void(MachineRecord&)>& change);
     [[nodiscard]] Result<Network> ensure_network_in(const std::string& subnet) const;
     [[nodiscard]] Result<std::optional<Prefix>> subnet_in_use(Netlink& netlink, int bridge) const;
     [[nodiscard]] Result<MachinePower> power_of(const std::string& name) const;

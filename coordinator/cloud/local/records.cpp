@@ -82,6 +82,7 @@ Result<MachineRecord> machine_from(const Json& json) {
     JACKDAW_CHECK(require_keys(json, {"name", "id", "address", "image_digest", "made", "wanted"}));
     JACKDAW_TRY(record.spec, spec_from(json));
     JACKDAW_TRY(record.label, proto::string_at(json, "label", ""));
+    JACKDAW_TRY(record.next_label, proto::string_at(json, "next_label", ""));
     JACKDAW_TRY(record.tags, tags_from(json));
     JACKDAW_TRY(record.image_digest, proto::string_at(json, "image_digest", ""));
     JACKDAW_TRY(record.datastore, proto::string_at(json, "datastore", ""));
@@ -139,6 +140,7 @@ Result<void> write_record(const Path& file, const MachineRecord& record) {
                                  {"name", spec.name},
                                  {"id", spec.id},
                                  {"label", record.label},
+                                 {"next_label", record.next_label},
                                  {"image", spec.image},
                                  {"image_digest", record.image_digest},
                                  {"datastore", record.datastore},

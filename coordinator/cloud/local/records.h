@@ -17,8 +17,9 @@ struct NetworkRecord {
 };
 
 struct MachineRecord {
-    MachineSpec spec;  ///< as asked, with the address that was chosen
-    std::string label; ///< empty: the spec's name
+    MachineSpec spec;       ///< as asked, with the address that was chosen
+    std::string label;      ///< empty: the spec's name
+    std::string next_label; ///< of a rename that has begun
     Tags tags;
     std::string image_digest;
     std::string datastore, version;

@@ -89,6 +89,7 @@ def database_outlives_the_agent():
     with Fleet() as fleet:
         fleet.create("db1")
         instance = fleet.show("db1")
+        since = instance["database_process"]["since"]
         pid = fleet.processes("db1", "jackdaw-fake-db")
         check(len(pid) == 1, pid)
         with socket.create_connection((instance["address"], instance["port"]), timeout=5) as connection:
@@ -103,7 +104,8 @@ def database_outlives_the_agent():
         wait_for("the last agent's adoption", lambda: api_up(fleet, "db1")
                  and api(fleet, "db1", "GET", "/v1/instance")[1].get("status") == "running")
         check(fleet.processes("db1", "jackdaw-fake-db") == pid, "the same process all along")
-        check(fleet.show("db1")["database_process"]["restarts"] == 0, "and none was counted as a restart")
+        now = fleet.show("db1")["database_process"]
+        check(now["restarts"] == 0 and now["since"] == since, f"no restart is counted, and it runs since {since}: {now}")
 
 
 def guard_and_database_die():

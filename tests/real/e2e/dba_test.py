@@ -261,13 +261,75 @@ def openapi(agent):
     matches(document, {"$ref": "#/components/schemas/Failure"}, {"error": error}, "an error")
 
 
+def rehearsals(agent):
+    """dry runs: every check that changes nothing, what would be done, and nothing is"""
+    run = agent.fleet.run
+    ops = len(agent.get("/v1/operations?limit=1000")["items"])
+    told = run("config", "set", "db1", "max_connections=78", "back_log=90", "--dry-run").out
+    check("back_log" in told and "waits for a restart" in told and "takes effect at once" in told, told)
+    told = run("user", "grant", "db1", "app", "SELECT", "--on", "app", "--dry-run", "-o", "json").json
+    check(told["kind"] == "DryRun" and told["would"] and "it has that" in told["notes"][0], told)
+    for words, status in ((("config", "set", "db1", "max_connections=1"), 2), (("user", "grant", "db1", "app", "SELECT", "--on", "gone"), 5),
+                          (("user", "grant", "db1", "nobody", "SELECT", "--on", "app"), 5), (("user", "grant", "db1", "app", "SUPER"), 6),
+                          (("user", "create", "db1", "app"), 6), (("user", "create", "db1", "x", "--database", "gone"), 5),
+                          (("database", "delete", "db1", "gone"), 5), (("database", "create", "db1", "mysql"), 2),
+                          (("database", "create", "db1", "x", "--charset", "none"), 2), (("session", "kill", "db1", "4000000"), 5)):
+        done = run(*words, "--dry-run", ok=None)
+        check(done.status == status, f"{words}: {done.status}: {done.err}")
+    for words in (("user", "update", "app", "--lock"), ("user", "revoke", "app", "SELECT", "--on", "app"), ("user", "password", "app"),
+                  ("user", "delete", "app"), ("database", "delete", "app"), ("database", "create", "new"), ("root", "enable"), ("root", "disable")):
+        check("would " in run(*words[:2], "db1", *words[2:], "--dry-run").out, words)
+    check(len(agent.get("/v1/operations?limit=1000")["items"]) == ops, "a dry run is no operation")
+    check(agent.sql("SELECT 1") == "1\n", "nothing was changed")
+
+
+def same_key(agent):
+    """an Idempotency-Key with another body is refused, and nothing of it is done"""
+    def send(password):
+        return api(agent.fleet, agent.name, "POST", "/v1/users/app/password", {"password": password}, key="key-of-the-test")
+    status, first = send(PASSWORD)
+    check(status == 202, first)
+    check(send(PASSWORD)[1]["id"] == first["id"], "the same again is the same operation")
+    status, answer = send("another-password-of-the-test")
+    check(status == 409 and answer["error"]["code"] == "E-CONFLICT", answer)
+    check("Idempotency-Key" in answer["error"]["hint"], answer)
+    check(agent.sql("SELECT 1") == "1\n", "the first password is in force")
+
+
+def stopped(agent):
+    """what can be told and set of a database that does not run"""
+    agent.do("PUT", "/v1/root", {"level": "standard", "password": PASSWORD})
+    since = agent.get("/v1/instance")["database_process"]["since"]
+    agent.do("PATCH", "/v1/parameters", {"set": {"max_connections": "79"}})
+    agent.do("POST", "/v1/instance/stop")
+    shown = agent.get("/v1/parameters?own=1")
+    check({p["name"]: p["configured"] for p in shown["items"]}["max_connections"] == "79" and "last start" in shown["recorded"], shown)
+    text = agent.fleet.run("config", "show", "db1").out
+    check("max_connections" in text and "last start" in text, text)
+    root = agent.fleet.run("root", "show", "db1", "-o", "json").json
+    check(root["level"] == "standard" and "recorded" in root and root["history"], root)
+    error = agent.refused("PATCH", "/v1/parameters", {"set": {"max_connections": "1"}})
+    check(error["code"] == "E-INVALID", error)
+    check(agent.refused("PATCH", "/v1/parameters", {"set": {"max_conections": "80"}})["code"] == "E-NOT-FOUND", "an unknown name")
+    op = agent.do("PATCH", "/v1/parameters", {"set": {"max_connections": "81", "back_log": "91"}})
+    check("next start" in op["warnings"][0], op)
+    check(sorted(agent.get("/v1/instance")["pending_restart"]) == ["back_log", "max_connections"], agent.get("/v1/instance"))
+    agent.do("PATCH", "/v1/parameters", {"unset": ["back_log"]})
+    agent.do("POST", "/v1/instance/start")
+    check(agent.sql("SELECT @@GLOBAL.max_connections") == "81\n", "in force")
+    check(agent.get("/v1/instance")["pending_restart"] == [], agent.get("/v1/instance"))
+    check("recorded" not in agent.get("/v1/parameters?own=1") and "recorded" not in agent.get("/v1/root"), "asked again")
+    check(agent.get("/v1/instance")["database_process"]["since"] > since, "another start")
+    agent.do("DELETE", "/v1/root")
+
+
 def one_mariadb():
-    """a DBA's day with one MariaDB: accounts, parameters, maintenance, logs, metrics, timeline, OpenAPI"""
+    """a DBA's day with one MariaDB: accounts, dry runs, keys, parameters, maintenance, logs, metrics, timeline, OpenAPI"""
     with Fleet() as fleet:
         fleet.run("instance", "create", "db1", "--datastore", "mariadb", "--volume", "1G", "--agent", os.environ["JACKDAW_STAGE"],
                   "--database", "app", "--user", "app/app", "--password-stdin", "--wait", stdin=PASSWORD + "\n")
         agent = Agent(fleet, "db1")
-        for part in (accounts, parameters, maintenance, observing, openapi):
+        for part in (accounts, rehearsals, same_key, parameters, maintenance, stopped, observing, openapi):
             print(f"   {part.__doc__}", flush=True)
             part(agent)
 

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from fleet import STAGE, Failed, Fleet, api, check, main, wait_for  # noqa: E402
 
 POINTS = ("begin", "effect", "done")
+UNDO_POINTS = ("undo", "undo-effect", "undo-done")
 ENDED = ("done", "failed", "undone")
 
 
@@ -168,97 +169,152 @@ def matrix():
         print(f"   {kills} kills in {time.monotonic() - began:.0f} s", flush=True)
 
 
+class Service:
+    """One instance, and how each action on it is asked for."""
+
+    COVERED = {"instance.create", "instance.delete", "volume.grow"}  # by matrix() and aborts()
+    HELPERS = {"unprotect", "unset", "rename back"}
+
+    def __init__(self, fleet):
+        fleet.create("db1", "fake", "320M", "--database", "app", "--user", "app@%/app")
+        self.machine = Machine(fleet, "db1")
+        client = Client(fleet.show("db1")["address"])
+        self.asked = {  # how each is asked for; what must be there before, as another request
+            "instance.start": ("POST", "/v1/instance/start", None, "instance.stop"),
+            "instance.stop": ("POST", "/v1/instance/stop", None, "instance.start"),
+            "instance.restart": ("POST", "/v1/instance/restart", None, None),
+            "instance.protect": ("POST", "/v1/instance/protect", None, "unprotect"),
+            "instance.repair": ("POST", "/v1/instance/repair", None, None),
+            "instance.rename": ("POST", "/v1/instance/rename", {"name": "db2"}, "rename back"),
+            "database.create": ("POST", "/v1/databases", {"name": "shop"}, "database.delete"),
+            "database.delete": ("DELETE", "/v1/databases/shop", None, "database.create"),
+            "user.create": ("POST", "/v1/users", {"name": "ann", "password": "a-password-of-the-test"}, "user.delete"),
+            "user.delete": ("DELETE", "/v1/users/ann", None, "user.create"),
+            "user.password": ("POST", "/v1/users/app/password", {"password": "another-one-of-the-test"}, None),
+            "user.grant": ("POST", "/v1/users/app/grants", {"privileges": ["READ"], "database": "app"}, "user.revoke"),
+            "user.revoke": ("POST", "/v1/users/app/revocations", {"privileges": ["READ"], "database": "app"}, "user.grant"),
+            "user.update": ("PATCH", "/v1/users/app", {"connections_max": 7}, None),
+            "root.enable": ("PUT", "/v1/root", {"level": "standard", "password": "a-third-of-the-test"}, "root.disable"),
+            "root.disable": ("DELETE", "/v1/root", None, "root.enable"),
+            "config.set": ("PATCH", "/v1/parameters", {"set": {"idle_timeout": "77", "threads": "3"}}, "unset"),
+            "instance.pause": ("POST", "/v1/instance/pause", {"seconds": 3600}, "instance.resume"),
+            "instance.resume": ("POST", "/v1/instance/resume", None, "instance.pause"),
+            "session.kill": ("DELETE", lambda: f"/v1/sessions/{client.session(self.machine)}", None, None),
+            "unprotect": ("POST", "/v1/instance/unprotect", None, None),
+            "rename back": ("POST", "/v1/instance/rename", {"name": "db1"}, None),
+            "unset": ("PATCH", "/v1/parameters", {"unset": ["idle_timeout", "threads"]}, None),
+        }
+
+    def begin(self, action):
+        """The operation's id; None when it was refused."""
+        method, target, body, _ = self.asked[action]
+        status, answer = self.machine.ask(method, target() if callable(target) else target, body)
+        return answer["id"] if status < 400 else None
+
+    def ended(self, operation, what):
+        def once():
+            op = self.machine.ask("GET", f"/v1/operations/{operation}")[1]
+            return op if op["status"] in ENDED else None
+        return wait_for(f"the end of {what}", once, 60)
+
+    def end(self, action):
+        """Asks for it and waits for its end; None when it was refused."""
+        operation = self.begin(action)
+        return self.ended(operation, action) if operation else None
+
+    def prepare(self, action):
+        before = self.asked[action][3]
+        if before:
+            self.end(before)  # it may be so already
+
+
 def service():
     """every action on an instance that is there, killed at every point, ends as asked, with one database"""
-    asked = {  # how each is asked for; what must be there before, as another request
-        "instance.start": ("POST", "/v1/instance/start", None, "instance.stop"),
-        "instance.stop": ("POST", "/v1/instance/stop", None, "instance.start"),
-        "instance.restart": ("POST", "/v1/instance/restart", None, None),
-        "instance.protect": ("POST", "/v1/instance/protect", None, "unprotect"),
-        "instance.repair": ("POST", "/v1/instance/repair", None, None),
-        "instance.rename": ("POST", "/v1/instance/rename", {"name": "db2"}, "rename back"),
-        "database.create": ("POST", "/v1/databases", {"name": "shop"}, "database.delete"),
-        "database.delete": ("DELETE", "/v1/databases/shop", None, "database.create"),
-        "user.create": ("POST", "/v1/users", {"name": "ann", "password": "a-password-of-the-test"}, "user.delete"),
-        "user.delete": ("DELETE", "/v1/users/ann", None, "user.create"),
-        "user.password": ("POST", "/v1/users/app/password", {"password": "another-one-of-the-test"}, None),
-        "user.grant": ("POST", "/v1/users/app/grants", {"privileges": ["READ"], "database": "app"}, "user.revoke"),
-        "user.revoke": ("POST", "/v1/users/app/revocations", {"privileges": ["READ"], "database": "app"}, "user.grant"),
-        "user.update": ("PATCH", "/v1/users/app", {"connections_max": 7}, None),
-        "root.enable": ("PUT", "/v1/root", {"level": "standard", "password": "a-third-of-the-test"}, "root.disable"),
-        "root.disable": ("DELETE", "/v1/root", None, "root.enable"),
-        "config.set": ("PATCH", "/v1/parameters", {"set": {"idle_timeout": "77", "threads": "3"}}, "unset"),
-        "instance.pause": ("POST", "/v1/instance/pause", {"seconds": 3600}, "instance.resume"),
-        "instance.resume": ("POST", "/v1/instance/resume", None, "instance.pause"),
-        "session.kill": ("DELETE", lambda: f"/v1/sessions/{client.session(machine)}", None, None),
-        "unprotect": ("POST", "/v1/instance/unprotect", None, None),
-        "rename back": ("POST", "/v1/instance/rename", {"name": "db1"}, None),
-        "unset": ("PATCH", "/v1/parameters", {"unset": ["idle_timeout", "threads"]}, None),
-    }
     steps = plans()
-    covered = {"instance.create", "instance.delete", "volume.grow"}  # by matrix()
-    check(set(steps) - covered == set(asked) - {"unprotect", "unset", "rename back"}, f"an action is not tested: {sorted(steps)}")
     with Fleet() as fleet:
-        fleet.create("db1", "fake", "320M", "--database", "app", "--user", "app@%/app")
-        machine = Machine(fleet, "db1")
-        client = Client(fleet.show("db1")["address"])
-
-        def end(action):
-            """Asks for it and waits for its end; null when it was refused."""
-            method, target, body, _ = asked[action]
-            status, answer = machine.ask(method, target() if callable(target) else target, body)
-            if status >= 400:
-                return None
-
-            def ended():
-                op = machine.ask("GET", f"/v1/operations/{answer['id']}")[1]
-                return op if op["status"] in ENDED else None
-            return wait_for(f"the end of {action}", ended, 60)
-
+        at = Service(fleet)
+        check(set(steps) - at.COVERED == set(at.asked) - at.HELPERS, f"an action is not tested: {sorted(steps)}")
         kills = 0
-        for action in sorted(set(steps) - covered):
+        for action in sorted(set(steps) - at.COVERED):
             for step in steps[action]:
                 for point in POINTS:
                     line = f"kill {action} {step} {point}"
                     try:
-                        if asked[action][3]:
-                            end(asked[action][3])  # it may be so already
+                        at.prepare(action)
                         fleet.set_faults("db1", line)
-                        op = end(action)
+                        op = at.end(action)
                         check(op and op["status"] == "done", op)
-                        machine.killed(line)
+                        at.machine.killed(line)
                         if action == "instance.stop":
-                            machine.nothing_left()
-                            end("instance.start")
-                        machine.running()
+                            at.machine.nothing_left()
+                            at.end("instance.start")
+                        at.machine.running()
                     except Failed as failure:
                         raise Failed(f"{line}: {failure}") from failure
                     kills += 1
-        end("unprotect")
+        at.end("unprotect")
+        print(f"   {kills} kills", flush=True)
+
+
+def undos():
+    """every action on an instance that is there, aborted in its last step and killed at every point of the undoing, ends"""
+    steps = plans()
+    with Fleet() as fleet:
+        at = Service(fleet)
+        kills = 0
+        for action in sorted(set(steps) - at.COVERED):
+            for step in steps[action]:
+                for point in UNDO_POINTS:
+                    line = f"kill {action} {step} {point}"
+                    pause = f"pause {action} {steps[action][-1]} effect 700"
+                    try:
+                        at.prepare(action)
+                        fleet.set_faults("db1", pause, line)
+                        operation = at.begin(action)
+                        check(operation, "it is taken")
+                        wait_for("its last step", lambda: pause not in fleet.faults_left("db1"), 30)
+                        status, body = at.machine.ask("POST", f"/v1/operations/{operation}/abort")
+                        check(status == 202, body)
+                        op = at.ended(operation, action)
+                        # What cannot be brought back says so, and then nothing behind it is undone.
+                        refused = op["status"] == "failed" and "cannot be undone" in op["error"]["cause"]
+                        check(op["status"] == "undone" or refused, op)
+                        if not refused:
+                            at.machine.killed(line)
+                            kills += 1
+                        fleet.set_faults("db1")
+                        if action == "instance.start":
+                            at.machine.nothing_left()
+                            at.end("instance.start")
+                        at.machine.running()
+                    except Failed as failure:
+                        raise Failed(f"{line}: {failure}") from failure
+        check(kills > 30, f"only {kills} kills")
         print(f"   {kills} kills", flush=True)
 
 
 def aborts():
-    """an abort at every step of create, with a kill inside the undo, leaves nothing and the next create works"""
+    """an abort at every step of create, and a kill at every point of its undoing, leave nothing and the next create works"""
     steps = plans()["instance.create"]
     with Fleet() as fleet:
         fleet.create("db1")
         machine = Machine(fleet, "db1")
         machine.delete()
-        for index, step in enumerate(steps):
-            lines = [f"pause instance.create {step} effect 700"]
-            if index % 2 == 1:
-                lines.append(f"kill instance.create {steps[index - 1]} undo")
-            fleet.set_faults("db1", *lines)
+        tries = [(step, None) for step in steps]
+        tries += [(steps[-1], f"kill instance.create {step} {point}") for step in steps for point in UNDO_POINTS]
+        for step, kill in tries:
+            what = f"{step}, {kill}"
+            pause = f"pause instance.create {step} effect 700"
+            fleet.set_faults("db1", pause, *([kill] if kill else []))
             op = machine.create()
-            wait_for(f"{step} is reached", lambda: len(fleet.faults_left("db1")) < len(lines), 30)
+            wait_for(f"{step} is reached", lambda: pause not in fleet.faults_left("db1"), 30)
             status, body = machine.ask("POST", f"/v1/operations/{op['id']}/abort")
-            check(status == 202, f"{step}: {body}")
+            check(status == 202, f"{what}: {body}")
             ended = machine.end_of("instance.create")
-            check(ended["status"] == "undone", f"{step}: {ended}")
-            check(not fleet.faults_left("db1"), f"{step}: {fleet.faults_left('db1')}")
+            check(ended["status"] == "undone", f"{what}: {ended}")
+            check(not fleet.faults_left("db1"), f"{what}: {fleet.faults_left('db1')}")
             machine.nothing_left()
-            check(machine.ask("GET", "/v1/instance")[0] == 404, f"{step}: the instance is forgotten")
+            check(machine.ask("GET", "/v1/instance")[0] == 404, f"{what}: the instance is forgotten")
         fleet.set_faults("db1")
         machine.create()
         check(machine.end_of("instance.create")["status"] == "done", "the next create works")
@@ -266,5 +322,5 @@ def aborts():
 
 
 if __name__ == "__main__":
-    chosen = {test.__name__: test for test in (matrix, service, aborts)}
+    chosen = {test.__name__: test for test in (matrix, service, undos, aborts)}
     main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))

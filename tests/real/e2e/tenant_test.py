@@ -169,6 +169,84 @@ def locked_out(tenant):
         tenant.sql(f"DROP USER IF EXISTS {account}")
 
 
+def locks(tenant):
+    """locks what the agent looks at and what it changes: said with who holds it and the command that ends it"""
+    tenant.news()
+    with tenant.clients(1, "root") as (holder,):
+        holder.stdin.write("LOCK TABLES mysql.global_priv WRITE;\n")
+        holder.stdin.flush()
+        warning = tenant.warned("sight", 40)
+        check("mysql.global_priv" in warning["text"] and "'root'@'" in warning["text"], warning)
+        command = warning["mend"].split("`")[1].split()
+        check(command[:4] == ["jackdaw", "session", "kill", "db1"] and command[4].isdigit(), warning)
+        check("access" not in {w["kind"] for w in tenant.look()["warnings"]}, "what could be read is kept")
+        tenant.fleet.run(*command[1:], "--wait")
+    tenant.calm("sight")
+    told = tenant.news()
+    check(told.count("sight.lost") == 1 and told.count("sight.regained") == 1, told)
+    with tenant.clients(1, "root") as (holder,):
+        holder.stdin.write("FLUSH TABLES WITH READ LOCK;\n")
+        holder.stdin.flush()
+        wait_for("the lock", lambda: tenant.sql("SET STATEMENT lock_wait_timeout = 0 FOR CREATE DATABASE IF NOT EXISTS mysql",
+                                                ok=False) is None, 10)
+        session = tenant.session()
+        grant = {"privileges": ["SELECT"], "database": "app"}
+        error = tenant.agent.do("POST", "/v1/users/app/grants", grant, end="failed")["error"]
+        check("global read lock" in error["cause"] and "'root'@'" in error["cause"], error)
+        check("jackdaw session kill INSTANCE" in error["hint"], error)
+        check(tenant.session() == session, "the agent's session outlived it")
+    tenant.agent.do("POST", "/v1/users/app/grants", grant)
+    tenant.same_process()
+
+
+def renamed_table(tenant):
+    """renames a system table: said, with what mends it before the next start"""
+    tenant.sql("RENAME TABLE mysql.global_priv TO mysql.taken")
+    warning = tenant.warned("sight", 40)
+    check("1146" in warning["text"] and "RENAME TABLE" in warning["mend"], warning)
+    tenant.sql("RENAME TABLE mysql.taken TO mysql.global_priv")
+    tenant.calm("sight")
+    tenant.same_process()
+
+
+def events(tenant):
+    """lets the server itself drop the agent's account each second: the scheduler is stopped over the open session, and said"""
+    tenant.agent.do("PATCH", "/v1/parameters", {"set": {"event_scheduler": "ON"}})
+    tenant.news()
+    tenant.sql("CREATE EVENT app.taker ON SCHEDULE EVERY 1 SECOND DO EXECUTE IMMEDIATE "
+               "CONCAT('DROP USER IF EXISTS ja', 'ckdawd@localhost')")
+    tenant.warned("access")
+    wait_for("that the scheduler is off", lambda: tenant.sql("SELECT @@GLOBAL.event_scheduler") == "OFF\n", 60)
+    tenant.calm("access", 60)
+    check("scheduler.stopped" in tenant.news(), "told")
+    op = next(op for op in tenant.agent.get("/v1/operations?limit=20")["items"]
+              if op["action"] == "instance.repair" and op["warnings"])
+    check("event scheduler" in op["warnings"][0], op)
+    tenant.logs_in()
+    tenant.agent.do("PATCH", "/v1/parameters", {"unset": ["event_scheduler"]})
+    tenant.same_process()
+
+    # And with the session ended each second, too: nobody gets in, and the setting goes all the same.
+    tenant.agent.do("PATCH", "/v1/parameters", {"set": {"event_scheduler": "ON"}})
+    tenant.sql("CREATE EVENT app.killer ON SCHEDULE EVERY 1 SECOND DO KILL USER 'jackdawd'@'localhost'")
+    wait_for("that it is shut out", lambda: (w := tenant.warning("access")) and "restart" in w["mend"], 30)
+    shown = tenant.fleet.run("config", "show", "db1", "-o", "json").json
+    check(shown["settings"] == {"event_scheduler": "ON"} and "last start" in shown["recorded"], shown)
+    refused = tenant.agent.refused("PATCH", "/v1/parameters", {"set": {"max_connections": "1"}})
+    check(refused["code"] == "E-INVALID", f"checked by the list of the last start: {refused}")
+    op = tenant.fleet.run("config", "unset", "db1", "event_scheduler", "--wait", "-o", "json").json
+    check(op["status"] == "done" and "next start" in op["warnings"][0], op)
+    check(tenant.look()["pending_restart"] == ["event_scheduler"], tenant.look())
+    tenant.same_process()
+    tenant.agent.do("POST", "/v1/instance/restart")
+    tenant.process = tenant.look()["database_process"]
+    tenant.calm("access", 40)
+    check(tenant.sql("SELECT @@GLOBAL.event_scheduler") == "OFF\n", "it is off")
+    tenant.logs_in()
+    for event in ("taker", "killer"):
+        tenant.sql(f"DROP EVENT app.{event}")
+
+
 def hunted(tenant):
     """ends the agent's session again and again: it comes back each time, and says so once"""
     for _ in range(5):
@@ -286,7 +364,7 @@ def taking_accounts():
     """a tenant with all rights against the agent's account and session"""
     with Fleet() as fleet:
         tenant = Tenant(fleet, "1G", "mem=1G")
-        for part in (account_taken, look_alikes, locked_out, hunted):
+        for part in (account_taken, look_alikes, locks, renamed_table, events, locked_out, hunted):
             print(f"   {part.__name__}: {part.__doc__}", flush=True)
             part(tenant)
 
