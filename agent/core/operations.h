@@ -137,7 +137,8 @@ public:
     void set_argument(const std::string& id, const std::string& key, Json value);
 
     /// A request, not an end: steps done are undone in reverse order. One that has begun no step is
-    /// `undone` at once, whatever runs meanwhile. `not_found`; ended `done` or `undone`: `conflict`.
+    /// `undone` at once, whatever runs meanwhile. `not_found`; ended `done` or `undone`:
+    /// `conflict`.
     [[nodiscard]] Result<void> abort(const Now& now, const std::string& id);
     /// Runs a `failed` one again from its first unfinished step, with a fresh deadline. `conflict`
     /// otherwise.
