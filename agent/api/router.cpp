@@ -33,16 +33,21 @@ constexpr std::string_view admin_hint =
 /// BLAKE2b under the agent's key, of method, target and body; members of an object in any order are
 /// the same request.
 std::string mac_of(const ApiRequest& request, const std::array<unsigned char, 32>& key) {
-    auto json = proto::parse_json(request.body);
-    auto text =
-        fmt::format("{} {}\n{}", request.method, request.target, json ? dump(*json) : request.body);
+    auto text = fmt::format("{} {}\n", request.method, request.target);
+    if (proto::parse_json(request.body)) { // within the bounds that this has
+        auto sorted =
+            nlohmann::json::parse(request.body); // proto::Json keeps the order it was given
+        text += sorted.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        if (sorted.is_object() && sorted.contains("password") && sorted["password"].is_string()) {
+            wipe(sorted["password"].get_ref<std::string&>());
+        }
+    } else {
+        text += request.body;
+    }
     std::array<unsigned char, 32> mac{};
     crypto_generichash(mac.data(), mac.size(), reinterpret_cast<const unsigned char*>(text.data()),
                        text.size(), key.data(), key.size());
     wipe(text);
-    if (json && json->is_object()) {
-        (void)take_password(*json); // so that it is wiped
-    }
     return to_hex(std::as_bytes(std::span{mac}));
 }
 

@@ -118,7 +118,9 @@ struct Rehearsal {
         });
         const auto has = [&](const std::string& privilege) {
             return at != details.grants.end() &&
-                   std::ranges::find(at->privileges, privilege) != at->privileges.end();
+                   std::ranges::any_of(at->privileges, [&](const std::string& one) {
+                       return one == privilege || one == "ALL" || one == "ALL PRIVILEGES";
+                   });
         };
         for (const auto& privilege : grant.privileges) {
             if (has(privilege) == giving) {

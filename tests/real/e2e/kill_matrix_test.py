@@ -289,6 +289,7 @@ def undos():
                         at.machine.running()
                     except Failed as failure:
                         raise Failed(f"{line}: {failure}") from failure
+        at.end("unprotect")
         check(kills > 30, f"only {kills} kills")
         print(f"   {kills} kills", flush=True)
 
