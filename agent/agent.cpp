@@ -159,15 +159,21 @@ Result<void> Agent::open() {
     if (address.empty()) {
         address = listen.host;
     }
+    const auto facts = host_.facts(); // a plain member has none: its database is not its own
+    const auto cores = facts ? std::max<std::uint32_t>(1, facts->cores) : 1U;
+    JACKDAW_TRY(const auto gossip_config, gossip_config_of(settings_));
     fleet_ = std::make_unique<Fleet>(
         Fleet::Parts{*identity_, *store_, *clock_, agent_version,
                      [this] { return life_ ? life_->instance() : std::nullopt; },
-                     [this] { return life_ && life_->deleted(); },
+                     [this] { return life_ && life_->deleted(); }, cores,
                      [this](std::string_view kind, std::string subject, std::string text) {
                          timeline_->add(kind, std::move(subject), std::move(text));
                      },
+                     [this](std::string_view record, std::string_view point) {
+                         faults_.at("gossip", record, point);
+                     },
                      io_.get_executor(), pool_},
-        Fleet::Label{name, address, listen.port, settings_.gossip_profile});
+        Fleet::Label{name, address, listen.port, settings_.gossip_profile, gossip_config});
 
     LifeSettings life_settings;
     life_settings.agent_version = agent_version;
@@ -329,6 +335,7 @@ asio::awaitable<Result<void>> Agent::watch_hand_over() {
         co_return Error{Errc::exhausted, "make an inotify descriptor", last_error()};
     }
     events.assign(fd);
+    co_await fleet_->wait_for_boot();
     // A plain member has no such folder and its ring already: then there is nothing to wait for.
     const bool watching = ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
     for (;;) {

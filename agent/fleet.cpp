@@ -11,6 +11,7 @@
 #include <sodium.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/api/process_usage.h"
 #include "agent/fleet_node.h"
 #include "agent/settings.h"
 #include "proto/runtime/offload.h"
@@ -42,20 +43,43 @@ swim::Crypto crypto_of(const Identity& identity) {
     return crypto;
 }
 
-swim::Config config_of(std::string_view profile) {
-    return profile == "local" ? swim::Config::local()
-           : profile == "wan" ? swim::Config::wan()
-                              : swim::Config::lan();
-}
-
 } // namespace
 
-Fleet::Fleet(Parts parts, Label label) : parts_{std::move(parts)}, label_{std::move(label)} {}
+Fleet::Fleet(Parts parts, Label label)
+    : parts_{std::move(parts)}, made_s_{parts_.clock.wall_ms() / 1000}, label_{std::move(label)} {}
 Fleet::~Fleet() = default;
 
 Error Fleet::not_handed_over() {
     return Error{Errc::unavailable, "this agent belongs to no fleet yet"}.with_hint(
         "the hand-over of its machine, or 'ring' in its settings, makes it a member");
+}
+
+Result<void> Fleet::may_speak() const {
+    if (node_ == nullptr) {
+        return not_handed_over();
+    }
+    if (twin_) {
+        return Error{Errc::conflict,
+                     "another machine holds this agent's keys, and this one uses them no more"}
+            .with_hint("end the copy and remove its state folder, then start again who stays");
+    }
+    return ok();
+}
+
+/// Who lost its state and kept its keys would otherwise take the same second again, and with it the
+/// numbers that others have seen: their replay windows would shut it out. What was said was said
+/// after the second in which that agent began, so a later second is a later boot.
+asio::awaitable<void> Fleet::wait_for_boot() const {
+    const auto kept = load_snapshot(parts_.store);
+    if (!kept || kept->boot != 0) { // a fault of the records is open()'s to tell
+        co_return;
+    }
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    const auto wall_ms = parts_.clock.wall_ms();
+    if (wall_ms / 1000 <= made_s_) { // once: a clock that was set back is waited for no longer
+        timer.expires_after(std::chrono::milliseconds{1001 - wall_ms % 1000});
+        co_await timer.async_wait(as_result);
+    }
 }
 
 swim::Swim& Fleet::core() noexcept {
@@ -107,9 +131,9 @@ Result<std::unique_ptr<Fleet::Node>> Fleet::make_node() {
     identity.sealing = sealing.sealing();
     std::uint64_t seed = 0;
     randombytes_buf(&seed, sizeof seed);
-    auto node = std::make_unique<Node>(config_of(label_.profile), std::move(identity), kept,
-                                       crypto_of(parts_.identity), seed, std::move(sockets),
-                                       std::move(sealing), *this);
+    auto node =
+        std::make_unique<Node>(label_.config, std::move(identity), kept, crypto_of(parts_.identity),
+                               seed, std::move(sockets), std::move(sealing), *this);
     if (membership_.operator_key) {
         JACKDAW_CHECK(node->core.set_operators({*membership_.operator_key}));
     }
@@ -169,7 +193,11 @@ asio::awaitable<Result<void>> Fleet::care_loop() {
         if (state.cancelled() != asio::cancellation_type::none) {
             co_return ok();
         }
+        measure_load();
         refresh();
+        if (twin_) {
+            continue;
+        }
         if (const auto rotated = co_await rotate(); !rotated) {
             spdlog::warn("gossip: the next step of the key ring: {}", rotated.error().to_string());
         }
@@ -178,14 +206,26 @@ asio::awaitable<Result<void>> Fleet::care_loop() {
 }
 
 asio::awaitable<Result<void>> Fleet::keep(swim::Persist record) {
-    auto work = [this, changes = changes_of(record)] { return parts_.store.commit(changes); };
+    auto work = [this, record = std::move(record)]() -> Result<void> {
+        fault(record, "begin");
+        JACKDAW_CHECK(parts_.store.commit(changes_of(record)));
+        fault(record, "done"); // durable, and nothing that depends on it was sent
+        return ok();
+    };
     co_return co_await runtime::offload(parts_.pool, std::move(work));
+}
+
+void Fleet::fault(const swim::Persist& record, std::string_view point) const {
+    if (parts_.fault_point && record.kind != swim::Persist::Kind::addresses) {
+        parts_.fault_point(record.kind == swim::Persist::Kind::boot ? "boot" : "reserve", point);
+    }
 }
 
 proto::MemberStatus Fleet::own_status() const {
     proto::MemberStatus status;
     status.agent_version = parts_.version;
     status.instance_id = membership_.instance_id;
+    status.load_class = load_.load_class();
     if (const auto instance = parts_.instance()) {
         status.db_state = instance->status;
         status.db_version = instance->version;
@@ -199,10 +239,17 @@ proto::MemberStatus Fleet::own_status() const {
             }
         }
         status.disk_class =
-            proto::disk_class_of(instance->volume_used_bytes, instance->volume_size_bytes,
-                                 told_ ? told_->disk_class : std::uint8_t{0});
+            proto::eighth_of(instance->volume_used_bytes, instance->volume_size_bytes,
+                             told_ ? told_->disk_class : std::uint8_t{0});
     }
     return status;
+}
+
+void Fleet::measure_load() {
+    const auto instance = parts_.instance();
+    const auto pid = instance ? instance->database_pid : 0;
+    const auto cpu_us = pid > 0 ? usage_of_process(pid).cpu_us : std::nullopt;
+    load_.look(runtime::Clock::instant(), pid, cpu_us, parts_.cores);
 }
 
 void Fleet::tell_status() {

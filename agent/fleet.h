@@ -25,9 +25,11 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "agent/api/fleet_api.h"
+#include "agent/core/load_meter.h"
 #include "agent/gossip_records.h"
 #include "agent/identity/identity.h"
 #include "agent/state/store.h"
+#include "gossip/core/swim/config.h"
 #include "gossip/net/swim_pass.h"
 #include "proto/base/unique_fd.h"
 #include "proto/runtime/clock.h"
@@ -57,8 +59,11 @@ public:
         std::function<std::optional<proto::Instance>()> instance; ///< thread-safe
         /// Thread-safe: the instance was deleted, and this machine waits for its own end.
         std::function<bool()> deleted;
+        std::uint32_t cores = 1; ///< of the machine
         /// Into the timeline; does not wait. May be empty.
         std::function<void(std::string_view kind, std::string subject, std::string text)> tell;
+        /// Before and after a record is durable (agent/faults.h), from the pool. May be empty.
+        std::function<void(std::string_view record, std::string_view point)> fault_point;
         asio::any_io_executor executor; ///< the loop's
         asio::thread_pool& pool;        ///< for commits
     };
@@ -67,6 +72,7 @@ public:
         std::string address; ///< numeric
         std::uint16_t port = 0;
         std::string profile; ///< local, lan or wan
+        swim::Config config; ///< the profile's, with what the settings change
     };
     Fleet(Parts parts, Label label);
     ~Fleet() override;
@@ -77,6 +83,9 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return node_ != nullptr; }
     /// Another machine holds this agent's keys, and this one has fallen silent.
     [[nodiscard]] bool has_twin() const noexcept { return twin_; }
+    /// Waits, a second at most, until a first life may take the wall clock's second for its boot;
+    /// before open().
+    asio::awaitable<void> wait_for_boot() const;
     asio::awaitable<Result<void>> run();
 
     /// On the loop: takes what the instance says into gossip.
@@ -85,6 +94,7 @@ public:
     [[nodiscard]] Result<std::vector<proto::MemberShape>> members() override;
     [[nodiscard]] Result<std::vector<proto::Instance>> instances() override;
     [[nodiscard]] Result<std::vector<proto::MetricFamily>> figures() override;
+    [[nodiscard]] Result<GossipHealth> health() override;
     [[nodiscard]] Result<proto::Json> gossip() override;
     [[nodiscard]] Result<proto::Json> why(std::uint64_t id) override;
     [[nodiscard]] Result<void> join(std::vector<std::string> addresses) override;
@@ -92,19 +102,21 @@ public:
     [[nodiscard]] Result<void> hint(std::uint8_t topic, std::uint64_t key,
                                     std::uint64_t version) override;
     [[nodiscard]] Result<void> forget(Forget order) override;
-    [[nodiscard]] Result<void> set_ring(Secret text) override;
+    [[nodiscard]] Result<void> set_ring(Secret text, bool use_now) override;
 
 private:
     struct Node;
     [[nodiscard]] Result<std::unique_ptr<Node>> make_node();
     [[nodiscard]] asio::awaitable<Result<void>> care_loop();
     [[nodiscard]] asio::awaitable<Result<void>> keep(swim::Persist record);
+    void fault(const swim::Persist& record, std::string_view point) const;
     [[nodiscard]] swim::Swim& core() noexcept;
     void changed();
     void start_again();
     void ask_seeds();
     [[nodiscard]] proto::MemberStatus own_status() const;
     void tell_status();
+    void measure_load();
 
     // fleet_events.cpp
     void on_event(const swim::Event& event);
@@ -114,6 +126,8 @@ private:
     // fleet_view.cpp
     [[nodiscard]] std::vector<proto::MemberShape> member_shapes() const;
     [[nodiscard]] std::vector<proto::Instance> instance_shapes() const;
+    [[nodiscard]] GossipHealth health_facts() const;
+    [[nodiscard]] std::string_view own_state() const;
     [[nodiscard]] proto::Json gossip_shape() const;
     [[nodiscard]] proto::Json why_shape(swim::NodeId id) const;
 
@@ -122,7 +136,8 @@ private:
     [[nodiscard]] Result<void>
     change_ring(std::function<Result<std::optional<proto::GossipRing>>()> make);
     [[nodiscard]] Result<std::optional<proto::GossipRing>> next_ring();
-    [[nodiscard]] Result<std::optional<proto::GossipRing>> merged_ring(proto::GossipRing given);
+    [[nodiscard]] Result<std::optional<proto::GossipRing>> merged_ring(proto::GossipRing given,
+                                                                       bool use_now);
     [[nodiscard]] asio::awaitable<Result<void>> rotate();
 
     /// Runs `work` on the loop and waits for its Result. `work` owns what it uses, but for this
@@ -139,9 +154,12 @@ private:
         return answer.get();
     }
     [[nodiscard]] static Error not_handed_over();
+    /// On the loop, before a change: there is a fleet, and this agent's keys are its alone.
+    [[nodiscard]] Result<void> may_speak() const;
     static constexpr std::chrono::seconds loop_limit{5};
 
     Parts parts_;
+    const std::int64_t made_s_; ///< the wall clock's second
     Label label_;
     Membership membership_;
     proto::GossipRing ring_;
@@ -149,6 +167,7 @@ private:
     std::unique_ptr<Node> node_;
     std::optional<asio::steady_timer> care_due_;
     std::optional<proto::MemberStatus> told_;
+    LoadMeter load_;
     bool again_ = false;        ///< this life is over, another is to begin
     bool left_ = false;         ///< asked to leave, in this life
     bool leave_wanted_ = false; ///< by a request, not by a delete

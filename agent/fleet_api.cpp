@@ -25,6 +25,11 @@ Result<std::vector<proto::MetricFamily>> Fleet::figures() {
     });
 }
 
+Result<GossipHealth> Fleet::health() {
+    return on_loop(
+        [this]() -> Result<GossipHealth> { return node_ ? health_facts() : GossipHealth{}; });
+}
+
 Result<proto::Json> Fleet::gossip() {
     return on_loop([this]() -> Result<proto::Json> {
         return node_ ? Result<proto::Json>{gossip_shape()} : not_handed_over();
@@ -48,9 +53,7 @@ Result<void> Fleet::join(std::vector<std::string> addresses) {
         parsed.push_back(*address);
     }
     return on_loop([this, addresses, parsed]() -> Result<void> {
-        if (node_ == nullptr) {
-            return not_handed_over();
-        }
+        JACKDAW_CHECK(may_speak());
         leave_wanted_ = false;
         if (left_) { // the next life asks them
             membership_.seeds = addresses;
@@ -65,9 +68,7 @@ Result<void> Fleet::join(std::vector<std::string> addresses) {
 
 Result<void> Fleet::leave() {
     return on_loop([this]() -> Result<void> {
-        if (node_ == nullptr) {
-            return not_handed_over();
-        }
+        JACKDAW_CHECK(may_speak());
         leave_wanted_ = true;
         had_instance_ = parts_.instance().has_value();
         refresh();
@@ -77,9 +78,7 @@ Result<void> Fleet::leave() {
 
 Result<void> Fleet::hint(std::uint8_t topic, std::uint64_t key, std::uint64_t version) {
     return on_loop([this, topic, key, version]() -> Result<void> {
-        if (node_ == nullptr) {
-            return not_handed_over();
-        }
+        JACKDAW_CHECK(may_speak());
         core().hint(runtime::Clock::instant(), topic, key, version);
         changed();
         return ok();
@@ -88,9 +87,7 @@ Result<void> Fleet::hint(std::uint8_t topic, std::uint64_t key, std::uint64_t ve
 
 Result<void> Fleet::forget(Forget order) {
     return on_loop([this, order = std::move(order)]() -> Result<void> {
-        if (node_ == nullptr) {
-            return not_handed_over();
-        }
+        JACKDAW_CHECK(may_speak());
         JACKDAW_CHECK(core().forget(runtime::Clock::instant(), swim::NodeId{order.id},
                                     order.incarnation, order.operator_key, order.signature));
         changed();

@@ -36,10 +36,8 @@ Result<void> Fleet::take_kept_ring() {
 }
 
 /// On the loop.
-Result<std::optional<proto::GossipRing>> Fleet::merged_ring(proto::GossipRing given) {
-    if (node_ == nullptr) {
-        return not_handed_over();
-    }
+Result<std::optional<proto::GossipRing>> Fleet::merged_ring(proto::GossipRing given, bool use_now) {
+    JACKDAW_CHECK(may_speak());
     if (given.fleet != ring_.fleet) {
         return Error{Errc::invalid, "the ring is another fleet's"};
     }
@@ -55,7 +53,9 @@ Result<std::optional<proto::GossipRing>> Fleet::merged_ring(proto::GossipRing gi
                          fmt::format("this agent has another key as version {}", version)};
         }
     }
-    (void)given.seal_with(ring_.keys().front().first); // gone from it: the first one given seals
+    if (!use_now) { // gone from it: the first one given seals
+        (void)given.seal_with(ring_.keys().front().first);
+    }
     const bool same = given.keys() == ring_.keys();
     return same ? std::nullopt : std::optional{std::move(given)};
 }
@@ -116,11 +116,11 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
     });
 }
 
-Result<void> Fleet::set_ring(Secret text) {
+Result<void> Fleet::set_ring(Secret text, bool use_now) {
     auto given = std::make_shared<Secret>(std::move(text));
-    return change_ring([this, given]() -> Result<std::optional<proto::GossipRing>> {
+    return change_ring([this, given, use_now]() -> Result<std::optional<proto::GossipRing>> {
         JACKDAW_TRY(auto ring, proto::parse_gossip_ring(given->reveal(), membership_.fleet));
-        return merged_ring(std::move(ring));
+        return merged_ring(std::move(ring), use_now);
     });
 }
 

@@ -12,6 +12,8 @@ namespace {
 
 using proto::Json;
 
+constexpr std::size_t told_of_each = 8; ///< in one finding
+
 std::string_view status_text(swim::Standing state) {
     switch (state) {
     case swim::Standing::alive: return "alive";
@@ -165,6 +167,39 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
     return all;
 }
 
+std::string_view Fleet::own_state() const {
+    return twin_ ? "twin" : left_ ? "left" : node_->core.is_isolated() ? "isolated" : "member";
+}
+
+GossipHealth Fleet::health_facts() const {
+    const auto& core = node_->core;
+    const auto now = runtime::Clock::instant();
+    const auto wall_ms = parts_.clock.wall_ms();
+    GossipHealth health;
+    health.state = own_state();
+    health.name = core.self().alive->name();
+    for (std::size_t i = 0; i < core.view().live(); ++i) {
+        const auto& entry = core.view().live_at(i);
+        if (&entry != &core.self() && entry.alive->name() == core.self().alive->name() &&
+            health.namesakes.size() < told_of_each) {
+            health.namesakes.push_back(id_text(entry.id()));
+        }
+    }
+    for (const auto id : core.incompatible()) {
+        if (health.incompatible.size() < told_of_each) {
+            health.incompatible.push_back(id_text(id));
+        }
+    }
+    for (const auto& one : core.detours()) {
+        const auto* const entry = core.find(one.id);
+        if (entry != nullptr && health.detours.size() < told_of_each) {
+            health.detours.push_back({std::string{entry->alive->name()}, one.times,
+                                      rfc3339(wall_ms - ms_since(one.since, now))});
+        }
+    }
+    return health;
+}
+
 Json Fleet::gossip_shape() const {
     const auto& core = node_->core;
     const auto& self = *core.self().alive;
@@ -175,10 +210,7 @@ Json Fleet::gossip_shape() const {
     const auto figures = gossip_figures(core, node_->pass, runtime::Clock::instant());
     return {{"apiVersion", proto::api_version},
             {"kind", "Gossip"},
-            {"state", twin_                ? "twin"
-                      : left_              ? "left"
-                      : core.is_isolated() ? "isolated"
-                                           : "member"},
+            {"state", own_state()},
             {"id", id_text(core.id())},
             {"name", self.name()},
             {"address", proto::text_of(self.address)},
@@ -186,6 +218,9 @@ Json Fleet::gossip_shape() const {
             {"boot", self.boot},
             {"profile", label_.profile},
             {"fleet_id", fmt::format("{:016x}", static_cast<std::uint64_t>(ring_.fleet))},
+            {"status",
+             {{"load_class", told_ ? told_->load_class : 0},
+              {"disk_class", told_ ? told_->disk_class : 0}}},
             {"members", core.view().live()},
             {"dead", core.view().dead()},
             {"ring", {{"versions", std::move(versions)}, {"sealing", ring_.keys().front().first}}},

@@ -125,6 +125,8 @@ void add_gauges(std::vector<MetricFamily>& families, const swim::Swim& core, Ins
     add_one(families, "health", "gauge", "of this member as it probes: 0 good to 7 bad",
             core.health());
     add_one(families, "isolated", "gauge", "1: nobody is heard", core.is_isolated() ? 1 : 0);
+    add_one(families, "detours", "gauge", "members that answer others and not this one",
+            core.detours().size());
     add_one(families, "doubts_open", "gauge", "doubts that stand", core.doubts().size());
     add_one(families, "unverified", "gauge", "items whose signature is still to be looked at",
             core.unverified());

@@ -66,6 +66,19 @@ const std::vector<Row>& rows() {
         {"gossip-profile", "PROFILE", &Settings::gossip_profile, 0, 0,
          "How fast others are probed and given up: local, lan or wan. Higher ones sit out longer "
          "delays."},
+        {"gossip-probe-period-ms", "N", &Settings::gossip_probe_period_ms, 0, 60'000,
+         "Each member is probed once in it: two datagrams per member are the idle load. 0: the "
+         "profile's (500, 1000, 2000)."},
+        {"gossip-probe-floor-ms", "N", &Settings::gossip_probe_floor_ms, 0, 60'000,
+         "A probe fails after this or five round trips, within a period: so long that lost packets "
+         "rarely fail one. 0: the profile's (300, 500, 1500)."},
+        {"gossip-rto-max-ms", "N", &Settings::gossip_rto_max_ms, 0, 60'000,
+         "The longest wait before asking again; above the round trips that are normal here. 0: the "
+         "profile's (500, 500, 1500)."},
+        {"gossip-suspicion-min-ms", "N", &Settings::gossip_suspicion_min_ms, 0, 600'000,
+         "How long a suspect may still speak up; a machine that pauses for this and a second is "
+         "not "
+         "called down. 0: the profile's (1000, 2000, 6000)."},
         {"log-level", "LEVEL", &Settings::log_level, 0, 0, "trace, debug, info, warn or error."},
         {"probe-period-ms", "N", &Settings::probe_period_ms, 100, 60'000,
          "How often the database is asked whether it answers. One second finds a hang within "
@@ -159,11 +172,7 @@ Result<void> validate(const Settings& settings) {
             return Error{Errc::invalid, fmt::format("'{}' is not an absolute path", *folder)};
         }
     }
-    const std::vector<std::string> profiles{"local", "lan", "wan"};
-    if (std::ranges::find(profiles, settings.gossip_profile) == profiles.end()) {
-        return Error{Errc::invalid,
-                     fmt::format("'gossip-profile' must be one of: {}", fmt::join(profiles, ", "))};
-    }
+    JACKDAW_CHECK(gossip_config_of(settings));
     if (settings.name.size() > proto::gossip_name_bytes_max ||
         !proto::is_plain_utf8(settings.name)) {
         return Error{Errc::invalid, "'name' must be at most 63 bytes of UTF-8"};
@@ -205,6 +214,43 @@ Result<void> check_letters(std::string_view document, const std::string& path) {
 }
 
 } // namespace
+
+Result<swim::Config> gossip_config_of(const Settings& settings) {
+    const std::vector<std::string> profiles{"local", "lan", "wan"};
+    const auto profile = std::ranges::find(profiles, settings.gossip_profile);
+    if (profile == profiles.end()) {
+        return Error{Errc::invalid,
+                     fmt::format("'gossip-profile' must be one of: {}", fmt::join(profiles, ", "))};
+    }
+    auto config = *profile == "local" ? swim::Config::local()
+                  : *profile == "wan" ? swim::Config::wan()
+                                      : swim::Config::lan();
+    struct Changed {
+        const char* key;
+        std::uint64_t ms;
+        Duration swim::Config::* target;
+    };
+    const Changed all[] = {
+        {"gossip-probe-period-ms", settings.gossip_probe_period_ms, &swim::Config::probe_period},
+        {"gossip-probe-floor-ms", settings.gossip_probe_floor_ms, &swim::Config::probe_floor},
+        {"gossip-rto-max-ms", settings.gossip_rto_max_ms, &swim::Config::rto_max},
+        {"gossip-suspicion-min-ms", settings.gossip_suspicion_min_ms, &swim::Config::suspicion_min},
+    };
+    std::string used;
+    for (const auto& one : all) {
+        if (one.ms != 0) {
+            config.*one.target = std::chrono::milliseconds{one.ms};
+        }
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(config.*one.target);
+        used += fmt::format(", {} {}", one.key, ms.count());
+    }
+    config.rto_start = std::min(config.rto_start, config.rto_max);
+    if (auto valid = config.validate(); !valid) {
+        return std::move(valid).error().with_hint(
+            fmt::format("with profile {}{}", settings.gossip_profile, used));
+    }
+    return config;
+}
 
 Result<void> read_settings(Settings& settings, std::string_view document, const std::string& path) {
     JACKDAW_CHECK(check_letters(document, path));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gossip/core/swim/config.h"
 #include "proto/base/error.h"
 
 namespace jackdaw::agent {
@@ -22,6 +23,10 @@ struct Settings {
     std::string name;               ///< empty: the machine file's, or the host's name
     std::string ring_file;          ///< gossip keys of a plain member; empty: the hand-over's
     std::string gossip_profile = "lan";
+    std::uint64_t gossip_probe_period_ms = 0; ///< these four: 0 is the profile's
+    std::uint64_t gossip_probe_floor_ms = 0;
+    std::uint64_t gossip_rto_max_ms = 0;
+    std::uint64_t gossip_suspicion_min_ms = 0;
     std::string log_level = "info";
     std::uint64_t probe_period_ms = 1000;
     std::uint64_t operation_limit_s = 1800;
@@ -58,6 +63,10 @@ struct CommandLine {
 [[nodiscard]] std::string settings_help();     ///< for --help
 [[nodiscard]] std::string settings_sample();   ///< a TOML file with every key at its default
 [[nodiscard]] std::string settings_document(); ///< a Markdown table
+
+/// The profile's, with what the settings change of it. `invalid` with all four values as a hint for
+/// a profile that is none, and for values that do not go together.
+[[nodiscard]] Result<swim::Config> gossip_config_of(const Settings& settings);
 
 struct HostPort {
     std::string host;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/core/health.h"
 #include "proto/base/error.h"
 #include "proto/base/secret.h"
 #include "proto/messages/datastore_shapes.h"
@@ -22,12 +23,15 @@ public:
     virtual ~FleetApi() = default;
 
     // All: `deadline` when the loop does not answer within seconds; then the outcome of a change is
-    // unknown. Those below: `unavailable` before the hand-over.
+    // unknown. Those below: `unavailable` before the hand-over. Changes: `conflict` while another
+    // machine holds this agent's keys.
 
     [[nodiscard]] virtual Result<std::vector<proto::MemberShape>> members() = 0;
     [[nodiscard]] virtual Result<std::vector<proto::Instance>> instances() = 0;
     /// Counters and gauges; empty before the hand-over.
     [[nodiscard]] virtual Result<std::vector<proto::MetricFamily>> figures() = 0;
+    /// What `doctor` is to know; empty before the hand-over.
+    [[nodiscard]] virtual Result<GossipHealth> health() = 0;
     /// The shape `Gossip`: who this member is and how its membership does.
     [[nodiscard]] virtual Result<proto::Json> gossip() = 0;
     /// The last changes of a member here, oldest first, each a `MemberChange`.
@@ -49,10 +53,11 @@ public:
     /// `not_found`, `conflict` at another incarnation than held, `not_allowed` for another key than
     /// an operator's or a signature that is not its.
     [[nodiscard]] virtual Result<void> forget(Forget order) = 0;
-    /// Takes the place of the ring there is, durably; the key that seals stays as long as it is in
-    /// it. `invalid` for another fleet's, `conflict` for an older one or another key under a
+    /// Takes the place of the ring there is, durably. The key that seals stays as long as it is in
+    /// it, unless `use_now`: then the first one given seals at once, also to members that do not
+    /// have it. `invalid` for another fleet's, `conflict` for an older one or another key under a
     /// version held: nothing is changed then.
-    [[nodiscard]] virtual Result<void> set_ring(Secret text) = 0;
+    [[nodiscard]] virtual Result<void> set_ring(Secret text, bool use_now) = 0;
 };
 
 } // namespace jackdaw::agent

@@ -122,6 +122,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "state": {"enum": ["member", "isolated", "left", "twin"]},
   "id": {"type": "string"}, "name": {"type": "string"}, "address": {"type": "string"}, "incarnation": {"type": "integer"},
   "boot": {"type": "integer"}, "profile": {"enum": ["local", "lan", "wan"]}, "fleet_id": {"type": "string"},
+  "status": {"type": "object", "description": "classes that it tells of itself, in eighths: of its machine's cores, of its volume",
+   "properties": {"load_class": {"type": "integer"}, "disk_class": {"type": "integer"}}},
   "members": {"type": "integer"}, "dead": {"type": "integer"},
   "ring": {"type": "object", "properties": {"versions": {"type": "array", "items": {"type": "integer"}}, "sealing": {"type": "integer"}}},
   "figures": {"type": "object", "additionalProperties": {"type": "number"}, "description": "as in /metrics, without jackdaw_gossip_"}}},
@@ -130,7 +132,8 @@ constexpr std::string_view schemas_text = R"JSON({
 "Hint": {"type": "object", "required": ["topic", "key", "version"], "additionalProperties": false, "properties": {
   "topic": {"type": "integer", "minimum": 0, "maximum": 255}, "key": {"type": "integer"}, "version": {"type": "integer"}}},
 "Ring": {"type": "object", "required": ["ring"], "additionalProperties": false, "properties": {
-  "ring": {"type": "string", "writeOnly": true, "description": "lines of VERSION HEX64, the sealing key first, behind one of fleet HEX16"}}},
+  "ring": {"type": "string", "writeOnly": true, "description": "lines of VERSION HEX64, the sealing key first, behind one of fleet HEX16"},
+  "use_now": {"type": "boolean", "description": "the first key seals at once, and not when all members have it: after a leak"}}},
 "Database": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "charset": {"type": "string"}, "collation": {"type": "string"}}},
 "UserSpec": {"type": "object", "required": ["name", "host", "databases"], "additionalProperties": false, "properties": {

@@ -100,6 +100,7 @@ Router::Outcome Router::doctor(const ApiRequest& request, const Target& /*target
     facts.wall_ms = parts_.clock.wall_ms();
     facts.instance = parts_.life.instance();
     JACKDAW_TRY(facts.members, parts_.fleet.members());
+    JACKDAW_TRY(facts.gossip, parts_.fleet.health());
     facts.operations = parts_.life.operations(operations_looked_at);
     if (parts_.timeline != nullptr) {
         JACKDAW_TRY(facts.events, parts_.timeline->newest(events_looked_at));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "agent/core/error_line.h"
 #include "proto/base/ids.h"
@@ -17,6 +18,7 @@ constexpr unsigned fill_warning_percent = 80, fill_error_percent = 95;
 constexpr unsigned connections_warning_percent = 80, connections_error_percent = 95;
 /// The state file is preallocated; the daily copy beside it and the log are not.
 constexpr std::uint64_t state_free_min = std::uint64_t{128} << 20U;
+constexpr std::uint32_t detours_of_a_cut = 4;
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t copy_age_max_ms = 2 * day_ms; ///< one is made each day
 constexpr std::int64_t copy_due_ms = 3 * 3'600'000;  ///< looked at each hour
@@ -119,6 +121,24 @@ void look_at_state(Report& report) {
                     fmt::format("chown jackdawd:{0} && chmod 0400{0}", paths));
 }
 
+/// Lost answers alone make a few in a row; a link that is cut makes no other.
+void look_at_links(Report& report) {
+    std::string cut;
+    std::string names;
+    for (const auto& one : report.facts().gossip.detours) {
+        if (one.times >= detours_of_a_cut) {
+            cut += fmt::format("{}'{}' answers others and not this agent: {} times since {}",
+                               cut.empty() ? "" : "; ", one.name, one.times, one.since);
+            names += fmt::format("{}{}", names.empty() ? "" : ", ", one.name);
+        }
+    }
+    report.of_agent(
+        "links", cut, "warning",
+        fmt::format("`jackdaw machine heal NAME` ends a cut that was made so; else look "
+                    "at the packet filters and routes between here and {}, both ways",
+                    names));
+}
+
 void look_at_fleet(Report& report) {
     const auto& members = report.facts().members;
     if (members.empty()) {
@@ -132,13 +152,37 @@ void look_at_fleet(Report& report) {
         alive += one.status == "alive" ? 1U : 0U;
         lost += one.status == "suspect" || one.status == "down" ? 1U : 0U;
     }
+    const auto& gossip = report.facts().gossip;
     report.of_agent("gossip",
-                    alive <= 1 && lost > 0
+                    gossip.state == "isolated" || (alive <= 1 && lost > 0)
                         ? fmt::format("this agent hears nobody of {} others: it is cut off, or all "
                                       "of them are down",
                                       lost)
                         : "",
                     "error", "jackdaw machine list, then `jackdaw machine heal NAME` ends a cut");
+    report.of_agent("twin",
+                    gossip.state == "twin"
+                        ? "another machine holds this agent's keys: this one is silent in the "
+                          "fleet and uses them no more"
+                        : "",
+                    "error",
+                    "end the copy and remove its state folder, then start again who stays: "
+                    "`jackdaw machine power-off NAME`, `jackdaw machine power-on NAME`");
+    report.of_agent("own name",
+                    gossip.namesakes.empty()
+                        ? ""
+                        : fmt::format("'{}' is also the name of {}", gossip.name,
+                                      fmt::join(gossip.namesakes, ", ")),
+                    "error", "jackdaw instance rename ID NEW-NAME, with the id of one of them");
+    report.of_agent(
+        "protocol",
+        gossip.incompatible.empty()
+            ? ""
+            : fmt::format("{} agents speak a form of gossip that this one cannot read: "
+                          "{}",
+                          gossip.incompatible.size(), fmt::join(gossip.incompatible, ", ")),
+        "warning", "bring all agents to one version: jackdaw image build DATASTORE --force");
+    look_at_links(report);
 }
 
 void look_at_status(Report& report) {

@@ -19,10 +19,25 @@ struct SecretFile {
     bool is_ours = true;    ///< owned by the agent's user
 };
 
+/// What gossip knows of this agent's own trouble in the fleet.
+struct GossipHealth {
+    std::string state; ///< as GET /v1/gossip has it: member, left, isolated, twin; empty: no fleet
+    std::string name;  ///< its own, as others see it
+    std::vector<std::string> namesakes;    ///< ids of others that are alive and have it, too
+    std::vector<std::string> incompatible; ///< ids of senders that cannot be read
+    struct Detour {
+        std::string name; ///< of a member that others hear, and this agent does not
+        std::uint32_t times = 0;
+        std::string since;
+    };
+    std::vector<Detour> detours;
+};
+
 struct HealthFacts {
     std::int64_t wall_ms = 0;
     std::optional<proto::Instance> instance;
-    std::vector<proto::MemberShape> members;   ///< this agent among them; none: no fleet yet
+    std::vector<proto::MemberShape> members; ///< this agent among them; none: no fleet yet
+    GossipHealth gossip;
     std::vector<proto::Operation> operations;  ///< newest first
     std::vector<proto::EventShape> events;     ///< any order
     std::optional<proto::ErrorShape> unasked;  ///< why the database could not be asked

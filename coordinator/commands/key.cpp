@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <map>
 
 #include <fmt/format.h>
@@ -17,6 +18,12 @@
 
 namespace jackdaw::cli {
 namespace {
+
+using namespace std::chrono_literals;
+
+/// Gossip tells all within a second; beyond it agents are missing.
+constexpr auto most_limit = 20'000ms;
+constexpr auto most_step = 250ms;
 
 /// Newest version of its ring; 0 when it does not say.
 std::uint32_t newest_of(const Json& gossip) {
@@ -56,14 +63,17 @@ bool has_newest(Session& session, Holder& holder, std::uint32_t newest) {
 }
 
 /// To all; the first failure comes back once each was tried, and each is told.
-Result<void> hand_out(Session& session, std::vector<Holder>& holders,
-                      const proto::GossipRing& ring) {
+Result<void> hand_out(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
+                      bool use_now = false) {
     Result<void> outcome;
     const auto text = proto::gossip_ring_text(ring);
     for (auto& holder : holders) {
         Result<void> given;
         if (holder.client) {
             Json body{{"ring", text.reveal()}};
+            if (use_now) {
+                body["use_now"] = true;
+            }
             auto taken = change(**holder.client,
                                 ApiRequest{"POST", "/v1/gossip/ring", std::move(body),
                                            new_uuid(session.clock, session.entropy)},
@@ -83,6 +93,53 @@ Result<void> hand_out(Session& session, std::vector<Holder>& holders,
         }
     }
     return outcome;
+}
+
+/// How many members that did not leave have this key or a later one, of how many; those that are
+/// down count, for they may come back and then hear nobody.
+Result<std::pair<std::size_t, std::size_t>> having(Session& session, ApiClient& client,
+                                                   std::uint32_t version) {
+    JACKDAW_TRY(const auto list, get(client, "/v1/members", session.in(answer_limit)));
+    JACKDAW_TRY(const auto items, items_of(list));
+    std::size_t have = 0, all = 0;
+    for (const auto& item : items) {
+        JACKDAW_TRY(const auto one, proto::member_from(item));
+        all += one.status != "left" ? 1U : 0U;
+        have += one.status != "left" && one.ring >= version ? 1U : 0U;
+    }
+    return std::pair{have, all};
+}
+
+/// Until most members have the newest key, as the first agent that answers sees it.
+Result<void> wait_for_most(Session& session, std::vector<Holder>& holders, std::uint32_t newest) {
+    const auto with_agent =
+        std::ranges::find_if(holders, [](const Holder& one) { return one.client.has_value(); });
+    if (with_agent == holders.end()) {
+        return holders.empty() ? ok() : Result<void>{holders.front().client.error().clone()};
+    }
+    std::pair<std::size_t, std::size_t> seen;
+    for (auto waited = 0ms; waited <= most_limit; waited += most_step) {
+        JACKDAW_TRY(seen, having(session, **with_agent->client, newest));
+        if (2 * seen.first > seen.second) {
+            return ok();
+        }
+        session.clock.sleep(most_step);
+    }
+    return Error{Errc::conflict, fmt::format("{} of {} members have key {}: the others stay in use",
+                                             seen.first, seen.second, newest)}
+        .with_hint("`jackdaw key rotate --leak` again, when more agents answer, goes on with it");
+}
+
+/// Use at once, remove as soon as most have it; the rest get the ring when they are back.
+Result<void> end_leak(Session& session, std::vector<Holder>& holders, const std::string& fleet,
+                      proto::GossipRing& ring) {
+    const auto newest = ring.newest();
+    auto given = hand_out(session, holders, ring, true);
+    JACKDAW_CHECK(wait_for_most(session, holders, newest));
+    ring.drop([&](std::uint32_t one) { return one != newest; });
+    JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
+    auto taken = hand_out(session, holders, ring, true);
+    return given ? std::move(taken) : std::move(given);
 }
 
 struct Held {
@@ -149,26 +206,36 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto lock, lock_fleet(session.folders, fleet));
     JACKDAW_TRY(auto ring, read_gossip_ring(session.folders, fleet));
     JACKDAW_TRY(auto holders, holders_of(reach));
-    const bool is_new = std::ranges::all_of(
-        holders, [&](Holder& one) { return has_newest(session, one, ring.newest()); });
+    const bool leak = invocation.has("--leak");
+    const bool begun = ring.keys().size() > 1 && ring.keys().front().first == ring.newest();
+    const bool is_new =
+        !(leak && begun) && // a leak's ring has its newest key first until the others are gone
+        std::ranges::all_of(holders,
+                            [&](Holder& one) { return has_newest(session, one, ring.newest()); });
     if (is_new) {
         JACKDAW_CHECK(add_gossip_key(ring));
     }
     const auto newest = ring.newest();
     if (invocation.dry_run) {
-        return would(session, invocation,
-                     {fmt::format("{} key {} to {} agents", is_new ? "make and hand" : "hand",
-                                  newest, holders.size())});
+        return would(
+            session, invocation,
+            {fmt::format("{} key {} to {} agents{}", is_new ? "make and hand" : "hand", newest,
+                         holders.size(), leak ? ", and take the others from them" : "")});
+    }
+    if (leak) {
+        (void)ring.seal_with(newest);
     }
     const auto rotate = [&]() -> Result<void> {
-        if (is_new) { // here first: what an agent has, the next hand-over must have, too
+        if (is_new || leak) { // here first: what an agent has, the next hand-over must have, too
             JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
         }
-        return hand_out(session, holders, ring);
+        return leak ? end_leak(session, holders, fleet, ring) : hand_out(session, holders, ring);
     };
     return at_once(
         session, invocation, "key.rotate", fleet,
-        fmt::format("key {} is with every agent; each seals with it once all have it", newest),
+        leak ? fmt::format("key {} is the fleet's only one", newest)
+             : fmt::format("key {} is with every agent; each seals with it once all have it",
+                           newest),
         rotate);
 }
 

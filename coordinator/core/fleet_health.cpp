@@ -96,6 +96,21 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
                                    "jackdaw member show " + one.name));
         }
     }
+    std::map<std::string, int> versions;
+    for (const auto& one : seen.members) {
+        if (one.status == "alive" && !one.version.empty()) {
+            ++versions[one.version];
+        }
+    }
+    std::string skewed;
+    for (const auto& [version, count] : versions) {
+        skewed += fmt::format("{}{} of {}", skewed.empty() ? "" : ", ", count, version);
+    }
+    all.push_back(of_fleet("member versions", "",
+                           versions.size() > 1 ? "agents of several versions: " + skewed : "",
+                           "warning",
+                           "bring all agents to one version: jackdaw image build DATASTORE "
+                           "--force"));
     for (const auto& [name, count] : alive) {
         if (count > 1) {
             all.push_back(of_fleet("name conflict", name,

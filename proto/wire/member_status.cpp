@@ -158,12 +158,11 @@ bool is_urgent(const MemberStatus& before, const MemberStatus& after) {
     return same != before;
 }
 
-std::uint8_t disk_class_of(std::uint64_t used_bytes, std::uint64_t size_bytes,
-                           std::uint8_t before) noexcept {
-    if (size_bytes == 0) {
+std::uint8_t eighth_of(std::uint64_t part, std::uint64_t whole, std::uint8_t before) noexcept {
+    if (whole == 0) {
         return 0;
     }
-    const auto fill = static_cast<double>(used_bytes) / static_cast<double>(size_bytes);
+    const auto fill = static_cast<double>(part) / static_cast<double>(whole);
     const auto now = static_cast<std::uint8_t>(std::clamp(fill * 8, 0.0, 7.0));
     constexpr double margin = 1.0 / 64;
     const bool is_near = fill > before / 8.0 - margin && fill < (before + 1) / 8.0 + margin;

@@ -6,7 +6,7 @@
 //            disk class u8, agent version u32, db version str, alert bits u32,
 //            datastore str, instance id bin 0 or 16, address of the database bin]
 //
-// Cluster, epoch, lag and load are 0 until something here has them. Fields are only ever
+// Cluster, epoch and lag are 0 until something here has them. Fields are only ever
 // appended: a reader skips those that it does not know and takes the default for missing ones.
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct MemberStatus {
     std::string db_state;  ///< an Instance's status; empty: it runs no database
     std::uint64_t epoch = 0;
     std::uint8_t lag_class = 0;
-    std::uint8_t load_class = 0;
+    std::uint8_t load_class = 0; ///< eighths of the machine's cores that its database used
     std::uint8_t disk_class = 0; ///< filled eighths of the volume, 0 to 7
     std::string agent_version;   ///< "0.1.0"; each part up to 255, 4095, 4095
     std::string db_version;      ///< at most 24 bytes
@@ -50,10 +50,10 @@ inline constexpr std::size_t datastore_name_bytes_max = 16;
 /// Must the fleet hear of the difference at once? Classes may wait.
 [[nodiscard]] bool is_urgent(const MemberStatus& before, const MemberStatus& after);
 
-/// The eighth of the volume that is filled; `before` while the fill is within 1/64 of its border,
-/// so that it does not go to and fro.
-[[nodiscard]] std::uint8_t disk_class_of(std::uint64_t used_bytes, std::uint64_t size_bytes,
-                                         std::uint8_t before) noexcept;
+/// In which eighth of `whole` the part lies, of a volume's bytes or of the time of cores; `before`
+/// while it is within 1/64 of that one's border, so that it does not go to and fro. 0 of nothing.
+[[nodiscard]] std::uint8_t eighth_of(std::uint64_t part, std::uint64_t whole,
+                                     std::uint8_t before) noexcept;
 
 /// "10.1.2.3:7412", "[fe80::1]:7412"; empty when unset.
 [[nodiscard]] std::string text_of(const NetAddress& address);

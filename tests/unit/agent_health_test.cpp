@@ -6,6 +6,7 @@
 
 #include "agent/api/process_usage.h"
 #include "agent/core/health.h"
+#include "agent/core/load_meter.h"
 #include "proto/base/ids.h"
 #include "proto/wire/health_json.h"
 
@@ -89,6 +90,13 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
         {"secret files", "error", "chown jackdawd:", [](auto& f) { f.secrets[1].is_ours = false; }},
         {"hand-over", "warning", "instance create", [](auto& f) { f.members.clear(); }},
         {"gossip", "error", "machine heal", [](auto& f) { f.members[1].status = "down"; }},
+        {"gossip", "error", "machine heal", [](auto& f) { f.gossip.state = "isolated"; }},
+        {"twin", "error", "remove its state folder", [](auto& f) { f.gossip.state = "twin"; }},
+        {"own name", "error", "jackdaw instance rename",
+         [](auto& f) { f.gossip.namesakes = {"a1"}; }},
+        {"protocol", "warning", "image build", [](auto& f) { f.gossip.incompatible = {"a1"}; }},
+        {"links", "warning", "db2, both ways",
+         [](auto& f) { f.gossip.detours = {{"db2", 4, "2026-01-01T00:00:00.000Z"}}; }},
         {"database", "error", "jackdaw log tail db1 error",
          [](auto& f) {
              f.instance->status = "degraded";
@@ -155,7 +163,8 @@ TEST_CASE("what is past or to be expected is no finding") {
     proto::Operation done, failed;
     done.status = "done";
     failed.status = "failed";
-    facts.operations = {done, failed}; // something went well since
+    facts.operations = {done, failed};                               // something went well since
+    facts.gossip.detours = {{"db2", 3, "2026-01-01T00:00:00.000Z"}}; // lost answers, not a cut
     CHECK(not_well(facts).empty());
     failed.error = proto::ErrorShape{"E-NOT-FOUND", "no such user", "", "", ""};
     facts.operations = {failed, done}; // what cannot be was refused, and nothing is left of it
@@ -189,6 +198,30 @@ TEST_CASE("the CPU time of a process is read behind whatever its name is") {
     const auto none = usage_of_process(-1);
     CHECK_FALSE(none.cpu_us.has_value());
     CHECK_FALSE(none.memory_bytes.has_value());
+}
+
+TEST_CASE("the class of the load is the mean of half a minute, and of one process") {
+    using namespace std::chrono_literals;
+    constexpr Instant start{1000s};
+    constexpr std::uint64_t second_us = 1'000'000;
+    LoadMeter meter;
+    meter.look(start, 7, 5 * second_us, 2);
+    meter.look(start + 29s, 7, 60 * second_us, 2);
+    CHECK(meter.load_class() == 0); // not over yet
+    meter.look(start + 30s, 7, 35 * second_us, 2);
+    CHECK(meter.load_class() == 4); // one of two cores
+    meter.look(start + 60s, 7, 64 * second_us + second_us / 2, 2);
+    CHECK(meter.load_class() == 4); // at the border: as before
+    meter.look(start + 90s, 7, 124 * second_us + second_us / 2, 2);
+    CHECK(meter.load_class() == 7); // all of both
+    meter.look(start + 95s, 8, second_us, 2);
+    CHECK(meter.load_class() == 7); // of another process nothing is known yet
+    meter.look(start + 125s, 8, 2 * second_us, 2);
+    CHECK(meter.load_class() == 0);
+    meter.look(start + 155s, 8, 40 * second_us, 2);
+    CHECK(meter.load_class() == 5);
+    meter.look(start + 156s, 0, std::nullopt, 2);
+    CHECK(meter.load_class() == 0); // no database
 }
 
 TEST_CASE("a load and a finding survive JSON, whole and empty") {

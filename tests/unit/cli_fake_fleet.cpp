@@ -25,6 +25,7 @@ std::optional<ApiResponse> answer_fleet(const World& world, Agent& agent,
     if (path.starts_with("/v1/gossip")) {
         if (path == "/v1/gossip/ring") {
             agent.ring = request.body.value("ring", "");
+            agent.last_change = request;
         }
         agent.has_left = agent.has_left || path == "/v1/gossip/leave";
         return gossip_of(agent);

@@ -118,6 +118,37 @@ TEST_CASE_METHOD(FleetScene, "a key that an agent was not given is there all the
     CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
 }
 
+TEST_CASE_METHOD(FleetScene, "after a leak the next key is used at once, and the others go when "
+                             "most members have it") {
+    make_fleet({"db1", "db2"});
+    for (auto* const name : {"db1", "db2"}) {
+        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
+    }
+    add_member("db1", "0011223344556677", "alive", 1, 1);
+    add_member("db2", "8899aabbccddeeff", "down", 1, 1);
+    add_member("db3", "8899aabbccddee00", "left", 1, 1);
+    REQUIRE(run({"key", "rotate", "--leak", "--dry-run"}) == 0);
+    CHECK(ring().newest() == 1);
+    CHECK(run({"key", "rotate", "--leak"}) == 6); // none of two shows it
+    CHECK(ring().keys().size() == 2);
+    CHECK(ring().keys().front().first == 2); // in use
+    CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
+    CHECK(world.agents["db1"].last_change.body.value("use_now", false));
+
+    world.members[0].ring = 2;
+    CHECK(run({"key", "rotate", "--leak"}) == 6); // one of two is not most of them
+    CHECK(ring().newest() == 2);                  // the same leak, not another key
+    world.members[1].ring = 2;
+    REQUIRE(run({"key", "rotate", "--leak"}) == 0);
+    REQUIRE(ring().keys().size() == 1);
+    CHECK(ring().newest() == 2);
+    for (auto* const name : {"db1", "db2"}) {
+        CHECK(world.agents[name].ring == std::string{gossip_ring_text(ring()).reveal()});
+    }
+    REQUIRE(run({"key", "rotate", "--leak"}) == 6); // the next leak is another key
+    CHECK(ring().newest() == 3);
+}
+
 TEST_CASE_METHOD(FleetScene,
                  "a create that is taken back leaves the fleet before its machine goes") {
     REQUIRE(run({"fleet", "init", "f1"}) == 0);

@@ -103,6 +103,11 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
          [](auto& s) { s.members[1].status = "suspect"; }},
         {"agent without machine", "db2", "info", "jackdaw member show db2",
          [](auto& s) { s.machines.pop_back(); }},
+        {"member versions", "", "warning", "jackdaw image build",
+         [](auto& s) {
+             s.members[0].version = "1.0";
+             s.members[1].version = "1.1";
+         }},
         {"name conflict", "db1", "error", "jackdaw member list -o wide",
          [](auto& s) { s.members[1].name = "db1"; }},
         {"machine", "db1", "error", "jackdaw machine power-on db1",

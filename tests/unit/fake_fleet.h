@@ -16,6 +16,7 @@ public:
         return std::vector<proto::MetricFamily>{
             {"jackdaw_gossip_probes_ok", "counter", "probes", {{"_total", {}, 7}}}};
     }
+    Result<GossipHealth> health() override { return told_health; }
     Result<proto::Json> gossip() override {
         return proto::Json{{"apiVersion", proto::api_version},
                            {"kind", "Gossip"},
@@ -60,7 +61,8 @@ public:
         forgotten.push_back(std::move(order));
         return ok();
     }
-    Result<void> set_ring(Secret text) override {
+    Result<void> set_ring(Secret text, bool use_now) override {
+        ring_used_now = use_now;
         ring = std::string{text.reveal()};
         return ok();
     }
@@ -80,12 +82,14 @@ public:
 
     std::vector<proto::MemberShape> all;
     std::vector<proto::Instance> running;
+    GossipHealth told_health;
     std::vector<std::string> joined;
     std::vector<std::uint64_t> hinted;
     std::vector<Forget> forgotten;
     std::string ring;
     std::uint64_t asked_why = 0;
     bool has_left = false;
+    bool ring_used_now = false;
 };
 
 } // namespace jackdaw::agent

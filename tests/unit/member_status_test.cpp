@@ -84,14 +84,14 @@ TEST_CASE("classes may wait, the rest may not") {
     CHECK(proto::is_urgent(full(), after));
 }
 
-TEST_CASE("the class of the disk does not go to and fro at its border") {
-    CHECK(proto::disk_class_of(0, 0, 3) == 0);
-    CHECK(proto::disk_class_of(0, 800, 0) == 0);
-    CHECK(proto::disk_class_of(800, 800, 0) == 7);
-    CHECK(proto::disk_class_of(101, 800, 0) == 0);
-    CHECK(proto::disk_class_of(120, 800, 0) == 1);
-    CHECK(proto::disk_class_of(99, 800, 1) == 1);
-    CHECK(proto::disk_class_of(80, 800, 1) == 0);
+TEST_CASE("a class does not go to and fro at its border") {
+    CHECK(proto::eighth_of(0, 0, 3) == 0);
+    CHECK(proto::eighth_of(0, 800, 0) == 0);
+    CHECK(proto::eighth_of(800, 800, 0) == 7);
+    CHECK(proto::eighth_of(101, 800, 0) == 0);
+    CHECK(proto::eighth_of(120, 800, 0) == 1);
+    CHECK(proto::eighth_of(99, 800, 1) == 1);
+    CHECK(proto::eighth_of(80, 800, 1) == 0);
 }
 
 TEST_CASE("addresses are numeric, and come back as they were") {

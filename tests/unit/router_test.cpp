@@ -542,6 +542,13 @@ TEST_CASE("membership is changed by who may change, with what is whole") {
     CHECK(api.fleet.hinted == std::vector<std::uint64_t>{1, 2, 3});
     CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"1 secret-words"})") == "200");
     CHECK(api.fleet.ring == "1 secret-words");
+    CHECK_FALSE(api.fleet.ring_used_now);
+    CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"2 secret-words","use_now":1})") ==
+          "400 E-INVALID");
+    CHECK(api.fleet.ring == "1 secret-words");
+    CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"2 secret-words","use_now":true})") ==
+          "200");
+    CHECK(api.fleet.ring_used_now);
     CHECK(api.everything.find("secret-words") == std::string::npos);
 
     api.caller.may_change = false;

@@ -1,4 +1,5 @@
 // The agent's settings file: what it takes, and how it says what it does not.
+#include <array>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -136,4 +137,46 @@ TEST_CASE("the packet filter opens for metrics only what is told outside") {
     CHECK(port_of("nonsense") == 0);
     CHECK(port_of("10.1.2.3:7413") == 7413);
     CHECK(port_of("*:7413") == 7413);
+}
+
+TEST_CASE("gossip goes by its profile, and by what is set of it as far as that goes together") {
+    Settings settings;
+    CHECK(gossip_config_of(settings)->probe_period == std::chrono::seconds{1});
+    settings.gossip_profile = "wan";
+    CHECK(gossip_config_of(settings)->suspicion_min == std::chrono::seconds{6});
+    settings.gossip_profile = "local";
+    CHECK(gossip_config_of(settings)->probe_period == std::chrono::milliseconds{500});
+    settings.gossip_suspicion_min_ms = 3000;
+    settings.gossip_probe_period_ms = 700;
+    settings.gossip_probe_floor_ms = 200;
+    settings.gossip_rto_max_ms = 150;
+    const auto config = gossip_config_of(settings);
+    REQUIRE(config);
+    CHECK(config->suspicion_min == std::chrono::seconds{3});
+    CHECK(config->probe_period == std::chrono::milliseconds{700});
+    CHECK(config->probe_floor == std::chrono::milliseconds{200});
+    CHECK(config->rto_max == std::chrono::milliseconds{150});
+    CHECK(config->rto_start == std::chrono::milliseconds{150});
+
+    settings = {};
+    settings.gossip_profile = "moon";
+    CHECK_FALSE(gossip_config_of(settings));
+    for (const auto& [period, floor, rto, suspicion] : {std::array{400, 0, 0, 0},
+                                                        {0, 1001, 0, 0},
+                                                        {0, 0, 1001, 0},
+                                                        {0, 0, 49, 0},
+                                                        {0, 0, 0, 999}}) {
+        settings = {};
+        settings.gossip_probe_period_ms = static_cast<std::uint64_t>(period);
+        settings.gossip_probe_floor_ms = static_cast<std::uint64_t>(floor);
+        settings.gossip_rto_max_ms = static_cast<std::uint64_t>(rto);
+        settings.gossip_suspicion_min_ms = static_cast<std::uint64_t>(suspicion);
+        const auto refused = gossip_config_of(settings);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code() == Errc::invalid);
+        CHECK(refused.error().hint().find("with profile lan, gossip-probe-period-ms ") == 0);
+    }
+    CHECK_FALSE(with({"--gossip-suspicion-min-ms", "999"}));
+    CHECK_FALSE(with({"--gossip-suspicion-min-ms", "600001"}));
+    CHECK(with({"--gossip-suspicion-min-ms", "2500"}));
 }

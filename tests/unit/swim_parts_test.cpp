@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "gossip/core/swim/config.h"
+#include "gossip/core/swim/detours.h"
 #include "gossip/core/swim/estimates.h"
 #include "gossip/core/swim/hints.h"
 #include "gossip/core/swim/own.h"
@@ -287,6 +288,25 @@ TEST_CASE("hints: only what is greater is news; the longest unused key is forgot
     CHECK(hints.size() == 3);
     CHECK_FALSE(hints.note(1, 7, 6));
     CHECK(hints.note(2, 7, 1));
+}
+
+TEST_CASE("detours: counted until the member answers, bounded by who was missed longest ago") {
+    const auto id = [](std::uint64_t number) { return NodeId{number}; };
+    Detours detours{2};
+    detours.by_others(id(1), start + 1s);
+    detours.by_others(id(2), start + 2s);
+    detours.by_others(id(1), start + 3s);
+    REQUIRE(detours.all().size() == 2);
+    CHECK(detours.all()[0].times == 2);
+    CHECK(detours.all()[0].since == start + 1s);
+    detours.by_others(id(3), start + 4s); // in the place of 2
+    REQUIRE(detours.all().size() == 2);
+    CHECK(detours.all()[0].id == id(1));
+    CHECK(detours.all()[1].id == id(3));
+    detours.end(id(1));
+    REQUIRE(detours.all().size() == 1);
+    detours.by_others(id(1), start + 5s);
+    CHECK(detours.all()[1].times == 1);
 }
 
 TEST_CASE("why: the last eight of each member, the oldest of all go first") {

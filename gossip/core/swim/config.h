@@ -49,6 +49,7 @@ struct Limits {
     std::size_t news_statuses = 4096;
     std::size_t news_hints = 512;
     std::size_t doubts = 64;
+    std::size_t detours = 64;
     std::size_t relays = 256;
     std::size_t observer_probes = 16;
     std::size_t rumour_probes = 16;

@@ -25,6 +25,8 @@ public:
     void add(std::span<const NetAddress> addresses, const NetAddress& own);
     [[nodiscard]] bool is_asking() const noexcept { return asking_; }
     [[nodiscard]] bool is_paging() const noexcept { return paging_; }
+    /// Rounds of asking since ask() that nobody has answered yet.
+    [[nodiscard]] std::uint32_t unanswered() const noexcept { return asking_ ? attempts_ : 0; }
     [[nodiscard]] bool has_addresses() const noexcept { return !addresses_.empty(); }
 
     struct Ask {

@@ -31,6 +31,7 @@ Swim::Swim(const Config& config, const Limits& limits, Identity identity, const 
       estimates_{limits_.zones},
       relays_{limits_.relays},
       doubts_{limits_.doubts},
+      detours_{limits_.detours},
       suspicions_{config_, random_.next()},
       queue_{limits_, random_.next()},
       hints_{limits_.hint_keys},

@@ -37,6 +37,7 @@
 #include "gossip/core/swim/anti_entropy.h"
 #include "gossip/core/swim/config.h"
 #include "gossip/core/swim/counters.h"
+#include "gossip/core/swim/detours.h"
 #include "gossip/core/swim/estimates.h"
 #include "gossip/core/swim/events.h"
 #include "gossip/core/swim/hints.h"
@@ -126,6 +127,10 @@ public:
     [[nodiscard]] const NewsQueue& news() const noexcept { return queue_; }
     [[nodiscard]] const Doubts& doubts() const noexcept { return doubts_; }
     [[nodiscard]] const Suspicions& suspicions() const noexcept { return suspicions_; }
+    /// Members that answer others and not this one.
+    [[nodiscard]] std::span<const Detour> detours() const noexcept { return detours_.all(); }
+    /// Senders whose datagrams cannot be read, since the start.
+    [[nodiscard]] const std::set<NodeId>& incompatible() const noexcept { return incompatible_; }
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
     [[nodiscard]] std::uint8_t health() const noexcept { return health_.value(); }
     [[nodiscard]] std::uint32_t period() const noexcept { return period_.own(); }
@@ -276,6 +281,7 @@ private:
     Relays relays_;
     std::uint32_t probe_number_ = 0;
     Doubts doubts_;
+    Detours detours_;
     TokenBucket observing_{4, 8};
     Suspicions suspicions_;
     NewsQueue queue_;
@@ -301,6 +307,7 @@ private:
     std::set<NodeId> incompatible_;
     std::map<NodeId, Instant> stale_told_; ///< whom `stale_boot` was sent to, in the last second
     std::optional<Instant> new_boot_at_;
+    std::optional<Instant> unheard_boot_at_; ///< last later boot taken because nobody answered
     std::optional<Instant> twin_seen_;
 
     // Time.

@@ -34,6 +34,7 @@ void Swim::set_state(Instant now, Entry& entry, Claim claim, Cause cause, NodeId
     }
     if (!is_live(claim.state)) {
         note_why(now, entry, before, cause, who); // before its accusers go
+        detours_.end(entry.id());
         suspicions_.close(entry.id());
         if (view_.dead() > limits_.dead) {
             if (auto* const oldest = view_.oldest_dead(entry); oldest != nullptr) {

@@ -184,9 +184,8 @@ void Swim::take_alive(const Source& source, const NewsItem& item) {
 
 void Swim::take_own(const Source& source, const NewsItem& item) {
     const auto mine = own_.incarnation();
-    const bool same_life = item.alive.boot == own_.boot();
-    if (item.incarnation < mine || (item.incarnation == mine && same_life) ||
-        item.incarnation + 1 >= proto::incarnation_end) {
+    const bool is_said_here = item.incarnation == mine && item.bytes == self_->alive->body();
+    if (item.incarnation < mine || is_said_here || item.incarnation + 1 >= proto::incarnation_end) {
         return;
     }
     const auto checked = verify(source, item, self_);
@@ -196,20 +195,19 @@ void Swim::take_own(const Source& source, const NewsItem& item) {
         }
         return;
     }
-    if (!same_life) { // an older disk was put back, or a second machine has this key
-        if (twin_seen_ && source.now - *twin_seen_ <= twin_within) {
-            const bool yields = item.alive.boot != own_.boot()
-                                    ? own_.boot() < item.alive.boot
-                                    : identity_.address < item.alive.address;
-            if (yields) {
-                tell(Event::Kind::twin_detected, *self_);
-                silent_ = true;
-                outbox_.clear();
-                return;
-            }
+    // Signed with this key, and not here: an older disk was put back, or a second machine has it;
+    // perhaps of the same boot, when copies of one disk start in the same second.
+    if (twin_seen_ && source.now - *twin_seen_ <= twin_within) {
+        const bool yields = item.alive.boot != own_.boot() ? own_.boot() < item.alive.boot
+                                                           : identity_.address < item.alive.address;
+        if (yields) {
+            tell(Event::Kind::twin_detected, *self_);
+            silent_ = true;
+            outbox_.clear();
+            return;
         }
-        twin_seen_ = source.now;
     }
+    twin_seen_ = source.now;
     own_.raise_to(item.incarnation + 1); // without limit: it was signed with this key
     publish_self(source.now);
 }

@@ -179,9 +179,12 @@ void Swim::ask_helpers(Instant now, const Probe& asked) {
     }
 }
 
-void Swim::probe_ok(Instant, const Probe& probe, bool indirect) {
+void Swim::probe_ok(Instant now, const Probe& probe, bool indirect) {
     ++counters_.probes_ok;
-    counters_.probes_indirect += indirect ? 1U : 0U;
+    if (indirect) {
+        ++counters_.probes_indirect;
+        detours_.by_others(probe.target, now);
+    }
     if (probe.purpose == ProbeFor::period) {
         health_.better();
     }
@@ -358,6 +361,7 @@ void Swim::on_clear(NodeId sender) {
     const auto asked = std::span{doubt->asked}.first(doubt->asked_count);
     if (std::ranges::find(asked, sender) != asked.end()) {
         ++counters_.doubts_cleared;
+        detours_.by_others(doubt->about, now_);
         doubts_.drop(doubt->about);
         health_.worse();
     }

@@ -287,6 +287,7 @@ void Swim::on_ack(Instant now, const NetAddress& from, Entry* sender) {
         return;
     }
     sender->greeting = Greeting::knows;
+    detours_.end(sender->id());
     if (leaving_ && std::ranges::count(leave_told_, sender->id()) != 0) {
         std::erase(leave_told_, sender->id());
         ++leave_acks_;

@@ -15,6 +15,8 @@ constexpr Duration join_sync_first = 60ms;
 constexpr Duration join_sync_gap = 150ms;
 constexpr Duration join_sync_jitter = 100ms;
 constexpr std::uint32_t join_syncs = 24; ///< in five seconds; then the gap of anybody
+constexpr std::uint32_t unheard_after = 5; ///< rounds of asking: about 15 s
+constexpr Duration unheard_boot_every = 1min;
 constexpr std::size_t leave_told = 5;
 constexpr std::size_t leave_acked = 3;
 /// Of news in a datagram of records or a page, beside the longest header.
@@ -265,6 +267,13 @@ void Swim::run_join(Instant now) {
         if (const auto* const other = random_live(); other != nullptr) {
             joiner_.read_from(now, other->alive->address);
         }
+    }
+    // Perhaps a copy of this disk began in the same second: what is sent here is then dropped as
+    // the other's, come again. A later boot is heard.
+    const bool again = unheard_boot_at_ && now - *unheard_boot_at_ < unheard_boot_every;
+    if (view_.live() == 1 && joiner_.unanswered() >= unheard_after && !again) {
+        unheard_boot_at_ = now;
+        new_boot(now, own_.boot() + 1);
     }
     auto& asks = commons_.asks;
     asks.clear();

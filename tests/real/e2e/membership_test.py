@@ -93,6 +93,11 @@ def keys():
                 return False
         wait_for("it kept its ring", again, 30)
         wait_for("all are alive", lambda: standings(fleet, "db2") == everyone, 30)
+        fleet.run("key", "rotate", "--leak")  # at once, and the one that leaked is gone when the command ends
+        for name in everyone:
+            check(api(fleet, name, "GET", "/v1/gossip", limit=5)[1]["ring"] == {"versions": [3], "sealing": 3}, name)
+        wait_for("all are alive with it", lambda: all(standings(fleet, name) == everyone for name in everyone), 30)
+        check([row["version"] for row in fleet.run("key", "list", "-o", "json").json["items"]] == [3], "one key is left")
         for text in (log(fleet, name) for name in everyone):
             check("member down" not in text, text)
 

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Gossip of real agents over links that lose, cut and shrink: who lives is not called down, who is gone is, and all agree again
+when the link is back."""
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from fleet import Beside, check, main, wait_for  # noqa: E402
+from gossip_world import PORT, World, address  # noqa: E402
+
+LOSS_SECONDS = 30       # at each loss; the simulation looks at longer times
+PARTITION_SECONDS = 20
+SMALL_MTU = 1280        # IPv6's smallest, and a common tunnel's
+
+
+def loss():
+    """a tenth and then a third of all datagrams lost: nobody is called down, news arrives, all agree"""
+    with World(6) as world:
+        world.settle()
+        for percent in (10, 30):
+            rules = [f"udp dport {PORT} numgen random mod 100 < {percent} counter drop"]
+            with world.filtered(dict.fromkeys(world.numbers, rules)):
+                world.stay(LOSS_SECONDS)
+                world.fleet.clear()
+                status, body = world.api(2, "POST", "/v1/gossip/hint", {"topic": 63, "key": percent, "version": 1})
+                check(status < 300, f"{status} {body}")
+                world.wait_told("hint", [(number, str(percent)) for number in world.numbers if number != 2], 30)
+                lost = [world.inside(number, "nft", "list", "table", "ip", "test") for number in world.numbers]
+                check(all("packets 0 " not in text for text in lost), f"the rule lost nothing: {lost}")
+                check(not world.told("down"), f"{world.told('down')}")
+        world.all_alive()
+        # A newcomer over a lossy link sees all of them, and they see it.
+    with World(6) as world:
+        with world.filtered(dict.fromkeys(world.numbers, [f"udp dport {PORT} numgen random mod 100 < 30 drop"])):
+            world.start()
+            world.all_alive()
+            check(not world.told("down"), f"{world.told('down')}")
+
+
+def small_packets():
+    """links of 1280 bytes: the largest datagrams pass, each unfragmentable, none in pieces"""
+    with World(8, mtu=SMALL_MTU) as world:
+        big = f"udp dport {PORT} udp length > 1100 counter"
+        whole = f"udp dport {PORT} ip frag-off & 0x4000 == 0x0 counter"  # the bit that says: not in pieces
+        pieces = "ip frag-off & 0x3fff != 0x0 counter"
+        with world.filtered(dict.fromkeys(world.numbers, [big, whole, pieces])):
+            world.settle()
+            seen = []
+            for number in world.numbers:
+                text = world.inside(number, "nft", "list", "table", "ip", "test")
+                seen.append([int(line.split("packets ")[1].split()[0]) for line in text.splitlines() if "packets" in line])
+            check(all(len(one) == 3 for one in seen), f"{seen}")
+            check(sum(one[0] for one in seen) > 0, f"no datagram of a full page among {seen}: the test shows nothing")
+            check(all(one[1] == 0 and one[2] == 0 for one in seen), f"fragmentable datagrams, or pieces: {seen}")
+        for number in world.numbers:
+            check(world.figure(number, "unsent.too_big") == 0, f"n{number} could not send what it wanted")
+        world.stay(10)
+
+
+def one_way():
+    """what n1 sends to n2 is lost, and nothing else: both stay, and it can be seen who does not reach whom"""
+    with World(6) as world:
+        world.settle()
+        with world.filtered({2: [f"ip saddr {address(1)} udp dport {PORT} counter drop"]}):
+            def seen():
+                check(not world.told("down"), f"{world.told('down')}")
+                return world.finding(1, "links")["state"] == world.finding(2, "links")["state"] == "bad"
+            wait_for("both ends tell whom they do not reach", seen, 240, 0.5)
+            for here, there in ((1, "n2"), (2, "n1")):
+                finding = world.finding(here, "links")
+                check(f"'{there}'" in finding["cause"] and there in finding["mend"], f"{finding}")
+            for number in (0, 3, 4, 5):
+                check(world.finding(number, "links")["state"] == "ok", f"n{number}: {world.finding(number, 'links')}")
+        world.all_alive()
+        check(not world.told("down"), f"{world.told('down')}")
+        wait_for("both reach each other again",
+                 lambda: world.finding(1, "links")["state"] == world.finding(2, "links")["state"] == "ok", 60, 0.5)
+
+
+def pauses():
+    """one that stands still for 1.5 s is not called down; for 10 s it is, comes back, and accuses nobody of its own sleep"""
+    with World(6) as world:
+        world.settle()
+        for number in (3, 4):
+            world.signal(number, signal.SIGSTOP)
+            world.stay(1.5)
+            world.signal(number, signal.SIGCONT)
+            world.stay(5)
+        world.all_alive()
+        check(not world.told("down"), f"{world.told('down')}")
+        world.fleet.clear()
+        others = [number for number in world.numbers if number != 3]
+        world.signal(3, signal.SIGSTOP)
+        try:
+            world.wait_told("down", [(number, "n3") for number in others], 30)
+            world.stay(5, except_for=("n3",))
+        finally:
+            world.signal(3, signal.SIGCONT)
+        world.wait_told("recovered", [(number, "n3") for number in others])
+        world.all_alive()
+        world.stay(5, except_for=("n3",))
+        check(not [pair for pair in world.told("down") if pair[0] == 3], "who slept called nobody down")
+
+
+def partition():
+    """a third is cut off: either side calls the other down, and after the heal all are alive everywhere"""
+    with World(6) as world:
+        world.settle()
+        few, many = (0, 1), (2, 3, 4, 5)
+        cut = ", ".join(address(number) for number in few)
+        with world.filtered({number: [f"ip saddr {{ {cut} }} drop"] for number in many}
+                            | {number: [f"ip saddr != {{ {cut} }} drop"] for number in few}):
+            world.wait_told("down", [(a, f"n{b}") for a in few for b in many] + [(b, f"n{a}") for a in few for b in many], 60)
+            for side in (few, many):
+                for number in side:
+                    for other in side:
+                        check(world.standings(number)[f"n{other}"] == "alive", "who hears each other stays together")
+            world.fleet.clear()
+            world.stay(PARTITION_SECONDS)
+        world.all_alive()
+        world.wait_told("recovered", [(a, f"n{b}") for a in few for b in many] + [(b, f"n{a}") for a in few for b in many], 60)
+
+
+def isolated():
+    """one that hears nobody says so, in its log, its timeline and to doctor, and calls nobody down"""
+    with World(4) as world:
+        world.settle()
+        with world.filtered({3: [f"udp dport {PORT} drop"]}):
+            world.wait_told("isolated", [(3, "isolated")])
+            finding = world.finding(3, "gossip")
+            check(finding["state"] == "bad" and finding["severity"] == "error" and finding["mend"], f"{finding}")
+            check(world.get(3, "/v1/gossip")["state"] == "isolated", "gossip tells it")
+            wait_for("its timeline tells it", lambda: world.events(3, "gossip.isolated"), 30, 0.2)
+            world.stay(5, except_for=("n3",))
+        world.wait_told("reconnected", [(3, "reconnected")])
+        world.all_alive()
+        check(world.finding(3, "gossip")["state"] == "ok", f"{world.finding(3, 'gossip')}")
+
+
+class Load(Beside):
+    """Hints, and one member that leaves and comes again, while the block runs."""
+
+    def __init__(self, world, hinting, coming):
+        super().__init__(pause=0.1)
+        self.world, self.hinting, self.coming, self.rounds = world, hinting, coming, 0
+
+    def round(self):
+        self.rounds += 1
+        number = self.hinting[self.rounds % len(self.hinting)]
+        status, body = self.world.api(number, "POST", "/v1/gossip/hint", {"topic": 63, "key": 7, "version": self.rounds})
+        check(status < 300, f"hint: {status} {body}")
+        if self.rounds % 20 == 0:
+            target, body = (("leave", {}), ("join", {"addresses": [f"{address(0)}:{PORT}"]}))[self.rounds // 20 % 2]
+            status, body = self.world.api(self.coming, "POST", f"/v1/gossip/{target}", body)
+            check(status < 300, f"{target}: {status} {body}")
+
+
+def rotation():
+    """keys change twice under hints, leaves and joins while one is down: nobody is lost, and it comes back when it is given the ring"""
+    with World(6, spare=1) as world:
+        world.settle()
+        world.fleet.kill(5)
+        running = (0, 1, 2, 3, 4)
+        world.wait_told("down", [(number, "n5") for number in running])
+        world.start((6,))
+        world.all_alive((*running, 6))
+        world.fleet.clear()
+
+        def sealing(number):
+            return world.get(number, "/v1/gossip")["ring"]["sealing"]
+
+        with Load(world, running, 6) as load:
+            for number in (*running, 6):
+                world.give_ring(number, (1, 2))
+            wait_for("all seal with key 2", lambda: all(sealing(number) == 2 for number in running), 90, 0.5)
+            for number in (*running, 6):  # as `key remove 1`
+                world.give_ring(number, (2,))
+            # A leak: the next key seals at once, wherever it comes first.
+            for number in (*running, 6):
+                world.give_ring(number, (3, 2), use_now=True)
+                check(sealing(number) == 3, "it seals at once")
+            for number in (*running, 6):
+                world.give_ring(number, (3,), use_now=True)
+            world.stay(5, except_for=("n5",))
+            rounds = load.rounds
+            wait_for("the load went on", lambda: load.rounds > rounds + 5, 30)
+        world.api(6, "POST", "/v1/gossip/join", {"addresses": [f"{address(0)}:{PORT}"]})
+        world.all_alive((*running, 6))
+        status, body = world.api(0, "POST", "/v1/gossip/hint", {"topic": 63, "key": 8, "version": 1})
+        check(status < 300, f"{status} {body}")
+        world.wait_told("hint", [(number, "8") for number in (*running, 6) if number != 0], 30)
+        check(not [pair for pair in world.told("down") if pair[1] != "n5"], f"{world.told('down')}")
+
+        world.start((5,))  # with key 1 alone
+        wait_for("others drop what it says", lambda: world.figure(0, "dropped.key") > 0, 30, 0.2)
+        check(all(world.standings(number)["n5"] == "down" for number in running), "it is not heard")
+        check(world.standings(5) == {"n5": "alive"}, "and hears nobody")
+        world.give_ring(5, (3,), use_now=True)
+        status, body = world.api(5, "POST", "/v1/gossip/join", {"addresses": [f"{address(0)}:{PORT}"]})
+        check(status < 300, f"{status} {body}")
+        world.all_alive((*running, 5, 6))
+
+
+if __name__ == "__main__":
+    chosen = {test.__name__: test for test in (loss, small_packets, one_way, pauses, partition, isolated, rotation)}
+    main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))

@@ -1,0 +1,323 @@
+// The agent's part in gossip, by what others see of it: agents on loopback with real sockets and
+// state folders, each on a loop of its own.
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <thread>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <catch2/catch.hpp>
+
+#include "agent/api/listeners.h"
+#include "agent/fleet.h"
+#include "proto/base/ids.h"
+#include "tests/unit/state_folder.h"
+#include "tests/unit/temporary_folder.h"
+
+using namespace jackdaw;
+using namespace jackdaw::agent;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::string_view key_1 =
+    "1 0101010101010101010101010101010101010101010101010101010101010101\n";
+constexpr std::string_view key_2 =
+    "2 0202020202020202020202020202020202020202020202020202020202020202\n";
+constexpr std::string_view fleet_line = "fleet 1122334455667788\n";
+
+std::string ring_of(std::initializer_list<std::string_view> keys) {
+    std::string text{fleet_line};
+    for (const auto key : keys) {
+        text += key;
+    }
+    return text;
+}
+
+std::uint16_t port_of(const UniqueFd& socket) {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    REQUIRE(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    return ntohs(address.sin_port);
+}
+
+/// Waits for what others are to see; fails when they do not within a minute.
+template <class Seen>
+void wait_until(const char* what, Seen seen) {
+    INFO(what);
+    for (int i = 0; i < 3000; ++i) {
+        if (seen()) {
+            return;
+        }
+        std::this_thread::sleep_for(20ms);
+    }
+    FAIL("not within a minute");
+}
+
+struct Keys {
+    test::TemporaryFolder folder;
+    Identity identity = *Identity::load_or_make(folder.path());
+};
+
+class Agent {
+public:
+    Agent(std::string name, const Keys& keys, std::vector<std::string> seeds,
+          std::string state = {}) {
+        StateOptions options;
+        options.folder = state.empty() ? folder_.path() : std::move(state);
+        options.map_bytes = jackdaw::testing::small_map;
+        store_ = *StateStore::open(std::move(options));
+        auto socket = *listen_udp({"127.0.0.1", 0});
+        port_ = port_of(socket);
+        fleet_ = std::make_unique<Fleet>(
+            Fleet::Parts{keys.identity,
+                         *store_,
+                         clock_,
+                         "1.2.3",
+                         [this] {
+                             const std::lock_guard lock{guard_};
+                             return instance_;
+                         },
+                         [] { return false; },
+                         2,
+                         [this](std::string_view kind, std::string, std::string) {
+                             const std::lock_guard lock{guard_};
+                             told_.emplace_back(kind);
+                         },
+                         {},
+                         io_.get_executor(),
+                         pool_},
+            Fleet::Label{std::move(name), "127.0.0.1", port_, "local", swim::Config::local()});
+        Membership membership;
+        membership.fleet = "f";
+        membership.ring = Secret{ring_of({key_1})};
+        membership.seeds = std::move(seeds);
+        const auto opened = fleet_->open(std::move(socket), std::move(membership));
+        REQUIRE(opened.has_value());
+        asio::co_spawn(io_, fleet_->run(),
+                       asio::bind_cancellation_slot(
+                           stop_.slot(), [](const std::exception_ptr&, Result<void>) {}));
+        thread_ = std::thread{[this] { io_.run(); }};
+    }
+    ~Agent() {
+        asio::post(io_, [this] { stop_.emit(asio::cancellation_type::terminal); });
+        thread_.join();
+        pool_.join();
+    }
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+
+    [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+    Fleet& operator*() { return *fleet_; }
+    Fleet* operator->() { return fleet_.get(); }
+    void has(std::optional<proto::Instance> instance) {
+        {
+            const std::lock_guard lock{guard_};
+            instance_ = std::move(instance);
+        }
+        asio::post(io_, [this] { fleet_->refresh(); });
+    }
+    [[nodiscard]] std::string standing_of(std::string_view name) {
+        const auto all = fleet_->members();
+        REQUIRE(all.has_value());
+        const auto found = std::ranges::find(*all, name, &proto::MemberShape::name);
+        return found == all->end() ? "" : found->status;
+    }
+    [[nodiscard]] proto::MemberShape member(std::string_view name) {
+        const auto all = fleet_->members();
+        REQUIRE(all.has_value());
+        return *std::ranges::find(*all, name, &proto::MemberShape::name);
+    }
+    [[nodiscard]] std::string state() { return fleet_->gossip()->at("state"); }
+    [[nodiscard]] bool told(std::string_view kind) {
+        const std::lock_guard lock{guard_};
+        return std::ranges::find(told_, kind) != told_.end();
+    }
+
+private:
+    jackdaw::testing::StateFolder folder_;
+    std::unique_ptr<StateStore> store_;
+    runtime::Clock clock_;
+    std::mutex guard_;
+    std::optional<proto::Instance> instance_;
+    std::vector<std::string> told_;
+    asio::thread_pool pool_{2};
+    asio::io_context io_{1};
+    asio::cancellation_signal stop_;
+    std::unique_ptr<Fleet> fleet_;
+    std::uint16_t port_ = 0;
+    std::thread thread_;
+};
+
+void wait_for_each_other(Agent& a, std::string_view name_a, Agent& b, std::string_view name_b) {
+    wait_until("they see each other", [&] {
+        return a.standing_of(name_b) == "alive" && b.standing_of(name_a) == "alive";
+    });
+}
+
+} // namespace
+
+TEST_CASE("fleet: what an instance says is seen by the other agent, with its name") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    CHECK(a->instances()->empty());
+    proto::Instance instance;
+    instance.name = "db1";
+    instance.datastore = "fake";
+    instance.version = "1.0";
+    instance.status = "running";
+    instance.address = "10.1.2.3";
+    instance.port = 7433;
+    instance.volume_size_bytes = 800;
+    instance.volume_used_bytes = 500;
+    instance.warnings.push_back({proto::warning_kinds[0], "", "", ""});
+    a.has(instance);
+    wait_until("b lists it", [&] {
+        const auto all = b->instances();
+        return all->size() == 1 && all->front().name == "db1" && all->front().status == "running";
+    });
+    const auto seen = b->instances()->front();
+    CHECK(seen.address == "10.1.2.3");
+    CHECK(seen.port == 7433);
+    CHECK(seen.datastore == "fake");
+    CHECK(seen.version == "1.0");
+    CHECK(seen.agent_version == "1.2.3");
+    REQUIRE(seen.warnings.size() == 1);
+    CHECK(seen.warnings[0].kind == proto::warning_kinds[0]);
+    CHECK(a->gossip()->at("status").at("disk_class") == 5);
+    CHECK(b.standing_of("a").empty()); // the instance's name is the member's
+    CHECK(b.standing_of("db1") == "alive");
+    instance.status = "failed";
+    a.has(instance);
+    wait_until("b sees that it failed", [&] { return b->instances()->front().status == "failed"; });
+}
+
+TEST_CASE("fleet: who leaves has left, and comes back as a later life when it is asked to") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    const auto before = b.member("a").incarnation;
+    const std::uint64_t boot = a->gossip()->at("boot");
+    REQUIRE(a->leave().has_value());
+    wait_until("b sees it leave", [&] { return b.standing_of("a") == "left"; });
+    CHECK(a.state() == "left");
+    REQUIRE(a->join({b.address()}).has_value());
+    wait_for_each_other(a, "a", b, "b");
+    CHECK(b.member("a").incarnation > before);
+    CHECK(a->gossip()->at("boot") > boot);
+    CHECK_FALSE(a->join({"nowhere"}));
+    CHECK_FALSE(a->join({"127.0.0.1:0"}));
+}
+
+TEST_CASE("fleet: two machines with one key: one falls silent and refuses what needs the key") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent other{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", other, "b");
+    Agent copy{"a", one, {other.address()}};
+    wait_until("one of them sees its twin", [&] { return a->has_twin() || copy->has_twin(); });
+    auto& silent = a->has_twin() ? a : copy;
+    auto& speaking = a->has_twin() ? copy : a;
+    CHECK(silent.state() == "twin");
+    CHECK(silent->health()->state == "twin");
+    CHECK(silent.told("gossip.twin"));
+    CHECK_FALSE(speaking->has_twin());
+    CHECK(speaking->health()->state == "member");
+    const auto refused = [](const Result<void>& done) {
+        return !done && done.error().code() == Errc::conflict && !done.error().hint().empty();
+    };
+    CHECK(refused(silent->hint(1, 2, 3)));
+    CHECK(refused(silent->leave()));
+    CHECK(refused(silent->join({other.address()})));
+    CHECK(refused(silent->forget({})));
+    CHECK(refused(silent->set_ring(Secret{ring_of({key_1, key_2})}, false)));
+    CHECK(silent->members().has_value()); // looking needs no key
+    CHECK(speaking->hint(1, 2, 3).has_value());
+}
+
+TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and is kept") {
+    const Keys one, two;
+    jackdaw::testing::StateFolder state;
+    const auto ring = [](Agent& agent) { return agent->gossip()->at("ring").dump(); };
+    {
+        Agent a{"a", one, {}, state.path()};
+        Agent b{"b", two, {a.address()}}; // which never gets key 2
+        wait_for_each_other(a, "a", b, "b");
+        CHECK(ring(a) == R"({"versions":[1],"sealing":1})");
+        CHECK_FALSE(a->set_ring(Secret{"fleet 00000000000000aa\n" + std::string{key_2}}, false));
+        CHECK_FALSE(a->set_ring(Secret{"no ring"}, false));
+        CHECK_FALSE(
+            a->set_ring(Secret{ring_of({"1" + std::string{key_2}.substr(1)})}, false)); // another
+        CHECK(ring(a) == R"({"versions":[1],"sealing":1})");
+        REQUIRE(a->set_ring(Secret{ring_of({key_2, key_1})}, false).has_value());
+        CHECK(ring(a) == R"({"versions":[1,2],"sealing":1})");     // not before all have it
+        CHECK_FALSE(a->set_ring(Secret{ring_of({key_1})}, false)); // behind
+        REQUIRE(a->set_ring(Secret{ring_of({key_2, key_1})}, true).has_value());
+        CHECK(ring(a) == R"({"versions":[2,1],"sealing":2})"); // at once
+        CHECK(a.member("a").sealing == 2);
+    }
+    Agent again{"a", one, {}, state.path()};
+    CHECK(ring(again) == R"({"versions":[2,1],"sealing":2})");
+}
+
+TEST_CASE("fleet: two of one name are told of each other, and stay members") {
+    const Keys one, two, three;
+    Agent a{"same", one, {}};
+    Agent b{"same", two, {a.address()}};
+    Agent c{"c", three, {a.address()}};
+    wait_until("all see all", [&] {
+        return a->members()->size() == 3 && b->members()->size() == 3 && c->members()->size() == 3;
+    });
+    const auto id_of = [](const Keys& keys) {
+        return fmt::format("{:016x}", keys.identity.gossip_id());
+    };
+    CHECK(a->health()->namesakes == std::vector<std::string>{id_of(two)});
+    CHECK(b->health()->namesakes == std::vector<std::string>{id_of(one)});
+    CHECK(c->health()->namesakes.empty());
+    CHECK(a->health()->detours.empty());
+    wait_until("c's timeline tells of it", [&] { return c.told("gossip.name_conflict"); });
+}
+
+TEST_CASE("fleet: before the hand-over there is nobody, and changes say so") {
+    const Keys one;
+    jackdaw::testing::StateFolder folder;
+    StateOptions options;
+    options.folder = folder.path();
+    options.map_bytes = jackdaw::testing::small_map;
+    const auto store = *StateStore::open(std::move(options));
+    const runtime::Clock clock;
+    asio::thread_pool pool{1};
+    asio::io_context io{1};
+    Fleet fleet{Fleet::Parts{one.identity,
+                             *store,
+                             clock,
+                             "1.2.3",
+                             [] { return std::nullopt; },
+                             [] { return false; },
+                             1,
+                             {},
+                             {},
+                             io.get_executor(),
+                             pool},
+                Fleet::Label{"a", "127.0.0.1", 7412, "lan", swim::Config::lan()}};
+    auto work = asio::make_work_guard(io);
+    std::thread loop{[&] { io.run(); }};
+    CHECK(fleet.members()->empty());
+    CHECK(fleet.instances()->empty());
+    CHECK(fleet.figures()->empty());
+    CHECK(fleet.health()->state.empty());
+    CHECK(fleet.gossip().error().code() == Errc::unavailable);
+    CHECK(fleet.hint(1, 2, 3).error().code() == Errc::unavailable);
+    CHECK(fleet.set_ring(Secret{ring_of({key_1})}, false).error().code() == Errc::unavailable);
+    work.reset();
+    loop.join();
+    pool.join();
+}

@@ -1,0 +1,164 @@
+// What a member is sure of about itself: its numbers, its twin, its name, and who reaches whom.
+#include "tests/unit/swim_scene.h"
+
+using namespace jackdaw;
+using namespace jackdaw::swim_test;
+
+TEST_CASE("core: nothing leaves before its incarnation and boot are durable") {
+    World world;
+    Peer a{1};
+    world.say(a, DatagramKind::ping, {a.alive()});
+    CHECK_FALSE(world.core->poll_send());
+    const auto first = world.core->poll_persist();
+    REQUIRE(first);
+    world.core->persisted(world.now, *first);
+    CHECK_FALSE(world.core->poll_send());
+    const auto all = world.sent();
+    REQUIRE(find_kind(all, DatagramKind::ack) != nullptr);
+    // The stranger cannot know this member: its proof goes with the answer.
+    CHECK(find_news(*find_kind(all, DatagramKind::ack), NewsKind::alive, world.me.id) != nullptr);
+    CHECK(world.count(Event::Kind::joined) == 1);
+}
+
+TEST_CASE("core: whom only others hear is told of, until it answers itself") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    (void)world.sent();
+    // b answers nothing, and a says that it heard it, each time.
+    std::uint32_t probe = 0;
+    const auto is_missed = [&] {
+        return !world.core->detours().empty() && world.core->detours()[0].id == b.id;
+    };
+    for (int i = 0; i < 100 && !is_missed(); ++i) {
+        world.pass(50ms);
+        const auto all = world.sent();
+        for (const auto& one : all) {
+            if (one.read.body.kind == DatagramKind::ping && one.to == b.address) {
+                probe = one.read.body.probe;
+            }
+            if (one.read.body.kind == DatagramKind::ping_req && one.read.body.target == b.id) {
+                proto::DatagramBody heard;
+                heard.probe = one.read.body.probe;
+                heard.target = b.id;
+                world.say(a, DatagramKind::ind_ack, {}, heard);
+            } else if (one.read.body.kind == DatagramKind::ping && one.to == a.address) {
+                proto::DatagramBody ack;
+                ack.probe = one.read.body.probe;
+                world.say(a, DatagramKind::ack, {}, ack);
+            }
+        }
+    }
+    REQUIRE(is_missed());
+    CHECK(world.core->detours()[0].times == 1);
+    CHECK(world.state(b) == Standing::alive);
+    world.say(b, DatagramKind::gossip); // it is heard, which says nothing of the way to it
+    CHECK(is_missed());
+    proto::DatagramBody late;
+    late.probe = probe;
+    world.say(b, DatagramKind::ack, {}, late);
+    CHECK(world.core->detours().empty());
+}
+
+TEST_CASE("core: who asks and hears nobody takes a later boot, once a minute, and no other does") {
+    World world;
+    Peer a{1};
+    world.persist();
+    const auto boot = world.core->self().alive->boot;
+    const std::array addresses{a.address};
+    world.core->join(world.now, addresses);
+    world.pass(5s);
+    CHECK(world.core->self().alive->boot == boot);
+    world.pass(25s);
+    CHECK(world.core->self().alive->boot == boot + 1);
+    CHECK(world.core->self().incarnation > 500);
+    (void)world.sent();
+    world.pass(30s);
+    CHECK(world.core->self().alive->boot == boot + 1);
+    world.pass(90s);
+    CHECK(world.core->self().alive->boot >= boot + 2);
+    CHECK(world.core->self().alive->boot <= boot + 3);
+    world.meet(a); // others are known: whom it asks beside them is another matter
+    (void)world.sent();
+    const auto before = world.core->self().alive->boot;
+    for (int i = 0; i < 300; ++i) {
+        world.pass(500ms);
+        world.say(a, DatagramKind::gossip);
+    }
+    CHECK(world.core->self().alive->boot == before);
+}
+
+TEST_CASE("core: two alive members of one name stay members, and it is told once") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    b.name = a.name;
+    world.meet(a);
+    world.meet(b);
+    world.pass(3s);
+    CHECK(world.count(Event::Kind::name_conflict) == 1);
+    CHECK(world.core->view().live() == 3);
+}
+
+TEST_CASE("core: of two machines with one key the lower boot falls silent; of one boot, the lower "
+          "address") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    world.persist();
+    Peer twin = world.me;
+    twin.name = "me";
+    twin.boot = world.core->self().alive->boot;
+    twin.incarnation = world.core->self().incarnation;
+    const auto hear = [&] { // which says that it is above
+        world.say(a, DatagramKind::gossip, {twin.alive()});
+        world.persist();
+        twin.incarnation = world.core->self().incarnation + 1;
+    };
+    SECTION("what it said itself is nobody else's") {
+        for (int i = 0; i < 3; ++i) {
+            const auto own = world.core->self().alive->as_news();
+            world.say(a, DatagramKind::gossip, {own});
+        }
+        CHECK(world.core->self().incarnation == twin.incarnation);
+    }
+    SECTION("a higher boot") {
+        ++twin.boot;
+        hear();
+        CHECK_FALSE(world.core->is_silent());
+        hear();
+        CHECK(world.core->is_silent());
+        CHECK(world.count(Event::Kind::twin_detected) == 1);
+        CHECK(world.sent().empty());
+    }
+    SECTION("a lower boot") {
+        --twin.boot;
+        hear();
+        hear();
+        hear();
+        CHECK_FALSE(world.core->is_silent());
+    }
+    SECTION("the same boot, at a higher address") {
+        ++twin.address.ip[3];
+        hear();
+        hear();
+        CHECK(world.core->is_silent());
+    }
+    SECTION("the same boot, at a lower address") {
+        --twin.address.ip[3];
+        hear();
+        hear();
+        hear();
+        CHECK_FALSE(world.core->is_silent());
+        CHECK(world.core->self().incarnation == twin.incarnation - 1); // it goes above each time
+    }
+    SECTION("once in a minute is an older disk") {
+        ++twin.boot;
+        hear();
+        world.pass(61s);
+        hear();
+        CHECK_FALSE(world.core->is_silent());
+    }
+}
