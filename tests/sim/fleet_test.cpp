@@ -414,6 +414,24 @@ TEST_CASE("fleet: who is given pages without end, and no record, reads from anot
     attacked.ends();
 }
 
+TEST_CASE("fleet: who was answered by an adversary alone asks again when it is gone",
+          "[sim][adversary]") {
+    World world{4};
+    Adversary adversary{world.fleet, 3};
+    world.fleet.start(0, {});
+    world.fleet.start(1, {0});
+    world.fleet.run_for(2s);
+    adversary.appear();
+    world.fleet.passes = [](std::size_t from, std::size_t to) { return from != 2 || to == 3; };
+    world.fleet.start(2, {3, 0});
+    world.fleet.run_for(5s);
+    REQUIRE_FALSE(world.fleet.seen(2, 1));
+    adversary.vanish();
+    world.fleet.run_for(100s);
+    world.fleet.passes = nullptr;
+    CHECK(world.fleet.run_until([&] { return world.fleet.all_see_all(); }, 40s));
+}
+
 TEST_CASE("fleet: a flood of statuses ends with what the member says of itself",
           "[sim][adversary]") {
     Attacked attacked;

@@ -56,6 +56,12 @@ public:
             page_at_ = now;
         }
     }
+    /// Whoever is alone though it was answered: all addresses, from the first on.
+    void ask_again(Instant now, const NetAddress& own) {
+        if (!asking_ && !paging_ && !addresses_.empty()) {
+            ask(now, {}, own);
+        }
+    }
     [[nodiscard]] bool is_round() const noexcept { return paging_ && round_; }
     void stop_reading() noexcept { paging_ = false; }
     [[nodiscard]] bool wants_another() const noexcept { return paging_ && tries_ >= 3; }

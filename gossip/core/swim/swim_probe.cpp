@@ -30,6 +30,9 @@ void Swim::run_period(Instant now) {
     next_period_ += periods * config_.probe_period;
     period_.advance();
     const auto n = view_.live();
+    if (n == 1) { // answered by one that told nothing of others, or that is gone since
+        joiner_.ask_again(now, identity_.address);
+    }
     if (n > 1 && !probes_.is_running(ProbeFor::period)) {
         const auto mine = view_.live_index(*self_);
         const auto step = view_.key().hash(period_.own()) % (n - 1);

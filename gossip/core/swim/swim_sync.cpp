@@ -266,6 +266,8 @@ void Swim::run_join(Instant now) {
     if (joiner_.wants_another()) {
         if (const auto* const other = random_live(); other != nullptr) {
             joiner_.read_from(now, other->alive->address);
+        } else {
+            joiner_.stop_reading(); // alone: the next period asks all addresses again
         }
     }
     // Perhaps a copy of this disk began in the same second: what is sent here is then dropped as
