@@ -24,7 +24,9 @@ void Life::keep_parameter_list() {
         const plugins::Call call{std::chrono::steady_clock::now() + list_limit, &stop_.flag()};
         auto listed = facet->list(call, slot_.place);
         if (!listed) { // the one from before it is nearly the same
-            spdlog::warn("life: list the parameters to keep them: {}", listed.error().to_string());
+            spdlog::log(listed.error().code() == Errc::cancelled ? spdlog::level::debug
+                                                                 : spdlog::level::warn,
+                        "life: list the parameters to keep them: {}", listed.error().to_string());
             return;
         }
         known = *std::move(listed);

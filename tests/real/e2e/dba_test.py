@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a DBA does with one MariaDB, through its agent's own socket: privileges, root, sessions, parameters, maintenance, logs,
 metrics and the timeline; and the agent's OpenAPI document held to its real answers."""
+import http.client
 import json
 import os
 import subprocess
@@ -37,7 +38,7 @@ class Agent:
         def ended():
             try:
                 op = self.get(f"/v1/operations/{answer['id']}")
-            except OSError:  # an agent that was killed is back within a second
+            except (OSError, http.client.HTTPException):  # an agent that was killed is back within a second
                 return None
             return op if op["status"] in ENDED else None
         op = wait_for(f"the end of {method} {target}", ended, 60)

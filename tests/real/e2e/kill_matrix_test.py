@@ -4,6 +4,7 @@
 The steps are taken from the program (`jackdawd --plans`), so a new step is tested, too. One machine serves all: an instance
 is created in it, grown and deleted again and again through the admin socket, with the agent killed at another point each
 time. After each kill the operation must come to its end by itself, and the machine must hold exactly one database or none."""
+import http.client
 import os
 import socket
 import subprocess
@@ -49,7 +50,7 @@ class Machine:
         def once():
             try:
                 return api(self.fleet, self.name, method, target, body, limit=10, key=key)
-            except OSError:
+            except (OSError, http.client.HTTPException):  # no answer, or half of one
                 return None
         return wait_for(f"an answer to {method} {target}", once, 15)
 

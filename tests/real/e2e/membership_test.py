@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The fleet's membership as an operator sees it: who is gone and why, who is forgotten, keys that change under way, and what a
 create that was taken back leaves in the lists of others."""
+import http.client
 import os
 import sys
 
@@ -89,7 +90,7 @@ def keys():
         def again():
             try:
                 return api(fleet, "db2", "GET", "/v1/gossip", limit=2)[1].get("ring") == {"versions": [2], "sealing": 2}
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return False
         wait_for("it kept its ring", again, 30)
         wait_for("all are alive", lambda: standings(fleet, "db2") == everyone, 30)
