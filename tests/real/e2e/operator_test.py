@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 from dba_test import PASSWORD, Agent  # noqa: E402
-from fleet import JACKDAW, Fleet, api, check, main, wait_for  # noqa: E402
+from fleet import JACKDAW, STAGE, Fleet, api, check, main, wait_for  # noqa: E402
 
 
 def root_of(fleet, name, *options):
@@ -98,9 +98,10 @@ def kept(fleet):
               volume["instance_id"], "--agent", os.environ["JACKDAW_STAGE"], "--wait")
     agent = Agent(fleet, "db2")
     agent.sql("SELECT 1 FROM shop.t")  # as the user of before, with the password of before
+    shell = dict(os.environ, PATH=f"{STAGE}:{os.environ['PATH']}")
     for command in told["commands"]:
         words = command.replace("NAME", "db2", 1)
-        done = subprocess.run(f"{words} --fleet {fleet.name}", shell=True, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(f"{words} --fleet {fleet.name}", shell=True, capture_output=True, text=True, timeout=60, env=shell)
         check(done.returncode == 0, f"{words}: {done.stderr}")
     check(fleet.run("config", "show", "db2", "-o", "json").json["settings"] == told["settings"], "as they were")
     check(fleet.run("root", "show", "db2", "-o", "json").json["level"] == "standard", "root, too")
