@@ -15,7 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutants"
 CORE = "gossip/core/swim/"
-TESTS = ["swim_parts_test", "swim_probing_test", "swim_core_test", "fleet_test"]
+TESTS = ["swim_parts_test", "swim_probing_test", "swim_view_test", "swim_core_test", "swim_identity_test", "fleet_test"]
 SEEDS = "60"
 SECONDS = 300
 
