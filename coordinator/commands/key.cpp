@@ -231,12 +231,20 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
         }
         return leak ? end_leak(session, holders, fleet, ring) : hand_out(session, holders, ring);
     };
-    return at_once(
-        session, invocation, "key.rotate", fleet,
+    JACKDAW_TRY(const auto machines, reach.machines());
+    auto said =
         leak ? fmt::format("key {} is the fleet's only one", newest)
-             : fmt::format("key {} is with every agent; each seals with it once all have it",
-                           newest),
-        rotate);
+        : holders.empty()
+            ? fmt::format("key {} is the fleet's newest; no machine is on to be given it", newest)
+            : fmt::format("key {} is with every agent that is on ({}); each seals with it "
+                          "once all have it",
+                          newest, holders.size());
+    if (!holders.empty() && machines.size() > holders.size()) {
+        said += fmt::format("; machines that are off: {}, `jackdaw key rotate` again once they "
+                            "are on",
+                            machines.size() - holders.size());
+    }
+    return at_once(session, invocation, "key.rotate", fleet, said, rotate);
 }
 
 Result<int> key_remove(Session& session, const Invocation& invocation) {
