@@ -196,7 +196,8 @@ std::string value_text(const Settings& settings, const Row& row, bool toml) {
 }
 
 /// toml++ 3.3.0 runs into undefined behaviour where it looks for blanks among letters beyond ASCII,
-/// so outside of comments there are none: no setting needs them.
+/// so outside of comments there are none: no setting needs them. Nor are there texts of several
+/// lines, in which a line that begins with '#' is no comment.
 Result<void> check_letters(std::string_view document, const std::string& path) {
     std::size_t number = 0;
     while (!document.empty()) {
@@ -204,8 +205,15 @@ Result<void> check_letters(std::string_view document, const std::string& path) {
         const auto line = document.substr(0, document.find('\n'));
         document.remove_prefix(std::min(line.size() + 1, document.size()));
         const auto begin = line.find_first_not_of(" \t");
-        const bool is_comment = begin != std::string_view::npos && line[begin] == '#';
-        if (!is_comment && std::ranges::any_of(line, [](char c) { return (c & 0x80) != 0; })) {
+        if (begin != std::string_view::npos && line[begin] == '#') {
+            continue;
+        }
+        if (line.find("\"\"\"") != std::string_view::npos ||
+            line.find("'''") != std::string_view::npos) {
+            return Error{Errc::invalid, fmt::format("{}:{}: a text of several lines", path, number)}
+                .with_hint("every setting's value stands in one line");
+        }
+        if (std::ranges::any_of(line, [](char c) { return (c & 0x80) != 0; })) {
             return Error{Errc::invalid, fmt::format("{}:{}: a letter beyond ASCII", path, number)}
                 .with_hint("such letters may stand in comments that have a line of their own");
         }

@@ -70,6 +70,8 @@ TEST_CASE("what is wrong is named with its line") {
              {"# \x01\n", "f:1: "},
              {"\n\xc8\xb1 = 1\n", "f:2: a letter beyond ASCII"},
              {"name = \"\xc3\xa4\"\n", "f:1: a letter beyond ASCII"},
+             {"name = \"\"\"a\n#\\\xef\xbf\xbf", "f:1: a text of several lines"},
+             {"name = '''a'''\n", "f:1: a text of several lines"},
              {"nam = \"a\"\n", "f:1: unknown key 'nam'"},
              {"probe-period-ms = -5\n", "f:1: 'probe-period-ms' must be"}}) {
         CAPTURE(document, line);
