@@ -67,7 +67,9 @@ class Serf:
         return [SERF, "agent", "-node", f"n{number}", "-bind", f"{address(number)}:{PORT}", "-rpc-addr",
                 f"{address(number)}:7373", "-profile", "lan", "-encrypt", Serf.KEY, "-log-level", "info", *join]
 
-    options = {}
+    @staticmethod
+    def options(number):
+        return {}
 
     def __init__(self, number, folder):
         self.socket = None
@@ -118,14 +120,22 @@ class Jackdaw:
     LINES = (("up", re.compile(r"member (?:joined|recovered) (\S+)")), ("down", re.compile(r"member down (\S+)")),
              ("left", re.compile(r"member left (\S+)")), ("hint", re.compile(r"hint \d+ (\d+) \d+")))
     READY = re.compile(r"gossip ready")
-    options = {"user": AGENT_UID, "group": AGENT_UID, "extra_groups": []}
 
     @staticmethod
-    def command(folder, number, seed):
+    def user(number):
+        """One each: the kernel counts some things by user (inotify's instances: 128)."""
+        return AGENT_UID + number
+
+    @classmethod
+    def options(cls, number):
+        return {"user": cls.user(number), "group": cls.user(number), "extra_groups": []}
+
+    @classmethod
+    def command(cls, folder, number, seed):
         base = f"{folder}/n{number}"
         for name in ("state", "run"):
             os.makedirs(f"{base}/{name}", exist_ok=True)
-            os.chown(f"{base}/{name}", AGENT_UID, AGENT_UID)
+            os.chown(f"{base}/{name}", cls.user(number), cls.user(number))
         ring = f"{folder}/ring"
         if not os.path.exists(ring):
             with open(ring, "w") as file:
@@ -221,7 +231,7 @@ class Members:
         self.ready.pop(number, None)
         began = time.monotonic()
         process = subprocess.Popen(self.kind.command(self.folder, number, seed), stdout=write, stderr=subprocess.STDOUT,
-                                   stdin=subprocess.DEVNULL, **self.kind.options)
+                                   stdin=subprocess.DEVNULL, **self.kind.options(number))
         os.close(write)
         self.processes[number] = process
         self.selector.register(read, selectors.EVENT_READ, number)

@@ -46,7 +46,14 @@ def ring_text(versions):
 
 class Placed(gossip.Jackdaw):
     """An agent in its holder's network namespace, with the rights that it has in a machine."""
-    options = {}
+    @staticmethod
+    def options(number):
+        return {}  # setpriv below, inside the namespace
+
+    @staticmethod
+    def user(number):
+        return gossip.AGENT_UID  # one for all: their folders are copied from one to another
+
     holders = {}  # pid of who holds the namespace, by number
     words = {}    # more of the command line, by number; None: for all
     places = {}   # the folder of another's state and sockets, by number
@@ -64,12 +71,12 @@ class Placed(gossip.Jackdaw):
 
     @classmethod
     def command(cls, folder, number, seed):
-        words = gossip.Jackdaw.command(folder, number, seed)
+        words = super().command(folder, number, seed)
         more = [*cls.words.get(None, []), *cls.words.get(number, [])]
         if number in cls.names:
             words[words.index("--name") + 1] = cls.names[number]
-        return ["nsenter", f"--net=/proc/{cls.holders[number]}/ns/net", "setpriv", "--reuid", str(gossip.AGENT_UID), "--regid",
-                str(gossip.AGENT_UID), "--clear-groups", *words, *more]
+        return ["nsenter", f"--net=/proc/{cls.holders[number]}/ns/net", "setpriv", "--reuid", str(cls.user(number)), "--regid",
+                str(cls.user(number)), "--clear-groups", *words, *more]
 
 
 class Observed(gossip.Members):
