@@ -8,20 +8,10 @@
 namespace jackdaw::agent {
 namespace {
 
-std::string_view state_word(swim::Standing state) {
-    switch (state) {
-    case swim::Standing::alive: return "alive";
-    case swim::Standing::suspect: return "suspect";
-    case swim::Standing::down: return "down";
-    case swim::Standing::left: return "left";
-    }
-    return "?";
-}
-
 std::string name_of(const swim::Event& event) {
     return event.record && event.record->kind == proto::NewsKind::alive
                ? std::string{event.record->name()}
-               : fmt::format("{:016x}", swim::raw(event.id));
+               : id_text(event.id);
 }
 
 } // namespace
@@ -65,9 +55,9 @@ void Fleet::on_event(const swim::Event& event) {
     case Kind::forgotten: on_member("forgotten", "", event); break;
     case Kind::updated: spdlog::debug("member updated {}", name_of(event)); break;
     case Kind::refuted:
-        spdlog::info("refuted {}", state_word(event.state));
+        spdlog::info("refuted {}", standing_text(event.state));
         tell("gossip.refuted", "",
-             fmt::format("somebody took this agent for {}", state_word(event.state)));
+             fmt::format("somebody took this agent for {}", standing_text(event.state)));
         break;
     case Kind::isolated:
         spdlog::warn("isolated");

@@ -1,12 +1,31 @@
 #pragma once
-// One life of gossip, for the files fleet*.cpp alone.
+// One life of gossip and the words for it, for the files fleet*.cpp alone.
 
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "agent/fleet.h"
 
 namespace jackdaw::agent {
+
+/// As the API, the log and the timeline call it.
+inline std::string_view standing_text(swim::Standing state) noexcept {
+    switch (state) {
+    case swim::Standing::alive: return "alive";
+    case swim::Standing::suspect: return "suspect";
+    case swim::Standing::down: return "down";
+    case swim::Standing::left: return "left";
+    }
+    return "?";
+}
+
+inline std::string id_text(swim::NodeId id) {
+    return fmt::format("{:016x}", swim::raw(id));
+}
 
 /// In the order of making; what is below refers to what is above.
 struct Fleet::Node {

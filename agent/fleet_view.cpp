@@ -14,20 +14,6 @@ using proto::Json;
 
 constexpr std::size_t told_of_each = 8; ///< in one finding
 
-std::string_view status_text(swim::Standing state) {
-    switch (state) {
-    case swim::Standing::alive: return "alive";
-    case swim::Standing::suspect: return "suspect";
-    case swim::Standing::down: return "down";
-    case swim::Standing::left: return "left";
-    }
-    return "?";
-}
-
-std::string id_text(swim::NodeId id) {
-    return fmt::format("{:016x}", swim::raw(id));
-}
-
 std::int64_t ms_since(Instant then, Instant now) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
 }
@@ -103,7 +89,7 @@ std::vector<proto::MemberShape> Fleet::member_shapes() const {
         shape.id = id_text(entry.id());
         shape.address = proto::text_of(entry.alive->address);
         const bool is_me = &entry == &core.self();
-        shape.status = status_text(is_me && left_ ? swim::Standing::left : entry.state);
+        shape.status = standing_text(is_me && left_ ? swim::Standing::left : entry.state);
         shape.incarnation = entry.incarnation;
         if (const auto trip = core.round_trip(now, entry); trip && !is_me) {
             shape.rtt_ms = ms_of(*trip);
@@ -246,8 +232,8 @@ Json Fleet::why_shape(swim::NodeId id) const {
         const bool has_who = change.who != swim::NodeId{};
         all.push_back(
             {{"at", at(change.when)},
-             {"from", change.from ? Json(status_text(*change.from)) : Json(nullptr)},
-             {"to", status_text(change.to)},
+             {"from", change.from ? Json(standing_text(*change.from)) : Json(nullptr)},
+             {"to", standing_text(change.to)},
              {"incarnation", change.incarnation},
              {"cause", cause_text(change.cause)},
              {"who", has_who ? Json(name_of(change.who)) : Json(nullptr)},
