@@ -129,6 +129,10 @@ class World:
         for process in self.fleet.processes.values():
             process.send_signal(signal.SIGCONT)
         self.fleet.end()
+        # By name, which waits for it: a namespace that ends takes its links with it at some later time, and the next world
+        # of this process has the same names.
+        for number in range(len(self.holders)):
+            subprocess.run(["ip", "link", "delete", leg(number)], capture_output=True, timeout=30)
         for holder in self.holders:
             holder.kill()
             holder.wait()
@@ -136,7 +140,7 @@ class World:
         self.files.cleanup()
 
     def place(self, number):
-        """A namespace with one leg on the bridge; its end takes the link with it."""
+        """A namespace with one leg on the bridge."""
         holder = subprocess.Popen(["unshare", "--net", "sleep", "3600"])
         self.holders.append(holder)
         ours = os.readlink("/proc/self/ns/net")

@@ -80,25 +80,39 @@ class Tenant:
         wait_for("another session of the agent", lambda: self.session() not in (None, before), 10)
         check({d["name"] for d in self.agent.get("/v1/databases")["items"]} >= {"app"}, "and has its rights")
 
+    def client(self, user):
+        """A connection that waits for what comes on standard input; one that the server refuses ends by itself."""
+        read, write = os.pipe()
+        os.write(write, f"[client]\nhost={self.agent.address}\nuser={user}\npassword={PASSWORD}\n".encode())
+        os.close(write)
+        try:
+            return subprocess.Popen(
+                ["mariadb", f"--defaults-file=/dev/fd/{read}", "--connect-timeout=5", "--batch", "--force"], text=True,
+                pass_fds=(read,), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        finally:
+            os.close(read)
+
     @contextlib.contextmanager
     def clients(self, count, user):
-        """So many connections that wait for what comes on standard input."""
-        login = f"[client]\nhost={self.agent.address}\nuser={user}\npassword={PASSWORD}\n"
+        """So many of them."""
         open_ones = []
         try:
             for _ in range(count):
-                read, write = os.pipe()
-                os.write(write, login.encode())
-                os.close(write)
-                open_ones.append(subprocess.Popen(
-                    ["mariadb", f"--defaults-file=/dev/fd/{read}", "--connect-timeout=5", "--batch", "--force"], text=True,
-                    pass_fds=(read,), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-                os.close(read)
+                open_ones.append(self.client(user))
             yield open_ones
         finally:
             for one in open_ones:
                 one.kill()
                 one.wait()
+
+    def fill(self, open_ones, user):
+        """Adds to them until nobody else gets in: a session that was just ending may have held the place of one of them."""
+        def refused():
+            if self.sql("SELECT 1", user="app", ok=False) is None:
+                return True
+            open_ones.append(self.client(user))
+            return False
+        wait_for("that others are refused", refused, 20)
 
 
 def account_taken(tenant):
@@ -262,10 +276,10 @@ def crowd(tenant):
     """takes all connections, then the agent's one, too: said, sessions can still be ended, and it comes back by itself"""
     tenant.news()
     tenant.sql("SET GLOBAL max_connections = 12")
-    with tenant.clients(12, "app"):
+    with tenant.clients(12, "app") as clients:
         warning = tenant.warned("connections")
         check("jackdaw session kill db1 ID" in warning["mend"], warning)
-        wait_for("that others are refused", lambda: tenant.sql("SELECT 1", user="app", ok=False) is None, 10)
+        tenant.fill(clients, "app")
         one = next(s for s in tenant.agent.get("/v1/sessions")["items"] if s["user"] == "app")
         tenant.agent.do("DELETE", f"/v1/sessions/{one['id']}")
     tenant.same_process()
@@ -281,7 +295,7 @@ def crowd(tenant):
         return warning if warning and "restart" in warning["mend"] else None
     session = own_session()
     with tenant.clients(12, "root") as clients:
-        wait_for("a full server", lambda: tenant.sql("SELECT 1", user="app", ok=False) is None, 10)
+        tenant.fill(clients, "root")
         for _ in range(10):  # the tenant's next client against the agent's next look, which is a second away
             for one in clients:
                 with contextlib.suppress(BrokenPipeError):  # one that was refused itself
