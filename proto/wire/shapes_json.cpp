@@ -209,10 +209,10 @@ Error to_error(const ErrorShape& shape) {
                : std::move(error).while_doing(shape.message);
 }
 
-Result<Json> parse_json(std::string_view text) {
-    if (text.size() > json_bytes_max) {
+Result<Json> parse_json(std::string_view text, std::size_t bytes_max) {
+    if (text.size() > bytes_max) {
         return Error{Errc::invalid, fmt::format("a document of {} bytes is over the limit of {}",
-                                                text.size(), json_bytes_max)};
+                                                text.size(), bytes_max)};
     }
     JACKDAW_CHECK(check_depth_and_keys(text));
     try {

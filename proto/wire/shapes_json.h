@@ -23,8 +23,10 @@ inline constexpr std::size_t json_keys_max = 2'000;
 
 /// Parses a document from outside: bounded in size, depth and keys of an object, valid UTF-8, no
 /// duplicate keys' surprise (the last one wins, as RFC 8259 allows). Its time grows with the size
-/// and no faster. `invalid` with the place otherwise.
-[[nodiscard]] Result<Json> parse_json(std::string_view text);
+/// and no faster. `invalid` with the place otherwise. `bytes_max`: an agent's answer may be longer
+/// than anything that is sent to one.
+[[nodiscard]] Result<Json> parse_json(std::string_view text,
+                                      std::size_t bytes_max = json_bytes_max);
 
 [[nodiscard]] Json to_json(const ErrorShape& value);
 [[nodiscard]] Json to_json(const InstanceSpec& value);
