@@ -40,6 +40,7 @@ public:
 private:
     [[nodiscard]] Result<std::string> node(const std::string& serial) const;
     [[nodiscard]] Result<void> mount_own(const VolumeInfo& info) const;
+    [[nodiscard]] Result<void> finish_mount() const;
     [[nodiscard]] Result<void> make_writable() const;
 
     const MachineFile* machine_;

@@ -345,6 +345,33 @@ TEST_CASE("bytes without a signature are not blank, and only our own cut-off mkf
           Code::volume_not_blank);
 }
 
+TEST_CASE("a mount that a killed host left half-way is finished by the next one") {
+    World world;
+    auto& host = *world.host;
+    const std::string folder{agent::volume_folder};
+    (void)finish(must(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})));
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.write_stamp({contract_id, "fake", "1.0", false}, {}));
+    const auto device = must(host.inspect_volume(contract_serial)).device;
+    must(host.unmount_volume(contract_serial));
+    // Killed after it had looked at the stamp.
+    fs::remove("/var/lib/jackdaw/volume-own");
+    REQUIRE(::mount(device.c_str(), folder.c_str(), "xfs", MS_RDONLY, "norecovery") == 0);
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.prepare_folders());
+    must(host.unmount_volume(contract_serial));
+    // Killed after the mount, before it forgot what was to be formatted.
+    const std::string intent = "/var/lib/jackdaw/mkfs-intent";
+    test::write_text(intent, fmt::format("serial={}\nuuid={}\n", contract_serial, contract_uuid),
+                     0600);
+    REQUIRE(::mount(device.c_str(), folder.c_str(), "xfs", 0, nullptr) == 0);
+    must(host.mount_volume(contract_serial, contract_uuid));
+    CHECK_FALSE(test::exists(intent));
+    must(host.unmount_volume(contract_serial));
+    CHECK(refusal(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})) ==
+          Code::volume_not_blank);
+}
+
 TEST_CASE("wiping leaves the folder, follows no link and crosses no mount") {
     World world;
     auto& host = *world.host;
