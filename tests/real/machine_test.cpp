@@ -228,6 +228,13 @@ TEST_CASE("a volume grows under a running machine and never shrinks") {
     CHECK(provider.create_volume({.name = "b", .size_bytes = 1ULL << 49U}, {}).error().id() ==
           Code::disk_full);
     CHECK(provider.delete_volume(id).error().code() == Errc::busy);
+    // The same size again promises nothing more, however much others were promised meanwhile.
+    const auto large = provider.create_volume(
+        {.name = "large", .size_bytes = 1ULL << 42U, .overcommit = true}, {});
+    REQUIRE(large);
+    REQUIRE_OK(provider.extend_volume(id, 400ULL << 20U));
+    CHECK(provider.extend_volume(id, 410ULL << 20U).error().id() == Code::disk_full);
+    REQUIRE_OK(provider.delete_volume(large->id));
 }
 
 TEST_CASE("a name is one machine's; the same create again is the same machine") {
