@@ -13,6 +13,7 @@
 
 #include "coordinator/cloud/local/files.h"
 #include "coordinator/cloud/local/layout.h"
+#include "coordinator/cloud/local/records.h"
 #include "coordinator/cloud/local/run_program.h"
 #include "tests/real/machine_world.h"
 
@@ -309,6 +310,21 @@ TEST_CASE("limits hold, or are said to be missing") {
     } else {
         CHECK(machine->warnings.front().find("limit") != std::string::npos);
     }
+}
+
+TEST_CASE("what a machine's start could not have is told until a start that could") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    world.make("a");
+    const local::Layout layout{world.state(), world.fleet()};
+    auto record = local::read_machine(layout.machine_file("a"));
+    REQUIRE(record);
+    record->warnings = {"no cpu limit"};
+    REQUIRE_OK(local::write_record(layout.machine_file("a"), *record));
+    REQUIRE_OK(world.provider().power_off("a", budget));
+    CHECK(world.provider().describe_machine("a")->warnings == record->warnings);
+    REQUIRE_OK(world.provider().power_on("a")); // it asks for no limit
+    CHECK(world.provider().describe_machine("a")->warnings.empty());
 }
 
 TEST_CASE("the hand-over's files arrive, the statement last; the agent's keys are read, and "

@@ -105,6 +105,7 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
 Result<MachineRecord> LocalProvider::start_locked(MachineRecord record) const {
     JACKDAW_TRY(auto power, power_of(record.spec.name));
     const auto write = [&] { return write_record(layout_.machine_file(record.spec.name), record); };
+    const auto warned = record.warnings; // at the start before
     if (!record.wanted) { // before the start: a host that goes down now starts it at `fleet up`
         record.wanted = true;
         JACKDAW_CHECK(write());
@@ -120,7 +121,7 @@ Result<MachineRecord> LocalProvider::start_locked(MachineRecord record) const {
         JACKDAW_TRY(const Prefix subnet, parse_prefix(network.subnet));
         JACKDAW_TRY(record.warnings, power.start(record, root, subnet));
     }
-    if (!record.made || !record.warnings.empty()) {
+    if (!record.made || record.warnings != warned) {
         record.made = true;
         JACKDAW_CHECK(write());
         fault_point("machine made");
