@@ -166,10 +166,12 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
 }
 
 Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcItem>& items) const {
-    JACKDAW_TRY(const auto machines, records());
     JACKDAW_TRY(const auto mounts, find_cgroups());
     JACKDAW_TRY(auto netlink, Netlink::open());
     JACKDAW_TRY(const auto links, list_links(netlink));
+    const auto tables = rule_tables();
+    // After the kernel's objects: what another coordinator makes is written down before it is made.
+    JACKDAW_TRY(const auto machines, records());
     const auto hosts = hosts_of(machines);
     const bool all_known = std::ranges::none_of(machines, &MachineRecord::damaged);
     std::error_code failure;
@@ -198,7 +200,7 @@ Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcIt
             JACKDAW_CHECK(group.remove());
         }
     }
-    for (const auto& table : rule_tables()) {
+    for (const auto& table : tables) {
         const auto host = layout_.host_of(table);
         if (host && all_known && !hosts.contains(*host)) {
             items.push_back({"rules", table, "there is no such machine"});
