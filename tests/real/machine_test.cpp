@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -236,6 +237,30 @@ TEST_CASE("a volume grows under a running machine and never shrinks") {
     REQUIRE_OK(provider.extend_volume(id, 400ULL << 20U));
     CHECK(provider.extend_volume(id, 410ULL << 20U).error().id() == Code::disk_full);
     REQUIRE_OK(provider.delete_volume(large->id));
+}
+
+TEST_CASE("a volume is not deleted while another coordinator may be giving it to a machine") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    const auto volume =
+        world.provider().create_volume({.name = "a", .size_bytes = 320ULL << 20U}, {});
+    REQUIRE(volume);
+    const local::Layout layout{world.state(), world.fleet()};
+    auto giving = local::FileLock::take(layout.fleet_folder(), budget);
+    REQUIRE(giving);
+    Result<void> deleted;
+    std::thread other{[&] {
+        local::LocalProvider provider{{world.fleet(), world.state(), MachineWorld::image_root()}};
+        deleted = provider.delete_volume(volume->id);
+    }};
+    std::this_thread::sleep_for(std::chrono::milliseconds{silence_ms});
+    CHECK(std::filesystem::exists(layout.volume_image(volume->id)));
+    {
+        const auto given = *std::move(giving);
+    }
+    other.join();
+    CHECK(deleted);
+    CHECK_FALSE(std::filesystem::exists(layout.volume_image(volume->id)));
 }
 
 TEST_CASE("a name is one machine's; the same create again is the same machine") {

@@ -22,6 +22,7 @@ namespace {
 
 /// A killed coordinator's last child holds its locks for some milliseconds more.
 constexpr std::chrono::milliseconds lock_wait{500};
+constexpr std::chrono::milliseconds fleet_lock_wait{30'000};
 constexpr std::chrono::milliseconds nft_time{10'000};
 
 /// Last bytes of the addresses that machines have.
@@ -113,6 +114,8 @@ Result<void> LocalProvider::gc_machines(const GcRequest& request,
 
 Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcItem>& items) const {
     JACKDAW_TRY(const auto lock, lock_volumes());
+    // Nobody gives one to a machine between the look and its end.
+    JACKDAW_TRY(const auto fleet, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
     JACKDAW_TRY(const auto all, volume_records());
     JACKDAW_TRY(const auto machines, records());
     // In a dry run the machines that would go are still there, and with them their hold on volumes.

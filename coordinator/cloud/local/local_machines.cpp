@@ -53,6 +53,9 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
     JACKDAW_TRY(const Prefix prefix, parse_prefix(subnet));
     // Addresses and volumes are taken by being written down: one coordinator at a time.
     JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
+    if (!spec.volume_id.empty() && !read_volume(layout_.volume_file(spec.volume_id))) {
+        return Error{Errc::not_found, "volume " + spec.volume_id + " has just been deleted"};
+    }
     JACKDAW_TRY(const auto others, records());
     std::vector<std::uint32_t> taken;
     for (const auto& other : others) {

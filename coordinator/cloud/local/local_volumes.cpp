@@ -258,6 +258,8 @@ Result<void> LocalProvider::keep_volume(const std::string& id, bool kept) {
 
 Result<void> LocalProvider::delete_volume(const std::string& id) {
     JACKDAW_TRY(const auto lock, lock_volumes());
+    // Nobody gives it to a machine between the look and its end.
+    JACKDAW_TRY(const auto fleet, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
     JACKDAW_TRY(const auto all, volumes());
     const auto volume = std::ranges::find(all, id, &Volume::id);
     if (volume == all.end()) {
