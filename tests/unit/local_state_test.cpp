@@ -255,6 +255,11 @@ TEST_CASE("control groups are found where they are mounted, of either version") 
     CHECK(parse_mounts("31 23 0:28 /below /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n").v2.empty());
     CHECK(parse_mounts("29 23 0:26 / /c rw - cgroup cgroup rw,cpuset,name=cpu\n").v1_cpu.empty());
     CHECK(parse_mounts("garbage\n\n - \n - cgroup2\n").v2.empty());
+    const Folder folder;
+    CHECK_FALSE(has_controller(folder.path(), "memory"));
+    put(folder / "cgroup.controllers", "cpuset io memory\n");
+    CHECK(has_controller(folder.path(), "memory"));
+    CHECK_FALSE(has_controller(folder.path(), "cpu"));
 }
 
 TEST_CASE("the doctor reads capabilities and file systems as the kernel writes them") {

@@ -108,10 +108,8 @@ int try_network() {
 
 Finding limits() {
     const auto mounts = find_cgroups();
-    const std::string v2 =
-        mounts && !mounts->v2.empty() ? text_or_empty(mounts->v2 / "cgroup.controllers") : "";
     const auto has = [&](std::string_view controller, const Path& v1) {
-        return v2.find(controller) != std::string::npos || !v1.empty();
+        return !v1.empty() || (!mounts->v2.empty() && has_controller(mounts->v2, controller));
     };
     const bool both = mounts && has("cpu", mounts->v1_cpu) && has("memory", mounts->v1_memory);
     return finding("cpu and memory limits", both,
