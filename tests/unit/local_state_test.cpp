@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include <catch2/catch.hpp>
@@ -217,6 +218,26 @@ TEST_CASE("an image is found by datastore, version or digest, the newest first")
     CHECK(remove_image(folder.path(), "../outside").error().code() == Errc::invalid);
     REQUIRE(remove_image(folder.path(), "cccccccc33"));
     CHECK(list_images(folder.path())->size() == 3);
+}
+
+TEST_CASE("the doctor's way out of an image that lacks files makes another one in its place") {
+    const Folder folder;
+    put(folder / "images/aaaaaaaa11/image.json",
+        R"({"datastore": "mariadb", "version": "10.11.14"})");
+    const auto root = folder / "images/aaaaaaaa11/root";
+    std::filesystem::create_directories(root);
+    std::filesystem::permissions(root, std::filesystem::perms{0755});
+    const auto all = examine_host(folder.path(), folder / "images");
+    REQUIRE(all);
+    const auto image = std::find_if(all->begin(), all->end(), [](const Finding& one) {
+        return one.name == "image mariadb:10.11.14 aaaaaaaa";
+    });
+    REQUIRE(image != all->end());
+    CHECK(image->state == Finding::State::bad);
+    if (::geteuid() == 0) { // else the folder is not root's, which is said first
+        CHECK(image->mend ==
+              "jackdaw image delete aaaaaaaa --yes && jackdaw image build mariadb:10.11.14");
+    }
 }
 
 TEST_CASE("user-data says who the machine is, as JSON, and nothing secret") {

@@ -199,7 +199,10 @@ void add_images(const Path& image_root, std::vector<Finding>& all) {
             fmt::format("{} {}", image.root.string(),
                         safe ? "lacks files that every image has"
                              : "is not root's alone: who may write there owns every machine"),
-            safe ? fmt::format("jackdaw image build {}:{} --force", image.datastore, image.version)
+            // A folder that is there is never written again, whatever is missing in it.
+            safe ? fmt::format("jackdaw image delete {} --yes && jackdaw image build {}:{}",
+                               image.digest.substr(0, digest_letters), image.datastore,
+                               image.version)
                  : fmt::format("chown root:root {0} && chmod 0755 {0}", image.root.string())));
     }
 }
