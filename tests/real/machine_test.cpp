@@ -374,8 +374,10 @@ TEST_CASE("the hand-over's files arrive, the statement last; the agent's keys ar
     const std::string state = "/var/lib/jackdaw/state";
     CHECK(inside(world, "a",
                  "mkdir -p " + state + " && ln -sf /etc/shadow " + state + "/identity.pub") == 0);
-    CHECK(provider.agent_identity("a", std::chrono::milliseconds{100}).error().code() ==
-          Errc::deadline);
+    const auto late = provider.agent_identity("a", std::chrono::milliseconds{100});
+    CHECK(late.error().code() == Errc::deadline);
+    CHECK(late.error().hint().find("shell a -- tail -n 20 /var/log/jackdaw/agent.log") !=
+          std::string::npos);
     CHECK(inside(world, "a",
                  "rm " + state + "/identity.pub && mkfifo " + state +
                      "/identity.pub && chown 47412 " + state + "/identity.pub") == 0);
