@@ -215,6 +215,7 @@ TEST_CASE("the database's port is open to the allowed networks alone") {
     CHECK(rules.find("ip6 saddr fd00::/8 tcp dport 3306 accept\n") != std::string::npos);
     CHECK(rules.find("policy drop;\n") != std::string::npos);
     CHECK(rules.find("meta skuid 47413 ip daddr 169.254.169.254 drop\n") != std::string::npos);
+    CHECK(rules.find("meta skuid 47413 ip6 daddr fe80::a9fe:a9fe drop\n") != std::string::npos);
     CHECK(rules.find("3306") == rules.find("3306 accept\nip6"));
 }
 
