@@ -531,8 +531,8 @@ Result<Instance> instance_from(const Json& json) {
         JACKDAW_TRY([[maybe_unused]] const bool read, of.finish(true));
     }
     if (const auto* warnings = find(json, "warnings"); warnings != nullptr) {
-        if (!warnings->is_array() || warnings->size() > warning_kinds.size()) {
-            return Error{Errc::invalid, "'warnings' must be a list, one of a kind"};
+        if (!warnings->is_array() || warnings->size() > warnings_max) {
+            return wrong("warnings", fmt::format("a list of at most {} items", warnings_max));
         }
         for (const auto& item : *warnings) {
             Warning one;

@@ -179,6 +179,12 @@ TEST_CASE("shapes: an instance, an operation and a spec come back as they went",
     instance.name = "db1";
     instance.volume_used_bytes = 7;
     instance.connection_uri = "x://";
+    for (std::size_t i = 0; i < proto::warnings_max; ++i) { // a newer agent's: kinds unknown here
+        instance.warnings.push_back({fmt::format("kind{}", i), "", "", ""});
+    }
     const auto view = proto::to_json(instance);
+    REQUIRE(proto::instance_from(view));
     CHECK(proto::to_json(*proto::instance_from(view)) == view);
+    instance.warnings.push_back({"one more", "", "", ""});
+    CHECK_FALSE(proto::instance_from(proto::to_json(instance)));
 }
