@@ -41,7 +41,6 @@ constexpr std::array machine_folders{
     Folder{"/etc/jackdaw/database", 0, 0, 0755},
     Folder{"/run/jackdaw", 0, 0, 0755},
     Folder{"/run/jackdaw/guards", 0, 0, 0755},
-    Folder{"/run/jackdaw/database", default_database_uid, default_database_gid, 0755},
     Folder{"/var/lib/jackdaw", 0, 0, 0755},
     Folder{"/var/lib/jackdaw/state", agent_uid, agent_gid, 0700},
     Folder{"/var/log/jackdaw", 0, 0, 0755},

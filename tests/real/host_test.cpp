@@ -224,6 +224,22 @@ TEST_CASE("first boot writes the machine file once and makes the machine's folde
     CHECK(must(world.host->machine_file()).instance_name == "db1");
 }
 
+TEST_CASE("the folder of the database's sockets stays that of the machine file's user") {
+    World world;
+    (void)must(world.host->machine_file());
+    check_owner("/run/jackdaw/database", 47413, 47413, 0755);
+    world.stop();
+    auto text = test::read_text("/etc/jackdaw/machine.conf");
+    const std::string usual = "database_uid=47413";
+    const auto at = text.find(usual);
+    REQUIRE(at != std::string::npos);
+    test::write_text("/etc/jackdaw/machine.conf",
+                     text.replace(at, usual.size(), "database_uid=47500"), 0644);
+    world.start(); // as after the agent's death: nothing prepares the folders again
+    (void)must(world.host->machine_file());
+    check_owner("/run/jackdaw/database", 47500, 47413, 0755);
+}
+
 TEST_CASE("a host that could not start tells every caller why") {
     World world;
     world.stop();
