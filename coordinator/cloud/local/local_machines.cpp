@@ -292,11 +292,19 @@ Result<std::vector<std::string>> LocalProvider::fleet_up() {
     }
     JACKDAW_TRY(const auto all, machines());
     std::vector<std::string> started;
+    std::optional<Error> failed;
     for (const auto& machine : all) {
         if (machine.wanted_on && machine.state == MachineState::off) {
-            JACKDAW_TRY(const auto on, power_on(machine.name));
-            started.push_back(on.name);
+            auto on = power_on(machine.name);
+            if (on) {
+                started.push_back(on->name);
+            } else if (!failed) {
+                failed = std::move(on).error().while_doing("power on " + machine.name);
+            }
         }
+    }
+    if (failed) {
+        return *std::move(failed);
     }
     return started;
 }
