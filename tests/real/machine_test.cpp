@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -79,6 +80,11 @@ TEST_CASE("a command inside answers with its own status") {
     CHECK(inside(world, "a", "exit 7") == 7);
     CHECK(inside(world, "a", "kill -9 $$") == 128 + 9);
     CHECK(*world.provider().run_inside("a", {"no-such-command"}) == 127);
+    const char* const usual = std::getenv("PATH");
+    const std::string path = usual == nullptr ? "" : usual;
+    REQUIRE(::setenv("PATH", "/nowhere", 1) == 0); // the machine's own counts
+    CHECK(*world.provider().run_inside("a", {"true"}) == 0);
+    REQUIRE(::setenv("PATH", path.c_str(), 1) == 0);
     REQUIRE_OK(world.provider().power_off("a", budget));
     CHECK(world.provider().run_inside("a", {"true"}).error().id() == Code::machine_down);
     CHECK(world.provider().run_inside("b", {"true"}).error().code() == Errc::not_found);
