@@ -119,8 +119,12 @@ Result<MachineFile> first_boot() {
     JACKDAW_TRY(const auto meta,
                 read_root_file(drive->get(), "meta_data.json", config_drive_max_bytes));
     JACKDAW_TRY(const auto user, read_root_file(drive->get(), "user_data", config_drive_max_bytes));
-    JACKDAW_TRY(auto file, parse_config_drive(meta.value_or("{}"), user.value_or("{}"))
-                               .while_doing("read the config drive"));
+    if (!user) {
+        return parse_machine_file(""); // likewise, or it is still being written
+    }
+    JACKDAW_TRY(
+        auto file,
+        parse_config_drive(meta.value_or("{}"), *user).while_doing("read the config drive"));
     JACKDAW_CHECK(replace_file(etc.get(), machine_file_name, format_machine_file(file), 0644));
     return file;
 }

@@ -23,8 +23,9 @@ struct ApiSocket {
 inline constexpr ApiSocket admin_socket{"/run/jackdaw/admin.sock", admin_gid, 0660};
 inline constexpr ApiSocket public_socket{"/run/jackdaw/public.sock", 0, 0666};
 
-/// /etc/jackdaw/machine.conf; written from the config drive when it is absent and the drive is
-/// there. A machine with neither has a file without an instance, which is not written down.
+/// /etc/jackdaw/machine.conf; written from the config drive when it is absent and the drive's
+/// user_data is there. A machine with neither has a file without an instance, which is not written
+/// down.
 [[nodiscard]] Result<MachineFile> first_boot();
 /// The folders that agent, guards and hand-over need, without the database's own; present is ok.
 [[nodiscard]] Result<void> make_machine_folders();

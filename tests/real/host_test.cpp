@@ -222,6 +222,17 @@ TEST_CASE("first boot writes the machine file once and makes the machine's folde
     world.stop();
     world.start();
     CHECK(must(world.host->machine_file()).instance_name == "db1");
+    // A drive that is not whole yet decides nothing for good.
+    world.stop();
+    fs::remove("/etc/jackdaw/machine.conf");
+    fs::remove(std::string{drive} + "user_data");
+    world.start();
+    CHECK(must(world.host->machine_file()).instance_id.empty());
+    CHECK_FALSE(test::exists("/etc/jackdaw/machine.conf"));
+    world.stop();
+    write_drive();
+    world.start();
+    CHECK(must(world.host->machine_file()).instance_id == contract_id);
 }
 
 TEST_CASE("the folder of the database's sockets stays that of the machine file's user") {
