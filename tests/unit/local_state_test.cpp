@@ -216,8 +216,11 @@ TEST_CASE("an image is found by datastore, version or digest, the newest first")
         CHECK(missing.error().id() == Code::no_image);
     }
     CHECK(remove_image(folder.path(), "../outside").error().code() == Errc::invalid);
+    put(folder / ".gone-of-a-killed-delete/root/file", "");
     REQUIRE(remove_image(folder.path(), "cccccccc33"));
     CHECK(list_images(folder.path())->size() == 3);
+    CHECK_FALSE(std::filesystem::exists(folder / ".gone-of-a-killed-delete"));
+    CHECK(std::filesystem::exists(folder / ".new-5/image.json")); // somebody is at it
 }
 
 TEST_CASE("the doctor's way out of an image that lacks files makes another one in its place") {
