@@ -105,8 +105,9 @@ public:
     virtual Result<std::unique_ptr<GuardLink>> spawn_grow(const std::string& guard,
                                                           const std::string& serial) = 0;
     virtual Result<std::optional<VolumeStamp>> read_stamp() = 0;
-    /// Durable when it returns. Refuses (E-VOLUME-FOREIGN) to replace another instance's, unless
-    /// that is `take_over_id`; `instance_id` must be the machine file's.
+    /// Durable when it returns; E-VOLUME-FULL leaves the old one. Refuses (E-VOLUME-FOREIGN) to
+    /// replace another instance's, unless that is `take_over_id`; `instance_id` must be the machine
+    /// file's.
     virtual Result<void> write_stamp(const VolumeStamp& stamp, const std::string& take_over_id) = 0;
     virtual Result<void> erase_stamp() = 0;
 

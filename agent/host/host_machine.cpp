@@ -157,10 +157,10 @@ Result<std::optional<UniqueFd>> open_fleet_file(FleetFile which) {
 
 Result<void> prepare_folders(const MachineFile& machine, const Volume& volume) {
     JACKDAW_TRY(const auto root, volume.mounted());
-    JACKDAW_CHECK(
-        ensure_folder_at(root.get(), "data", machine.database_uid, machine.database_gid, 0700));
-    JACKDAW_CHECK(
-        ensure_folder_at(root.get(), "log", machine.database_uid, machine.database_gid, 0750));
+    JACKDAW_CHECK(on_volume(
+        ensure_folder_at(root.get(), "data", machine.database_uid, machine.database_gid, 0700)));
+    JACKDAW_CHECK(on_volume(
+        ensure_folder_at(root.get(), "log", machine.database_uid, machine.database_gid, 0750)));
     JACKDAW_CHECK(ensure_folder(std::string{database_run_folder}, machine.database_uid,
                                 machine.database_gid, 0755));
     JACKDAW_CHECK(ensure_folder(std::string{config_folder}, 0, 0, 0755));

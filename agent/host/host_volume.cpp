@@ -104,6 +104,13 @@ std::string intent_text(const std::string& serial, const std::string& uuid) {
 
 } // namespace
 
+Result<void> on_volume(Result<void> done) {
+    if (!done && done.error().id() == Code::disk_full) {
+        return std::move(done).error().with_id(Code::volume_full);
+    }
+    return done;
+}
+
 Result<VolumeInfo> probe_device(int fd, bool look_for_zeros) {
     VolumeInfo info;
     const std::unique_ptr<std::remove_pointer_t<blkid_probe>, ProbeFree> probe{::blkid_new_probe()};

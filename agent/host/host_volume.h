@@ -51,6 +51,9 @@ private:
 /// of them is blank.
 [[nodiscard]] Result<VolumeInfo> probe_device(int fd, bool look_for_zeros);
 
+/// What found no room on the volume is E-VOLUME-FULL; file_error() takes it for the root disk.
+[[nodiscard]] Result<void> on_volume(Result<void> done);
+
 [[nodiscard]] std::string format_stamp(const VolumeStamp& stamp);
 /// `corrupt` when it is not exactly what format_stamp() writes.
 [[nodiscard]] Result<VolumeStamp> parse_stamp(std::string_view text);

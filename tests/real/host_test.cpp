@@ -521,6 +521,32 @@ TEST_CASE("the end of a log of 10 GB, all hole, is read at once") {
     must(host.unmount_volume(contract_serial));
 }
 
+TEST_CASE("a stamp that finds no room says that it is the volume's, and leaves the old one") {
+    World world;
+    auto& host = *world.host;
+    (void)finish(must(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})));
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.write_stamp({contract_id, "fake", "1.0", false}, {}));
+    const auto filler = std::string{agent::volume_folder} + "/filler";
+    {
+        const UniqueFd fd{::open(filler.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
+        REQUIRE(fd);
+        off_t end = 0; // taken, not written: the disk below need not have it
+        for (const off_t size : {off_t{16} << 20U, off_t{1} << 20U, off_t{4096}}) {
+            while (::fallocate(fd.get(), 0, end, size) == 0) {
+                end += size;
+            }
+        }
+        (void)::fsync(fd.get());
+    }
+    CHECK(refusal(host.write_stamp({contract_id, "fake", "1.0", true}, {})) == Code::volume_full);
+    CHECK_FALSE(must(host.read_stamp())->sealed);
+    fs::remove(filler);
+    must(host.write_stamp({contract_id, "fake", "1.0", true}, {}));
+    CHECK(must(host.read_stamp())->sealed);
+    must(host.unmount_volume(contract_serial));
+}
+
 TEST_CASE("a mounted xfs grows to its device") {
     World world;
     auto& host = *world.host;
