@@ -1,6 +1,7 @@
 #pragma once
 // First boot, the machine's folders, and what the machine has. Part of jackdaw-host.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,10 @@ inline constexpr ApiSocket public_socket{"/run/jackdaw/public.sock", 0, 0666};
 [[nodiscard]] Result<void> write_config(const std::vector<plugins::RenderedFile>& files);
 
 /// Memory: the least of /proc/meminfo and the cgroups' limits (v2, v1). Cores: the affinity, cut by
-/// the cpu quota.
+/// the cpu quota. Limits of the groups above ours count, too.
 [[nodiscard]] Result<plugins::MachineFacts> machine_facts();
+/// The least cpu quota, in cores, that these folders of cgroup v2 have ("50000 100000" in cpu.max
+/// is half a core); nullopt without one.
+[[nodiscard]] std::optional<double> v2_cores(const std::vector<std::string>& groups);
 
 } // namespace jackdaw::agent::host
