@@ -83,8 +83,9 @@ public:
     /// The content, at most 64 KiB; nullopt while nobody has handed it over.
     virtual Result<std::optional<std::string>> read_fleet_file(FleetFile which) = 0;
     virtual Result<plugins::MachineFacts> facts() = 0;
-    /// Replaces the machine's rules: `port` only from `allow`, `agent_port` from everywhere in the
-    /// fleet; empty `allow` means the fleet's subnet.
+    /// Replaces the machine's rules: `port` only from `allow`, the agents' own port 7412 from
+    /// everywhere (who speaks there proves that it is of the fleet); empty `allow` means the
+    /// fleet's subnet.
     virtual Result<void> set_firewall(const std::vector<std::string>& allow,
                                       std::uint16_t port) = 0;
 
@@ -104,8 +105,9 @@ public:
     virtual Result<std::unique_ptr<GuardLink>> spawn_grow(const std::string& guard,
                                                           const std::string& serial) = 0;
     virtual Result<std::optional<VolumeStamp>> read_stamp() = 0;
-    /// Durable when it returns. Refuses (E-VOLUME-FOREIGN) to replace another instance's, unless
-    /// that is `take_over_id`; `instance_id` must be the machine file's.
+    /// Durable when it returns; E-VOLUME-FULL leaves the old one. Refuses (E-VOLUME-FOREIGN) to
+    /// replace another instance's, unless that is `take_over_id`; `instance_id` must be the machine
+    /// file's.
     virtual Result<void> write_stamp(const VolumeStamp& stamp, const std::string& take_over_id) = 0;
     virtual Result<void> erase_stamp() = 0;
 

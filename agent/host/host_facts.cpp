@@ -95,36 +95,31 @@ private:
     bool mounted_ = false;
 };
 
-/// The tightest along the way up: a limit may be set on any group above ours.
-std::optional<std::uint64_t> v2_memory() {
-    std::optional<std::uint64_t> least;
+/// Our group of v2 and those above it, wherever the tree is mounted: a limit may be set on any of
+/// them, and a local machine's is set on the topmost that is seen inside.
+std::vector<std::string> v2_groups() {
+    std::vector<std::string> groups;
     for (const char* root : {"/run/jackdaw/cgroup", "/sys/fs/cgroup"}) {
         auto path = cgroup_path("");
         for (int depth = 0; depth < 32; ++depth) {
-            const auto limit = number_in(read_text(fmt::format("{}{}/memory.max", root, path)));
-            if (limit) {
-                least = std::min(least.value_or(*limit), *limit);
-            }
+            groups.push_back(root + path);
             if (path.empty() || path == "/") {
                 break;
             }
-            path.erase(path.rfind('/'));
+            path.erase(std::min(path.rfind('/'), path.size()));
+        }
+    }
+    return groups;
+}
+
+std::optional<std::uint64_t> v2_memory(const std::vector<std::string>& groups) {
+    std::optional<std::uint64_t> least;
+    for (const auto& group : groups) {
+        if (const auto limit = number_in(read_text(group + "/memory.max"))) {
+            least = std::min(least.value_or(*limit), *limit);
         }
     }
     return least;
-}
-
-/// "max 100000" or "50000 100000".
-std::optional<double> v2_cores() {
-    for (const char* root : {"/run/jackdaw/cgroup", "/sys/fs/cgroup"}) {
-        std::istringstream words{read_text(fmt::format("{}{}/cpu.max", root, cgroup_path("")))};
-        double quota = 0;
-        double period = 0;
-        if (words >> quota >> period && quota > 0 && period > 0) {
-            return quota / period;
-        }
-    }
-    return std::nullopt;
 }
 
 std::uint64_t memory_bytes() {
@@ -134,7 +129,7 @@ std::uint64_t memory_bytes() {
         at == std::string::npos ? std::nullopt : number_in(std::string_view{meminfo}.substr(at));
     std::uint64_t bytes = total_kb.value_or(0) * 1024;
     const auto old = number_in(OldHierarchy{"memory"}.read("memory.limit_in_bytes"));
-    for (const auto& limit : {v2_memory(), old}) {
+    for (const auto& limit : {v2_memory(v2_groups()), old}) {
         if (limit && *limit > 0 && *limit < no_limit) {
             bytes = bytes == 0 ? *limit : std::min(bytes, *limit);
         }
@@ -146,7 +141,7 @@ unsigned core_count() {
     cpu_set_t set;
     CPU_ZERO(&set);
     double cores = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    auto quota = v2_cores();
+    auto quota = v2_cores(v2_groups());
     if (!quota) {
         const OldHierarchy cpu{"cpu"};
         const auto text = cpu.read("cpu.cfs_quota_us");
@@ -163,6 +158,19 @@ unsigned core_count() {
 }
 
 } // namespace
+
+std::optional<double> v2_cores(const std::vector<std::string>& groups) {
+    std::optional<double> least;
+    for (const auto& group : groups) {
+        std::istringstream words{read_text(group + "/cpu.max")};
+        double quota = 0;
+        double period = 0;
+        if (words >> quota >> period && quota > 0 && period > 0) { // else "max 100000", or none
+            least = std::min(least.value_or(quota / period), quota / period);
+        }
+    }
+    return least;
+}
 
 Result<plugins::MachineFacts> machine_facts() {
     plugins::MachineFacts facts;

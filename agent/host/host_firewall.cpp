@@ -107,7 +107,8 @@ std::string render_rules(const std::vector<std::string>& allow, std::uint16_t po
     rules += fmt::format("}}\n"
                          "chain output {{\n"
                          "type filter hook output priority filter; policy accept;\n"
-                         "meta skuid {} ip daddr 169.254.169.254 drop\n"
+                         "meta skuid {0} ip daddr 169.254.169.254 drop\n"
+                         "meta skuid {0} ip6 daddr fe80::a9fe:a9fe drop\n" // OpenStack's, too
                          "}}\n"
                          "}}\n",
                          database_uid);

@@ -19,8 +19,8 @@ inline constexpr const char* firewall_file = "/run/jackdaw/firewall.nft";
 
 /// One rule a line (nft 1.0.6 wants a line's end before a closing brace). Input: loopback, what
 /// belongs to a connection, ICMP, the agent's port; the database's port, and the one for metrics
-/// (0: none), from `allow` only; the rest is dropped. Output: the metadata address is closed to the
-/// database's user. `allow` is canonical.
+/// (0: none), from `allow` only; the rest is dropped. Output: the metadata addresses, IPv4 and
+/// IPv6, are closed to the database's user. `allow` is canonical.
 [[nodiscard]] std::string render_rules(const std::vector<std::string>& allow, std::uint16_t port,
                                        std::uint32_t database_uid, std::uint16_t metrics_port = 0);
 

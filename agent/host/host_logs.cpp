@@ -151,7 +151,7 @@ Result<void> rotate_log(const MachineFile& machine, const Volume& volume, const 
     }
     for (unsigned i = keep; i-- > 0;) {
         if (present[i]) {
-            JACKDAW_CHECK(rename_at(folder.get(), older(name, i), older(name, i + 1)));
+            JACKDAW_CHECK(on_volume(rename_at(folder.get(), older(name, i), older(name, i + 1))));
         }
     }
     return ok();

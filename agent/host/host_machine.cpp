@@ -41,7 +41,6 @@ constexpr std::array machine_folders{
     Folder{"/etc/jackdaw/database", 0, 0, 0755},
     Folder{"/run/jackdaw", 0, 0, 0755},
     Folder{"/run/jackdaw/guards", 0, 0, 0755},
-    Folder{"/run/jackdaw/database", default_database_uid, default_database_gid, 0755},
     Folder{"/var/lib/jackdaw", 0, 0, 0755},
     Folder{"/var/lib/jackdaw/state", agent_uid, agent_gid, 0700},
     Folder{"/var/log/jackdaw", 0, 0, 0755},
@@ -120,8 +119,12 @@ Result<MachineFile> first_boot() {
     JACKDAW_TRY(const auto meta,
                 read_root_file(drive->get(), "meta_data.json", config_drive_max_bytes));
     JACKDAW_TRY(const auto user, read_root_file(drive->get(), "user_data", config_drive_max_bytes));
-    JACKDAW_TRY(auto file, parse_config_drive(meta.value_or("{}"), user.value_or("{}"))
-                               .while_doing("read the config drive"));
+    if (!user) {
+        return parse_machine_file(""); // likewise, or it is still being written
+    }
+    JACKDAW_TRY(
+        auto file,
+        parse_config_drive(meta.value_or("{}"), *user).while_doing("read the config drive"));
     JACKDAW_CHECK(replace_file(etc.get(), machine_file_name, format_machine_file(file), 0644));
     return file;
 }
@@ -154,10 +157,10 @@ Result<std::optional<UniqueFd>> open_fleet_file(FleetFile which) {
 
 Result<void> prepare_folders(const MachineFile& machine, const Volume& volume) {
     JACKDAW_TRY(const auto root, volume.mounted());
-    JACKDAW_CHECK(
-        ensure_folder_at(root.get(), "data", machine.database_uid, machine.database_gid, 0700));
-    JACKDAW_CHECK(
-        ensure_folder_at(root.get(), "log", machine.database_uid, machine.database_gid, 0750));
+    JACKDAW_CHECK(on_volume(
+        ensure_folder_at(root.get(), "data", machine.database_uid, machine.database_gid, 0700)));
+    JACKDAW_CHECK(on_volume(
+        ensure_folder_at(root.get(), "log", machine.database_uid, machine.database_gid, 0750)));
     JACKDAW_CHECK(ensure_folder(std::string{database_run_folder}, machine.database_uid,
                                 machine.database_gid, 0755));
     JACKDAW_CHECK(ensure_folder(std::string{config_folder}, 0, 0, 0755));

@@ -1,6 +1,7 @@
 #pragma once
 // First boot, the machine's folders, and what the machine has. Part of jackdaw-host.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,11 @@ struct ApiSocket {
 inline constexpr ApiSocket admin_socket{"/run/jackdaw/admin.sock", admin_gid, 0660};
 inline constexpr ApiSocket public_socket{"/run/jackdaw/public.sock", 0, 0666};
 
-/// /etc/jackdaw/machine.conf; written from the config drive when it is absent and the drive is
-/// there. A machine with neither has a file without an instance, which is not written down.
+/// /etc/jackdaw/machine.conf; written from the config drive when it is absent and the drive's
+/// user_data is there. A machine with neither has a file without an instance, which is not written
+/// down.
 [[nodiscard]] Result<MachineFile> first_boot();
-/// The folders that agent, guards and hand-over need; present is ok.
+/// The folders that agent, guards and hand-over need, without the database's own; present is ok.
 [[nodiscard]] Result<void> make_machine_folders();
 
 /// Listening, in the place of an earlier one.
@@ -43,7 +45,10 @@ inline constexpr ApiSocket public_socket{"/run/jackdaw/public.sock", 0, 0666};
 [[nodiscard]] Result<void> write_config(const std::vector<plugins::RenderedFile>& files);
 
 /// Memory: the least of /proc/meminfo and the cgroups' limits (v2, v1). Cores: the affinity, cut by
-/// the cpu quota.
+/// the cpu quota. Limits of the groups above ours count, too.
 [[nodiscard]] Result<plugins::MachineFacts> machine_facts();
+/// The least cpu quota, in cores, that these folders of cgroup v2 have ("50000 100000" in cpu.max
+/// is half a core); nullopt without one.
+[[nodiscard]] std::optional<double> v2_cores(const std::vector<std::string>& groups);
 
 } // namespace jackdaw::agent::host

@@ -60,7 +60,11 @@ Result<UniqueFd> take_lock() {
 
 Result<MachineFile> start() {
     JACKDAW_CHECK(host::make_machine_folders());
-    return host::first_boot();
+    JACKDAW_TRY(auto machine, host::first_boot());
+    // By the machine file: a database that runs already must not lose its folder.
+    JACKDAW_CHECK(host::ensure_folder(std::string{database_run_folder}, machine.database_uid,
+                                      machine.database_gid, 0755));
+    return machine;
 }
 
 [[noreturn]] void live(int socket, std::uint16_t metrics_port) {

@@ -85,7 +85,8 @@ Result<void> Volume::write_stamp(const VolumeStamp& stamp, const std::string& ta
     }
     JACKDAW_CHECK(make_writable());
     JACKDAW_TRY(const auto folder, mounted());
-    return replace_file(folder.get(), std::string{stamp_name}, format_stamp(stamp), 0644);
+    return on_volume(
+        replace_file(folder.get(), std::string{stamp_name}, format_stamp(stamp), 0644));
 }
 
 Result<void> Volume::erase_stamp() const {

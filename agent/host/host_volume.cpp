@@ -104,6 +104,13 @@ std::string intent_text(const std::string& serial, const std::string& uuid) {
 
 } // namespace
 
+Result<void> on_volume(Result<void> done) {
+    if (!done && done.error().id() == Code::disk_full) {
+        return std::move(done).error().with_id(Code::volume_full);
+    }
+    return done;
+}
+
 Result<VolumeInfo> probe_device(int fd, bool look_for_zeros) {
     VolumeInfo info;
     const std::unique_ptr<std::remove_pointer_t<blkid_probe>, ProbeFree> probe{::blkid_new_probe()};
@@ -232,30 +239,32 @@ Result<void> Volume::mount(const std::string& given, const std::string& uuid) co
                                  info.filesystem.empty() ? "no file system" : info.filesystem,
                                  info.uuid, uuid)};
     }
-    if (info.mounted) {
-        return ok();
-    }
-    JACKDAW_TRY(const auto other, mounted_device());
-    if (other != 0) {
-        return Error{Errc::conflict, "something else is mounted in the volume's place"};
-    }
-    JACKDAW_CHECK(ensure_folder(std::string{volume_folder}, 0, 0, 0755));
     JACKDAW_TRY(const auto folder, open_no_links(intent_folder, O_RDONLY | O_DIRECTORY));
     JACKDAW_TRY(const auto intent, read_root_file(folder.get(), intent_name, intent_max_bytes));
     JACKDAW_TRY(const auto own, read_root_file(folder.get(), own_name, intent_max_bytes));
     const auto this_one = intent_text(volume_serial(given), uuid);
-    if (intent != this_one && own != this_one) {
+    const bool known = intent == this_one || own == this_one;
+    if (!info.mounted) {
+        JACKDAW_TRY(const auto other, mounted_device());
+        if (other != 0) {
+            return Error{Errc::conflict, "something else is mounted in the volume's place"};
+        }
+        JACKDAW_CHECK(ensure_folder(std::string{volume_folder}, 0, 0, 0755));
+        if (known) {
+            return mount_own(info);
+        }
         // Perhaps somebody else's: not a byte of it changes (no log is replayed) before its stamp
         // was seen, or write_stamp() was ordered to replace that.
         JACKDAW_CHECK(
             mount_node(info, MS_RDONLY, info.filesystem == "xfs" ? "norecovery" : "noload"));
-        const auto stamp = read_stamp();
-        if (!stamp || !*stamp || (*stamp)->instance_id != machine_->instance_id) {
-            return ok();
-        }
-        JACKDAW_CHECK(unmount_node());
     }
-    return mount_own(info);
+    // Also of one that is mounted: a host may have been killed behind any of these steps.
+    const auto stamp = read_stamp();
+    if (!known && (!stamp || !*stamp || (*stamp)->instance_id != machine_->instance_id)) {
+        return ok();
+    }
+    JACKDAW_CHECK(make_writable());
+    return finish_mount();
 }
 
 Result<void> Volume::mount_own(const VolumeInfo& info) const {
@@ -266,10 +275,18 @@ Result<void> Volume::mount_own(const VolumeInfo& info) const {
         JACKDAW_CHECK(replace_file(folder.get(), own_name, this_one, 0600));
     }
     JACKDAW_CHECK(mount_node(info, 0, nullptr));
+    return finish_mount();
+}
+
+/// What belongs to a mount of our own and can be done again.
+Result<void> Volume::finish_mount() const {
     // Whoever made the file system, its top folder is root's.
     JACKDAW_CHECK(ensure_folder(std::string{volume_folder}, 0, 0, 0755));
-    (void)::unlinkat(folder.get(), intent_name,
-                     0); // from here on the signature itself says whose it is
+    JACKDAW_TRY(const auto folder, open_no_links(intent_folder, O_RDONLY | O_DIRECTORY));
+    // From here on the signature itself says whose it is, and nothing formats it again.
+    if (::unlinkat(folder.get(), intent_name, 0) != 0 && errno != ENOENT) {
+        return file_error("forget what was to be formatted", errno);
+    }
     return ok();
 }
 

@@ -40,6 +40,7 @@ public:
 private:
     [[nodiscard]] Result<std::string> node(const std::string& serial) const;
     [[nodiscard]] Result<void> mount_own(const VolumeInfo& info) const;
+    [[nodiscard]] Result<void> finish_mount() const;
     [[nodiscard]] Result<void> make_writable() const;
 
     const MachineFile* machine_;
@@ -49,6 +50,9 @@ private:
 /// without a signature) and a partition table's kind are names of file systems here, so that none
 /// of them is blank.
 [[nodiscard]] Result<VolumeInfo> probe_device(int fd, bool look_for_zeros);
+
+/// What found no room on the volume is E-VOLUME-FULL; file_error() takes it for the root disk.
+[[nodiscard]] Result<void> on_volume(Result<void> done);
 
 [[nodiscard]] std::string format_stamp(const VolumeStamp& stamp);
 /// `corrupt` when it is not exactly what format_stamp() writes.

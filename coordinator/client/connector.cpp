@@ -8,6 +8,7 @@
 #include "coordinator/client/unix_http_client.h"
 #include "proto/base/ids.h"
 #include "proto/runtime/channel_client.h"
+#include "proto/wire/channel_codec.h"
 #include "proto/wire/statement.h"
 
 namespace jackdaw::cli {
@@ -110,7 +111,7 @@ private:
     static Result<ApiResponse> read(const runtime::ChannelClient::Response& response) {
         ApiResponse out{static_cast<int>(response.status), nullptr};
         if (!response.body.empty()) {
-            auto json = proto::parse_json(response.body);
+            auto json = proto::parse_json(response.body, proto::channel_body_bytes_max);
             if (!json) {
                 return std::move(json)
                     .error()

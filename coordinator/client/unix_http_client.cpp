@@ -61,7 +61,7 @@ public:
             receive(socket.get(), reader, deadline, [&reader] { return !reader.complete(); }));
         ApiResponse response{reader.status(), nullptr};
         if (!body.empty()) {
-            auto json = proto::parse_json(body);
+            auto json = proto::parse_json(body, http_body_bytes_max);
             if (!json) {
                 return std::move(json)
                     .error()

@@ -75,10 +75,12 @@ struct Warning {
     std::string mend; ///< a command, or a person's line
     friend bool operator==(const Warning&, const Warning&) = default;
 };
+inline constexpr std::size_t warnings_max = 32; ///< also of an agent that knows more kinds
 /// In the order of the bits that gossip carries (proto/wire/member_status.h): only ever added to,
-/// 32 at most.
+/// warnings_max at most.
 inline constexpr std::array<const char*, 7> warning_kinds{
     "access", "connections", "volume", "memory", "sessions", "accounts", "sight"};
+static_assert(warning_kinds.size() <= warnings_max);
 
 struct Instance {
     std::string name, id, fleet;

@@ -1,10 +1,10 @@
 #pragma once
 // What follows a finished handshake: messages of any size as sealed frames. Pure.
 //
-//   frame   = 2 bytes length (big-endian) + ChaChaPoly(1 byte flags + data), at most 65,535 bytes
-//   behind the length flags   = bit 0: the last frame of its message; the others are zero message =
-//   frames, at most 16 MiB together; reassembly never holds more both directions rekey (Noise
-//   section 11.3) after every 2^16 frames, so a key seals at most 4 GiB
+// A frame is 2 bytes of length (big-endian) and, behind it, at most 65,535 bytes: ChaChaPoly of one
+// byte of flags and the data. Bit 0 of the flags: the last frame of its message; the others are
+// zero. A message is frames of at most 16 MiB together; reassembly never holds more. Both
+// directions rekey (Noise, section 11.3) after every 2^16 frames, so a key seals at most 4 GiB.
 
 #include <cstdint>
 #include <deque>

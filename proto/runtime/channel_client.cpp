@@ -23,12 +23,16 @@ std::error_code last_error() {
     return {errno, std::system_category()};
 }
 
+Error out_of_time() {
+    return Error{Errc::deadline, "the agent did not answer in time"};
+}
+
 Result<void> wait_ready(int fd, short events, ChannelClient::Deadline deadline) {
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0) {
-            return Error{Errc::deadline, "the agent did not answer in time"};
+            return out_of_time();
         }
         pollfd wait{fd, events, 0};
         const int ready =
@@ -215,6 +219,10 @@ Result<proto::ChannelMessage> ChannelClient::receive_message(Deadline deadline) 
     for (;;) {
         if (const auto whole = opener_->poll_message()) {
             return proto::decode_channel(*whole);
+        }
+        // Here, too: a peer that never stops is never waited for.
+        if (std::chrono::steady_clock::now() >= deadline) {
+            return out_of_time();
         }
         JACKDAW_TRY(const auto more, receive_some(65536, deadline));
         JACKDAW_CHECK(opener_->feed(more));

@@ -1,6 +1,7 @@
 #include "proto/wire/shapes_json.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -154,6 +155,35 @@ Json headed(std::string_view kind) {
     return Json{{"apiVersion", api_version}, {"kind", kind}};
 }
 
+/// Before anything is built of it, by what stands outside of texts. The library's own hook for this
+/// searches the whole of a list at the end of each object in it.
+Result<void> check_depth_and_keys(std::string_view text) {
+    std::array<std::size_t, json_depth_max + 1> keys{}; // of what is open at each depth
+    std::size_t depth = 0;
+    bool in_text = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_text) {
+            i += c == '\\' ? 1 : 0; // what it escapes ends no text
+            in_text = c != '"';
+        } else if (c == '"') {
+            in_text = true;
+        } else if (c == '{' || c == '[') {
+            if (depth == json_depth_max) {
+                return Error{Errc::invalid, fmt::format("a document nested deeper than {} levels",
+                                                        json_depth_max)};
+            }
+            keys[++depth] = 0;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            --depth;
+        } else if (c == ':' && ++keys[depth] > json_keys_max) {
+            return Error{Errc::invalid,
+                         fmt::format("an object with more than {} keys", json_keys_max)};
+        }
+    }
+    return ok();
+}
+
 } // namespace
 
 ErrorShape shape_of(const Error& error, std::string operation) {
@@ -179,23 +209,14 @@ Error to_error(const ErrorShape& shape) {
                : std::move(error).while_doing(shape.message);
 }
 
-Result<Json> parse_json(std::string_view text) {
-    if (text.size() > json_bytes_max) {
+Result<Json> parse_json(std::string_view text, std::size_t bytes_max) {
+    if (text.size() > bytes_max) {
         return Error{Errc::invalid, fmt::format("a document of {} bytes is over the limit of {}",
-                                                text.size(), json_bytes_max)};
+                                                text.size(), bytes_max)};
     }
-    bool too_deep = false;
-    const auto guard = [&too_deep](int depth, Json::parse_event_t, Json&) {
-        too_deep = too_deep || depth > static_cast<int>(json_depth_max);
-        return !too_deep;
-    };
+    JACKDAW_CHECK(check_depth_and_keys(text));
     try {
-        auto json = Json::parse(text, guard);
-        if (too_deep) {
-            return Error{Errc::invalid,
-                         fmt::format("a document nested deeper than {} levels", json_depth_max)};
-        }
-        return json;
+        return Json::parse(text);
     } catch (const nlohmann::json::parse_error& thrown) { // the library reports by throwing
         // Never what(): it quotes the text at that place, which may be a password.
         return Error{Errc::invalid, fmt::format("not JSON from byte {} on", thrown.byte)};
@@ -510,8 +531,8 @@ Result<Instance> instance_from(const Json& json) {
         JACKDAW_TRY([[maybe_unused]] const bool read, of.finish(true));
     }
     if (const auto* warnings = find(json, "warnings"); warnings != nullptr) {
-        if (!warnings->is_array() || warnings->size() > warning_kinds.size()) {
-            return Error{Errc::invalid, "'warnings' must be a list, one of a kind"};
+        if (!warnings->is_array() || warnings->size() > warnings_max) {
+            return wrong("warnings", fmt::format("a list of at most {} items", warnings_max));
         }
         for (const auto& item : *warnings) {
             Warning one;

@@ -18,10 +18,15 @@ inline constexpr std::string_view api_version = "jackdaw/v1";
 inline constexpr std::size_t json_bytes_max = 1U << 20U; ///< of one document from outside
 inline constexpr std::size_t json_depth_max = 16;
 inline constexpr std::size_t list_items_max = 10'000;
+/// Of one object: each new key is compared with all before it, since Json keeps their order.
+inline constexpr std::size_t json_keys_max = 2'000;
 
-/// Parses a document from outside: bounded in size and depth, valid UTF-8, no duplicate keys'
-/// surprise (the last one wins, as RFC 8259 allows). `invalid` with the place otherwise.
-[[nodiscard]] Result<Json> parse_json(std::string_view text);
+/// Parses a document from outside: bounded in size, depth and keys of an object, valid UTF-8, no
+/// duplicate keys' surprise (the last one wins, as RFC 8259 allows). Its time grows with the size
+/// and no faster. `invalid` with the place otherwise. `bytes_max`: an agent's answer may be longer
+/// than anything that is sent to one.
+[[nodiscard]] Result<Json> parse_json(std::string_view text,
+                                      std::size_t bytes_max = json_bytes_max);
 
 [[nodiscard]] Json to_json(const ErrorShape& value);
 [[nodiscard]] Json to_json(const InstanceSpec& value);

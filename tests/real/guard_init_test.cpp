@@ -126,6 +126,24 @@ TEST_CASE("the agent is started again whenever it ends, with its arguments and i
     std::filesystem::remove("/etc/jackdaw/agent.argv");
 }
 
+TEST_CASE("the log of an agent that never ends stays bounded, and the agent goes on writing it") {
+    std::filesystem::remove("/tmp/filled");
+    Machine machine("#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x\necho full >/tmp/filled\n"
+                    "while :; do echo more; sleep 0.05; done\n");
+    REQUIRE(eventually([] { return exists("/tmp/filled"); }));
+    const UniqueFd host = machine.connect();
+    REQUIRE(eventually([&] { // each request is a turn of its loop, and so a look
+        (void)machine.list(host.get());
+        return exists("/var/log/jackdaw/agent.log.1");
+    }));
+    CHECK(std::filesystem::file_size("/var/log/jackdaw/agent.log.1") == std::uintmax_t{4} << 20U);
+    CHECK(eventually([] {
+        const auto log = read_text("/var/log/jackdaw/agent.log");
+        return log.size() < 1'000'000 && log.ends_with("more\n");
+    }));
+    CHECK(machine.power_off() == 0);
+}
+
 TEST_CASE("an agent that dies leaves databases alone") {
     Machine machine("#!/bin/sh\necho $$ >>/tmp/starts\nexec sleep 1000\n");
     const UniqueFd host = machine.connect();

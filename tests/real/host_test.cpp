@@ -222,6 +222,33 @@ TEST_CASE("first boot writes the machine file once and makes the machine's folde
     world.stop();
     world.start();
     CHECK(must(world.host->machine_file()).instance_name == "db1");
+    // A drive that is not whole yet decides nothing for good.
+    world.stop();
+    fs::remove("/etc/jackdaw/machine.conf");
+    fs::remove(std::string{drive} + "user_data");
+    world.start();
+    CHECK(must(world.host->machine_file()).instance_id.empty());
+    CHECK_FALSE(test::exists("/etc/jackdaw/machine.conf"));
+    world.stop();
+    write_drive();
+    world.start();
+    CHECK(must(world.host->machine_file()).instance_id == contract_id);
+}
+
+TEST_CASE("the folder of the database's sockets stays that of the machine file's user") {
+    World world;
+    (void)must(world.host->machine_file());
+    check_owner("/run/jackdaw/database", 47413, 47413, 0755);
+    world.stop();
+    auto text = test::read_text("/etc/jackdaw/machine.conf");
+    const std::string usual = "database_uid=47413";
+    const auto at = text.find(usual);
+    REQUIRE(at != std::string::npos);
+    test::write_text("/etc/jackdaw/machine.conf",
+                     text.replace(at, usual.size(), "database_uid=47500"), 0644);
+    world.start(); // as after the agent's death: nothing prepares the folders again
+    (void)must(world.host->machine_file());
+    check_owner("/run/jackdaw/database", 47500, 47413, 0755);
 }
 
 TEST_CASE("a host that could not start tells every caller why") {
@@ -345,6 +372,33 @@ TEST_CASE("bytes without a signature are not blank, and only our own cut-off mkf
           Code::volume_not_blank);
 }
 
+TEST_CASE("a mount that a killed host left half-way is finished by the next one") {
+    World world;
+    auto& host = *world.host;
+    const std::string folder{agent::volume_folder};
+    (void)finish(must(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})));
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.write_stamp({contract_id, "fake", "1.0", false}, {}));
+    const auto device = must(host.inspect_volume(contract_serial)).device;
+    must(host.unmount_volume(contract_serial));
+    // Killed after it had looked at the stamp.
+    fs::remove("/var/lib/jackdaw/volume-own");
+    REQUIRE(::mount(device.c_str(), folder.c_str(), "xfs", MS_RDONLY, "norecovery") == 0);
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.prepare_folders());
+    must(host.unmount_volume(contract_serial));
+    // Killed after the mount, before it forgot what was to be formatted.
+    const std::string intent = "/var/lib/jackdaw/mkfs-intent";
+    test::write_text(intent, fmt::format("serial={}\nuuid={}\n", contract_serial, contract_uuid),
+                     0600);
+    REQUIRE(::mount(device.c_str(), folder.c_str(), "xfs", 0, nullptr) == 0);
+    must(host.mount_volume(contract_serial, contract_uuid));
+    CHECK_FALSE(test::exists(intent));
+    must(host.unmount_volume(contract_serial));
+    CHECK(refusal(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})) ==
+          Code::volume_not_blank);
+}
+
 TEST_CASE("wiping leaves the folder, follows no link and crosses no mount") {
     World world;
     auto& host = *world.host;
@@ -464,6 +518,32 @@ TEST_CASE("the end of a log of 10 GB, all hole, is read at once") {
         CHECK(end.lines[1] == "last");
         CHECK(end.is_cut);
     }
+    must(host.unmount_volume(contract_serial));
+}
+
+TEST_CASE("a stamp that finds no room says that it is the volume's, and leaves the old one") {
+    World world;
+    auto& host = *world.host;
+    (void)finish(must(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})));
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.write_stamp({contract_id, "fake", "1.0", false}, {}));
+    const auto filler = std::string{agent::volume_folder} + "/filler";
+    {
+        const UniqueFd fd{::open(filler.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
+        REQUIRE(fd);
+        off_t end = 0; // taken, not written: the disk below need not have it
+        for (const off_t size : {off_t{16} << 20U, off_t{1} << 20U, off_t{4096}}) {
+            while (::fallocate(fd.get(), 0, end, size) == 0) {
+                end += size;
+            }
+        }
+        (void)::fsync(fd.get());
+    }
+    CHECK(refusal(host.write_stamp({contract_id, "fake", "1.0", true}, {})) == Code::volume_full);
+    CHECK_FALSE(must(host.read_stamp())->sealed);
+    fs::remove(filler);
+    must(host.write_stamp({contract_id, "fake", "1.0", true}, {}));
+    CHECK(must(host.read_stamp())->sealed);
     must(host.unmount_volume(contract_serial));
 }
 

@@ -51,6 +51,32 @@ TEST_CASE("fleet up starts what was on, and only that") {
     CHECK(provider.describe_machine("b")->state == MachineState::off);
 }
 
+TEST_CASE("a machine that cannot start keeps no other one of its fleet off") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    auto& provider = world.provider();
+    const Machine a = world.make("a");
+    const Machine b = world.make("b");
+    for (const char* name : {"a", "b"}) {
+        const auto first = provider.first_process(name);
+        REQUIRE(first);
+        REQUIRE(::kill(*first, SIGKILL) == 0);
+        REQUIRE(local::wait_until(std::chrono::seconds{5}, [&] {
+            return provider.describe_machine(name)->state == MachineState::off;
+        }));
+    }
+    const auto image = local::Layout{world.state(), world.fleet()}.volume_image(a.volume_id);
+    const std::filesystem::path away = image.string() + ".away";
+    std::filesystem::rename(image, away);
+    CHECK(provider.fleet_up().error().doing().find("power on a") != std::string::npos);
+    CHECK(greets(b.address, patience_ms));
+    CHECK(provider.describe_machine("a")->state == MachineState::off);
+    std::filesystem::rename(away, image);
+    const auto started = provider.fleet_up();
+    REQUIRE(started);
+    CHECK(*started == std::vector<std::string>{"a"});
+}
+
 TEST_CASE("gc finds nothing in a healthy fleet") {
     SKIP_WITHOUT_MACHINES();
     MachineWorld world;

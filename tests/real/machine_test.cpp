@@ -7,12 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
 #include "coordinator/cloud/local/files.h"
 #include "coordinator/cloud/local/layout.h"
+#include "coordinator/cloud/local/records.h"
 #include "coordinator/cloud/local/run_program.h"
 #include "tests/real/machine_world.h"
 
@@ -77,6 +80,11 @@ TEST_CASE("a command inside answers with its own status") {
     CHECK(inside(world, "a", "exit 7") == 7);
     CHECK(inside(world, "a", "kill -9 $$") == 128 + 9);
     CHECK(*world.provider().run_inside("a", {"no-such-command"}) == 127);
+    const char* const usual = std::getenv("PATH");
+    const std::string path = usual == nullptr ? "" : usual;
+    REQUIRE(::setenv("PATH", "/nowhere", 1) == 0); // the machine's own counts
+    CHECK(*world.provider().run_inside("a", {"true"}) == 0);
+    REQUIRE(::setenv("PATH", path.c_str(), 1) == 0);
     REQUIRE_OK(world.provider().power_off("a", budget));
     CHECK(world.provider().run_inside("a", {"true"}).error().id() == Code::machine_down);
     CHECK(world.provider().run_inside("b", {"true"}).error().code() == Errc::not_found);
@@ -228,6 +236,37 @@ TEST_CASE("a volume grows under a running machine and never shrinks") {
     CHECK(provider.create_volume({.name = "b", .size_bytes = 1ULL << 49U}, {}).error().id() ==
           Code::disk_full);
     CHECK(provider.delete_volume(id).error().code() == Errc::busy);
+    // The same size again promises nothing more, however much others were promised meanwhile.
+    const auto large = provider.create_volume(
+        {.name = "large", .size_bytes = 1ULL << 42U, .overcommit = true}, {});
+    REQUIRE(large);
+    REQUIRE_OK(provider.extend_volume(id, 400ULL << 20U));
+    CHECK(provider.extend_volume(id, 410ULL << 20U).error().id() == Code::disk_full);
+    REQUIRE_OK(provider.delete_volume(large->id));
+}
+
+TEST_CASE("a volume is not deleted while another coordinator may be giving it to a machine") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    const auto volume =
+        world.provider().create_volume({.name = "a", .size_bytes = 320ULL << 20U}, {});
+    REQUIRE(volume);
+    const local::Layout layout{world.state(), world.fleet()};
+    auto giving = local::FileLock::take(layout.fleet_folder(), budget);
+    REQUIRE(giving);
+    Result<void> deleted;
+    std::thread other{[&] {
+        local::LocalProvider provider{{world.fleet(), world.state(), MachineWorld::image_root()}};
+        deleted = provider.delete_volume(volume->id);
+    }};
+    std::this_thread::sleep_for(std::chrono::milliseconds{silence_ms});
+    CHECK(std::filesystem::exists(layout.volume_image(volume->id)));
+    {
+        const auto given = *std::move(giving);
+    }
+    other.join();
+    CHECK(deleted);
+    CHECK_FALSE(std::filesystem::exists(layout.volume_image(volume->id)));
 }
 
 TEST_CASE("a name is one machine's; the same create again is the same machine") {
@@ -304,6 +343,21 @@ TEST_CASE("limits hold, or are said to be missing") {
     }
 }
 
+TEST_CASE("what a machine's start could not have is told until a start that could") {
+    SKIP_WITHOUT_MACHINES();
+    MachineWorld world;
+    world.make("a");
+    const local::Layout layout{world.state(), world.fleet()};
+    auto record = local::read_machine(layout.machine_file("a"));
+    REQUIRE(record);
+    record->warnings = {"no cpu limit"};
+    REQUIRE_OK(local::write_record(layout.machine_file("a"), *record));
+    REQUIRE_OK(world.provider().power_off("a", budget));
+    CHECK(world.provider().describe_machine("a")->warnings == record->warnings);
+    REQUIRE_OK(world.provider().power_on("a")); // it asks for no limit
+    CHECK(world.provider().describe_machine("a")->warnings.empty());
+}
+
 TEST_CASE("the hand-over's files arrive, the statement last; the agent's keys are read, and "
           "nothing else for them") {
     SKIP_WITHOUT_MACHINES();
@@ -326,8 +380,10 @@ TEST_CASE("the hand-over's files arrive, the statement last; the agent's keys ar
     const std::string state = "/var/lib/jackdaw/state";
     CHECK(inside(world, "a",
                  "mkdir -p " + state + " && ln -sf /etc/shadow " + state + "/identity.pub") == 0);
-    CHECK(provider.agent_identity("a", std::chrono::milliseconds{100}).error().code() ==
-          Errc::deadline);
+    const auto late = provider.agent_identity("a", std::chrono::milliseconds{100});
+    CHECK(late.error().code() == Errc::deadline);
+    CHECK(late.error().hint().find("shell a -- tail -n 20 /var/log/jackdaw/agent.log") !=
+          std::string::npos);
     CHECK(inside(world, "a",
                  "rm " + state + "/identity.pub && mkfifo " + state +
                      "/identity.pub && chown 47412 " + state + "/identity.pub") == 0);

@@ -127,6 +127,37 @@ TEST_CASE("shapes: JSON from outside is bounded and typed", "[shapes]") {
     CHECK_FALSE(proto::instance_spec_from(*proto::parse_json(R"({"volume_size_bytes": -1})")));
 }
 
+TEST_CASE("shapes: JSON is bounded in depth and in the keys of an object, and no text counts",
+          "[shapes]") {
+    const auto nested = [](std::size_t levels) {
+        return std::string(levels, '[') + std::string(levels, ']');
+    };
+    CHECK(proto::parse_json(nested(proto::json_depth_max)));
+    CHECK_FALSE(proto::parse_json(nested(proto::json_depth_max + 1)));
+    const auto wide = [](std::size_t keys) {
+        std::string text = "{";
+        for (std::size_t i = 0; i < keys; ++i) {
+            text += fmt::format(R"({}"k{}":0)", i == 0 ? "" : ",", i);
+        }
+        return text + "}";
+    };
+    const auto widest = wide(proto::json_keys_max);
+    CHECK(proto::parse_json(widest));
+    CHECK(proto::parse_json("[" + widest + "," + widest + "]")); // each object has its own
+    CHECK_FALSE(proto::parse_json(wide(proto::json_keys_max + 1)));
+    CHECK_FALSE(proto::parse_json("[0," + wide(proto::json_keys_max + 1) + "]"));
+    const std::string inert = R"(\"[{:\\)";
+    std::string text = "[\"";
+    for (std::size_t i = 0; i <= proto::json_keys_max; ++i) {
+        text += inert;
+    }
+    const auto read = proto::parse_json(text + "\"]");
+    REQUIRE(read);
+    CHECK(read->at(0).get<std::string>().starts_with("\"[{:\\\"[{:"));
+    CHECK_FALSE(proto::parse_json("[]]"));
+    CHECK_FALSE(proto::parse_json(":"));
+}
+
 TEST_CASE("shapes: an instance, an operation and a spec come back as they went", "[shapes]") {
     proto::InstanceSpec spec;
     spec.name = "db1";
@@ -148,6 +179,12 @@ TEST_CASE("shapes: an instance, an operation and a spec come back as they went",
     instance.name = "db1";
     instance.volume_used_bytes = 7;
     instance.connection_uri = "x://";
+    for (std::size_t i = 0; i < proto::warnings_max; ++i) { // a newer agent's: kinds unknown here
+        instance.warnings.push_back({fmt::format("kind{}", i), "", "", ""});
+    }
     const auto view = proto::to_json(instance);
+    REQUIRE(proto::instance_from(view));
     CHECK(proto::to_json(*proto::instance_from(view)) == view);
+    instance.warnings.push_back({"one more", "", "", ""});
+    CHECK_FALSE(proto::instance_from(proto::to_json(instance)));
 }

@@ -12,6 +12,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <catch2/catch.hpp>
@@ -19,6 +20,7 @@
 #include <sodium.h>
 
 #include "agent/api/channel_server.h"
+#include "proto/wire/channel_codec.h"
 #include "tests/unit/fake_fleet.h"
 #include "tests/unit/life_world.h"
 
@@ -399,4 +401,53 @@ TEST_CASE("channel: a client gives up at its deadline, and never takes somebody 
         CHECK(ChannelClient::connect("localhost", port, keys, soon()).error().code() ==
               Errc::invalid);
     }
+}
+
+TEST_CASE("channel: an agent that tells something else without end keeps no caller beyond its time",
+          "[channel]") {
+    asio::io_context io;
+    asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
+    const auto port = acceptor.local_endpoint().port();
+    const Operator owner;
+    const auto agents = keys_of(owner, proto::PeerRole::agent);
+    std::thread taken_over{[&] {
+        auto socket = acceptor.accept();
+        boost::system::error_code failed;
+        const auto hear = [&] {
+            std::array<unsigned char, 2> length{};
+            asio::read(socket, asio::buffer(length), failed);
+            std::string text((std::size_t{length[0]} << 8U) + length[1], '\0');
+            asio::read(socket, asio::buffer(text), failed);
+            return text;
+        };
+        noise::Handshake::Setup setup;
+        setup.prologue = runtime::channel_prologue;
+        setup.own_static = agents.own;
+        noise::Handshake handshake{std::move(setup)};
+        (void)handshake.read(hear());
+        const auto second = handshake.write(agents.statement, runtime::fresh_ephemeral());
+        asio::write(socket, asio::buffer(runtime::with_length(*second)), failed);
+        (void)handshake.read(hear());
+        noise::FrameSealer sealer{handshake.split()[1]};
+        proto::ChannelMessage news;
+        news.kind = proto::ChannelKind::event;
+        const auto plain = proto::encode(news);
+        while (!failed) {
+            std::string wire;
+            for (int i = 0; i < 1000; ++i) {
+                wire += *sealer.seal(plain);
+            }
+            asio::write(socket, asio::buffer(wire), failed);
+        }
+    }};
+    auto client = ChannelClient::connect("127.0.0.1", port,
+                                         keys_of(owner, proto::PeerRole::operator_), soon());
+    CHECK(client);
+    if (client) {
+        const auto answer = (*client)->call({"GET", "/v1/version", {}, {}},
+                                            std::chrono::steady_clock::now() + 200ms);
+        CHECK(answer.error().code() == Errc::deadline);
+        client->reset(); // closes it: the other end sees that
+    }
+    taken_over.join();
 }

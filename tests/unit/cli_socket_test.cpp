@@ -114,6 +114,15 @@ TEST_CASE_METHOD(Scene, "a request carries its body and key, and the answer come
     CHECK(heard.ends_with("\r\n\r\n{\"name\":\"a\\\"b\"}"));
 }
 
+TEST_CASE_METHOD(Scene, "a list may be longer than anything that is sent to an agent") {
+    const std::string text(3 * proto::json_bytes_max, 'x');
+    Listener listener{path, "HTTP/1.1 200 OK\r\n\r\n[\"" + text + "\"]"};
+    const auto answer =
+        client->call({"GET", "/v1/events?limit=5000", nullptr, {}}, in(std::chrono::seconds{30}));
+    REQUIRE(answer);
+    CHECK(answer->body.at(0) == text);
+}
+
 TEST_CASE_METHOD(
     Scene,
     "nobody there, a socket that is closed early, and silence are three different failures") {

@@ -1,15 +1,19 @@
 // What jackdaw-host reads, from friend or foe: its protocol, the machine file, the config drive,
-// the list of programs, networks and stamps.
+// the list of programs, networks and stamps; and quotas.
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
 #include "agent/host/host_firewall.h"
+#include "agent/host/host_machine.h"
 #include "agent/host/host_protocol.h"
 #include "agent/host/host_spawn.h"
 #include "agent/host/host_volume.h"
 #include "agent/host/machine_file.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace jackdaw;
 using namespace jackdaw::agent;
@@ -215,6 +219,7 @@ TEST_CASE("the database's port is open to the allowed networks alone") {
     CHECK(rules.find("ip6 saddr fd00::/8 tcp dport 3306 accept\n") != std::string::npos);
     CHECK(rules.find("policy drop;\n") != std::string::npos);
     CHECK(rules.find("meta skuid 47413 ip daddr 169.254.169.254 drop\n") != std::string::npos);
+    CHECK(rules.find("meta skuid 47413 ip6 daddr fe80::a9fe:a9fe drop\n") != std::string::npos);
     CHECK(rules.find("3306") == rules.find("3306 accept\nip6"));
 }
 
@@ -238,4 +243,23 @@ TEST_CASE("a stamp comes back as it was written, and a damaged one is corrupt") 
     }
     CHECK_FALSE(host::parse_stamp(text + "more"));
     CHECK(host::parse_stamp("nonsense").error().code() == Errc::corrupt);
+}
+
+TEST_CASE("the least cpu quota of our group and those above it counts") {
+    const test::TemporaryFolder folder;
+    const auto group = [&](const char* name, const char* quota) {
+        const auto path = folder.path() / name;
+        std::filesystem::create_directory(path);
+        if (*quota != '\0') {
+            std::ofstream{path / "cpu.max"} << quota;
+        }
+        return path.string();
+    };
+    const auto agents = group("agent", ""); // no controller was handed down to it
+    const auto free_one = group("free", "max 100000\n");
+    const auto machine = group("machine", "150000 100000\n");
+    const auto half = group("half", "50000 100000\n");
+    CHECK_FALSE(host::v2_cores({agents, free_one, (folder.path() / "absent").string()}));
+    CHECK(host::v2_cores({agents, machine}) == 1.5);
+    CHECK(host::v2_cores({half, machine}) == 0.5);
 }

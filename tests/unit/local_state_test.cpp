@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include <catch2/catch.hpp>
@@ -215,8 +216,31 @@ TEST_CASE("an image is found by datastore, version or digest, the newest first")
         CHECK(missing.error().id() == Code::no_image);
     }
     CHECK(remove_image(folder.path(), "../outside").error().code() == Errc::invalid);
+    put(folder / ".gone-of-a-killed-delete/root/file", "");
     REQUIRE(remove_image(folder.path(), "cccccccc33"));
     CHECK(list_images(folder.path())->size() == 3);
+    CHECK_FALSE(std::filesystem::exists(folder / ".gone-of-a-killed-delete"));
+    CHECK(std::filesystem::exists(folder / ".new-5/image.json")); // somebody is at it
+}
+
+TEST_CASE("the doctor's way out of an image that lacks files makes another one in its place") {
+    const Folder folder;
+    put(folder / "images/aaaaaaaa11/image.json",
+        R"({"datastore": "mariadb", "version": "10.11.14"})");
+    const auto root = folder / "images/aaaaaaaa11/root";
+    std::filesystem::create_directories(root);
+    std::filesystem::permissions(root, std::filesystem::perms{0755});
+    const auto all = examine_host(folder.path(), folder / "images");
+    REQUIRE(all);
+    const auto image = std::find_if(all->begin(), all->end(), [](const Finding& one) {
+        return one.name == "image mariadb:10.11.14 aaaaaaaa";
+    });
+    REQUIRE(image != all->end());
+    CHECK(image->state == Finding::State::bad);
+    if (::geteuid() == 0) { // else the folder is not root's, which is said first
+        CHECK(image->mend ==
+              "jackdaw image delete aaaaaaaa --yes && jackdaw image build mariadb:10.11.14");
+    }
 }
 
 TEST_CASE("user-data says who the machine is, as JSON, and nothing secret") {
@@ -255,6 +279,11 @@ TEST_CASE("control groups are found where they are mounted, of either version") 
     CHECK(parse_mounts("31 23 0:28 /below /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n").v2.empty());
     CHECK(parse_mounts("29 23 0:26 / /c rw - cgroup cgroup rw,cpuset,name=cpu\n").v1_cpu.empty());
     CHECK(parse_mounts("garbage\n\n - \n - cgroup2\n").v2.empty());
+    const Folder folder;
+    CHECK_FALSE(has_controller(folder.path(), "memory"));
+    put(folder / "cgroup.controllers", "cpuset io memory\n");
+    CHECK(has_controller(folder.path(), "memory"));
+    CHECK_FALSE(has_controller(folder.path(), "cpu"));
 }
 
 TEST_CASE("the doctor reads capabilities and file systems as the kernel writes them") {

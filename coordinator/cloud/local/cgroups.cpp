@@ -30,15 +30,6 @@ bool has_word(std::string_view list, std::string_view word, char separator) {
     return false;
 }
 
-bool has_controller(const Path& group, std::string_view controller) {
-    auto text = read_file(group / "cgroup.controllers");
-    if (!text) {
-        return false;
-    }
-    std::replace(text->begin(), text->end(), '\n', ' ');
-    return has_word(*text, controller, ' ');
-}
-
 /// Best effort: a controller that cannot be handed down shows as absent below.
 void hand_down(const Path& group, std::string_view controller) {
     (void)write_kernel_file(group / "cgroup.subtree_control", fmt::format("+{}", controller));
@@ -102,6 +93,15 @@ Result<void> remove_groups(const Path& group, int depth) {
 }
 
 } // namespace
+
+bool has_controller(const Path& group, std::string_view controller) {
+    auto text = read_file(group / "cgroup.controllers");
+    if (!text) {
+        return false;
+    }
+    std::replace(text->begin(), text->end(), '\n', ' ');
+    return has_word(*text, controller, ' ');
+}
 
 CgroupMounts parse_mounts(std::string_view mountinfo) {
     CgroupMounts mounts;

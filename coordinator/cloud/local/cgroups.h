@@ -25,6 +25,8 @@ struct CgroupMounts {
 /// From the text of /proc/self/mountinfo (proc(5)). Pure.
 [[nodiscard]] CgroupMounts parse_mounts(std::string_view mountinfo);
 [[nodiscard]] Result<CgroupMounts> find_cgroups();
+/// Does this group of version 2 have the controller ("cpu" is not "cpuset")?
+[[nodiscard]] bool has_controller(const Path& group, std::string_view controller);
 
 /// The groups of one machine, or with an empty name of the whole fleet: MOUNT/FLEET_GROUP/NAME.
 class MachineCgroup {

@@ -108,10 +108,8 @@ int try_network() {
 
 Finding limits() {
     const auto mounts = find_cgroups();
-    const std::string v2 =
-        mounts && !mounts->v2.empty() ? text_or_empty(mounts->v2 / "cgroup.controllers") : "";
     const auto has = [&](std::string_view controller, const Path& v1) {
-        return v2.find(controller) != std::string::npos || !v1.empty();
+        return !v1.empty() || (!mounts->v2.empty() && has_controller(mounts->v2, controller));
     };
     const bool both = mounts && has("cpu", mounts->v1_cpu) && has("memory", mounts->v1_memory);
     return finding("cpu and memory limits", both,
@@ -201,7 +199,10 @@ void add_images(const Path& image_root, std::vector<Finding>& all) {
             fmt::format("{} {}", image.root.string(),
                         safe ? "lacks files that every image has"
                              : "is not root's alone: who may write there owns every machine"),
-            safe ? fmt::format("jackdaw image build {}:{} --force", image.datastore, image.version)
+            // A folder that is there is never written again, whatever is missing in it.
+            safe ? fmt::format("jackdaw image delete {} --yes && jackdaw image build {}:{}",
+                               image.digest.substr(0, digest_letters), image.datastore,
+                               image.version)
                  : fmt::format("chown root:root {0} && chmod 0755 {0}", image.root.string())));
     }
 }

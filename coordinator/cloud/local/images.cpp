@@ -94,7 +94,15 @@ Result<void> remove_image(const std::filesystem::path& image_root, const std::st
     if (!has_letters_of_digest(digest)) {
         return Error{Errc::invalid, "'" + digest.substr(0, 80) + "' is no digest"};
     }
-    return retire_tree(image_root / digest).while_doing("delete image " + digest);
+    JACKDAW_CHECK(retire_tree(image_root / digest).while_doing("delete image " + digest));
+    JACKDAW_TRY(const auto names, names_in(image_root));
+    for (const auto& name : names) {
+        if (is_retired(name)) {
+            JACKDAW_CHECK(
+                remove_tree(image_root / name).while_doing("remove what is left of an image"));
+        }
+    }
+    return ok();
 }
 
 Result<void> build_image(const std::filesystem::path& program,

@@ -37,8 +37,8 @@ struct Image {
 /// "".
 [[nodiscard]] bool version_matches(std::string_view wanted, std::string_view version) noexcept;
 
-/// Removes the folder of this digest by rename, then for good. The caller has checked that nothing
-/// uses it.
+/// Removes the folder of this digest by rename, then for good, and what a removal that was cut
+/// short has left. The caller has checked that nothing uses it.
 [[nodiscard]] Result<void> remove_image(const std::filesystem::path& image_root,
                                         const std::string& digest);
 

@@ -22,6 +22,7 @@ namespace {
 
 /// A killed coordinator's last child holds its locks for some milliseconds more.
 constexpr std::chrono::milliseconds lock_wait{500};
+constexpr std::chrono::milliseconds fleet_lock_wait{30'000};
 constexpr std::chrono::milliseconds nft_time{10'000};
 
 /// Last bytes of the addresses that machines have.
@@ -113,6 +114,8 @@ Result<void> LocalProvider::gc_machines(const GcRequest& request,
 
 Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcItem>& items) const {
     JACKDAW_TRY(const auto lock, lock_volumes());
+    // Nobody gives one to a machine between the look and its end.
+    JACKDAW_TRY(const auto fleet, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
     JACKDAW_TRY(const auto all, volume_records());
     JACKDAW_TRY(const auto machines, records());
     // In a dry run the machines that would go are still there, and with them their hold on volumes.
@@ -166,10 +169,12 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
 }
 
 Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcItem>& items) const {
-    JACKDAW_TRY(const auto machines, records());
     JACKDAW_TRY(const auto mounts, find_cgroups());
     JACKDAW_TRY(auto netlink, Netlink::open());
     JACKDAW_TRY(const auto links, list_links(netlink));
+    const auto tables = rule_tables();
+    // After the kernel's objects: what another coordinator makes is written down before it is made.
+    JACKDAW_TRY(const auto machines, records());
     const auto hosts = hosts_of(machines);
     const bool all_known = std::ranges::none_of(machines, &MachineRecord::damaged);
     std::error_code failure;
@@ -198,7 +203,7 @@ Result<void> LocalProvider::gc_kernel(const GcRequest& request, std::vector<GcIt
             JACKDAW_CHECK(group.remove());
         }
     }
-    for (const auto& table : rule_tables()) {
+    for (const auto& table : tables) {
         const auto host = layout_.host_of(table);
         if (host && all_known && !hosts.contains(*host)) {
             items.push_back({"rules", table, "there is no such machine"});

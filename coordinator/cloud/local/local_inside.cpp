@@ -81,7 +81,9 @@ Result<std::string> LocalProvider::agent_identity(const std::string& machine,
         return Error{
             Errc::deadline,
             fmt::format("the agent of machine {} did not write its public keys in time", machine)}
-            .with_hint("its console.log says why");
+            .with_hint(fmt::format("`jackdaw machine shell {} -- tail -n 20 "
+                                   "/var/log/jackdaw/agent.log` says why",
+                                   machine));
     }
     return identity;
 }

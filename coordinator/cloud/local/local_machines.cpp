@@ -53,6 +53,9 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
     JACKDAW_TRY(const Prefix prefix, parse_prefix(subnet));
     // Addresses and volumes are taken by being written down: one coordinator at a time.
     JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
+    if (!spec.volume_id.empty() && !read_volume(layout_.volume_file(spec.volume_id))) {
+        return Error{Errc::not_found, "volume " + spec.volume_id + " has just been deleted"};
+    }
     JACKDAW_TRY(const auto others, records());
     std::vector<std::uint32_t> taken;
     for (const auto& other : others) {
@@ -105,6 +108,7 @@ Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const T
 Result<MachineRecord> LocalProvider::start_locked(MachineRecord record) const {
     JACKDAW_TRY(auto power, power_of(record.spec.name));
     const auto write = [&] { return write_record(layout_.machine_file(record.spec.name), record); };
+    const auto warned = record.warnings; // at the start before
     if (!record.wanted) { // before the start: a host that goes down now starts it at `fleet up`
         record.wanted = true;
         JACKDAW_CHECK(write());
@@ -120,7 +124,7 @@ Result<MachineRecord> LocalProvider::start_locked(MachineRecord record) const {
         JACKDAW_TRY(const Prefix subnet, parse_prefix(network.subnet));
         JACKDAW_TRY(record.warnings, power.start(record, root, subnet));
     }
-    if (!record.made || !record.warnings.empty()) {
+    if (!record.made || record.warnings != warned) {
         record.made = true;
         JACKDAW_CHECK(write());
         fault_point("machine made");
@@ -288,11 +292,19 @@ Result<std::vector<std::string>> LocalProvider::fleet_up() {
     }
     JACKDAW_TRY(const auto all, machines());
     std::vector<std::string> started;
+    std::optional<Error> failed;
     for (const auto& machine : all) {
         if (machine.wanted_on && machine.state == MachineState::off) {
-            JACKDAW_TRY(const auto on, power_on(machine.name));
-            started.push_back(on.name);
+            auto on = power_on(machine.name);
+            if (on) {
+                started.push_back(on->name);
+            } else if (!failed) {
+                failed = std::move(on).error().while_doing("power on " + machine.name);
+            }
         }
+    }
+    if (failed) {
+        return *std::move(failed);
     }
     return started;
 }

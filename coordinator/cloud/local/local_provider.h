@@ -92,7 +92,7 @@ public:
     // What only machines on this host can do. All of them are E-MACHINE-DOWN for one that is off.
 
     /// Starts every machine that was on when the host went down, in order of name; answers their
-    /// names. The first one that does not start ends it with its error.
+    /// names. One that does not start keeps no other off; the first such one's error is the answer.
     [[nodiscard]] Result<std::vector<std::string>> fleet_up();
     /// A power cut: the volume's file system (and the root's, when it has one of its own) is shut
     /// down without a flush of its log, then every process is killed. `unsupported` if a file

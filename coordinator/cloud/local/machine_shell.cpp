@@ -79,7 +79,9 @@ struct Entry {
     if (::chdir("/root") != 0 && ::chdir("/") != 0) {
         ::_exit(not_entered);
     }
-    ::execvpe(entry.argv[0], entry.argv.data(), entry.environment.data());
+    // Not execvpe(3): it would search the PATH that the caller of this program has.
+    ::environ = const_cast<char**>(entry.environment.data());
+    ::execvp(entry.argv[0], entry.argv.data());
     const int failure = errno;
     ::dprintf(STDERR_FILENO, "error: the machine cannot run '%.200s': %s\n", entry.argv[0],
               ::strerrordesc_np(failure));

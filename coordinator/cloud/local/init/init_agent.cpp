@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@ namespace {
 constexpr const char* arguments_file = "/etc/jackdaw/agent.argv";
 constexpr int most_arguments = 64;
 constexpr int arguments_size = 8192;
+constexpr const char* log_name = "agent.log";
+constexpr const char* older_log_name = "agent.log.1";
 constexpr int64_t log_limit_bytes = 4 << 20;
 constexpr int log_files = 2;
 
@@ -70,7 +73,7 @@ void read_arguments(char (&text)[arguments_size], char** argv) {
     }
     const int folder_fd = jackdaw_open_root_folder(log_folder);
     const int log_fd =
-        folder_fd >= 0 ? jackdaw_open_log(folder_fd, "agent.log", log_limit_bytes, log_files) : -1;
+        folder_fd >= 0 ? jackdaw_open_log(folder_fd, log_name, log_limit_bytes, log_files) : -1;
     if (log_fd >= 0) {
         fcntl(log_fd, F_SETFL, O_APPEND); // without O_NONBLOCK: its writers expect plain files
         dup2(log_fd, 1);
@@ -86,7 +89,42 @@ void read_arguments(char (&text)[arguments_size], char** argv) {
     _exit(127);
 }
 
+/// The last bytes of the log, as a file of their own; on a full disk as many as there is room for.
+void keep_end(int folder_fd, int log_fd, off_t size) {
+    unlinkat(folder_fd, older_log_name, 0);
+    const int fd = openat(folder_fd, older_log_name,
+                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return;
+    }
+    const int ignored = fchown(fd, 0, JACKDAW_AGENT_GID);
+    (void)ignored;
+    off_t at = size - log_limit_bytes;
+    while (at < size && sendfile(fd, log_fd, &at, static_cast<size_t>(size - at)) > 0) {
+    }
+    close(fd);
+}
+
 } // namespace
+
+void bound_agent_log() {
+    struct stat status;
+    const int folder_fd = jackdaw_open_root_folder(log_folder);
+    if (folder_fd < 0) {
+        return;
+    }
+    if (fstatat(folder_fd, log_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(status.st_mode) && status.st_size > log_limit_bytes) {
+        const int fd = openat(folder_fd, log_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0) {
+            keep_end(folder_fd, fd, status.st_size);
+            const int ignored = ftruncate(fd, 0);
+            (void)ignored;
+            close(fd);
+        }
+    }
+    close(folder_fd);
+}
 
 void start_agent_if_due(State& state, int64_t now_ns) {
     Agent& agent = state.agent;

@@ -5,6 +5,10 @@
 
 namespace jackdaw::init {
 
+/// Over its limit the log's end is kept beside it and the log cut off. The agent holds it open for
+/// as long as it lives and writes at its end, wherever that is.
+void bound_agent_log();
+
 /// Starts it when its time has come.
 void start_agent_if_due(State& state, int64_t now_ns);
 

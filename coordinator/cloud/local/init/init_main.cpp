@@ -167,6 +167,7 @@ void run() {
         read_signals(now_ns);
         reap(now_ns); // always: a merged or lost signal must not leave a zombie
         sweep_guards(state, now_ns);
+        bound_agent_log();
         start_agent_if_due(state, now_ns);
         advance_power_off(state, now_ns);
         for (int i = 0; polled && i < clients_at_once; ++i) {
