@@ -280,6 +280,9 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
                          {fmt::format("go on with operation {}", known->operation.id)});
         }
         session.terminal.err(fmt::format("going on with operation {}\n", known->operation.id));
+        if (known->request.name != request.name) { // renamed since: others lock its machine's name
+            lock.reset();
+        }
         return resume_create(session, invocation, reach, *std::move(known), std::move(credentials),
                              std::move(lock));
     }

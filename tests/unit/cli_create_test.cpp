@@ -256,9 +256,40 @@ TEST_CASE_METHOD(
     CHECK(json().at("status") == "running");
     const auto told = json().at("result").at("credentials").at(0).at("password");
     CHECK(world.agents["db1"].passwords["app@%"] == told);
+    const auto steps = json().at("steps").size();
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(json().at("status") == "running");
+    CHECK(json().at("steps").size() == steps);
+    CHECK_FALSE(json().contains("result")); // what it generated itself is nobody's password
     REQUIRE(world.jackdaw(create_words) == 0);
     CHECK(json().at("status") == "done");
+    CHECK(json().at("result").at("credentials").empty());
     CHECK(world.agents["db1"].passwords["app@%"] == told);
+}
+
+TEST_CASE_METHOD(Scene, "without waiting, a repetition says that the instance was made by now") {
+    auto words = create_words;
+    *std::ranges::find(words, "--wait") = "--no-wait";
+    REQUIRE(world.jackdaw(words) == 0);
+    REQUIRE(world.jackdaw({"op", "watch", json().at("id").get<std::string>()}) == 0);
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(json().at("status") == "done");
+    CHECK(json().at("no_op") == true);
+    CHECK(json().at("result").at("credentials").empty());
+    CHECK(OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.status == "done");
+}
+
+TEST_CASE_METHOD(Scene, "a repetition that finds the machine off tells no password that is not") {
+    auto words = create_words;
+    *std::ranges::find(words, "--wait") = "--no-wait";
+    REQUIRE(world.jackdaw(words) == 0);
+    const auto told = json().at("result").at("credentials").at(0).at("password");
+    REQUIRE(world.jackdaw({"op", "watch", json().at("id").get<std::string>()}) == 0);
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(world.machines.front().state == cloud::MachineState::on);
+    CHECK(world.agents["db1"].passwords["app@%"] == told);
+    CHECK(json().at("result").at("credentials").empty());
 }
 
 TEST_CASE_METHOD(Scene, "passwords that the output did not take are made anew by the same create") {
