@@ -261,6 +261,10 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
                     ? "there is nothing left of it"
                     : fmt::format("`jackdaw instance delete {}` ends it", found.operation.target));
     }
+    const auto& status = found.operation.status;
+    if (found.record && found.machine.empty() && (status == "done" || status == "undone")) {
+        return Error{Errc::conflict, fmt::format("operation {} has ended: {}", id, status)};
+    }
     if (invocation.dry_run) {
         return would(session, invocation, {fmt::format("{} operation {}", verb, id)});
     }

@@ -245,6 +245,17 @@ TEST_CASE_METHOD(Scene, "op abort takes back a create whose coordinator died") {
     CHECK(world.volumes.empty());
     CHECK(world.jackdaw({"op", "show", id, "-o", "json"}) == 0);
     CHECK(json().at("status") == "undone");
+    CHECK(world.jackdaw({"op", "resume", id}) == 6); // it would be another create
+    CHECK(world.machines.empty());
+}
+
+TEST_CASE_METHOD(Scene, "a create that is done is not resumed where its agent cannot be asked") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    const auto id = json().at("id").get<std::string>();
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    CHECK(world.jackdaw({"op", "resume", id}) == 6);
+    CHECK(world.jackdaw({"op", "abort", id}) == 6);
+    CHECK(world.machines.front().state == cloud::MachineState::off);
 }
 
 TEST_CASE_METHOD(
