@@ -208,10 +208,11 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto holders, holders_of(reach));
     const bool leak = invocation.has("--leak");
     const bool begun = ring.keys().size() > 1 && ring.keys().front().first == ring.newest();
-    const bool is_new =
-        !(leak && begun) && // a leak's ring has its newest key first until the others are gone
-        std::ranges::all_of(holders,
-                            [&](Holder& one) { return has_newest(session, one, ring.newest()); });
+    // A leak's ring has its newest key first until the others are gone; the key of before it is not
+    // the next one, whoever misses it.
+    const bool is_new = leak ? !begun : std::ranges::all_of(holders, [&](Holder& one) {
+        return has_newest(session, one, ring.newest());
+    });
     if (is_new) {
         JACKDAW_CHECK(add_gossip_key(ring));
     }
