@@ -72,7 +72,7 @@ Result<Json> get(ApiClient& client, std::string path, Deadline deadline) {
     return change(client, ApiRequest{"GET", std::move(path), nullptr, {}}, deadline);
 }
 
-Result<Json> change(ApiClient& client, ApiRequest request, Deadline deadline) {
+Result<Json> change(ApiClient& client, const ApiRequest& request, Deadline deadline) {
     JACKDAW_TRY(auto response, client.call(request, deadline));
     if (!good(response.status)) {
         return refusal(response);

@@ -59,7 +59,7 @@ public:
 /// GET; any status but 2xx is an Error.
 [[nodiscard]] Result<Json> get(ApiClient& client, std::string path, Deadline deadline);
 /// A change; 2xx gives the body, any other status is an Error.
-[[nodiscard]] Result<Json> change(ApiClient& client, ApiRequest request, Deadline deadline);
+[[nodiscard]] Result<Json> change(ApiClient& client, const ApiRequest& request, Deadline deadline);
 
 /// RFC 3986: everything but unreserved characters becomes %XX.
 [[nodiscard]] std::string percent_encoded(std::string_view text);
