@@ -55,8 +55,13 @@ Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machin
             continue;
         }
         if (auto client = reach.of_machine(machine)) {
-            JACKDAW_CHECK(add_from(session, **client, told));
-            answered = true;
+            const auto added = add_from(session, **client, told);
+            answered = answered || added.has_value();
+            if (!added) { // another one may
+                session.terminal.err(fmt::format("warning: the agent of '{}' tells nothing: {}\n",
+                                                 machine.label,
+                                                 printable(added.error().to_string())));
+            }
         }
     }
     return told;

@@ -86,6 +86,17 @@ TEST_CASE_METHOD(
     CHECK(json().at("unreachable").size() == 2);
 }
 
+TEST_CASE_METHOD(Scene, "an agent that takes a call and does not answer hides no instance") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].stopped = true;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "name"}) == 0);
+    CHECK(out() == "db1\ndb2\n");
+    CHECK(err().find("the agent of 'db1' tells nothing") != std::string::npos);
+    world.agents["db2"].stopped = true;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0); // what this host knows
+    CHECK(json().at("unreachable").size() == 2);
+}
+
 TEST_CASE_METHOD(Scene, "instance show says that client connections are not encrypted yet") {
     make_fleet({"db1"});
     REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
