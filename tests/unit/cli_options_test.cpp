@@ -274,6 +274,8 @@ TEST_CASE_METHOD(Options, "events are shown and followed") {
     REQUIRE(run({"events", "--since", "1h"}) == 0); // an hour before the clock's 2026-01-01
     CHECK(agent("db1").events_asked.find("&since=2025-12-31T23%3A00%3A00.") != std::string::npos);
     CHECK(run({"events", "--since", "yesterday"}) == 2);
+    agent("db1").events = Json::array({"text"});
+    CHECK(run({"events"}) == 8); // an item of a list is an object
 }
 
 TEST_CASE_METHOD(Options, "an instance's warnings stand in show and list with what mends them") {
