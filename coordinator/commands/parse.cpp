@@ -138,34 +138,20 @@ Error unknown_option(const CommandRow& row, const std::vector<OptionRow>& option
     return unknown("option", flag, known, help_command(row.noun, row.verb));
 }
 
-/// "-n": how much of it, in the words of this command.
-std::string_view count_option(const std::vector<OptionRow>& options) {
-    for (const std::string_view flag : {"--iterations", "--lines", "--limit"}) {
-        if (std::ranges::find(options, flag, &OptionRow::flag) != options.end()) {
-            return flag;
-        }
-    }
-    return "-n";
-}
-
 /// "--volume=1G" → {"--volume", "1G"}; "-ojson" → {"--output", "json"}; "-n5" → {"--lines", "5"}.
 std::pair<std::string, std::optional<std::string>> parted(const std::string& word,
                                                           const std::vector<OptionRow>& options) {
-    if (word.starts_with("-n")) {
-        const auto flag = count_option(options);
+    const auto meant = std::ranges::find_if(options, [&](const OptionRow& one) {
+        const auto form = short_form(one.flag);
+        return !form.empty() && word.starts_with(form);
+    });
+    if (meant != options.end()) {
         auto value = word.substr(2);
         value.erase(0, value.starts_with('=') ? 1 : 0);
-        return {std::string{flag}, value.empty() ? std::nullopt : std::optional{std::move(value)}};
-    }
-    if (word.starts_with("-o")) {
-        auto value = word.substr(2);
-        value.erase(0, value.starts_with('=') ? 1 : 0);
-        return {"--output", value.empty() ? std::nullopt : std::optional{std::move(value)}};
+        return {std::string{meant->flag},
+                value.empty() ? std::nullopt : std::optional{std::move(value)}};
     }
     const auto equals = word.find('=');
-    if (word == "-f") {
-        return {"--follow", std::nullopt};
-    }
     return equals == std::string::npos
                ? std::pair{word, std::optional<std::string>{}}
                : std::pair{word.substr(0, equals), std::optional{word.substr(equals + 1)}};

@@ -96,6 +96,10 @@ TEST_CASE_METHOD(Typing, "every option of every command is in help, manual page 
                 escaped += c == '-' ? "\\-" : std::string(1, c);
             }
             CHECK(page.find(escaped) != std::string::npos);
+            if (const std::string form{short_form(option.flag)}; !form.empty()) {
+                CHECK(text.find(form + ", " + std::string{option.flag}) != std::string::npos);
+                CHECK(page.find("\\" + form + ", " + escaped) != std::string::npos);
+            }
             CHECK(std::ranges::find(offered_flags, option.flag) != offered_flags.end());
         }
         for (const auto& argument : row.arguments) {
@@ -199,6 +203,7 @@ TEST_CASE_METHOD(Typing, "live names are offered by kind") {
     CHECK(offered({"machine", "shell", "db1", "--", "--"}).empty());
     CHECK_FALSE(offers({"instance", "list", "--local", "--"}, "--local")); // once is enough
     CHECK(offers({"instance", "create", "--user", "a", "--us"}, "--user"));
+    CHECK(offers({"log", "tail", "-n", "5", ""}, "db1")); // 5 is what -n takes
 }
 
 TEST_CASE_METHOD(Typing, "an agent that is dead or silent costs a completion at most 100 ms") {

@@ -244,6 +244,17 @@ TEST_CASE("a command line is taken apart, shared options standing anywhere") {
     CHECK_FALSE(parsed->has("--protect"));
 }
 
+TEST_CASE("a short form stands for the option that its command has") {
+    CHECK(parse_command_line({"log", "tail", "-n5", "-f"})->text("--lines") == "5");
+    CHECK(parse_command_line({"log", "tail", "-f"})->has("--follow"));
+    CHECK(parse_command_line({"events", "-n", "5"})->text("--limit") == "5");
+    CHECK(parse_command_line({"top", "-n=5"})->text("--iterations") == "5");
+    CHECK(parse_command_line({"top", "-o=json"})->format == Format::json);
+    CHECK_FALSE(parse_command_line({"log", "tail", "-fn"}));
+    CHECK_FALSE(parse_command_line({"instance", "list", "-n", "5"}));
+    CHECK_FALSE(parse_command_line({"instance", "list", "-f"}));
+}
+
 TEST_CASE("a command for a machine's shell may look like options") {
     const auto parsed = parse_command_line({"machine", "shell", "db1", "--", "ls", "-l", "--yes"});
     REQUIRE(parsed);
