@@ -242,6 +242,8 @@ TEST_CASE_METHOD(Typing, "help is of a command, or a search in commands, options
     REQUIRE(world.jackdaw({"help", "take-over", "-o", "json"}) == 0);
     REQUIRE(json().at("items").size() >= 1);
     CHECK(json().at("items").at(0).at("name") == "instance create --take-over");
+    REQUIRE(world.jackdaw({"help", "dry-run", "-o", "name"}) == 0); // one that commands share
+    CHECK(out() == "--dry-run\n");
     CHECK(world.jackdaw({"help", "instnace"}) == 5);
     CHECK(err().find("did you mean 'instance'?") != std::string::npos);
     CHECK(world.jackdaw({"help", "instnace", "-o", "json"}) == 5);
