@@ -292,7 +292,7 @@ const std::vector<std::string>& Invocation::all(std::string_view name) const {
     return at == values.end() ? none : at->second;
 }
 
-Format format_asked(const std::vector<std::string>& words) {
+std::optional<Format> format_asked(const std::vector<std::string>& words) {
     for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
         std::string_view text;
         if ((words[i] == "-o" || words[i] == "--output") && i + 1 < words.size()) {
@@ -300,13 +300,14 @@ Format format_asked(const std::vector<std::string>& words) {
         } else if (words[i].starts_with("--output=")) {
             text = std::string_view{words[i]}.substr(9);
         } else if (words[i].starts_with("-o") && words[i].size() > 2) {
-            text = std::string_view{words[i]}.substr(2);
+            text = std::string_view{words[i]}.substr(words[i][2] == '=' ? 3 : 2);
         }
         if (!text.empty()) {
-            return parse_format(text).value_or(Format::table);
+            const auto format = parse_format(text);
+            return format ? std::optional{*format} : std::nullopt;
         }
     }
-    return Format::table;
+    return std::nullopt;
 }
 
 Result<Invocation> parse_command_line(const std::vector<std::string>& words) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 
 #include <catch2/catch.hpp>
 
@@ -341,6 +342,11 @@ TEST_CASE_METHOD(Scene, "an error is JSON on stderr for programs, and stdout sta
     CHECK(Json::parse(err()).at("code") == "E-NO-PROFILE");
     CHECK(world.jackdaw({"instance", "lst", "-o", "json"}) == 2);
     CHECK(Json::parse(err()).at("kind") == "Error");
+    std::ofstream{world.folders.settings_file} << "output = \"json\"\n"; // as one that is asked for
+    CHECK(world.jackdaw({"instance", "lst"}) == 2);
+    CHECK(Json::parse(err()).at("kind") == "Error");
+    CHECK(world.jackdaw({"instance", "lst", "-o", "table"}) == 2);
+    CHECK(err().starts_with("error: "));
 }
 
 TEST_CASE_METHOD(Scene,

@@ -305,6 +305,8 @@ TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     CHECK(refused({std::string(word_bytes_max + 1, 'x')}).size() < 400);
     CHECK(format_asked({"instance", "lst", "-o", "json"}) == Format::json);
     CHECK(format_asked({"instance", "lst", "--output=yaml"}) == Format::yaml);
+    CHECK(format_asked({"instance", "lst", "-o=json"}) == Format::json);
+    CHECK_FALSE(format_asked({"instance", "lst"}));
 }
 
 TEST_CASE("no option of any command takes a password") {
