@@ -162,6 +162,11 @@ TEST_CASE_METHOD(Typing, "live names are offered by kind") {
     CHECK(offered({"instance", "show", "d"}) == Words{"db1", "db2"});
     CHECK(offered({"instance", "create", ""}).empty()); // a new name
     CHECK(offered({"machine", "power-off", ""}) == Words{"db1", "db2"});
+    CHECK(offered({"doctor", ""}) == Words{"db1", "db2"});
+    proto::MemberShape member;
+    member.name = "db7"; // whom any agent knows
+    world.members.push_back(member);
+    CHECK(offered({"member", "why", ""}) == Words{"db7"});
     CHECK(offered({"user", "show", "db1", "a"}) ==
           Words{"ann", "app"}); // and no control characters
     CHECK(offered({"user", "delete", "--instance", "db1", ""}) == Words{"ann", "app"});
