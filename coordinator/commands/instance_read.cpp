@@ -160,6 +160,9 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
             instance.machine_state = cloud::to_string(machine->state);
         }
         shown = proto::to_json(instance);
+        for (const auto& path : note_untold(session, *json, proto::to_json(proto::Instance{}))) {
+            shown[Json::json_pointer{path}] = nullptr;
+        }
     } else if (machine) { // what the provider knows is better than nothing
         auto view = fleet_view({}, {view_of(*machine)});
         instance = std::move(view.instances.front());

@@ -152,6 +152,7 @@ Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClien
                                                       std::size_t& members) {
     JACKDAW_TRY(const auto list, get(client, "/v1/members", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
+    note_untold_in(session, items, proto::to_json(proto::MemberShape{}));
     std::map<std::uint32_t, Held> all;
     std::vector<proto::MemberShape> live;
     for (const auto& item : items) {

@@ -184,6 +184,7 @@ Result<int> log_list(Session& session, const Invocation& invocation) {
                  {"OLDER ONES", false, true},
                  {"CHANGED"}},
                 {}};
+    note_untold_in(session, items, proto::to_json(proto::LogShape{}));
     for (const auto& item : items) {
         JACKDAW_TRY(const auto one, proto::log_from(item));
         table.rows.push_back(

@@ -106,6 +106,26 @@ TEST_CASE_METHOD(Scene, "instance show says that client connections are not encr
     CHECK(err().find("E-NOT-FOUND") != std::string::npos);
 }
 
+TEST_CASE_METHOD(Scene, "what an agent of an earlier version does not tell is said to be unknown") {
+    make_fleet({"db1"});
+    auto& agent = world.agents["db1"];
+    REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(err().find("too old") == std::string::npos);
+    agent.unknown_keys = {"protect", "warnings"};
+    REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(err().find("agent too old: it does not tell protect, warnings;") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "show", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("protect").is_null());
+    CHECK(json().at("name") == "db1");
+    world.members.emplace_back().name = "db1";
+    agent.unknown_keys = {"ring"};
+    REQUIRE(world.jackdaw({"key", "list"}) == 0);
+    CHECK(err().find("it does not tell ring;") != std::string::npos);
+    agent.unknown_keys.clear();
+    REQUIRE(world.jackdaw({"key", "list"}) == 0);
+    CHECK(err().empty());
+}
+
 TEST_CASE_METHOD(
     Scene, "a change at a machine that is off is refused at once with 8 and the next command") {
     make_fleet({"db1"});

@@ -35,6 +35,21 @@ proto::Instance view_of(const Agent& agent) {
     return view;
 }
 
+/// In an answer, or in the items of one.
+void forget(Json& body, const std::set<std::string>& keys) {
+    if (!body.is_object()) {
+        return;
+    }
+    for (const auto& key : keys) {
+        body.erase(key);
+        if (const auto items = body.find("items"); items != body.end() && items->is_array()) {
+            for (auto& item : *items) {
+                item.erase(key);
+            }
+        }
+    }
+}
+
 /// A session with an agent; answers as agent/api/router.h says.
 class FakeClient final : public ApiClient {
 public:
@@ -52,6 +67,7 @@ public:
             agent.last_change = request;
         }
         auto response = answer(agent, request);
+        forget(response.body, agent.unknown_keys);
         if (request.method != "GET") {
             world_.moment("answer to " + request.method + " " +
                           request.path.substr(0, request.path.find('?')));

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -134,8 +135,9 @@ struct Agent {
     std::optional<proto::ErrorShape> refuses;         ///< the next PUT
     std::optional<proto::ErrorShape> refuses_changes; ///< of what is inside
     std::string status = "running";                   ///< of its instance
-    int quiet_streams = 0; ///< that many end by their deadline without news
-    bool stopped = false;  ///< takes connections, and answers no question
+    std::set<std::string> unknown_keys; ///< of an earlier version: its answers have none of these
+    int quiet_streams = 0;              ///< that many end by their deadline without news
+    bool stopped = false;               ///< takes connections, and answers no question
 
     // What is inside its instance: cli_fake_inside.cpp.
     std::map<std::string, proto::UserDetails> users; ///< by name@host

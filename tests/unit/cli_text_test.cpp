@@ -112,6 +112,9 @@ TEST_CASE("a refusal is the agent's own error, or a general one by the status") 
     CHECK(refusal(old).code() == Errc::unsupported);
     CHECK(refusal(old).message() == "agent too old (0.0.9): nothing answers GET /v1/news");
     CHECK(refusal(old).hint().find("upgrade it") != std::string::npos);
+    const Json whole{{"a", 1}, {"b", {{"c", 2}, {"d", 3}}}};
+    CHECK(untold(Json{{"b", {{"d", nullptr}}}}, whole) == std::vector<std::string>{"/a", "/b/c"});
+    CHECK(untold(Json{{"a", 0}, {"b", nullptr}, {"e", 1}}, whole).empty());
     CHECK(percent_encoded("a b%/ü'") == "a%20b%25%2F%C3%BC%27");
 }
 
