@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/unit/cli_openapi.h"
+
 namespace jackdaw::cli::fakes {
 namespace {
 
@@ -56,6 +58,7 @@ public:
     FakeClient(World& world, std::string machine) : world_{world}, machine_{std::move(machine)} {}
 
     Result<ApiResponse> call(const ApiRequest& request, Deadline deadline) override {
+        hold_to_openapi(request);
         auto& agent = world_.agents[machine_];
         if (agent.stopped && request.method == "GET") {
             return silence_until(deadline);
@@ -77,6 +80,7 @@ public:
 
     Result<void> stream(const std::string& path, const EventSink& sink,
                         Deadline deadline) override {
+        hold_to_openapi({"GET", path, nullptr, {}});
         world_.moment("stream");
         auto& agent = world_.agents[machine_];
         if (agent.stopped || agent.quiet_streams-- > 0) {
@@ -105,6 +109,11 @@ public:
     }
 
 private:
+    static void hold_to_openapi(const ApiRequest& request) {
+        if (const auto unknown = not_in_openapi(request); !unknown.empty()) {
+            throw std::logic_error{"not in the agent's OpenAPI document: " + unknown};
+        }
+    }
     Error silence_until(Deadline deadline) {
         world_.clock.sleep(
             std::chrono::ceil<std::chrono::milliseconds>(deadline - world_.clock.now()));
