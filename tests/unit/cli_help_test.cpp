@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include <catch2/catch.hpp>
@@ -38,7 +39,7 @@ struct Typing : Scene {
     }
 };
 
-/// The sources of all tests but this one, cut where a statement ends.
+/// The sources of all tests but this one, cut where a statement ends, or a list in it.
 Words test_statements() {
     Words all;
     for (const auto& entry : std::filesystem::recursive_directory_iterator{JACKDAW_TESTS_FOLDER}) {
@@ -49,9 +50,12 @@ Words test_statements() {
             continue;
         }
         std::ifstream file{entry.path()};
-        const char end = extension == ".cpp" ? ';' : '\n';
-        for (std::string statement; std::getline(file, statement, end);) {
-            all.push_back(std::move(statement));
+        const std::string text{std::istreambuf_iterator<char>{file}, {}};
+        const std::string_view ends = extension == ".cpp" ? ";}" : "\n";
+        for (std::size_t at = 0; at < text.size();) {
+            const auto end = std::min(text.find_first_of(ends, at), text.size());
+            all.push_back(text.substr(at, end - at));
+            at = end + 1;
         }
     }
     return all;
