@@ -312,6 +312,8 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
                                new_uuid(session.clock, session.entropy),
                                new_uuid(session.clock, session.entropy), session.now_text(),
                                fmt::format("uid {}", session.uid));
+    // What the journal could not be read with again would make a create that nobody can resume.
+    JACKDAW_CHECK(create_record_from(to_json(record)));
     return resume_create(session, invocation, reach, std::move(record), std::move(credentials),
                          std::move(lock));
 }

@@ -187,6 +187,8 @@ TEST_CASE_METHOD(Scene, "words that can never work are refused with 2 before any
             "must name the serial");
     refused({"db1", "--datastore", "mariadb", "--volume", "1G", "--password-stdin"},
             "exactly one --user");
+    refused({"db1", "--datastore", "mariadb", "--attach-volume", std::string(65, 's')},
+            "attach_serial"); // the journal could not be read with it
 }
 
 TEST_CASE_METHOD(Scene, "what the agent refuses as written is taken back: nothing is left") {
