@@ -247,6 +247,27 @@ Redial redial_of(Reach& reach, const Found& found) {
     return [&reach, name = found.machine] { return name.empty() ? reach.any() : reach.of(name); };
 }
 
+/// An operation that only the journal here tells of goes on if somebody works on it.
+Result<void> check_somebody(Reach& reach, const Found& found) {
+    if (!found.record || !found.machine.empty() || found.operation.status != "running") {
+        return ok();
+    }
+    if (found.record->agent_has_it) { // why its agent was not asked
+        JACKDAW_CHECK(reach.of(name_of(*found.record)));
+        return ok();
+    }
+    const auto& name = found.record->request.name;
+    const auto lock = reach.journal().lock(name);
+    if (!lock && lock.error().id() == Code::operation_running) {
+        return ok();
+    }
+    return Error{Errc::conflict,
+                 fmt::format("operation {} was cut off before an agent had it", found.operation.id)}
+        .with_hint(fmt::format("the same `jackdaw instance create {}` again goes on with it; "
+                               "`jackdaw op abort {}` takes it back",
+                               name, found.operation.id));
+}
+
 Result<int> order(Session& session, const Invocation& invocation, std::string_view verb) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
@@ -333,6 +354,7 @@ Result<int> op_watch(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto found, find_operation(session, reach, invocation.text("ID")));
     Conclusion end;
     end.operation = found.operation;
+    JACKDAW_CHECK(check_somebody(reach, found));
     if (!found.deletion && (!found.record || !found.machine.empty())) {
         JACKDAW_TRY(end.operation, follow(session, invocation, redial_of(reach, found),
                                           found.operation, [&](proto::Operation agent) {

@@ -242,6 +242,8 @@ TEST_CASE_METHOD(Scene, "op abort takes back a create whose coordinator died") {
     REQUIRE_FALSE(world.jackdaw(create_words));
     world.kill_at.reset();
     const auto id = OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.id;
+    CHECK(world.jackdaw({"op", "watch", id}) == 6); // nobody works on it
+    CHECK(err().find("`jackdaw instance create db1` again") != std::string::npos);
     CHECK(world.jackdaw({"op", "abort", id}) == 0);
     CHECK(world.machines.empty());
     CHECK(world.volumes.empty());
@@ -299,6 +301,9 @@ TEST_CASE_METHOD(Scene, "a repetition that finds the machine off tells no passwo
     const auto told = json().at("result").at("credentials").at(0).at("password");
     REQUIRE(world.jackdaw({"op", "watch", json().at("id").get<std::string>()}) == 0);
     REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    CHECK(world.jackdaw(
+              {"op", "watch", OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.id}) ==
+          8); // nobody can tell
     REQUIRE(world.jackdaw(words) == 0);
     CHECK(world.machines.front().state == cloud::MachineState::on);
     CHECK(world.agents["db1"].passwords["app@%"] == told);
