@@ -345,6 +345,8 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.jackdaw({"--local", "instance", "stop", "here", "--wait"}) == 0);
     CHECK(world.jackdaw({"--local", "user", "create", "app", "--wait"}) == 0);
     CHECK(world.jackdaw({"--local", "machine", "list"}) == 4);
+    REQUIRE(world.jackdaw({"--local", "instance", "delete", "here", "--yes"}) == 0); // it waits
+    CHECK(out().find("the database of 'here' is gone") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene, "explain knows every code and guesses at others") {
