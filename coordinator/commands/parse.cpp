@@ -110,6 +110,13 @@ Result<const CommandRow*> find_command(const std::string& noun, Words& words, st
             return &row;
         }
     }
+    if (const auto alone = std::ranges::find_if(
+            command_table(),
+            [&](const CommandRow& row) { return row.noun == verb && row.verb.empty(); });
+        alone != command_table().end()) { // `instance connect`
+        return Error{Errc::invalid, fmt::format("no {} verb '{}'", noun, verb)}.with_hint(
+            fmt::format("it is a command of its own: {}", help_command(verb, "")));
+    }
     return unknown(noun + " verb", verb, verbs, help_command(noun, ""));
 }
 

@@ -290,6 +290,8 @@ TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     CHECK(refused({"forget", "db1"}).find("the thing comes first: `jackdaw member forget`") !=
           std::string::npos);
     CHECK(refused({"create", "db1"}).find("`jackdaw instance create`, ") != std::string::npos);
+    CHECK(refused({"instance", "connect", "db1"}).find("`jackdaw connect --help`") !=
+          std::string::npos);
     CHECK(refused({"instance", "create", "x", "--datastore", "m", "--volum", "1G"})
               .find("--volume") != std::string::npos);
     CHECK(refused({"instance", "show"}).find("NAME") != std::string::npos);
