@@ -107,9 +107,15 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
     for (const auto& machine : machines) {
         views.push_back(view_of(machine));
     }
+    const auto records =
+        reach.local() ? std::vector<CreateRecord>{} : reach.journal().load_all(); // once for all
+    const auto record_of = [&](const std::string& id) -> const CreateRecord* {
+        const auto at = std::ranges::find(records, id, &CreateRecord::instance_id);
+        return at != records.end() ? &*at : nullptr;
+    };
     const auto is_ghost = [&](const std::string& id) {
-        const auto record = reach.local() ? std::nullopt : reach.journal().of_instance(id);
-        return record && (is_gone(*record) || is_being_deleted(*record));
+        const auto* const record = record_of(id);
+        return record != nullptr && (is_gone(*record) || is_being_deleted(*record));
     };
     auto view = fleet_view(std::move(told.instances), views, is_ghost);
     Json items = Json::array();
@@ -117,10 +123,9 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
     for (auto& one : view.instances) {
         items.push_back(as_told(one));
         // Gossip does not tell it; what is written down here follows each change and power-off.
-        const auto record = items.back().at("protect").is_null() && !reach.local()
-                                ? reach.journal().of_instance(one.id)
-                                : std::nullopt;
-        if (record) {
+        const auto* const record =
+            items.back().at("protect").is_null() ? record_of(one.id) : nullptr;
+        if (record != nullptr) {
             items.back()["protect"] = one.protect = record->request.protect;
         } else if (items.back().at("protect").is_null()) {
             unknown_protection.insert(one.id);
