@@ -43,7 +43,8 @@ Result<int> follow_news(Session& session, const Invocation& invocation, Instance
             continue;
         }
         const auto code = done.error().code();
-        const bool passing = code == Errc::unavailable || code == Errc::deadline;
+        const bool passing = // busy: an operation speaks to the database
+            code == Errc::unavailable || code == Errc::deadline || code == Errc::busy;
         if (!passing || session.clock.now() - heard > silence_limit) {
             return std::move(done).error();
         }

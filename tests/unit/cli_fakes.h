@@ -148,6 +148,7 @@ struct Agent {
     std::vector<proto::Parameter> parameters;
     std::vector<std::string> log; ///< lines; a cursor is how many were read
     Json events = Json::array();
+    int busy_looks = 0;                ///< with a cursor, that are refused
     std::vector<std::string> log_news; ///< one is written before each look with a cursor
     std::string paused_until;
     std::vector<proto::FindingShape> findings;
