@@ -423,7 +423,16 @@ private:
         credentials_.clear();
         JACKDAW_TRY(auto client, dial());
         const auto path = "/v1/operations/" + record_.operation.id;
-        JACKDAW_TRY(auto json, get(*client, path, session_.in(answer_limit)));
+        auto told = get(*client, path, session_.in(answer_limit));
+        if (!told && told.error().code() == Errc::not_found) { // so old that it is forgotten?
+            JACKDAW_CHECK(get(*client, "/v1/instance", session_.in(answer_limit)));
+            agent_operation_ = record_.operation;
+            agent_operation_->status = "done";
+            agent_operation_->steps.clear();
+            was_done_ = true;
+            return ok();
+        }
+        JACKDAW_TRY(auto json, std::move(told));
         JACKDAW_TRY(agent_operation_, proto::operation_from(json));
         was_done_ = agent_operation_->status == "done";
         if (agent_operation_->status == "failed") {

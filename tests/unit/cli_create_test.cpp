@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -291,6 +292,20 @@ TEST_CASE_METHOD(Scene, "without waiting, a repetition says that the instance wa
     CHECK(json().at("status") == "done");
     CHECK(json().at("no_op") == true);
     CHECK(json().at("result").at("credentials").empty());
+    CHECK(OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.status == "done");
+}
+
+TEST_CASE_METHOD(Scene, "a create that its agent has forgotten is done if the instance is there") {
+    auto words = create_words;
+    *std::ranges::find(words, "--wait") = "--no-wait";
+    REQUIRE(world.jackdaw(words) == 0);
+    world.agents["db1"].operations.clear(); // 10,000 later ones
+    const auto spec = std::exchange(world.agents["db1"].spec, std::nullopt);
+    CHECK(world.jackdaw(words) == 5); // it was deleted on its machine
+    world.agents["db1"].spec = spec;
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(json().at("status") == "done");
+    CHECK(json().at("no_op") == true);
     CHECK(OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.status == "done");
 }
 
