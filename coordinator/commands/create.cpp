@@ -495,7 +495,7 @@ void leave_fleet(Session& session, Reach& reach, const cloud::Machine& machine) 
     // One that was never handed over is no member; others' lists show any other one as down.
     if (!left && left.error().code() != Errc::unavailable) {
         session.terminal.err(fmt::format("warning: '{}' did not leave the fleet's gossip: {}\n",
-                                         machine.name, printable(left.error().message())));
+                                         machine.label, printable(left.error().message())));
     }
 }
 

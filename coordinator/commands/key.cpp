@@ -48,7 +48,7 @@ Result<std::vector<Holder>> holders_of(Reach& reach) {
     std::vector<Holder> all;
     for (const auto& machine : machines) {
         if (machine.state == cloud::MachineState::on) {
-            all.push_back({machine.name, reach.of_machine(machine)});
+            all.push_back({machine.label, reach.of_machine(machine)});
         }
     }
     return all;
