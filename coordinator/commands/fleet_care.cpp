@@ -66,7 +66,7 @@ Result<void> same_things(Cloud& cloud, const std::vector<cloud::Machine>& machin
 Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Machine& machine) {
     bool guarded = false;
     // Of a damaged record only the name is known.
-    if (const auto record = machine.id.empty() ? reach.journal().newest_of(machine.name)
+    if (const auto record = machine.id.empty() ? reach.journal().of_machine(machine.name)
                                                : reach.journal().of_instance(machine.id)) {
         guarded = record->request.protect;
     }

@@ -263,7 +263,7 @@ Result<Target> look(Reach& reach, const std::string& name, bool asked_to_keep) {
     Target target;
     JACKDAW_TRY(target.machine, reach.machine(name));
     if (target.machine.state == cloud::MachineState::damaged) { // the journal knows what it was
-        if (const auto known = reach.journal().newest_of(name)) {
+        if (const auto known = reach.journal().of_machine(target.machine.name)) {
             target.machine.id = known->instance_id;
             target.machine.volume_id = known->volume_id;
         }

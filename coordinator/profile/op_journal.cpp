@@ -95,6 +95,12 @@ std::optional<CreateRecord> OpJournal::of_instance(const std::string& instance_i
                     [&](const CreateRecord& one) { return one.instance_id == instance_id; });
 }
 
+std::optional<CreateRecord> OpJournal::of_machine(const std::string& machine) const {
+    return first_of(files(), [&](const CreateRecord& one) {
+        return one.request.name == machine && !is_gone(one);
+    });
+}
+
 Result<UniqueFd> OpJournal::lock(const std::string& name) const {
     JACKDAW_CHECK(make_folders(folder_, 0700));
     return lock_file(folder_ / (name + ".lock"));
