@@ -334,6 +334,22 @@ TEST_CASE_METHOD(Scene,
 }
 
 TEST_CASE_METHOD(Scene,
+                 "a list of operations says that it is cut, and tells more of one instance") {
+    make_fleet({"db1"});
+    proto::Operation one;
+    one.status = "done";
+    for (int i = 0; i < 120; ++i) {
+        one.id = new_uuid(world.clock, world.entropy);
+        world.agents["db1"].operations[one.id] = one;
+    }
+    REQUIRE(world.jackdaw({"op", "list"}) == 0);
+    CHECK(err().find("only the newest 100 operations of an agent are told; --instance NAME") !=
+          std::string::npos);
+    REQUIRE(world.jackdaw({"op", "list", "--instance", "db1"}) == 0);
+    CHECK(err().empty());
+}
+
+TEST_CASE_METHOD(Scene,
                  "the local context speaks to this machine's agent and only of its own instance") {
     proto::InstanceSpec spec;
     spec.name = "here";

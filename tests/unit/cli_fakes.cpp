@@ -199,8 +199,12 @@ private:
         }
         if (get && (path == "/v1/operations" || path.starts_with("/v1/operations?"))) {
             Json items = Json::array();
-            for (const auto& [id, one] : agent.operations) {
-                items.push_back(proto::to_json(one));
+            const auto limit = path.find("limit=") == std::string::npos
+                                   ? std::size_t{100}
+                                   : std::stoul(path.substr(path.find("limit=") + 6));
+            for (auto one = agent.operations.rbegin();
+                 one != agent.operations.rend() && items.size() < limit; ++one) {
+                items.push_back(proto::to_json(one->second)); // the newest first
             }
             return {200, proto::list_json("Operation", std::move(items), "t")};
         }
