@@ -48,8 +48,10 @@ constexpr std::string_view schemas_text = R"JSON({
   "take_over_id": {"type": "string"}, "address": {"type": ["string", "null"]}, "port": {"type": "integer"},
   "allow": {"type": "array", "items": {"type": "string"}},
   "databases": {"type": "array", "items": {"$ref": "#/components/schemas/Database"}},
-  "users": {"type": "array", "items": {"$ref": "#/components/schemas/NewUser"}},
-  "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"}}},
+  "users": {"type": "array", "items": {"$ref": "#/components/schemas/FirstUser"}},
+  "parameters": {"type": "object", "maxProperties": 0, "description": "they are set once the instance is there"},
+  "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"},
+  "created_at": {"type": "string", "description": "when it was asked for (default: now)"}}},
 "Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
 "Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
   "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"},
@@ -141,6 +143,10 @@ constexpr std::string_view schemas_text = R"JSON({
 "NewUser": {"type": "object", "required": ["name", "password"], "properties": {
   "name": {"type": "string"}, "host": {"type": "string"}, "databases": {"type": "array", "items": {"type": "string"}},
   "password": {"type": "string", "writeOnly": true}}},
+"FirstUser": {"type": "object", "required": ["name"], "properties": {
+  "name": {"type": "string"}, "host": {"type": "string"}, "databases": {"type": "array", "items": {"type": "string"}},
+  "password": {"type": "string", "writeOnly": true},
+  "verifier": {"type": "string", "writeOnly": true, "description": "instead of a password, as the datastore keeps it"}}},
 "Password": {"type": "object", "required": ["password"], "properties": {"password": {"type": "string", "writeOnly": true}}},
 "UserAttributes": {"type": "object", "additionalProperties": false, "properties": {
   "name": {"type": ["string", "null"]}, "host": {"type": ["string", "null"]}, "locked": {"type": ["boolean", "null"]},

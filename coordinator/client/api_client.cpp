@@ -50,6 +50,19 @@ Error too_old(const proto::ErrorShape& shape) {
                    "USING.md has it; `jackdaw doctor` compares versions");
 }
 
+void add_untold(const Json& answer, const Json& whole, const std::string& at,
+                std::vector<std::string>& all) {
+    for (const auto& [key, value] : whole.items()) {
+        const auto path = at + "/" + key;
+        const auto told = answer.find(key);
+        if (told == answer.end()) {
+            all.push_back(path);
+        } else if (value.is_object() && told->is_object()) {
+            add_untold(*told, value, path, all);
+        }
+    }
+}
+
 bool good(int status) {
     return status >= 200 && status < 300;
 }
@@ -72,12 +85,20 @@ Result<Json> get(ApiClient& client, std::string path, Deadline deadline) {
     return change(client, ApiRequest{"GET", std::move(path), nullptr, {}}, deadline);
 }
 
-Result<Json> change(ApiClient& client, ApiRequest request, Deadline deadline) {
+Result<Json> change(ApiClient& client, const ApiRequest& request, Deadline deadline) {
     JACKDAW_TRY(auto response, client.call(request, deadline));
     if (!good(response.status)) {
         return refusal(response);
     }
     return std::move(response.body);
+}
+
+std::vector<std::string> untold(const Json& answer, const Json& whole) {
+    std::vector<std::string> all;
+    if (answer.is_object()) {
+        add_untold(answer, whole, "", all);
+    }
+    return all;
 }
 
 std::string percent_encoded(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/base/error.h"
 #include "proto/messages/shapes.h"
@@ -59,7 +60,12 @@ public:
 /// GET; any status but 2xx is an Error.
 [[nodiscard]] Result<Json> get(ApiClient& client, std::string path, Deadline deadline);
 /// A change; 2xx gives the body, any other status is an Error.
-[[nodiscard]] Result<Json> change(ApiClient& client, ApiRequest request, Deadline deadline);
+[[nodiscard]] Result<Json> change(ApiClient& client, const ApiRequest& request, Deadline deadline);
+
+/// What `whole`, a shape as this program writes it, has and the answer has not, as JSON pointers
+/// ("/volume/used_bytes"). Keys are only ever added: the agent is an older one, and what reads as
+/// empty is unknown.
+[[nodiscard]] std::vector<std::string> untold(const Json& answer, const Json& whole);
 
 /// RFC 3986: everything but unreserved characters becomes %XX.
 [[nodiscard]] std::string percent_encoded(std::string_view text);

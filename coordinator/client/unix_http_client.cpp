@@ -78,8 +78,11 @@ public:
         bool go_on = true;
         std::string refused; // the body of an answer other than 200
         SseReader events{[&](std::string_view event, std::string_view data) -> Result<bool> {
-            JACKDAW_TRY(const auto json, proto::parse_json(data));
-            return sink(event, json);
+            auto json = proto::parse_json(data);
+            if (!json) {
+                return std::move(json).error().with_id(Code::protocol).while_doing("read an event");
+            }
+            return sink(event, *json);
         }};
         HttpReader* head = nullptr;
         HttpReader reader{[&](std::string_view piece) -> Result<void> {

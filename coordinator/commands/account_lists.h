@@ -10,7 +10,7 @@
 
 namespace jackdaw::cli {
 
-/// The "items" of an agent's list, bounded. E-PROTOCOL without them.
+/// The "items" of an agent's list, bounded, each an object. E-PROTOCOL without them.
 [[nodiscard]] Result<Json> items_of(const Json& list);
 
 /// USER or NAME as NAME[@HOST][/DB[,DB]]; --host and --database go before it. E-BAD-NAME,

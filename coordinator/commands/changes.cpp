@@ -254,8 +254,7 @@ Result<int> see_through(Session& session, const Invocation& invocation, const Re
 Result<int> change_instance(Session& session, const Invocation& invocation, InstanceAccess& at,
                             ApiRequest request, Conclusion end) {
     request.idempotency_key = new_uuid(session.clock, session.entropy);
-    JACKDAW_TRY(const auto accepted,
-                change(*at.client, std::move(request), session.in(answer_limit)));
+    JACKDAW_TRY(const auto accepted, change(*at.client, request, session.in(answer_limit)));
     return see_through(
         session, invocation, [&] { return at.reach.of(at.name); }, accepted, std::move(end));
 }

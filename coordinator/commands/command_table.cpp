@@ -1,5 +1,7 @@
 #include "coordinator/commands/command_table.h"
 
+#include <fmt/format.h>
+
 #include "coordinator/commands/command_rows.h"
 #include "coordinator/commands/handlers.h"
 
@@ -345,7 +347,7 @@ std::vector<CommandRow> rows_of_care() {
            .required = false,
            .many = true}},
          {{"--interval", "TIME", "between two looks (default: 2s)"},
-          {"--iterations", "N", "-n: look so many times, in plain text, then end"},
+          {"--iterations", "N", "look so many times, in plain text, then end"},
           {"--sort", "COLUMN",
            "name, status, role, cpu (default), memory, disk, connections, running, queries, slow"}},
          looks,
@@ -409,6 +411,16 @@ std::vector<OptionRow> shared_options(const CommandRow& row) {
     const auto& common = common_options();
     options.insert(options.end(), common.begin(), common.end());
     return options;
+}
+
+std::string_view short_form(std::string_view flag) {
+    const bool counts = flag == "--lines" || flag == "--limit" || flag == "--iterations";
+    return flag == "--output" ? "-o" : flag == "--follow" ? "-f" : counts ? "-n" : "";
+}
+
+std::string spelled(const OptionRow& option) {
+    const auto form = short_form(option.flag);
+    return fmt::format("{}{}{}", form, form.empty() ? "" : ", ", option.flag);
 }
 
 } // namespace jackdaw::cli

@@ -61,6 +61,11 @@ struct NounRow {
 /// Those that its nature gives a command, then the common ones.
 [[nodiscard]] std::vector<OptionRow> shared_options(const CommandRow& row);
 
+/// "-o" of --output, "-f" of --follow, "-n" of what says how many; empty: it has none.
+[[nodiscard]] std::string_view short_form(std::string_view flag);
+/// "-f, --follow": both, as people read it.
+[[nodiscard]] std::string spelled(const OptionRow& option);
+
 /// What --help prints: of the program (both empty), of a noun, of a command.
 [[nodiscard]] std::string help_text(std::string_view noun, std::string_view verb);
 

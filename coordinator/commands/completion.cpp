@@ -15,8 +15,10 @@ namespace jackdaw::cli {
 namespace {
 
 const OptionRow* find_option(const std::vector<OptionRow>& options, std::string_view word) {
-    const auto flag = word == "-o" ? std::string_view{"--output"} : word.substr(0, word.find('='));
-    const auto at = std::ranges::find(options, flag, &OptionRow::flag);
+    const auto flag = word.substr(0, word.find('='));
+    const auto at = std::ranges::find_if(options, [&](const OptionRow& one) {
+        return one.flag == flag || short_form(one.flag) == word;
+    });
     return at == options.end() ? nullptr : &*at;
 }
 

@@ -63,6 +63,7 @@ constexpr std::array rows{
     NamesRow{"op", "ID", Names::operations},
     NamesRow{"fleet", "NAME", Names::fleets},
     NamesRow{"instance", "NAME", Names::instances},
+    NamesRow{"doctor", "NAME", Names::instances},
     NamesRow{"machine", "NAME", Names::machines},
     NamesRow{"member", "NAME", Names::members},
     NamesRow{"user", "NAME", Names::users},
@@ -110,15 +111,18 @@ std::vector<Candidate> of_machines(Reach& reach) {
     return names;
 }
 
-/// The one agent that knows: of the named instance, of the only one, or of this machine.
-Result<ClientPtr> dial(Session& session, Reach& reach, const CompletionContext& context) {
+/// The one agent that knows: of the named instance, of the only one, or of this machine; of what
+/// all of them know, the first that is on.
+Result<ClientPtr> dial(Session& session, Reach& reach, const CompletionContext& context,
+                       Names kind) {
     if (reach.local()) {
         return session.connector.socket(local_socket(session.folders));
     }
     JACKDAW_TRY(const auto machines, reach.machines());
     const auto wanted = context.invocation.text("INSTANCE", context.invocation.text("--instance"));
     for (const auto& one : machines) {
-        const bool meant = wanted.empty() ? machines.size() == 1 : one.label == wanted;
+        const bool meant =
+            kind == Names::members || (wanted.empty() ? machines.size() == 1 : one.label == wanted);
         if (meant && one.state == cloud::MachineState::on) {
             return session.connector.dial(reach.profile(), one.address, one.id, context.until);
         }
@@ -158,7 +162,7 @@ std::vector<Candidate> of_agent(Session& session, Reach& reach, Names kind,
                                 const CompletionContext& context) {
     std::vector<Candidate> names;
     const auto question = question_of(kind);
-    auto client = dial(session, reach, context);
+    auto client = dial(session, reach, context, kind);
     if (question.path.empty() || !client) {
         return names;
     }
@@ -303,8 +307,8 @@ std::vector<Candidate> parameter_values(Session& session, const std::string& par
                                         const CompletionContext& context) {
     std::vector<Candidate> values;
     auto reach = Reach::find(session, context.invocation);
-    auto client =
-        reach ? dial(session, *reach, context) : Result<ClientPtr>{std::move(reach).error()};
+    auto client = reach ? dial(session, *reach, context, Names::parameters)
+                        : Result<ClientPtr>{std::move(reach).error()};
     const auto json =
         client ? get(**client, "/v1/parameters/" + percent_encoded(parameter), context.until)
                : Result<Json>{std::move(client).error()};

@@ -209,6 +209,7 @@ Result<int> config_parameters(Session& session, const Invocation& invocation) {
             items.push_back(proto::to_json(one));
         }
     }
+    note_untold_in(session, list.at("items"), proto::to_json(proto::Parameter{}));
     list["items"] = std::move(items);
     session.terminal.page(render_list(list,
                                       parameter_table(wanted, invocation.format == Format::wide),
@@ -224,6 +225,7 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
     JACKDAW_TRY(const auto list, get(*at.client, "/v1/parameters?own=1", session.in(answer_limit)));
     JACKDAW_TRY(const auto own, parameters_from(list));
+    note_untold_in(session, list.at("items"), proto::to_json(proto::Parameter{}));
     JACKDAW_TRY(const auto json, get(*at.client, "/v1/instance", session.in(answer_limit)));
     JACKDAW_TRY(const auto instance, proto::instance_from(json));
     std::set<std::string> waiting{instance.pending_restart.begin(), instance.pending_restart.end()};

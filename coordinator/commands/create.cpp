@@ -64,11 +64,21 @@ public:
                 return give_up(step, std::move(done).error());
             }
         }
-        return wants_to_wait(session_, invocation_) ? watch() : leave();
+        session_.terminal.err(view_.clear());
+        JACKDAW_CHECK(look_at_agent());
+        const bool is_done = agent_operation_->status == "done";
+        return is_done || wants_to_wait(session_, invocation_) ? watch() : leave();
     }
 
 private:
+    /// What its machine is called, for ever; the instance itself may have another name by now.
     const std::string& name() const { return record_.request.name; }
+    const std::string& called() const { return name_of(record_); }
+    Result<ClientPtr> dial() {
+        JACKDAW_TRY(auto* const opened, reach_.cloud());
+        JACKDAW_TRY(const auto machine, opened->provider().describe_machine(name()));
+        return reach_.of(machine.label);
+    }
     cloud::Tags tags(std::string_view step) const {
         return {record_.fleet, record_.operation.id, std::string{step}};
     }
@@ -82,7 +92,8 @@ private:
         if (record_.operation.steps.front().status != "done") {
             return ok();
         }
-        const auto machine = reach_.machine(name());
+        JACKDAW_TRY(auto* const opened, reach_.cloud());
+        const auto machine = opened->provider().describe_machine(name());
         if (!machine && machine.error().code() == Errc::not_found) {
             record_.agent_has_it = record_.told = false;
             reopen_from(record_, CreateStep::volume); // its tags find one that is there
@@ -275,7 +286,7 @@ private:
     }
 
     Result<void> send() {
-        JACKDAW_TRY(auto client, reach_.of(name()));
+        JACKDAW_TRY(auto client, dial());
         ApiRequest request{"PUT", "/v1/instance", body(), record_.operation.id};
         auto accepted = change(*client, request, session_.in(answer_limit));
         for (std::size_t i = 0; i < credentials_.size(); ++i) {
@@ -286,7 +297,12 @@ private:
         }
         JACKDAW_TRY(agent_operation_, proto::operation_from(*accepted));
         JACKDAW_TRY(const bool no_op, proto::bool_at(*accepted, "no_op", false));
-        return no_op && !record_.told ? set_passwords(*client) : ok();
+        if (no_op && record_.told) { // these are nobody's: the first ones are valid
+            credentials_.clear();
+            return ok();
+        }
+        record_.told = false; // it takes these instead of those that were told before
+        return no_op ? set_passwords(*client) : ok();
     }
 
     /// The agent had finished, but nobody was told the passwords: they are set again.
@@ -303,9 +319,8 @@ private:
                 return std::move(accepted).error();
             }
             JACKDAW_TRY(auto operation, proto::operation_from(*accepted));
-            JACKDAW_TRY(
-                operation,
-                follow(session_, invocation_, [this] { return reach_.of(name()); }, operation));
+            JACKDAW_TRY(operation,
+                        follow(session_, invocation_, [this] { return dial(); }, operation));
             if (operation.status != "done") {
                 return proto::to_error(operation.error.value_or(proto::ErrorShape{}));
             }
@@ -332,9 +347,10 @@ private:
         end.credentials = std::move(credentials_);
         end.said = was_done_ ? fmt::format("instance '{}' was made by now; nothing was left to do. "
                                            "It is at {}",
-                                           name(), record_.address)
-                             : fmt::format("instance '{}' runs at {}", name(), record_.address);
-        end.next = fmt::format("jackdaw connect {}", name());
+                                           called(), record_.address)
+                             : fmt::format("instance '{}' runs at {}", called(), record_.address);
+        end.no_op = was_done_;
+        end.next = fmt::format("jackdaw connect {}", called());
         return end;
     }
 
@@ -345,20 +361,17 @@ private:
     }
 
     Result<int> leave() {
-        session_.terminal.err(view_.clear());
-        auto end = conclusion(whole(agent_operation_ ? *agent_operation_ : record_.operation));
+        auto end = conclusion(whole(*agent_operation_));
         const int status = conclude(session_, invocation_, end);
-        record_.told = session_.terminal.out_arrived().has_value();
+        record_.told = record_.told || session_.terminal.out_arrived().has_value();
         JACKDAW_CHECK(journal_.save(record_));
         return status;
     }
 
     Result<int> watch() {
-        session_.terminal.err(view_.clear());
-        JACKDAW_CHECK(wake_if_failed());
         const bool secrets = std::ranges::any_of(credentials_, &Credential::generated);
         auto followed = follow(
-            session_, invocation_, [this] { return reach_.of(name()); }, *agent_operation_,
+            session_, invocation_, [this] { return dial(); }, *agent_operation_,
             [this](const proto::Operation& agent) { return whole(agent); },
             secrets ? "; `jackdaw user password` makes the passwords that were not shown" : "",
             &view_);
@@ -401,14 +414,25 @@ private:
         return status;
     }
 
-    /// Nothing was submitted by this run, because the agent has it and the passwords were told.
-    Result<void> wake_if_failed() {
+    /// Nothing was submitted by this run, because the agent has it and the passwords were told:
+    /// those that it was given are nobody's. One that failed goes on.
+    Result<void> look_at_agent() {
         if (agent_operation_) {
             return ok();
         }
-        JACKDAW_TRY(auto client, reach_.of(name()));
+        credentials_.clear();
+        JACKDAW_TRY(auto client, dial());
         const auto path = "/v1/operations/" + record_.operation.id;
-        JACKDAW_TRY(auto json, get(*client, path, session_.in(answer_limit)));
+        auto told = get(*client, path, session_.in(answer_limit));
+        if (!told && told.error().code() == Errc::not_found) { // so old that it is forgotten?
+            JACKDAW_CHECK(get(*client, "/v1/instance", session_.in(answer_limit)));
+            agent_operation_ = record_.operation;
+            agent_operation_->status = "done";
+            agent_operation_->steps.clear();
+            was_done_ = true;
+            return ok();
+        }
+        JACKDAW_TRY(auto json, std::move(told));
         JACKDAW_TRY(agent_operation_, proto::operation_from(json));
         was_done_ = agent_operation_->status == "done";
         if (agent_operation_->status == "failed") {
@@ -422,7 +446,7 @@ private:
     }
 
     Json instance() {
-        if (auto client = reach_.of(name())) {
+        if (auto client = dial()) {
             if (auto json = get(**client, "/v1/instance", session_.in(answer_limit))) {
                 return *std::move(json);
             }
@@ -471,7 +495,7 @@ void leave_fleet(Session& session, Reach& reach, const cloud::Machine& machine) 
     // One that was never handed over is no member; others' lists show any other one as down.
     if (!left && left.error().code() != Errc::unavailable) {
         session.terminal.err(fmt::format("warning: '{}' did not leave the fleet's gossip: {}\n",
-                                         machine.name, printable(left.error().message())));
+                                         machine.label, printable(left.error().message())));
     }
 }
 

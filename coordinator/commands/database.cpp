@@ -1,5 +1,7 @@
 // jackdaw database create | list | delete
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "coordinator/commands/account_lists.h"
@@ -14,6 +16,10 @@ Result<Json> items_of(const Json& list) {
     const auto items = list.is_object() ? list.find("items") : list.end();
     if (items == list.end() || !items->is_array() || items->size() > proto::list_items_max) {
         return Error{Code::protocol, "the agent's list has no 'items'"};
+    }
+    if (!std::all_of(items->begin(), items->end(),
+                     [](const Json& one) { return one.is_object(); })) {
+        return Error{Code::protocol, "the agent's list has an item that is no object"};
     }
     return *items;
 }

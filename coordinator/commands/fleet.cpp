@@ -17,8 +17,13 @@ namespace {
 std::string flavor_text(const Profile& profile) {
     std::string text;
     for (const auto& [name, flavor] : profile.flavors) {
-        text += fmt::format("{}{} (cpu={:g}, mem={})", text.empty() ? "" : ", ", name,
-                            flavor.cpu_millis / 1000.0, format_size(flavor.memory_bytes));
+        const auto cpu = flavor.cpu_millis == 0
+                             ? std::string{}
+                             : fmt::format("cpu={:g}", flavor.cpu_millis / 1000.0);
+        const auto memory =
+            flavor.memory_bytes == 0 ? std::string{} : "mem=" + format_size(flavor.memory_bytes);
+        text += fmt::format("{}{} ({}{}{})", text.empty() ? "" : ", ", name, cpu,
+                            cpu.empty() || memory.empty() ? "" : ", ", memory);
     }
     return text;
 }

@@ -66,7 +66,7 @@ Result<void> same_things(Cloud& cloud, const std::vector<cloud::Machine>& machin
 Result<void> check_unprotected(Session& session, Reach& reach, const cloud::Machine& machine) {
     bool guarded = false;
     // Of a damaged record only the name is known.
-    if (const auto record = machine.id.empty() ? reach.journal().newest_of(machine.name)
+    if (const auto record = machine.id.empty() ? reach.journal().of_machine(machine.name)
                                                : reach.journal().of_instance(machine.id)) {
         guarded = record->request.protect;
     }
@@ -91,7 +91,7 @@ Result<int> fleet_up(Session& session, const Invocation& invocation) {
         std::vector<std::string> lines;
         for (const auto& one : machines) {
             if (one.wanted_on && one.state == cloud::MachineState::off) {
-                lines.push_back(fmt::format("start machine '{}'", one.name));
+                lines.push_back(fmt::format("start machine '{}'", one.label));
             }
         }
         return would(session, invocation, lines);
@@ -103,8 +103,11 @@ Result<int> fleet_up(Session& session, const Invocation& invocation) {
                                    cloud->provider().ensure_network(reach.profile().subnet));
                        JACKDAW_TRY(auto* const local, local_machines(reach));
                        JACKDAW_TRY(const auto started, local->fleet_up());
+                       JACKDAW_TRY(const auto all, reach.machines());
                        for (const auto& name : started) {
-                           session.terminal.err(fmt::format("machine '{}' is on\n", name));
+                           const auto at = std::ranges::find(all, name, &cloud::Machine::name);
+                           session.terminal.err(fmt::format("machine '{}' is on\n",
+                                                            at != all.end() ? at->label : name));
                        }
                        return ok();
                    });
@@ -190,7 +193,7 @@ Result<int> fleet_destroy(Session& session, const Invocation& invocation) {
     }
     std::vector<std::string> names;
     for (const auto& machine : machines) {
-        names.push_back(machine.name);
+        names.push_back(machine.label);
     }
     JACKDAW_CHECK(confirm(session, invocation, name,
                           fmt::format("destroys fleet '{}' with {}{}, {} volumes and its keys",

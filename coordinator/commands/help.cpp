@@ -23,17 +23,11 @@ std::string aligned(const Lines& lines) {
     return text;
 }
 
-std::string spelled(const OptionRow& option) {
-    const std::string name = option.flag == "--output"   ? "-o, --output"
-                             : option.flag == "--follow" ? "-f, --follow"
-                                                         : std::string{option.flag};
-    return option.value.empty() ? name : fmt::format("{} {}", name, option.value);
-}
-
 Lines option_lines(const std::vector<OptionRow>& options) {
     Lines lines;
     for (const auto& option : options) {
-        lines.emplace_back(spelled(option),
+        const auto value = option.value.empty() ? "" : fmt::format(" {}", option.value);
+        lines.emplace_back(spelled(option) + value,
                            fmt::format("{}{}{}", option.text, option.required ? " (required)" : "",
                                        option.many ? " (may be repeated)" : ""));
     }

@@ -280,6 +280,9 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
                          {fmt::format("go on with operation {}", known->operation.id)});
         }
         session.terminal.err(fmt::format("going on with operation {}\n", known->operation.id));
+        if (known->request.name != request.name) { // renamed since: others lock its machine's name
+            lock.reset();
+        }
         return resume_create(session, invocation, reach, *std::move(known), std::move(credentials),
                              std::move(lock));
     }
@@ -309,6 +312,8 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
                                new_uuid(session.clock, session.entropy),
                                new_uuid(session.clock, session.entropy), session.now_text(),
                                fmt::format("uid {}", session.uid));
+    // What the journal could not be read with again would make a create that nobody can resume.
+    JACKDAW_CHECK(create_record_from(to_json(record)));
     return resume_create(session, invocation, reach, std::move(record), std::move(credentials),
                          std::move(lock));
 }

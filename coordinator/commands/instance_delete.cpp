@@ -254,14 +254,16 @@ Result<int> delete_locally(Session& session, const Invocation& invocation, Reach
     Conclusion end;
     end.said = fmt::format(
         "the database of '{}' is gone; its machine is the coordinator's to remove", name);
-    return see_through(session, invocation, [&] { return reach.any(); }, accepted, std::move(end));
+    auto waiting = invocation; // always, as of a fleet's
+    waiting.wait = true;
+    return see_through(session, waiting, [&] { return reach.any(); }, accepted, std::move(end));
 }
 
 Result<Target> look(Reach& reach, const std::string& name, bool asked_to_keep) {
     Target target;
     JACKDAW_TRY(target.machine, reach.machine(name));
     if (target.machine.state == cloud::MachineState::damaged) { // the journal knows what it was
-        if (const auto known = reach.journal().newest_of(name)) {
+        if (const auto known = reach.journal().of_machine(target.machine.name)) {
             target.machine.id = known->instance_id;
             target.machine.volume_id = known->volume_id;
         }

@@ -55,8 +55,13 @@ Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machin
             continue;
         }
         if (auto client = reach.of_machine(machine)) {
-            JACKDAW_CHECK(add_from(session, **client, told));
-            answered = true;
+            const auto added = add_from(session, **client, told);
+            answered = answered || added.has_value();
+            if (!added) { // another one may
+                session.terminal.err(fmt::format("warning: the agent of '{}' tells nothing: {}\n",
+                                                 machine.label,
+                                                 printable(added.error().to_string())));
+            }
         }
     }
     return told;
@@ -102,9 +107,15 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
     for (const auto& machine : machines) {
         views.push_back(view_of(machine));
     }
+    const auto records =
+        reach.local() ? std::vector<CreateRecord>{} : reach.journal().load_all(); // once for all
+    const auto record_of = [&](const std::string& id) -> const CreateRecord* {
+        const auto at = std::ranges::find(records, id, &CreateRecord::instance_id);
+        return at != records.end() ? &*at : nullptr;
+    };
     const auto is_ghost = [&](const std::string& id) {
-        const auto record = reach.local() ? std::nullopt : reach.journal().of_instance(id);
-        return record && (is_gone(*record) || is_being_deleted(*record));
+        const auto* const record = record_of(id);
+        return record != nullptr && (is_gone(*record) || is_being_deleted(*record));
     };
     auto view = fleet_view(std::move(told.instances), views, is_ghost);
     Json items = Json::array();
@@ -112,10 +123,9 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
     for (auto& one : view.instances) {
         items.push_back(as_told(one));
         // Gossip does not tell it; what is written down here follows each change and power-off.
-        const auto record = items.back().at("protect").is_null() && !reach.local()
-                                ? reach.journal().of_instance(one.id)
-                                : std::nullopt;
-        if (record) {
+        const auto* const record =
+            items.back().at("protect").is_null() ? record_of(one.id) : nullptr;
+        if (record != nullptr) {
             items.back()["protect"] = one.protect = record->request.protect;
         } else if (items.back().at("protect").is_null()) {
             unknown_protection.insert(one.id);
@@ -155,6 +165,9 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
             instance.machine_state = cloud::to_string(machine->state);
         }
         shown = proto::to_json(instance);
+        for (const auto& path : note_untold(session, *json, proto::to_json(proto::Instance{}))) {
+            shown[Json::json_pointer{path}] = nullptr;
+        }
     } else if (machine) { // what the provider knows is better than nothing
         auto view = fleet_view({}, {view_of(*machine)});
         instance = std::move(view.instances.front());

@@ -43,7 +43,8 @@ struct Invocation {
 /// `words` without the program's name. `invalid` for what the table does not have, with the nearest
 /// word as hint.
 [[nodiscard]] Result<Invocation> parse_command_line(const std::vector<std::string>& words);
-/// The format that the words ask for, as well as can be told, for reporting that they are wrong.
-[[nodiscard]] Format format_asked(const std::vector<std::string>& words);
+/// The format that the words ask for, as well as can be told, for reporting that they are wrong;
+/// nullopt: none.
+[[nodiscard]] std::optional<Format> format_asked(const std::vector<std::string>& words);
 
 } // namespace jackdaw::cli

@@ -48,7 +48,7 @@ Result<std::vector<Holder>> holders_of(Reach& reach) {
     std::vector<Holder> all;
     for (const auto& machine : machines) {
         if (machine.state == cloud::MachineState::on) {
-            all.push_back({machine.name, reach.of_machine(machine)});
+            all.push_back({machine.label, reach.of_machine(machine)});
         }
     }
     return all;
@@ -152,6 +152,7 @@ Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClien
                                                       std::size_t& members) {
     JACKDAW_TRY(const auto list, get(client, "/v1/members", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
+    note_untold_in(session, items, proto::to_json(proto::MemberShape{}));
     std::map<std::uint32_t, Held> all;
     std::vector<proto::MemberShape> live;
     for (const auto& item : items) {
@@ -208,10 +209,11 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto holders, holders_of(reach));
     const bool leak = invocation.has("--leak");
     const bool begun = ring.keys().size() > 1 && ring.keys().front().first == ring.newest();
-    const bool is_new =
-        !(leak && begun) && // a leak's ring has its newest key first until the others are gone
-        std::ranges::all_of(holders,
-                            [&](Holder& one) { return has_newest(session, one, ring.newest()); });
+    // A leak's ring has its newest key first until the others are gone; the key of before it is not
+    // the next one, whoever misses it.
+    const bool is_new = leak ? !begun : std::ranges::all_of(holders, [&](Holder& one) {
+        return has_newest(session, one, ring.newest());
+    });
     if (is_new) {
         JACKDAW_CHECK(add_gossip_key(ring));
     }

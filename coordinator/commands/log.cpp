@@ -43,7 +43,8 @@ Result<int> follow_news(Session& session, const Invocation& invocation, Instance
             continue;
         }
         const auto code = done.error().code();
-        const bool passing = code == Errc::unavailable || code == Errc::deadline;
+        const bool passing = // busy: an operation speaks to the database
+            code == Errc::unavailable || code == Errc::deadline || code == Errc::busy;
         if (!passing || session.clock.now() - heard > silence_limit) {
             return std::move(done).error();
         }
@@ -184,6 +185,7 @@ Result<int> log_list(Session& session, const Invocation& invocation) {
                  {"OLDER ONES", false, true},
                  {"CHANGED"}},
                 {}};
+    note_untold_in(session, items, proto::to_json(proto::LogShape{}));
     for (const auto& item : items) {
         JACKDAW_TRY(const auto one, proto::log_from(item));
         table.rows.push_back(

@@ -52,9 +52,7 @@ std::string head(std::string_view title, std::string_view what) {
 std::string items(const std::vector<OptionRow>& options) {
     std::string text;
     for (const auto& option : options) {
-        const auto flag =
-            option.flag == "--output" ? std::string{"-o, --output"} : std::string{option.flag};
-        text += fmt::format(".TP\n\\fB{}\\fR{}{}\\fI{}\\fR\n{}{}{}\n", roff(flag),
+        text += fmt::format(".TP\n\\fB{}\\fR{}{}\\fI{}\\fR\n{}{}{}\n", roff(spelled(option)),
                             option.value.empty() ? "" : " ", "", roff(option.value),
                             roff(option.text), option.required ? " (required)" : "",
                             option.many ? " (may be repeated)" : "");

@@ -77,6 +77,7 @@ Result<int> member_list(Session& session, const Invocation& invocation) {
                               {one.instance},
                               {one.id}});
     }
+    note_untold_in(session, items, proto::to_json(proto::MemberShape{}));
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));
     return 0;
@@ -88,6 +89,7 @@ Result<int> member_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto json,
                 get(*client, path_of(invocation.text("NAME")), session.in(answer_limit)));
     JACKDAW_TRY(const auto one, proto::member_from(json));
+    note_untold(session, json, proto::to_json(proto::MemberShape{}));
     const auto text = render_pairs(
         {{"Name", {one.name, Style::bold}},
          {"Id", {one.id}},

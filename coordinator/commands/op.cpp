@@ -18,6 +18,9 @@
 namespace jackdaw::cli {
 namespace {
 
+/// Of an agent in a list: its newest, and how many if it is the only one that is asked.
+constexpr std::size_t shown_of_many = 100, shown_of_one = 1'000;
+
 /// Where an operation was found: its agent, and the coordinator's part of it, if there is one.
 struct Found {
     proto::Operation operation;
@@ -46,11 +49,20 @@ proto::Operation whole(const Found& found, proto::Operation agent) {
     return found.record ? merged(*found.record, agent) : std::move(agent);
 }
 
+struct Told {
+    std::vector<proto::Operation> operations; ///< in no order
+    std::vector<std::string> unreachable;     ///< names
+    bool is_cut = false;                      ///< some agent has older ones
+};
+
 Result<void> add_from_agent(Session& session, ApiClient& client,
-                            const std::vector<CreateRecord>& records,
-                            std::vector<proto::Operation>& all) {
-    JACKDAW_TRY(const auto list, get(client, "/v1/operations", session.in(answer_limit)));
+                            const std::vector<CreateRecord>& records, std::size_t limit,
+                            Told& told) {
+    JACKDAW_TRY(const auto list, get(client, fmt::format("/v1/operations?limit={}", limit),
+                                     session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
+    auto& all = told.operations;
+    told.is_cut = told.is_cut || items.size() >= limit;
     for (const auto& item : items) {
         JACKDAW_TRY(auto operation, proto::operation_from(item));
         const auto record =
@@ -68,20 +80,15 @@ Result<void> add_from_agent(Session& session, ApiClient& client,
     return ok();
 }
 
-struct Told {
-    std::vector<proto::Operation> operations; ///< in no order
-    std::vector<std::string> unreachable;     ///< names
-};
-
 /// All that the journal and the agents know; `target`: only of this instance, empty: of all.
 Result<Told> tell_all(Session& session, Reach& reach, const std::string& target) {
     Told told;
-    auto& [all, unreachable] = told;
+    auto& all = told.operations;
     const auto wanted = [&](const std::string& name) { return target.empty() || name == target; };
     bool is_known = target.empty();
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
-        JACKDAW_CHECK(add_from_agent(session, *client, {}, all));
+        JACKDAW_CHECK(add_from_agent(session, *client, {}, shown_of_one, told));
         const auto here = get(*client, "/v1/instance", session.in(answer_limit));
         const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
         is_known = name && wanted(*name);
@@ -107,8 +114,9 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
             }
             is_known = true;
             auto client = reach.of_machine(machine);
-            if (!client || !add_from_agent(session, **client, records, all)) {
-                unreachable.push_back(machine.label);
+            const auto limit = target.empty() ? shown_of_many : shown_of_one;
+            if (!client || !add_from_agent(session, **client, records, limit, told)) {
+                told.unreachable.push_back(machine.label);
             }
         }
     }
@@ -247,6 +255,27 @@ Redial redial_of(Reach& reach, const Found& found) {
     return [&reach, name = found.machine] { return name.empty() ? reach.any() : reach.of(name); };
 }
 
+/// An operation that only the journal here tells of goes on if somebody works on it.
+Result<void> check_somebody(Reach& reach, const Found& found) {
+    if (!found.record || !found.machine.empty() || found.operation.status != "running") {
+        return ok();
+    }
+    if (found.record->agent_has_it) { // why its agent was not asked
+        JACKDAW_CHECK(reach.of(name_of(*found.record)));
+        return ok();
+    }
+    const auto& name = found.record->request.name;
+    const auto lock = reach.journal().lock(name);
+    if (!lock && lock.error().id() == Code::operation_running) {
+        return ok();
+    }
+    return Error{Errc::conflict,
+                 fmt::format("operation {} was cut off before an agent had it", found.operation.id)}
+        .with_hint(fmt::format("the same `jackdaw instance create {}` again goes on with it; "
+                               "`jackdaw op abort {}` takes it back",
+                               name, found.operation.id));
+}
+
 Result<int> order(Session& session, const Invocation& invocation, std::string_view verb) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
@@ -260,6 +289,10 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
                 found.operation.status == "done"
                     ? "there is nothing left of it"
                     : fmt::format("`jackdaw instance delete {}` ends it", found.operation.target));
+    }
+    const auto& status = found.operation.status;
+    if (found.record && found.machine.empty() && (status == "done" || status == "undone")) {
+        return Error{Errc::conflict, fmt::format("operation {} has ended: {}", id, status)};
     }
     if (invocation.dry_run) {
         return would(session, invocation, {fmt::format("{} operation {}", verb, id)});
@@ -295,7 +328,7 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
     }
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto told, tell_all(session, reach, invocation.text("--instance")));
-    auto& [all, unreachable] = told;
+    auto& [all, unreachable, is_cut] = told;
     std::erase_if(all, [&](const proto::Operation& one) {
         return invocation.has("--cause") && one.cause != invocation.text("--cause");
     });
@@ -308,6 +341,12 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
         session.terminal.err(fmt::format("no answer from {}: what only {} knows is missing\n",
                                          printable(fmt::format("{}", fmt::join(unreachable, ", "))),
                                          unreachable.size() == 1 ? "its agent" : "their agents"));
+    }
+    if (is_cut) {
+        const bool of_one = reach.local() || invocation.has("--instance");
+        session.terminal.err(fmt::format("only the newest {} operations of an agent are told{}\n",
+                                         of_one ? shown_of_one : shown_of_many,
+                                         of_one ? "" : "; --instance NAME tells more of one"));
     }
     session.terminal.page(render_list(
         proto::list_json("Operation", std::move(items), session.now_text(), std::move(unreachable)),
@@ -329,6 +368,7 @@ Result<int> op_watch(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto found, find_operation(session, reach, invocation.text("ID")));
     Conclusion end;
     end.operation = found.operation;
+    JACKDAW_CHECK(check_somebody(reach, found));
     if (!found.deletion && (!found.record || !found.machine.empty())) {
         JACKDAW_TRY(end.operation, follow(session, invocation, redial_of(reach, found),
                                           found.operation, [&](proto::Operation agent) {

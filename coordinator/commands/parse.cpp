@@ -110,6 +110,13 @@ Result<const CommandRow*> find_command(const std::string& noun, Words& words, st
             return &row;
         }
     }
+    if (const auto alone = std::ranges::find_if(
+            command_table(),
+            [&](const CommandRow& row) { return row.noun == verb && row.verb.empty(); });
+        alone != command_table().end()) { // `instance connect`
+        return Error{Errc::invalid, fmt::format("no {} verb '{}'", noun, verb)}.with_hint(
+            fmt::format("it is a command of its own: {}", help_command(verb, "")));
+    }
     return unknown(noun + " verb", verb, verbs, help_command(noun, ""));
 }
 
@@ -138,34 +145,20 @@ Error unknown_option(const CommandRow& row, const std::vector<OptionRow>& option
     return unknown("option", flag, known, help_command(row.noun, row.verb));
 }
 
-/// "-n": how much of it, in the words of this command.
-std::string_view count_option(const std::vector<OptionRow>& options) {
-    for (const std::string_view flag : {"--iterations", "--lines", "--limit"}) {
-        if (std::ranges::find(options, flag, &OptionRow::flag) != options.end()) {
-            return flag;
-        }
-    }
-    return "-n";
-}
-
 /// "--volume=1G" → {"--volume", "1G"}; "-ojson" → {"--output", "json"}; "-n5" → {"--lines", "5"}.
 std::pair<std::string, std::optional<std::string>> parted(const std::string& word,
                                                           const std::vector<OptionRow>& options) {
-    if (word.starts_with("-n")) {
-        const auto flag = count_option(options);
+    const auto meant = std::ranges::find_if(options, [&](const OptionRow& one) {
+        const auto form = short_form(one.flag);
+        return !form.empty() && word.starts_with(form);
+    });
+    if (meant != options.end()) {
         auto value = word.substr(2);
         value.erase(0, value.starts_with('=') ? 1 : 0);
-        return {std::string{flag}, value.empty() ? std::nullopt : std::optional{std::move(value)}};
-    }
-    if (word.starts_with("-o")) {
-        auto value = word.substr(2);
-        value.erase(0, value.starts_with('=') ? 1 : 0);
-        return {"--output", value.empty() ? std::nullopt : std::optional{std::move(value)}};
+        return {std::string{meant->flag},
+                value.empty() ? std::nullopt : std::optional{std::move(value)}};
     }
     const auto equals = word.find('=');
-    if (word == "-f") {
-        return {"--follow", std::nullopt};
-    }
     return equals == std::string::npos
                ? std::pair{word, std::optional<std::string>{}}
                : std::pair{word.substr(0, equals), std::optional{word.substr(equals + 1)}};
@@ -306,7 +299,7 @@ const std::vector<std::string>& Invocation::all(std::string_view name) const {
     return at == values.end() ? none : at->second;
 }
 
-Format format_asked(const std::vector<std::string>& words) {
+std::optional<Format> format_asked(const std::vector<std::string>& words) {
     for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
         std::string_view text;
         if ((words[i] == "-o" || words[i] == "--output") && i + 1 < words.size()) {
@@ -314,13 +307,14 @@ Format format_asked(const std::vector<std::string>& words) {
         } else if (words[i].starts_with("--output=")) {
             text = std::string_view{words[i]}.substr(9);
         } else if (words[i].starts_with("-o") && words[i].size() > 2) {
-            text = std::string_view{words[i]}.substr(2);
+            text = std::string_view{words[i]}.substr(words[i][2] == '=' ? 3 : 2);
         }
         if (!text.empty()) {
-            return parse_format(text).value_or(Format::table);
+            const auto format = parse_format(text);
+            return format ? std::optional{*format} : std::nullopt;
         }
     }
-    return Format::table;
+    return std::nullopt;
 }
 
 Result<Invocation> parse_command_line(const std::vector<std::string>& words) {

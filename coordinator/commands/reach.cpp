@@ -222,6 +222,29 @@ Result<InstanceAccess> access_instance(Session& session, const Invocation& invoc
     return InstanceAccess{std::move(reach), std::move(name), std::move(client)};
 }
 
+std::vector<std::string> note_untold(Session& session, const Json& answer, const Json& whole) {
+    auto paths = untold(answer, whole);
+    std::string names;
+    for (const auto& path : paths) {
+        auto name = path.substr(1);
+        std::ranges::replace(name, '/', '.');
+        names += (names.empty() ? "" : ", ") + name;
+    }
+    if (!paths.empty()) {
+        session.terminal.err(
+            fmt::format("note: agent too old: it does not tell {}; what is empty there is unknown. "
+                        "`jackdaw doctor` compares versions\n",
+                        names));
+    }
+    return paths;
+}
+
+void note_untold_in(Session& session, const Json& items, const Json& whole) {
+    if (!items.empty()) {
+        (void)note_untold(session, items.front(), whole);
+    }
+}
+
 Result<ClientPtr> Reach::of(const std::string& name) {
     JACKDAW_CHECK(check_label(name, "instance"));
     if (!local()) {

@@ -88,6 +88,12 @@ struct InstanceAccess {
 [[nodiscard]] Result<InstanceAccess> access_instance(Session& session,
                                                      const Invocation& invocation);
 
+/// Says what an agent of an earlier version does not tell of a thing, which reads as empty:
+/// untold(), whose answer it gives back.
+std::vector<std::string> note_untold(Session& session, const Json& answer, const Json& whole);
+/// The same of a list, by its first item.
+void note_untold_in(Session& session, const Json& items, const Json& whole);
+
 /// `corrupt` when what is written down of it cannot be read.
 [[nodiscard]] Result<void> check_whole(const cloud::Machine& machine);
 [[nodiscard]] MachineView view_of(const cloud::Machine& machine);

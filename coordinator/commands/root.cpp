@@ -122,6 +122,7 @@ Result<int> root_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto json, get(*at.client, "/v1/root", session.in(answer_limit)));
     JACKDAW_TRY(const auto status, proto::root_status_from(json));
     JACKDAW_TRY(const auto history, history_of(json));
+    note_untold(session, json, proto::to_json(proto::RootStatus{}));
     const bool colour = session.terminal.colour_out();
     auto text = render_pairs({{"Level", {status.level, Style::bold}},
                               {"User", {status.name}},

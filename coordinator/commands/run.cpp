@@ -24,6 +24,14 @@ int told(Session& session, const Invocation& invocation, int status) {
     return status != 0 || arrived ? status : report(session, invocation.format, arrived.error());
 }
 
+/// The settings file stands below an option, above the default.
+Format usual_format(const Session& session) {
+    const auto settings = load_settings(session.folders);
+    const auto usual = settings.find("output");
+    return usual == settings.end() ? Format::table
+                                   : parse_format(usual->second).value_or(Format::table);
+}
+
 } // namespace
 
 int run(Session& session, const std::vector<std::string>& words) {
@@ -32,14 +40,11 @@ int run(Session& session, const std::vector<std::string>& words) {
     }
     auto invocation = parse_command_line(words);
     if (!invocation) {
-        return report(session, format_asked(words), invocation.error());
+        const auto asked = format_asked(words);
+        return report(session, asked ? *asked : usual_format(session), invocation.error());
     }
-    if (!invocation->has(
-            "--output")) { // the settings file stands below an option, above the default
-        const auto settings = load_settings(session.folders);
-        if (const auto usual = settings.find("output"); usual != settings.end()) {
-            invocation->format = parse_format(usual->second).value_or(invocation->format);
-        }
+    if (!invocation->has("--output")) {
+        invocation->format = usual_format(session);
     }
     if (invocation->command == nullptr) {
         session.terminal.page(help_text(invocation->help_noun, invocation->help_verb));

@@ -1,6 +1,7 @@
 // jackdaw help WORDS: help on a command, or a search in all that has a name.
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -30,9 +31,19 @@ std::vector<Topic> all_topics() {
                            std::string{option.text}, how});
         }
     }
+    std::set<std::string_view> told; // those that commands share, once each
+    const auto add_shared = [&](const OptionRow& option, const std::string& how) {
+        if (told.insert(option.flag).second) {
+            all.push_back({"Option", std::string{option.flag}, std::string{option.text}, how});
+        }
+    };
     for (const auto& option : common_options()) {
-        all.push_back(
-            {"Option", std::string{option.flag}, std::string{option.text}, "jackdaw --help"});
+        add_shared(option, "jackdaw --help");
+    }
+    for (const auto& row : command_table()) {
+        for (const auto& option : shared_options(row)) {
+            add_shared(option, fmt::format("jackdaw {} --help", named(row)));
+        }
     }
     for (const auto& code : all_codes()) {
         all.push_back({"ErrorCode", std::string{code.name}, std::string{code.text},
@@ -64,7 +75,10 @@ std::string near_to(const std::vector<std::string>& words) {
     }
     for (const auto& row : command_table()) {
         known.emplace_back(row.verb);
-        for (const auto& option : row.options) {
+        auto options = row.options;
+        const auto shared = shared_options(row);
+        options.insert(options.end(), shared.begin(), shared.end());
+        for (const auto& option : options) {
             known.emplace_back(option.flag);
             known.emplace_back(option.flag.substr(2));
         }

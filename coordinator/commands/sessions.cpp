@@ -31,6 +31,7 @@ Result<int> session_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
     JACKDAW_TRY(auto list, get(*at.client, "/v1/sessions", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
+    note_untold_in(session, items, proto::to_json(proto::SessionShape{}));
     const bool wide = invocation.format == Format::wide;
     Table table{{{"ID", false, true},
                  {"USER"},

@@ -88,7 +88,7 @@ private:
 struct View {
     std::string column = "cpu";
     bool reversed = false;
-    std::vector<std::string> words; ///< of --filter
+    std::vector<std::string> words; ///< that a name must have in it
 };
 
 std::string percent(const std::optional<double>& value) {

@@ -78,6 +78,12 @@ void add_attributes(Session& session, InstanceAccess& at, Json& items) {
     }
 }
 
+/// Of one that nobody told of: nothing.
+std::string locked_text(const Json& item) {
+    const auto locked = item.value("locked", Json{});
+    return locked.is_null() ? "" : locked == true ? "yes" : "no";
+}
+
 std::string limit_text(const Json& item) {
     const auto limit = item.value("connections_max", Json{});
     return limit.is_null() ? "" : limit == 0 ? "no limit of its own" : limit.dump();
@@ -123,7 +129,7 @@ Result<int> user_list(Session& session, const Invocation& invocation) {
         table.rows.push_back({{name},
                               {host},
                               {fmt::format("{}", fmt::join(databases, ", "))},
-                              {item.value("locked", Json{}) == true ? "yes" : "no"},
+                              {locked_text(item)},
                               {limit_text(item)}});
     }
     if (invocation.format == Format::name) { // two may have one name

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -155,7 +156,7 @@ Result<FlavorWords> parse_flavor(std::string_view text) {
                          fmt::format("--flavor '{}': a name of the profile's or cpu=N,mem=SIZE",
                                      shown(text))};
         }
-        flavor.cpu_millis = static_cast<std::uint32_t>(cores * 1000);
+        flavor.cpu_millis = static_cast<std::uint32_t>(std::lround(cores * 1000));
         return ok();
     }));
     return flavor;

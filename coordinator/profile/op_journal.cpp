@@ -12,6 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t records_max = 10'000;
+constexpr std::size_t files_max = 1'000'000; ///< that are looked at for the newest
 
 std::optional<CreateRecord> read_record(const fs::path& path) {
     const auto text = read_small_file(path);
@@ -24,6 +25,16 @@ std::optional<CreateRecord> read_record(const fs::path& path) {
     }
     auto record = create_record_from(*json);
     return record ? std::optional{*std::move(record)} : std::nullopt;
+}
+
+template <class Fits>
+std::optional<CreateRecord> first_of(const std::vector<fs::path>& files, const Fits& fits) {
+    for (const auto& file : files) {
+        if (auto record = read_record(file); record && fits(*record)) {
+            return record;
+        }
+    }
+    return std::nullopt;
 }
 
 } // namespace
@@ -41,12 +52,13 @@ std::vector<fs::path> OpJournal::files() const {
     std::vector<fs::path> files;
     std::error_code failure;
     for (fs::directory_iterator entry{folder_, failure}, end;
-         !failure && entry != end && files.size() < records_max; entry.increment(failure)) {
+         !failure && entry != end && files.size() < files_max; entry.increment(failure)) {
         if (entry->path().extension() == ".json" && is_uuid(entry->path().stem().string())) {
             files.push_back(entry->path());
         }
     }
     std::ranges::sort(files, std::greater{}); // UUIDv7 sorts by time
+    files.resize(std::min(files.size(), records_max));
     return files;
 }
 
@@ -75,15 +87,18 @@ std::optional<CreateRecord> OpJournal::find(const std::string& operation_id) con
 }
 
 std::optional<CreateRecord> OpJournal::newest_of(const std::string& name) const {
-    auto all = load_all();
-    const auto at = std::ranges::find(all, name, name_of);
-    return at == all.end() ? std::nullopt : std::optional{std::move(*at)};
+    return first_of(files(), [&](const CreateRecord& one) { return name_of(one) == name; });
 }
 
 std::optional<CreateRecord> OpJournal::of_instance(const std::string& instance_id) const {
-    auto all = load_all();
-    const auto at = std::ranges::find(all, instance_id, &CreateRecord::instance_id);
-    return at == all.end() ? std::nullopt : std::optional{std::move(*at)};
+    return first_of(files(),
+                    [&](const CreateRecord& one) { return one.instance_id == instance_id; });
+}
+
+std::optional<CreateRecord> OpJournal::of_machine(const std::string& machine) const {
+    return first_of(files(), [&](const CreateRecord& one) {
+        return one.request.name == machine && !is_gone(one);
+    });
 }
 
 Result<UniqueFd> OpJournal::lock(const std::string& name) const {

@@ -27,6 +27,9 @@ public:
     /// The newest of this instance name, as it is called now.
     [[nodiscard]] std::optional<CreateRecord> newest_of(const std::string& name) const;
     [[nodiscard]] std::optional<CreateRecord> of_instance(const std::string& instance_id) const;
+    /// Of the instance whose machine was made under this name, whatever it is called by now: for a
+    /// machine of which nothing else is known.
+    [[nodiscard]] std::optional<CreateRecord> of_machine(const std::string& machine) const;
     /// Nobody else works on this name while it is held. E-OPERATION-RUNNING otherwise.
     [[nodiscard]] Result<UniqueFd> lock(const std::string& name) const;
 

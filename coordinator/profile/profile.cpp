@@ -36,6 +36,18 @@ Result<std::string> bytes_at(const Json& json, std::string_view key, std::size_t
     return bytes;
 }
 
+/// As parse_flavor() reads it: what has no limit is not named.
+std::string words_of(const FlavorWords& flavor) {
+    std::string text;
+    if (flavor.cpu_millis != 0) {
+        text = fmt::format("cpu={:.3f}", flavor.cpu_millis / 1000.0);
+    }
+    if (flavor.memory_bytes != 0) {
+        text += fmt::format("{}mem={}", text.empty() ? "" : ",", flavor.memory_bytes);
+    }
+    return text;
+}
+
 std::string trimmed_line(std::string text) {
     text.erase(std::min(text.find_first_of("\r\n"), text.size()));
     return text;
@@ -230,8 +242,7 @@ Result<void> save_gossip_ring(const Folders& folders, const std::string& name,
 Result<void> save_profile(const Folders& folders, const Profile& profile) {
     Json flavors = Json::object();
     for (const auto& [name, flavor] : profile.flavors) {
-        flavors[name] =
-            fmt::format("cpu={:.3f},mem={}", flavor.cpu_millis / 1000.0, flavor.memory_bytes);
+        flavors[name] = words_of(flavor);
     }
     Json json{{"apiVersion", proto::api_version},
               {"kind", "Fleet"},

@@ -26,7 +26,8 @@ std::string name_of(const Json& object, std::string_view key) {
 /// happened, and stays.
 Json with_heads(Json list) {
     constexpr std::string_view suffix = "List";
-    auto kind = list.value("kind", std::string{});
+    const auto told = list.find("kind"); // from outside: of any type
+    auto kind = told != list.end() && told->is_string() ? told->get<std::string>() : std::string{};
     if (!kind.ends_with(suffix)) {
         return list;
     }

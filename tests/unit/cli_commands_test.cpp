@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 
 #include <catch2/catch.hpp>
 
@@ -86,12 +87,43 @@ TEST_CASE_METHOD(
     CHECK(json().at("unreachable").size() == 2);
 }
 
+TEST_CASE_METHOD(Scene, "an agent that takes a call and does not answer hides no instance") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].stopped = true;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "name"}) == 0);
+    CHECK(out() == "db1\ndb2\n");
+    CHECK(err().find("the agent of 'db1' tells nothing") != std::string::npos);
+    world.agents["db2"].stopped = true;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0); // what this host knows
+    CHECK(json().at("unreachable").size() == 2);
+}
+
 TEST_CASE_METHOD(Scene, "instance show says that client connections are not encrypted yet") {
     make_fleet({"db1"});
     REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
     CHECK(out().find("not encrypted yet") != std::string::npos);
     CHECK(world.jackdaw({"instance", "show", "none"}) == 5);
     CHECK(err().find("E-NOT-FOUND") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "what an agent of an earlier version does not tell is said to be unknown") {
+    make_fleet({"db1"});
+    auto& agent = world.agents["db1"];
+    REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(err().find("too old") == std::string::npos);
+    agent.unknown_keys = {"protect", "warnings"};
+    REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(err().find("agent too old: it does not tell protect, warnings;") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "show", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("protect").is_null());
+    CHECK(json().at("name") == "db1");
+    world.members.emplace_back().name = "db1";
+    agent.unknown_keys = {"ring"};
+    REQUIRE(world.jackdaw({"key", "list"}) == 0);
+    CHECK(err().find("it does not tell ring;") != std::string::npos);
+    agent.unknown_keys.clear();
+    REQUIRE(world.jackdaw({"key", "list"}) == 0);
+    CHECK(err().empty());
 }
 
 TEST_CASE_METHOD(
@@ -302,6 +334,22 @@ TEST_CASE_METHOD(Scene,
 }
 
 TEST_CASE_METHOD(Scene,
+                 "a list of operations says that it is cut, and tells more of one instance") {
+    make_fleet({"db1"});
+    proto::Operation one;
+    one.status = "done";
+    for (int i = 0; i < 120; ++i) {
+        one.id = new_uuid(world.clock, world.entropy);
+        world.agents["db1"].operations[one.id] = one;
+    }
+    REQUIRE(world.jackdaw({"op", "list"}) == 0);
+    CHECK(err().find("only the newest 100 operations of an agent are told; --instance NAME") !=
+          std::string::npos);
+    REQUIRE(world.jackdaw({"op", "list", "--instance", "db1"}) == 0);
+    CHECK(err().empty());
+}
+
+TEST_CASE_METHOD(Scene,
                  "the local context speaks to this machine's agent and only of its own instance") {
     proto::InstanceSpec spec;
     spec.name = "here";
@@ -313,6 +361,8 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.jackdaw({"--local", "instance", "stop", "here", "--wait"}) == 0);
     CHECK(world.jackdaw({"--local", "user", "create", "app", "--wait"}) == 0);
     CHECK(world.jackdaw({"--local", "machine", "list"}) == 4);
+    REQUIRE(world.jackdaw({"--local", "instance", "delete", "here", "--yes"}) == 0); // it waits
+    CHECK(out().find("the database of 'here' is gone") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene, "explain knows every code and guesses at others") {
@@ -330,6 +380,11 @@ TEST_CASE_METHOD(Scene, "an error is JSON on stderr for programs, and stdout sta
     CHECK(Json::parse(err()).at("code") == "E-NO-PROFILE");
     CHECK(world.jackdaw({"instance", "lst", "-o", "json"}) == 2);
     CHECK(Json::parse(err()).at("kind") == "Error");
+    std::ofstream{world.folders.settings_file} << "output = \"json\"\n"; // as one that is asked for
+    CHECK(world.jackdaw({"instance", "lst"}) == 2);
+    CHECK(Json::parse(err()).at("kind") == "Error");
+    CHECK(world.jackdaw({"instance", "lst", "-o", "table"}) == 2);
+    CHECK(err().starts_with("error: "));
 }
 
 TEST_CASE_METHOD(Scene,

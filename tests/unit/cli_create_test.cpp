@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -187,6 +188,8 @@ TEST_CASE_METHOD(Scene, "words that can never work are refused with 2 before any
             "must name the serial");
     refused({"db1", "--datastore", "mariadb", "--volume", "1G", "--password-stdin"},
             "exactly one --user");
+    refused({"db1", "--datastore", "mariadb", "--attach-volume", std::string(65, 's')},
+            "attach_serial"); // the journal could not be read with it
 }
 
 TEST_CASE_METHOD(Scene, "what the agent refuses as written is taken back: nothing is left") {
@@ -240,11 +243,24 @@ TEST_CASE_METHOD(Scene, "op abort takes back a create whose coordinator died") {
     REQUIRE_FALSE(world.jackdaw(create_words));
     world.kill_at.reset();
     const auto id = OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.id;
+    CHECK(world.jackdaw({"op", "watch", id}) == 6); // nobody works on it
+    CHECK(err().find("`jackdaw instance create db1` again") != std::string::npos);
     CHECK(world.jackdaw({"op", "abort", id}) == 0);
     CHECK(world.machines.empty());
     CHECK(world.volumes.empty());
     CHECK(world.jackdaw({"op", "show", id, "-o", "json"}) == 0);
     CHECK(json().at("status") == "undone");
+    CHECK(world.jackdaw({"op", "resume", id}) == 6); // it would be another create
+    CHECK(world.machines.empty());
+}
+
+TEST_CASE_METHOD(Scene, "a create that is done is not resumed where its agent cannot be asked") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    const auto id = json().at("id").get<std::string>();
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    CHECK(world.jackdaw({"op", "resume", id}) == 6);
+    CHECK(world.jackdaw({"op", "abort", id}) == 6);
+    CHECK(world.machines.front().state == cloud::MachineState::off);
 }
 
 TEST_CASE_METHOD(
@@ -256,9 +272,57 @@ TEST_CASE_METHOD(
     CHECK(json().at("status") == "running");
     const auto told = json().at("result").at("credentials").at(0).at("password");
     CHECK(world.agents["db1"].passwords["app@%"] == told);
+    const auto steps = json().at("steps").size();
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(json().at("status") == "running");
+    CHECK(json().at("steps").size() == steps);
+    CHECK_FALSE(json().contains("result")); // what it generated itself is nobody's password
     REQUIRE(world.jackdaw(create_words) == 0);
     CHECK(json().at("status") == "done");
+    CHECK(json().at("result").at("credentials").empty());
     CHECK(world.agents["db1"].passwords["app@%"] == told);
+}
+
+TEST_CASE_METHOD(Scene, "without waiting, a repetition says that the instance was made by now") {
+    auto words = create_words;
+    *std::ranges::find(words, "--wait") = "--no-wait";
+    REQUIRE(world.jackdaw(words) == 0);
+    REQUIRE(world.jackdaw({"op", "watch", json().at("id").get<std::string>()}) == 0);
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(json().at("status") == "done");
+    CHECK(json().at("no_op") == true);
+    CHECK(json().at("result").at("credentials").empty());
+    CHECK(OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.status == "done");
+}
+
+TEST_CASE_METHOD(Scene, "a create that its agent has forgotten is done if the instance is there") {
+    auto words = create_words;
+    *std::ranges::find(words, "--wait") = "--no-wait";
+    REQUIRE(world.jackdaw(words) == 0);
+    world.agents["db1"].operations.clear(); // 10,000 later ones
+    const auto spec = std::exchange(world.agents["db1"].spec, std::nullopt);
+    CHECK(world.jackdaw(words) == 5); // it was deleted on its machine
+    world.agents["db1"].spec = spec;
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(json().at("status") == "done");
+    CHECK(json().at("no_op") == true);
+    CHECK(OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.status == "done");
+}
+
+TEST_CASE_METHOD(Scene, "a repetition that finds the machine off tells no password that is not") {
+    auto words = create_words;
+    *std::ranges::find(words, "--wait") = "--no-wait";
+    REQUIRE(world.jackdaw(words) == 0);
+    const auto told = json().at("result").at("credentials").at(0).at("password");
+    REQUIRE(world.jackdaw({"op", "watch", json().at("id").get<std::string>()}) == 0);
+    REQUIRE(world.jackdaw({"machine", "power-off", "db1"}) == 0);
+    CHECK(world.jackdaw(
+              {"op", "watch", OpJournal{world.folders.ops("f1")}.newest_of("db1")->operation.id}) ==
+          8); // nobody can tell
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(world.machines.front().state == cloud::MachineState::on);
+    CHECK(world.agents["db1"].passwords["app@%"] == told);
+    CHECK(json().at("result").at("credentials").empty());
 }
 
 TEST_CASE_METHOD(Scene, "passwords that the output did not take are made anew by the same create") {

@@ -137,6 +137,10 @@ ApiResponse answer_log(Agent& agent, const std::string& path) {
         return missing("no log of this name");
     }
     const auto cursor = query_of(path, "cursor");
+    if (!cursor.empty() && agent.busy_looks > 0) {
+        --agent.busy_looks;
+        return {409, Json{{"error", proto::to_json(proto::shape_of(Error{Errc::busy, "busy"}))}}};
+    }
     if (!cursor.empty() && !agent.log_news.empty()) {
         agent.log.push_back(agent.log_news.front());
         agent.log_news.erase(agent.log_news.begin());

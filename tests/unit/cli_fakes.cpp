@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/unit/cli_openapi.h"
+
 namespace jackdaw::cli::fakes {
 namespace {
 
@@ -35,12 +37,28 @@ proto::Instance view_of(const Agent& agent) {
     return view;
 }
 
+/// In an answer, or in the items of one.
+void forget(Json& body, const std::set<std::string>& keys) {
+    if (!body.is_object()) {
+        return;
+    }
+    for (const auto& key : keys) {
+        body.erase(key);
+        if (const auto items = body.find("items"); items != body.end() && items->is_array()) {
+            for (auto& item : *items) {
+                item.erase(key);
+            }
+        }
+    }
+}
+
 /// A session with an agent; answers as agent/api/router.h says.
 class FakeClient final : public ApiClient {
 public:
     FakeClient(World& world, std::string machine) : world_{world}, machine_{std::move(machine)} {}
 
     Result<ApiResponse> call(const ApiRequest& request, Deadline deadline) override {
+        hold_to_openapi(request);
         auto& agent = world_.agents[machine_];
         if (agent.stopped && request.method == "GET") {
             return silence_until(deadline);
@@ -52,6 +70,7 @@ public:
             agent.last_change = request;
         }
         auto response = answer(agent, request);
+        forget(response.body, agent.unknown_keys);
         if (request.method != "GET") {
             world_.moment("answer to " + request.method + " " +
                           request.path.substr(0, request.path.find('?')));
@@ -61,6 +80,7 @@ public:
 
     Result<void> stream(const std::string& path, const EventSink& sink,
                         Deadline deadline) override {
+        hold_to_openapi({"GET", path, nullptr, {}});
         world_.moment("stream");
         auto& agent = world_.agents[machine_];
         if (agent.stopped || agent.quiet_streams-- > 0) {
@@ -89,6 +109,11 @@ public:
     }
 
 private:
+    static void hold_to_openapi(const ApiRequest& request) {
+        if (const auto unknown = not_in_openapi(request); !unknown.empty()) {
+            throw std::logic_error{"not in the agent's OpenAPI document: " + unknown};
+        }
+    }
     Error silence_until(Deadline deadline) {
         world_.clock.sleep(
             std::chrono::ceil<std::chrono::milliseconds>(deadline - world_.clock.now()));
@@ -174,8 +199,12 @@ private:
         }
         if (get && (path == "/v1/operations" || path.starts_with("/v1/operations?"))) {
             Json items = Json::array();
-            for (const auto& [id, one] : agent.operations) {
-                items.push_back(proto::to_json(one));
+            const auto limit = path.find("limit=") == std::string::npos
+                                   ? std::size_t{100}
+                                   : std::stoul(path.substr(path.find("limit=") + 6));
+            for (auto one = agent.operations.rbegin();
+                 one != agent.operations.rend() && items.size() < limit; ++one) {
+                items.push_back(proto::to_json(one->second)); // the newest first
             }
             return {200, proto::list_json("Operation", std::move(items), "t")};
         }

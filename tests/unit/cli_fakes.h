@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -134,8 +135,9 @@ struct Agent {
     std::optional<proto::ErrorShape> refuses;         ///< the next PUT
     std::optional<proto::ErrorShape> refuses_changes; ///< of what is inside
     std::string status = "running";                   ///< of its instance
-    int quiet_streams = 0; ///< that many end by their deadline without news
-    bool stopped = false;  ///< takes connections, and answers no question
+    std::set<std::string> unknown_keys; ///< of an earlier version: its answers have none of these
+    int quiet_streams = 0;              ///< that many end by their deadline without news
+    bool stopped = false;               ///< takes connections, and answers no question
 
     // What is inside its instance: cli_fake_inside.cpp.
     std::map<std::string, proto::UserDetails> users; ///< by name@host
@@ -146,6 +148,7 @@ struct Agent {
     std::vector<proto::Parameter> parameters;
     std::vector<std::string> log; ///< lines; a cursor is how many were read
     Json events = Json::array();
+    int busy_looks = 0;                ///< with a cursor, that are refused
     std::vector<std::string> log_news; ///< one is written before each look with a cursor
     std::string paused_until;
     std::vector<proto::FindingShape> findings;

@@ -149,6 +149,22 @@ TEST_CASE_METHOD(FleetScene, "after a leak the next key is used at once, and the
     CHECK(ring().newest() == 3);
 }
 
+TEST_CASE_METHOD(FleetScene, "a key that leaked is not kept for an agent that does not answer") {
+    make_fleet({"db1", "db2"});
+    for (auto* const name : {"db1", "db2"}) {
+        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
+    }
+    const auto leaked = ring().keys().front().second;
+    add_member("db1", "0011223344556677", "alive", 2, 2);
+    world.agents["db2"].owned = false; // nobody answers there
+    CHECK(run({"key", "rotate", "--leak"}) != 0);
+    CHECK(err().find("'db2' was not given the ring") != std::string::npos);
+    REQUIRE(ring().keys().size() == 1);
+    CHECK(ring().newest() == 2);
+    CHECK(ring().keys().front().second != leaked);
+    CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
+}
+
 TEST_CASE_METHOD(FleetScene,
                  "a create that is taken back leaves the fleet before its machine goes") {
     REQUIRE(run({"fleet", "init", "f1"}) == 0);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include <catch2/catch.hpp>
@@ -38,7 +39,7 @@ struct Typing : Scene {
     }
 };
 
-/// The sources of all tests but this one, cut where a statement ends.
+/// The sources of all tests but this one, cut where a statement ends, or a list in it.
 Words test_statements() {
     Words all;
     for (const auto& entry : std::filesystem::recursive_directory_iterator{JACKDAW_TESTS_FOLDER}) {
@@ -49,9 +50,12 @@ Words test_statements() {
             continue;
         }
         std::ifstream file{entry.path()};
-        const char end = extension == ".cpp" ? ';' : '\n';
-        for (std::string statement; std::getline(file, statement, end);) {
-            all.push_back(std::move(statement));
+        const std::string text{std::istreambuf_iterator<char>{file}, {}};
+        const std::string_view ends = extension == ".cpp" ? ";}" : "\n";
+        for (std::size_t at = 0; at < text.size();) {
+            const auto end = std::min(text.find_first_of(ends, at), text.size());
+            all.push_back(text.substr(at, end - at));
+            at = end + 1;
         }
     }
     return all;
@@ -96,6 +100,10 @@ TEST_CASE_METHOD(Typing, "every option of every command is in help, manual page 
                 escaped += c == '-' ? "\\-" : std::string(1, c);
             }
             CHECK(page.find(escaped) != std::string::npos);
+            if (const std::string form{short_form(option.flag)}; !form.empty()) {
+                CHECK(text.find(form + ", " + std::string{option.flag}) != std::string::npos);
+                CHECK(page.find("\\" + form + ", " + escaped) != std::string::npos);
+            }
             CHECK(std::ranges::find(offered_flags, option.flag) != offered_flags.end());
         }
         for (const auto& argument : row.arguments) {
@@ -158,6 +166,11 @@ TEST_CASE_METHOD(Typing, "live names are offered by kind") {
     CHECK(offered({"instance", "show", "d"}) == Words{"db1", "db2"});
     CHECK(offered({"instance", "create", ""}).empty()); // a new name
     CHECK(offered({"machine", "power-off", ""}) == Words{"db1", "db2"});
+    CHECK(offered({"doctor", ""}) == Words{"db1", "db2"});
+    proto::MemberShape member;
+    member.name = "db7"; // whom any agent knows
+    world.members.push_back(member);
+    CHECK(offered({"member", "why", ""}) == Words{"db7"});
     CHECK(offered({"user", "show", "db1", "a"}) ==
           Words{"ann", "app"}); // and no control characters
     CHECK(offered({"user", "delete", "--instance", "db1", ""}) == Words{"ann", "app"});
@@ -199,6 +212,7 @@ TEST_CASE_METHOD(Typing, "live names are offered by kind") {
     CHECK(offered({"machine", "shell", "db1", "--", "--"}).empty());
     CHECK_FALSE(offers({"instance", "list", "--local", "--"}, "--local")); // once is enough
     CHECK(offers({"instance", "create", "--user", "a", "--us"}, "--user"));
+    CHECK(offers({"log", "tail", "-n", "5", ""}, "db1")); // 5 is what -n takes
 }
 
 TEST_CASE_METHOD(Typing, "an agent that is dead or silent costs a completion at most 100 ms") {
@@ -237,6 +251,8 @@ TEST_CASE_METHOD(Typing, "help is of a command, or a search in commands, options
     REQUIRE(world.jackdaw({"help", "take-over", "-o", "json"}) == 0);
     REQUIRE(json().at("items").size() >= 1);
     CHECK(json().at("items").at(0).at("name") == "instance create --take-over");
+    REQUIRE(world.jackdaw({"help", "dry-run", "-o", "name"}) == 0); // one that commands share
+    CHECK(out() == "--dry-run\n");
     CHECK(world.jackdaw({"help", "instnace"}) == 5);
     CHECK(err().find("did you mean 'instance'?") != std::string::npos);
     CHECK(world.jackdaw({"help", "instnace", "-o", "json"}) == 5);

@@ -120,6 +120,10 @@ TEST_CASE_METHOD(Inside, "lists show what protects and what limits, and an empty
     REQUIRE(run({"user", "list", "-o", "wide"}) == 0);
     CHECK(out().find("LOCKED  CONNECTIONS\n") != std::string::npos);
     CHECK(out().find("yes     7\n") != std::string::npos);
+    db1().users["gone@%"] = {"other", "%", {}, {}, {}}; // nothing is told of it any more
+    REQUIRE(run({"user", "list", "-o", "wide"}) == 0);
+    CHECK(out().find("other  %     -          -       -\n") != std::string::npos);
+    db1().users.erase("gone@%");
     REQUIRE(run({"user", "list"}) == 0);
     CHECK(out().find("LOCKED") == std::string::npos);
 

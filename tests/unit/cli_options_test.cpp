@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/commands/command_table.h"
 #include "tests/unit/cli_scene.h"
 
 using namespace jackdaw;
@@ -178,6 +180,83 @@ TEST_CASE_METHOD(Options, "machines are frozen, thawed, cut as it was said, and 
     CHECK(world.local_calls.back() == "up");
 }
 
+TEST_CASE_METHOD(Options, "a dry run of any change changes nothing") {
+    make_fleet({"db1"});
+    proto::MemberShape gone;
+    gone.name = "db9";
+    gone.id = "8899aabbccddeeff";
+    gone.status = "down";
+    world.members.push_back(gone);
+    for (int key = 1; key <= 2; ++key) { // the first one is handed out, the second one made
+        REQUIRE(run({"key", "rotate"}) == 0);
+    }
+    REQUIRE(run({"instance", "restart", "db1", "--no-wait", "-o", "name"}) == 0);
+    const auto id = out().substr(0, 36);
+    const std::map<std::string, std::vector<std::string>> words{
+        {"fleet init", {"f1"}},
+        {"fleet use", {"f1"}},
+        {"fleet up", {}},
+        {"fleet gc", {}},
+        {"fleet destroy", {}},
+        {"instance create", {"db2", "--datastore", "mariadb", "--volume", "1G"}},
+        {"instance delete", {"db1"}},
+        {"instance start", {"db1"}},
+        {"instance stop", {"db1"}},
+        {"instance restart", {"db1"}},
+        {"instance repair", {"db1"}},
+        {"instance rename", {"db1", "sales"}},
+        {"instance resize", {"db1", "--volume", "2G"}},
+        {"instance pause", {"db1"}},
+        {"instance resume", {"db1"}},
+        {"instance protect", {"db1"}},
+        {"instance unprotect", {"db1"}},
+        {"database create", {"shop"}},
+        {"database delete", {"shop"}},
+        {"user create", {"ann"}},
+        {"user delete", {"app"}},
+        {"user password", {"app"}},
+        {"user grant", {"app", "SELECT", "--on", "shop"}},
+        {"user revoke", {"app", "SELECT", "--on", "shop"}},
+        {"user update", {"app", "--lock"}},
+        {"root enable", {}},
+        {"root disable", {}},
+        {"session kill", {"7"}},
+        {"config set", {"db1", "a=1"}},
+        {"config unset", {"db1", "a"}},
+        {"op abort", {id}},
+        {"op resume", {id}},
+        {"member forget", {"db9"}},
+        {"key rotate", {}},
+        {"key remove", {"1"}},
+        {"machine power-on", {"db1"}},
+        {"machine power-off", {"db1"}},
+        {"machine freeze", {"db1"}},
+        {"machine thaw", {"db1"}},
+        {"machine cut", {"db1"}},
+        {"machine heal", {"db1"}},
+        {"image build", {"mariadb:10.11"}},
+        {"image delete", {"mariadb:10.11.14"}}};
+    for (const auto& row : command_table()) {
+        if (!row.nature.change) {
+            continue;
+        }
+        const auto command = std::string{row.noun} + " " + std::string{row.verb};
+        INFO(command);
+        REQUIRE(words.contains(command)); // a new one stands here, too
+        std::vector<std::string> typed{std::string{row.noun}, std::string{row.verb}};
+        typed.insert(typed.end(), words.at(command).begin(), words.at(command).end());
+        typed.insert(typed.end(), {"--dry-run", "-o", "json"});
+        CHECK(run(typed) == 0);
+        CHECK(json().at("kind") == (command == "fleet gc" ? "GarbageList" : "DryRun"));
+        for (const auto& call : world.calls) { // of the provider, and changes at agents
+            CHECK(call.ends_with("POST /v1/rehearsals"));
+        }
+    }
+    CHECK(world.local_calls.empty());
+    CHECK(world.image_words.empty());
+    CHECK(default_fleet(world.folders) == "f1");
+}
+
 TEST_CASE_METHOD(Options, "an operation is followed as long as it was said") {
     make_fleet({"db1"});
     REQUIRE(run({"instance", "restart", "db1", "--no-wait", "-o", "name"}) == 0);
@@ -223,6 +302,10 @@ TEST_CASE_METHOD(Options, "a log is listed, its end shown without escapes, and f
     REQUIRE(run({"log", "tail", "--instance", "db1", "--lines", "1", "--follow", "--timeout",
                  "5s"}) == 0);
     CHECK(out() == "three\nfour\nfive\n");
+    agent("db1").busy_looks = 2; // an operation speaks to the database meanwhile
+    REQUIRE(run({"log", "tail", "db1", "--lines", "1", "--follow", "--timeout", "5s"}) == 0);
+    CHECK(out() == "five\n");
+    CHECK(agent("db1").busy_looks == 0);
     REQUIRE(run({"log", "tail", "db1", "error", "-o", "json"}) == 0);
     CHECK(json().at("lines").size() == 5);
     REQUIRE(run({"log", "tail", "error", "--lines", "1"}) == 0); // the only instance's
@@ -274,6 +357,8 @@ TEST_CASE_METHOD(Options, "events are shown and followed") {
     REQUIRE(run({"events", "--since", "1h"}) == 0); // an hour before the clock's 2026-01-01
     CHECK(agent("db1").events_asked.find("&since=2025-12-31T23%3A00%3A00.") != std::string::npos);
     CHECK(run({"events", "--since", "yesterday"}) == 2);
+    agent("db1").events = Json::array({"text"});
+    CHECK(run({"events"}) == 8); // an item of a list is an object
 }
 
 TEST_CASE_METHOD(Options, "an instance's warnings stand in show and list with what mends them") {

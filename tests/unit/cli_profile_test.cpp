@@ -78,6 +78,8 @@ TEST_CASE("a profile is read as it was saved, and goes whole") {
     profile.name = "f1";
     profile.subnet = "10.9.0.0/24";
     profile.flavors["small"] = {500, 1ULL << 29U};
+    profile.flavors["slow"] = {1001, 0}; // what has no limit is not named
+    profile.flavors["slim"] = {0, 1ULL << 29U};
     REQUIRE(save_profile(folders, profile));
     REQUIRE(set_default_fleet(folders, "f1"));
     const auto read = load_profile(folders, "f1");
@@ -85,6 +87,7 @@ TEST_CASE("a profile is read as it was saved, and goes whole") {
     CHECK(read->subnet == "10.9.0.0/24");
     CHECK(read->flavors.at("small").cpu_millis == 500);
     CHECK(read->flavors.at("small").memory_bytes == 1ULL << 29U);
+    CHECK(read->flavors == profile.flavors);
     CHECK(default_fleet(folders) == "f1");
     CHECK(check_stays(*read));
     profile.destroying = true;

@@ -58,6 +58,47 @@ TEST_CASE_METHOD(Scene, "an instance that is renamed is found by its new name al
                            "--wait"}) == 0);
 }
 
+TEST_CASE_METHOD(Scene, "one whose create nobody waited for is the same after its rename") {
+    REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
+    const auto create = [&](const char* name) {
+        return world.jackdaw({"instance", "create", name, "--datastore", "mariadb", "--volume",
+                              "1G", "--no-wait", "-o", "json"});
+    };
+    REQUIRE(create("db1") == 0);
+    REQUIRE(world.jackdaw({"op", "watch", json().at("id").get<std::string>()}) == 0);
+    REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales"}) == 0);
+    REQUIRE(create("sales") == 0);
+    CHECK(json().at("status") == "done");
+    CHECK(world.machines.size() == 1);
+    REQUIRE(world.jackdaw({"fleet", "gc"}) == 0); // it is no orphan by that
+    CHECK(world.machines.size() == 1);
+    CHECK(world.volumes.size() == 1);
+}
+
+TEST_CASE_METHOD(Scene,
+                 "one that is renamed stays protected when its machine's record is damaged") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales"}) == 0);
+    REQUIRE(world.jackdaw({"instance", "protect", "sales", "--wait"}) == 0);
+    CHECK(world.jackdaw({"fleet", "destroy"}) == 6);
+    auto& machine = world.machines.front(); // only its folder's name is left
+    machine.state = cloud::MachineState::damaged;
+    machine.id.clear();
+    machine.label = "db1";
+    machine.volume_id.clear();
+    CHECK(world.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 6);
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 6);
+    CHECK(err().find("E-PROTECTED") != std::string::npos);
+    CHECK(world.machines.size() == 1);
+}
+
+TEST_CASE_METHOD(Scene, "a fleet's destruction asks about instances by what they are called") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales"}) == 0);
+    CHECK(world.jackdaw({"fleet", "destroy"}) == 2);
+    CHECK(err().find("all data of sales") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Scene, "a rename that is cut off anywhere is ended by the same command") {
     make_fleet({"db1"});
     for (std::size_t moment = 0;; ++moment) {

@@ -176,6 +176,14 @@ TEST_CASE_METHOD(Scene, "events are followed until the sink has enough, a refusa
         CHECK(seen == 2);
     }
     std::filesystem::remove(path);
+    {
+        Listener garbage{path, "HTTP/1.1 200 OK\r\n\r\nevent: operation\ndata: {]\n\n"};
+        const auto broken = client->stream(
+            "/x", [](std::string_view, const Json&) { return true; }, in(std::chrono::seconds{10}));
+        REQUIRE_FALSE(broken);
+        CHECK(broken.error().id() == Code::protocol);
+    }
+    std::filesystem::remove(path);
     const std::string body =
         R"({"error":{"code":"E-NOT-FOUND","message":"m","cause":"c","hint":"h"}})";
     Listener listener{path, "HTTP/1.1 404 N\r\nContent-Length: " + std::to_string(body.size()) +

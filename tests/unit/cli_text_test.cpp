@@ -112,6 +112,9 @@ TEST_CASE("a refusal is the agent's own error, or a general one by the status") 
     CHECK(refusal(old).code() == Errc::unsupported);
     CHECK(refusal(old).message() == "agent too old (0.0.9): nothing answers GET /v1/news");
     CHECK(refusal(old).hint().find("upgrade it") != std::string::npos);
+    const Json whole{{"a", 1}, {"b", {{"c", 2}, {"d", 3}}}};
+    CHECK(untold(Json{{"b", {{"d", nullptr}}}}, whole) == std::vector<std::string>{"/a", "/b/c"});
+    CHECK(untold(Json{{"a", 0}, {"b", nullptr}, {"e", 1}}, whole).empty());
     CHECK(percent_encoded("a b%/ü'") == "a%20b%25%2F%C3%BC%27");
 }
 
@@ -197,6 +200,8 @@ TEST_CASE("lists come in every format") {
     CHECK(Json::parse(render_list(events, table, Format::json, false)).at("items").at(0) ==
           Json{{"apiVersion", "jackdaw/v1"}, {"kind", "instance.renamed"}});
     CHECK_FALSE(parse_format("xml"));
+    const Json strange{{"kind", 5}, {"items", Json::array()}}; // an agent's answer may be anything
+    CHECK(Json::parse(render_list(strange, table, Format::json, false)) == strange);
 }
 
 TEST_CASE("progress is one line per ended step elsewhere, and one bar on a terminal") {
@@ -244,6 +249,17 @@ TEST_CASE("a command line is taken apart, shared options standing anywhere") {
     CHECK_FALSE(parsed->has("--protect"));
 }
 
+TEST_CASE("a short form stands for the option that its command has") {
+    CHECK(parse_command_line({"log", "tail", "-n5", "-f"})->text("--lines") == "5");
+    CHECK(parse_command_line({"log", "tail", "-f"})->has("--follow"));
+    CHECK(parse_command_line({"events", "-n", "5"})->text("--limit") == "5");
+    CHECK(parse_command_line({"top", "-n=5"})->text("--iterations") == "5");
+    CHECK(parse_command_line({"top", "-o=json"})->format == Format::json);
+    CHECK_FALSE(parse_command_line({"log", "tail", "-fn"}));
+    CHECK_FALSE(parse_command_line({"instance", "list", "-n", "5"}));
+    CHECK_FALSE(parse_command_line({"instance", "list", "-f"}));
+}
+
 TEST_CASE("a command for a machine's shell may look like options") {
     const auto parsed = parse_command_line({"machine", "shell", "db1", "--", "ls", "-l", "--yes"});
     REQUIRE(parsed);
@@ -276,6 +292,8 @@ TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     CHECK(refused({"forget", "db1"}).find("the thing comes first: `jackdaw member forget`") !=
           std::string::npos);
     CHECK(refused({"create", "db1"}).find("`jackdaw instance create`, ") != std::string::npos);
+    CHECK(refused({"instance", "connect", "db1"}).find("`jackdaw connect --help`") !=
+          std::string::npos);
     CHECK(refused({"instance", "create", "x", "--datastore", "m", "--volum", "1G"})
               .find("--volume") != std::string::npos);
     CHECK(refused({"instance", "show"}).find("NAME") != std::string::npos);
@@ -294,6 +312,8 @@ TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     CHECK(refused({std::string(word_bytes_max + 1, 'x')}).size() < 400);
     CHECK(format_asked({"instance", "lst", "-o", "json"}) == Format::json);
     CHECK(format_asked({"instance", "lst", "--output=yaml"}) == Format::yaml);
+    CHECK(format_asked({"instance", "lst", "-o=json"}) == Format::json);
+    CHECK_FALSE(format_asked({"instance", "lst"}));
 }
 
 TEST_CASE("no option of any command takes a password") {
