@@ -380,6 +380,20 @@ TEST_CASE(
           Errc::invalid);
 }
 
+TEST_CASE("core: a status of version 0 is none, of whomever, also while none was said") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    NewsItem status;
+    status.kind = NewsKind::status;
+    status.bytes = "none";
+    for (const auto id : {world.me.id, a.id}) {
+        status.id = id;
+        world.say(a, DatagramKind::gossip, {status});
+        CHECK_FALSE(world.core->find(id)->status);
+    }
+}
+
 TEST_CASE("core: statuses are sent at most so often, the newest wins") {
     World world;
     REQUIRE(world.core->set_status(world.now, "1", false));

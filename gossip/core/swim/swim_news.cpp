@@ -338,7 +338,9 @@ void Swim::take_status(const Source& source, const NewsItem& item) {
     }
     if (item.id == id_) {
         const auto mine = self_->status_version();
-        if (item.version < mine || (item.version == mine && self_->status->bytes() == item.bytes)) {
+        // Version 0 is that of none, which nobody can have said.
+        if (item.version == 0 || item.version < mine ||
+            (item.version == mine && self_->status->bytes() == item.bytes)) {
             return;
         }
         // Not made by this life: mine goes above it.
