@@ -225,6 +225,23 @@ TEST_CASE("core: who hears nobody for three periods is isolated, and judges nobo
 }
 
 TEST_CASE(
+    "core: who was isolated for so long that all others are down is reconnected all the same") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    world.pass(200s);
+    REQUIRE(world.state(a) == Standing::down);
+    REQUIRE(world.state(b) == Standing::down);
+    CHECK(world.core->is_isolated());
+    CHECK(world.count(Event::Kind::reconnected) == 0);
+    world.say(a, DatagramKind::gossip);
+    CHECK_FALSE(world.core->is_isolated());
+    CHECK(world.count(Event::Kind::reconnected) == 1);
+}
+
+TEST_CASE(
     "core: who is doubted is asked about, a clear ends the doubt and is held against the doubter") {
     World world;
     std::vector<Peer> peers;

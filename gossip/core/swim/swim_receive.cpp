@@ -1,5 +1,6 @@
 // One datagram: is it to be believed that its sender sent it now, and what does it ask?
 #include <algorithm>
+#include <utility>
 
 #include "gossip/core/swim/swim.h"
 
@@ -182,13 +183,12 @@ void Swim::heard(Instant now, NodeId sender) {
     if (silence > 2 * config_.probe_period && view_.live() > 2) {
         doubts_.clear();
         suspicions_.begin_anew(now);
-        if (isolated_) {
-            Event event;
-            event.kind = Event::Kind::reconnected;
-            tell(std::move(event));
-        }
     }
-    isolated_ = false;
+    if (std::exchange(isolated_, false)) { // also when all others were called down since
+        Event event;
+        event.kind = Event::Kind::reconnected;
+        tell(std::move(event));
+    }
     asked_sender_ = probes_.is_running(sender);
     if (asked_sender_) {
         const auto& in = commons_.in;
