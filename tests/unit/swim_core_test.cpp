@@ -224,6 +224,37 @@ TEST_CASE("core: who hears nobody for three periods is isolated, and judges nobo
     CHECK(std::ranges::count(all, Event::Kind::reconnected, &Event::kind) == 1);
 }
 
+TEST_CASE("core: a suspicion that ran out while nobody was heard ends with that; no tick is late") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.meet(c);
+    SECTION("somebody is heard before two periods are over") {
+        std::vector<NewsItem> accusers;
+        for (const auto by : {a.id, c.id, NodeId{77}}) {
+            accusers.push_back(accusation(NewsKind::suspect, b.id, 10, by));
+            accusers.back().age_ms = 400; // it ends after 1.6 s
+        }
+        world.say(a, DatagramKind::gossip, accusers);
+        world.pass(1950ms);
+        CHECK(world.core->is_deaf(world.now));
+        CHECK(world.state(b) == Standing::suspect);
+        world.say(a, DatagramKind::gossip);
+        world.pass(1ms);
+    }
+    SECTION("nobody is, until its own outage would have ended") {
+        world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 10, a.id)});
+        world.pass(59s);
+        CHECK(world.state(b) == Standing::suspect);
+        world.pass(2s);
+    }
+    CHECK(world.state(b) == Standing::down);
+    CHECK(world.core->counters().late_ticks == 0);
+}
+
 TEST_CASE(
     "core: who was isolated for so long that all others are down is reconnected all the same") {
     World world;

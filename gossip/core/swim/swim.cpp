@@ -269,8 +269,11 @@ Instant Swim::next_wakeup() const {
     }
     next = std::min({next, next_period_, reap_at_, probes_.next_due(), relays_.next_due(),
                      doubts_.next_due(), sync_soon_at_, joiner_.next_due(unverified_.empty())});
-    if (!is_deaf(now_)) {
-        next = std::min(next, suspicions_.next_due(confirmers()));
+    if (const auto over = suspicions_.next_due(confirmers()); over != never) {
+        // What runs out while the deaf rule holds is due when that ends, and not late then.
+        const bool hears_nobody = view_.live() > 2 && now_ - heard_at_ >= config_.deaf_after();
+        const auto from = hears_nobody ? heard_at_ + config_.deaf_hold + Duration{1} : judges_from_;
+        next = std::min(next, std::max(over, from));
     }
     next = std::min(next, join_sync_at_);
     return status_waits_ ? std::min(next, status_at_) : next;

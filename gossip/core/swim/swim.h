@@ -313,6 +313,7 @@ private:
     // Time.
     Instant now_;
     Instant heard_at_;
+    Instant judges_from_{}; ///< it was deaf until then
     Instant changed_at_;
     Instant next_period_;
     Instant next_gossip_;

@@ -179,6 +179,7 @@ bool Swim::admit_boot(Instant now, const NetAddress& from, Entry& sender) {
 
 void Swim::heard(Instant now, NodeId sender) {
     const auto silence = now - heard_at_;
+    judges_from_ = is_deaf(now) ? now : judges_from_;
     heard_at_ = now;
     if (silence > 2 * config_.probe_period && view_.live() > 2) {
         doubts_.clear();
