@@ -162,3 +162,52 @@ TEST_CASE("core: of two machines with one key the lower boot falls silent; of on
         CHECK_FALSE(world.core->is_silent());
     }
 }
+
+TEST_CASE("core: the addresses kept for the next start are never taken away by others' deaths") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    std::vector<std::vector<NetAddress>> kept;
+    for (const auto end = world.now + 150s; world.now < end;) {
+        world.now = std::max(world.now, world.core->next_wakeup());
+        world.core->tick(world.now);
+        while (const auto record = world.core->poll_persist()) {
+            if (record->kind == Persist::Kind::addresses) {
+                kept.push_back(record->addresses);
+            }
+            world.core->persisted(world.now, *record);
+        }
+        if (kept.empty()) { // b says something new now and then, and a is gone
+            ++b.incarnation;
+            world.say(b, DatagramKind::gossip, {b.alive()});
+        }
+    }
+    REQUIRE(world.state(a) == Standing::down);
+    REQUIRE(world.state(b) == Standing::down);
+    REQUIRE_FALSE(kept.empty());
+    for (const auto& addresses : kept) {
+        REQUIRE(addresses.size() == 2);
+        CHECK(addresses[0] == b.address); // who lives first
+        CHECK(addresses[1] == a.address);
+    }
+    // All that there were have left: what was kept stands.
+    const auto times = kept.size();
+    ++a.incarnation;
+    world.say(a, DatagramKind::gossip, {a.alive()});
+    world.say(a, DatagramKind::gossip, {a.left(a.id, a.incarnation, proto::SignedAs::left)});
+    ++b.incarnation;
+    world.say(b, DatagramKind::gossip, {b.alive()});
+    world.say(b, DatagramKind::gossip, {b.left(b.id, b.incarnation, proto::SignedAs::left)});
+    REQUIRE(world.core->view().live() == 1);
+    for (const auto end = world.now + 90s; world.now < end;) {
+        world.now = std::max(world.now, world.core->next_wakeup());
+        world.core->tick(world.now);
+        while (const auto record = world.core->poll_persist()) {
+            CHECK(record->kind != Persist::Kind::addresses);
+            world.core->persisted(world.now, *record);
+        }
+    }
+    CHECK(kept.size() == times);
+}

@@ -279,15 +279,25 @@ void Swim::keep_addresses(Instant now) {
     addresses_dirty_ = false;
     addresses_at_ = now;
     std::vector<NetAddress> addresses;
-    const auto n = view_.live();
-    const auto mine = view_.live_index(*self_);
-    for (std::size_t i = 1; i < n && addresses.size() < limits_.addresses; ++i) {
-        const auto& entry = view_.live_at((mine + i) % n); // each keeps others: some still stand
-        if (entry.state == Standing::alive) {
+    const auto has_room = [&] { return addresses.size() < limits_.addresses; };
+    const auto keep = [&](const Entry& entry, Standing state) {
+        if (entry.state == state) {
             addresses.push_back(entry.alive->address);
         }
+    };
+    const auto n = view_.live();
+    const auto mine = view_.live_index(*self_);
+    for (const auto state : {Standing::alive, Standing::suspect}) {
+        for (std::size_t i = 1; i < n && has_room(); ++i) {
+            keep(view_.live_at((mine + i) % n), state); // each keeps others: some still stand
+        }
     }
-    own_.keep_addresses(std::move(addresses));
+    for (std::size_t i = 0; i < view_.dead() && has_room(); ++i) {
+        keep(view_.dead_at(i), Standing::down); // perhaps it is this member that was cut off
+    }
+    if (!addresses.empty()) { // else those of before are still the last that were alive
+        own_.keep_addresses(std::move(addresses));
+    }
 }
 
 } // namespace jackdaw::swim
