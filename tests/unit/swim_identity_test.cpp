@@ -211,3 +211,48 @@ TEST_CASE("core: the addresses kept for the next start are never taken away by o
     }
     CHECK(kept.size() == times);
 }
+
+TEST_CASE("core: who leaves tells three others, not one three times, and says nothing above it") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.meet(c);
+    (void)world.sent();
+    world.core->leave(world.now);
+    const auto left_at = world.core->own().incarnation();
+    // What happens to it meanwhile: a new name, a new ring, an older disk's word, a boot.
+    world.core->set_name(world.now, "other");
+    world.core->set_ring(world.now, 7, 7);
+    Peer twin = world.me;
+    twin.boot = world.core->own().boot();
+    twin.incarnation = left_at + 5;
+    world.say(a, DatagramKind::gossip, {twin.alive()});
+    std::size_t pings_to_a = 0;
+    const auto answer_for = [&](Peer& peer) {
+        const auto all = world.sent();
+        for (const auto& one : all) {
+            for (const auto& item : one.read.news) {
+                CHECK((item.id != world.me.id || item.kind == NewsKind::left ||
+                       item.incarnation < left_at));
+            }
+            if (one.read.body.kind == DatagramKind::ping && one.to == peer.address) {
+                pings_to_a += &peer == &a ? 1U : 0U;
+                proto::DatagramBody ack;
+                ack.probe = one.read.body.probe;
+                world.say(peer, DatagramKind::ack, {}, ack);
+            }
+        }
+    };
+    for (int i = 0; i < 4; ++i) {
+        world.pass(200ms);
+        answer_for(a);
+    }
+    CHECK(pings_to_a > 0);
+    CHECK_FALSE(world.core->is_silent());
+    world.pass(300ms); // a second is over
+    CHECK(world.core->is_silent());
+    CHECK(world.count(Event::Kind::left) == 1);
+}

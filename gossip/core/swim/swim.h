@@ -351,8 +351,8 @@ private:
     SignedRef left_;
     Instant leave_at_ = never;
     Instant leave_ends_ = never;
-    std::vector<NodeId> leave_told_;
-    std::size_t leave_acks_ = 0;
+    std::set<NodeId> leave_told_;
+    std::set<NodeId> leave_acked_;
 };
 
 } // namespace jackdaw::swim

@@ -150,6 +150,9 @@ void Swim::refute(Instant now, const Claim& claim, NodeId) {
 }
 
 void Swim::publish_self(Instant now) {
+    if (leaving_) {
+        return; // an `alive` above its `left` would bring back who is silent in a moment
+    }
     proto::AliveBody body;
     body.id = id_;
     body.incarnation = own_.incarnation();

@@ -289,9 +289,8 @@ void Swim::on_ack(Instant now, const NetAddress& from, Entry* sender) {
     }
     sender->greeting = Greeting::knows;
     detours_.end(sender->id());
-    if (leaving_ && std::ranges::count(leave_told_, sender->id()) != 0) {
-        std::erase(leave_told_, sender->id());
-        ++leave_acks_;
+    if (leaving_ && leave_told_.contains(sender->id())) {
+        leave_acked_.insert(sender->id());
         return;
     }
     compare_digest(now, from, sender);
@@ -340,7 +339,7 @@ void Swim::on_stale_boot(Instant now) {
     const auto known = commons_.in.body.boot;
     const bool asked = asked_sender_ || joiner_.is_asking() || joiner_.is_paging();
     const bool again = new_boot_at_ && now - *new_boot_at_ < new_boot_every;
-    if (!asked || again || known < own_.boot() || known >= boot_end) {
+    if (leaving_ || !asked || again || known < own_.boot() || known >= boot_end) {
         return;
     }
     new_boot_at_ = now;

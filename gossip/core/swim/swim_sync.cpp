@@ -291,7 +291,7 @@ void Swim::run_join(Instant now) {
 
 void Swim::run_leave(Instant now) {
     const auto others = view_.live() - 1;
-    if (leave_ends_ <= now || leave_acks_ >= std::min(leave_acked, others)) {
+    if (leave_ends_ <= now || leave_acked_.size() >= std::min(leave_acked, others)) {
         silent_ = true;
         tell(Event::Kind::left, *self_);
         return;
@@ -304,10 +304,13 @@ void Swim::run_leave(Instant now) {
     const auto count = pick_targets(targets);
     const auto item = left_->as_news();
     for (std::size_t i = 0; i < count; ++i) {
+        if (leave_acked_.contains(targets[i]->id())) {
+            continue;
+        }
         auto& body = body_of(DatagramKind::ping);
         body.probe = ++probe_number_;
         body.quiet_ms = quiet_ms(now);
-        leave_told_.push_back(targets[i]->id());
+        leave_told_.insert(targets[i]->id());
         send(now, targets[i]->alive->address, targets[i], body, std::span{&item, 1});
     }
 }
