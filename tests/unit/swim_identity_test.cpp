@@ -102,6 +102,17 @@ TEST_CASE("core: two alive members of one name stay members, and it is told once
     CHECK(world.core->view().live() == 3);
 }
 
+TEST_CASE("core: who takes a name that another has is told of it itself") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    world.pass(2s);
+    CHECK(world.count(Event::Kind::name_conflict) == 0);
+    world.core->set_name(world.now, a.name);
+    world.pass(2s);
+    CHECK(world.count(Event::Kind::name_conflict) == 1);
+}
+
 TEST_CASE("core: of two machines with one key the lower boot falls silent; of one boot, the lower "
           "address") {
     World world;

@@ -148,6 +148,7 @@ void Swim::set_name(Instant now, std::string name) {
         return;
     }
     identity_.name = std::move(name);
+    names_dirty_ = true;
     own_.raise_to(own_.incarnation() + 1);
     publish_self(now);
 }
