@@ -189,6 +189,24 @@ TEST_CASE("core: an observer that cannot reach the doubted publishes both, one t
         world.pass(900ms);
         CHECK(world.state(b) == Standing::alive);
     }
+    SECTION("a helper hears it") {
+        const auto probe = all[0].read.body.probe;
+        world.pass(300ms);
+        all = world.sent();
+        CHECK(std::ranges::any_of(all, [&](const Heard& one) {
+            return one.read.body.kind == DatagramKind::ping_req && one.to == c.address &&
+                   one.read.body.probe == probe;
+        }));
+        proto::DatagramBody heard;
+        heard.probe = probe;
+        heard.target = b.id;
+        world.say(c, DatagramKind::ind_ack, {}, heard);
+        all = world.sent();
+        const auto* const clear = find_kind(all, DatagramKind::clear);
+        REQUIRE(clear != nullptr);
+        CHECK((clear->to == a.address && clear->read.body.target == b.id));
+        CHECK_FALSE(world.core->doubts().has(b.id));
+    }
     SECTION("it does not") {
         for (int i = 0; i < 12; ++i) { // the others are heard meanwhile: this member is not deaf
             world.pass(100ms);

@@ -169,6 +169,8 @@ private:
     void tell_stale_boot(Instant now, const NetAddress& from, Entry& sender);
     [[nodiscard]] bool admit_stranger() const;
     void heard(Instant now, NodeId sender);
+    /// It was heard, here or by a helper: who asked this member to look is told.
+    void end_doubt(Instant now, NodeId about);
     void dispatch(Instant now, const NetAddress& from);
     void on_ping(Instant now, const NetAddress& from, Entry* sender);
     void on_ack(Instant now, const NetAddress& from, Entry* sender);

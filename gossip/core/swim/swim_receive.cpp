@@ -212,15 +212,21 @@ void Swim::heard(Instant now, NodeId sender) {
             send(now, relay.answer_to, view_.find(relay.asker), body);
         });
     }
-    if (const auto* const doubt = doubts_.of(sender); doubt != nullptr) {
-        const auto accuser = doubt->accuser;
-        doubts_.drop(sender);
-        if (auto* const asker = view_.find(accuser); accuser != id_ && asker != nullptr) {
-            auto& body = body_of(DatagramKind::clear);
-            body.target = sender;
-            body.incarnation = view_.find(sender)->incarnation;
-            send(now, asker->alive->address, asker, body);
-        }
+    end_doubt(now, sender);
+}
+
+void Swim::end_doubt(Instant now, NodeId about) {
+    const auto* const doubt = doubts_.of(about);
+    if (doubt == nullptr) {
+        return;
+    }
+    const auto accuser = doubt->accuser;
+    doubts_.drop(about);
+    if (auto* const asker = view_.find(accuser); accuser != id_ && asker != nullptr) {
+        auto& body = body_of(DatagramKind::clear);
+        body.target = about;
+        body.incarnation = view_.find(about)->incarnation;
+        send(now, asker->alive->address, asker, body);
     }
 }
 
@@ -332,7 +338,7 @@ void Swim::on_indirect(Instant now) {
     }
     const auto target = probe->target;
     probes_.end(target, [&](const Probe& ended) { probe_ok(now, ended, true); });
-    doubts_.drop(target);
+    end_doubt(now, target);
 }
 
 void Swim::on_stale_boot(Instant now) {
