@@ -391,6 +391,26 @@ TEST_CASE(
     CHECK(world.core->unverified() == 0);
 }
 
+TEST_CASE("core: the dead that a newcomer is told of are dead, though their signatures waited") {
+    Limits limits;
+    limits.verifies_per_s = 1;
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.say(a, DatagramKind::records,
+              {b.alive(), accusation(NewsKind::down, b.id, 10, a.id), c.alive(),
+               accusation(NewsKind::down, c.id, 10, a.id)});
+    CHECK(world.core->unverified() == 4);
+    world.pass(1100ms);
+    CHECK(world.state(b) == Standing::down);
+    CHECK(world.state(c) == std::nullopt);
+    world.pass(1s);
+    CHECK(world.state(c) == Standing::down);
+    CHECK(world.core->unverified() == 0);
+}
+
 TEST_CASE("core: after a late tick running probes end without a verdict") {
     World world;
     Peer a{1};

@@ -92,7 +92,13 @@ void Swim::wait(const Source& source, const NewsItem& item) {
 }
 
 void Swim::take_verified(Instant now) {
-    while (!unverified_.empty() && verifying_.available(now) != 0) {
+    NodeId teller{};
+    while (!unverified_.empty()) {
+        const auto kind = unverified_.front().item.kind;
+        const bool is_signed = kind == NewsKind::alive || kind == NewsKind::left;
+        if (is_signed && verifying_.available(now) == 0) {
+            break; // what came unsigned behind a signed item is taken with it
+        }
         auto waiting = std::move(unverified_.front());
         unverified_.pop_front();
         const auto left = waiting_ids_.find(waiting.item.id);
@@ -109,8 +115,12 @@ void Swim::take_verified(Instant now) {
             [[maybe_unused]] const bool reads = proto::decode_alive_body(item.bytes, item.alive);
             assert(reads);
         }
+        // A record is as it came: a member that this one brought is new to the rest of it.
+        if (item.kind == NewsKind::alive || waiting.from != teller) {
+            commons_.added.clear();
+            teller = waiting.from;
+        }
         // What waits behind it about the same id stays behind it: take() must not queue this one.
-        commons_.added.clear();
         const Source source{now, waiting.from, waiting.via};
         switch (item.kind) {
         case NewsKind::alive:
