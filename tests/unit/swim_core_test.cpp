@@ -144,6 +144,22 @@ TEST_CASE(
     CHECK(world.state(b) == Standing::left);
 }
 
+TEST_CASE("core: why tells from what a member became suspect") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    const auto from = [&] { return world.core->why(b.id).back().from; };
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 10, a.id)});
+    CHECK(from() == Standing::alive);
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 11, a.id)});
+    CHECK(from() == Standing::suspect);
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 12, a.id)});
+    CHECK(world.state(b) == Standing::suspect);
+    CHECK(from() == Standing::down);
+}
+
 TEST_CASE("core: forget needs a member, its incarnation, and an operator's signature") {
     World world;
     Peer a{1};

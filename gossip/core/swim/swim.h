@@ -226,7 +226,9 @@ private:
     void open_doubt(Instant now, Entry& about);
     void ask_observers(Instant now, Doubt& doubt);
     void publish_alone(Instant now, Entry& about, Instant since);
-    void accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from);
+    /// `before`: what it was until this suspicion, if it is the first of it.
+    void accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from,
+                Standing before = Standing::alive);
     void on_confirm(Instant now, const NetAddress& from, NodeId sender);
     void on_clear(NodeId sender);
     void heal(Instant now);

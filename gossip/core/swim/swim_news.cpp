@@ -239,7 +239,7 @@ void Swim::take_suspect(const Source& source, const NewsItem& item) {
     switch (judge(claim, &held, nullptr, entry->alive->incarnation)) {
     case Verdict::replace:
         set_state(source.now, *entry, claim, Cause::heard, source.from);
-        accuse(source.now, *entry, item.by, since, source.from);
+        accuse(source.now, *entry, item.by, since, source.from, held.state);
         break;
     case Verdict::accuse: accuse(source.now, *entry, item.by, since, source.from); break;
     case Verdict::too_high: ++counters_.news_too_high; break;

@@ -378,11 +378,12 @@ std::uint32_t Swim::confirmers() const noexcept {
         std::min<std::size_t>(confirmers_max, others - std::min(others, doubts_.size())));
 }
 
-void Swim::accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from) {
+void Swim::accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from,
+                  Standing before) {
     const auto* const open = suspicions_.of(about.id());
     if (open == nullptr) {
         (void)suspicions_.open(now, about.id(), accuser, since);
-        note_why(now, about, Standing::alive, evidence_ ? Cause::probe : Cause::heard, from);
+        note_why(now, about, before, evidence_ ? Cause::probe : Cause::heard, from);
     } else if (!suspicions_.accuse(about.id(), accuser, since)) {
         ++counters_.news_stale;
         return;
