@@ -145,4 +145,14 @@ RingStep next_ring_step(const SealRing& ring, const RingSeen& seen,
                : RingStep::nothing;
 }
 
+std::uint64_t AllSeal::look(const SealRing& ring, const RingSeen& seen,
+                            std::uint64_t now_s) noexcept {
+    const auto sealing = seen.sealing_min >= ring.sealing() ? ring.sealing() : 0U;
+    if (sealing == 0 || sealing != sealing_) {
+        sealing_ = sealing;
+        since_s_ = now_s;
+    }
+    return now_s - since_s_;
+}
+
 } // namespace jackdaw::proto
