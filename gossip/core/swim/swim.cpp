@@ -239,6 +239,9 @@ void Swim::tick(Instant now) {
         run_gossip(now);
         return;
     }
+    if (seq_ == numbers_end) {
+        new_boot(now, own_.boot() + 1);
+    }
     run_probes(now);
     run_doubts(now);
     if (next_period_ <= now) {
