@@ -268,6 +268,43 @@ TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and
     CHECK(ring(again) == R"({"versions":[2,1],"sealing":2})");
 }
 
+TEST_CASE("fleet: whatever core, pass, seal and socket count has a figure") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    const auto figures = a->gossip()->at("figures");
+    for (const auto* const name : {"received",
+                                   "received_bytes",
+                                   "sent",
+                                   "sent_bytes",
+                                   "kernel_lost",
+                                   "reads_failed",
+                                   "input_without_end",
+                                   "refused",
+                                   "icmp_other",
+                                   "records_not_kept",
+                                   "news_dropped",
+                                   "dropped.key",
+                                   "dropped.seal",
+                                   "dropped.too_long",
+                                   "dropped.unanswerable",
+                                   "dropped.outbox",
+                                   "unsent.full",
+                                   "unsent.too_big",
+                                   "unsent.failed",
+                                   "unsent.no_socket",
+                                   "deaf_seconds",
+                                   "probes_ok",
+                                   "news_waiting.hints",
+                                   "datagrams_in.ping"}) {
+        CAPTURE(name);
+        CHECK(figures.contains(name));
+    }
+    CHECK(figures.at("received").get<double>() > 0);
+    CHECK(figures.at("sent").get<double>() > 0);
+}
+
 TEST_CASE("fleet: two of one name are told of each other, and stay members") {
     const Keys one, two, three;
     Agent a{"same", one, {}};
