@@ -27,7 +27,6 @@ public:
     [[nodiscard]] bool is_paging() const noexcept { return paging_; }
     /// Rounds of asking since ask() that nobody has answered yet.
     [[nodiscard]] std::uint32_t unanswered() const noexcept { return asking_ ? attempts_ : 0; }
-    [[nodiscard]] bool has_addresses() const noexcept { return !addresses_.empty(); }
 
     struct Ask {
         bool page; ///< else: join

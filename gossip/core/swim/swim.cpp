@@ -118,11 +118,6 @@ Result<void> Swim::set_status(Instant now, std::string bytes, bool urgent) {
 }
 
 void Swim::hint(Instant now, std::uint8_t topic, std::uint64_t key, std::uint64_t version) {
-    NewsItem item;
-    item.kind = NewsKind::hint;
-    item.topic = topic;
-    item.key = key;
-    item.version = version;
     if (!hints_.note(topic, key, version)) {
         return;
     }
