@@ -2,10 +2,10 @@
 // SWIM membership as a plain state machine: no socket, no thread, no clock, no chance of its own
 // (GOSSIP.md). Who is probably alive, where, and with what status: hints, never authority.
 //
-//     receive(now, from, bytes) ──┐               ┌──> poll_persist()  to be durable, then
-//     persisted() unreachable(), lost_input() ├──>  Swim  ────┼──> poll_send()     a datagram to
-//     seal and send join(), leave(), set_…()    │               ├──> poll_event()    tell the agent
-//     tick(now) ──────────────────┘               └──> next_wakeup()   when to tick again
+//     receive(now, from, bytes) ──────────┐             ┌──> poll_persist()  to be durable, then
+//     persisted(), unreachable(),         ├──>  Swim  ──┼──> poll_send()     to be sealed and sent
+//     lost_input(), join(), leave(), set_…│             ├──> poll_event()    to tell the agent
+//     tick(now) ──────────────────────────┘             └──> next_wakeup()   when to tick again
 //
 // The parts are files of their own, each tested alone: config, own (incarnations, boots), states
 // (precedence), view (the members), estimates (round trips, health), probing, suspicion,
@@ -13,12 +13,11 @@
 // they route.
 //
 // What a shell owes it:
-//  1. After each call drain persist, then sends, then events. poll_send() gives nothing while what
-//  it
-//     would tell is not durable.
+//  1. After each call drain persist, then sends, then events. poll_send() gives nothing while
+//     what it would tell is not durable.
 //  2. Input before timers: let t be the clock before a read that found the socket empty; only
-//  tick(t)
-//     may follow. Input without end (2048 datagrams or 250 ms): lost_input(now, 1), then tick.
+//     tick(t) may follow. Input without end (2048 datagrams or 250 ms): lost_input(now, 1), then
+//     tick.
 //  3. After any call re-arm one timer from next_wakeup(). One strand.
 // Same seed and same inputs give the same outputs, byte for byte.
 

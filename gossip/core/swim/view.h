@@ -8,7 +8,7 @@
 //   graves    what is left of the dead after a day: (id, incarnation, state)
 //
 // place = the fleet's hash of an id. One order for everything, where the design sorts probing by id
-// (gossip/README.md, Decisions). Looking up is O(1), changing a member's state O(n) of memmove.
+// (gossip/core/README.md, 1). Looking up is O(1), changing a member's state O(n) of memmove.
 
 #include <array>
 #include <cstdint>
