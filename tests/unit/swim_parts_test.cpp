@@ -307,6 +307,10 @@ TEST_CASE("detours: counted until the member answers, bounded by who was missed 
     REQUIRE(detours.all().size() == 1);
     detours.by_others(id(1), start + 5s);
     CHECK(detours.all()[1].times == 1);
+    detours.by_others(id(1), start + 6s);
+    CHECK(detours.all()[0].id == id(1)); // now more often than 3
+    CHECK(detours.all()[0].times == 2);
+    CHECK(detours.all()[1].id == id(3));
 }
 
 TEST_CASE("why: the last eight of each member, the oldest of all go first") {
