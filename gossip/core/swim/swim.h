@@ -201,6 +201,8 @@ private:
     void tell(Event::Kind kind, const Entry& entry);
     void spread(const Source& source, News news);
     void queue(Instant now, News news);
+    /// There is something to tell, or somebody to tell it to, and there was not.
+    void wake_gossip(Instant now);
     void view_changed(Instant now) { changed_at_ = now; }
     void refute(Instant now, const Claim& claim, NodeId from);
     void publish_self(Instant now);

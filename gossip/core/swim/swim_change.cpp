@@ -114,11 +114,15 @@ void Swim::spread(const Source& source, News news) {
 
 void Swim::queue(Instant now, News news) {
     queue_.put(std::move(news));
-    if (next_gossip_ <= now) { // it stood still while there was nothing to tell; its phase did not
-        next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
-    }
+    wake_gossip(now);
     if (flush_at_ == never) {
         flush_at_ = std::max(now + config_.flush_after, flushed_at_ + config_.flush_gap);
+    }
+}
+
+void Swim::wake_gossip(Instant now) {
+    if (next_gossip_ <= now) { // it stood still; its phase did not
+        next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
     }
 }
 

@@ -185,6 +185,10 @@ void Swim::take_alive(const Source& source, const NewsItem& item) {
     }
     entry->zone = estimates_.zone(entry->alive->zone());
     view_changed(source.now);
+    if (comes_alive && view_.live() == 2) { // perhaps news of before waits for somebody to tell
+        wake_gossip(source.now);
+        flush_at_ = std::max(flush_at_, source.now);
+    }
     News news;
     news.kind = NewsKind::alive;
     news.id = item.id;

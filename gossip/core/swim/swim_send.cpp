@@ -105,9 +105,7 @@ std::size_t Swim::pick_targets(std::span<Entry*> into) {
 void Swim::run_gossip(Instant now) {
     const bool flush = flush_at_ <= now;
     const bool regular = next_gossip_ <= now;
-    if (regular) {
-        next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
-    }
+    wake_gossip(now);
     if (flush) {
         flush_at_ = never;
     }
