@@ -515,6 +515,36 @@ TEST_CASE("core: a status of version 0 is none, of whomever, also while none was
     }
 }
 
+TEST_CASE(
+    "core: who uses up another's numbers of statuses makes it take a later boot once a minute") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    REQUIRE(world.core->set_status(world.now, "mine", true));
+    const auto boot = world.core->own().boot();
+    const auto use_up = [&] {
+        NewsItem status;
+        status.kind = NewsKind::status;
+        status.id = world.me.id;
+        status.version = std::uint64_t{world.core->own().boot()} << 32U | 0xFFFF'FFFFU;
+        status.bytes = "theirs";
+        world.say(a, DatagramKind::gossip, {status});
+        world.persist();
+    };
+    use_up();
+    CHECK(world.core->own().boot() == boot + 1);
+    CHECK(world.core->self().status->version == ((std::uint64_t{boot} + 1) << 32U | 1U));
+    for (int i = 0; i < 20; ++i) {
+        use_up();
+    }
+    CHECK(world.core->own().boot() == boot + 1);
+    CHECK(world.core->self().status->bytes() == "mine");
+    world.now += 61s;
+    use_up();
+    CHECK(world.core->own().boot() == boot + 2);
+    CHECK(world.core->self().status->bytes() == "mine");
+}
+
 TEST_CASE("core: statuses are sent at most so often, the newest wins") {
     World world;
     REQUIRE(world.core->set_status(world.now, "1", false));

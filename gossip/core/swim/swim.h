@@ -208,6 +208,8 @@ private:
     void publish_self(Instant now);
     void publish_status(Instant now);
     void new_boot(Instant now, std::uint32_t boot);
+    /// Because of what others say, so once a minute at most; false when it is too soon.
+    [[nodiscard]] bool take_later_boot(Instant now, std::uint32_t boot);
     void check_names();
     void reap(Instant now);
     void keep_addresses(Instant now);

@@ -10,6 +10,7 @@ namespace jackdaw::swim {
 namespace {
 
 constexpr Duration addresses_every = std::chrono::seconds{60};
+constexpr Duration later_boot_every = std::chrono::minutes{1};
 
 std::string_view text_of(const proto::PublicKey& key) noexcept {
     return {reinterpret_cast<const char*>(key.data()), key.size()};
@@ -225,6 +226,15 @@ void Swim::new_boot(Instant now, std::uint32_t boot) {
     own_.raise_to(own_.incarnation() + 1);
     publish_self(now);
     joiner_.ask(now, {}, identity_.address);
+}
+
+bool Swim::take_later_boot(Instant now, std::uint32_t boot) {
+    if (leaving_ || (new_boot_at_ && now - *new_boot_at_ < later_boot_every)) {
+        return false;
+    }
+    new_boot_at_ = now;
+    new_boot(now, boot);
+    return true;
 }
 
 // --- Now and then -------------------------------------------------------------------------------

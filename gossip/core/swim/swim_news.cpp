@@ -358,9 +358,13 @@ void Swim::take_status(const Source& source, const NewsItem& item) {
             return;
         }
         // Not made by this life: mine goes above it.
-        status_counter_ = static_cast<std::uint32_t>(item.version & 0xFFFF'FFFFU);
-        if ((item.version >> 32U) == own_.boot() && status_counter_ == 0xFFFF'FFFFU) {
-            new_boot(source.now, own_.boot() + 1);
+        const auto counter = static_cast<std::uint32_t>(item.version & 0xFFFF'FFFFU);
+        if ((item.version >> 32U) == own_.boot()) {
+            if (counter != 0xFFFF'FFFFU) {
+                status_counter_ = counter;
+            } else if (!take_later_boot(source.now, own_.boot() + 1)) {
+                return; // a boot is a write that all waits for: whoever forges these waits, too
+            }
         }
         if (self_->status && !status_waits_) {
             status_next_ = std::string{self_->status->bytes()};

@@ -12,7 +12,6 @@ using proto::DatagramKind;
 constexpr Duration stale_told_every = std::chrono::seconds{1};
 constexpr std::size_t stale_told_max = 256;
 constexpr std::uint8_t replays_told = 8;
-constexpr Duration new_boot_every = std::chrono::minutes{1};
 constexpr std::uint32_t boot_end = 4'000'000'000U;
 constexpr std::uint32_t rtt_longest_us = 60'000'000;
 
@@ -344,12 +343,9 @@ void Swim::on_indirect(Instant now) {
 void Swim::on_stale_boot(Instant now) {
     const auto known = commons_.in.body.boot;
     const bool asked = asked_sender_ || joiner_.is_asking() || joiner_.is_paging();
-    const bool again = new_boot_at_ && now - *new_boot_at_ < new_boot_every;
-    if (leaving_ || !asked || again || known < own_.boot() || known >= boot_end) {
-        return;
+    if (asked && known >= own_.boot() && known < boot_end) {
+        (void)take_later_boot(now, known + 1);
     }
-    new_boot_at_ = now;
-    new_boot(now, known + 1);
 }
 
 } // namespace jackdaw::swim
