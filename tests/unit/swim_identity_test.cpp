@@ -90,6 +90,28 @@ TEST_CASE("core: who asks and hears nobody takes a later boot, once a minute, an
     CHECK(world.core->self().alive->boot == before);
 }
 
+TEST_CASE(
+    "core: near the end of incarnations nothing is answered, and there is room for own news") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    world.persist();
+    Peer older = world.me; // signed with its own key
+    older.boot = world.core->own().boot() - 1;
+    older.incarnation = proto::incarnation_end - 2;
+    world.say(a, DatagramKind::gossip, {older.alive()});
+    CHECK(world.core->own().incarnation() < 1'000'000);
+    older.incarnation = answered_end - 1;
+    world.say(a, DatagramKind::gossip, {older.alive()});
+    CHECK(world.core->own().incarnation() == answered_end);
+    world.say(a, DatagramKind::ping,
+              {accusation(NewsKind::down, world.me.id, answered_end + 5, a.id)});
+    CHECK(world.core->own().incarnation() == answered_end);
+    CHECK(world.core->counters().news_too_high == 1);
+    world.core->set_name(world.now, "another");
+    CHECK(world.core->self().incarnation == answered_end + 1);
+}
+
 TEST_CASE("core: two alive members of one name stay members, and it is told once") {
     World world;
     Peer a{1};

@@ -14,6 +14,10 @@
 
 namespace jackdaw::swim {
 
+/// What is said of this member at this incarnation or above is not answered: there would be none
+/// left for news of its own.
+inline constexpr std::uint64_t answered_end = proto::incarnation_end - incarnation_leap;
+
 /// A record to be made durable, and then given back to persisted().
 struct Persist {
     enum class Kind : std::uint8_t {

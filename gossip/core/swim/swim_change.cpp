@@ -138,7 +138,7 @@ void Swim::refute(Instant now, const Claim& claim, NodeId) {
     case Verdict::too_high: ++counters_.news_too_high; return;
     default: ++counters_.news_stale; return;
     }
-    if (claim.incarnation + 1 >= proto::incarnation_end) {
+    if (claim.incarnation >= answered_end) {
         ++counters_.news_too_high;
         return;
     }

@@ -199,7 +199,7 @@ void Swim::take_alive(const Source& source, const NewsItem& item) {
 void Swim::take_own(const Source& source, const NewsItem& item) {
     const auto mine = own_.incarnation();
     const bool is_said_here = item.incarnation == mine && item.bytes == self_->alive->body();
-    if (item.incarnation < mine || is_said_here || item.incarnation + 1 >= proto::incarnation_end) {
+    if (item.incarnation < mine || is_said_here || item.incarnation >= answered_end) {
         return;
     }
     const auto checked = verify(source, item, self_);
