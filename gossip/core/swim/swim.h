@@ -182,6 +182,10 @@ private:
     void take(const Source& source, const NewsItem& item);
     void take_alive(const Source& source, const NewsItem& item);
     void take_own(const Source& source, const NewsItem& item);
+    /// What suspect or down changes, and of whom: `replace`, `accuse`, or else nothing (counted; or
+    /// refuted, when it is about this member).
+    [[nodiscard]] Verdict weigh(const Source& source, const NewsItem& item, const Claim& claim,
+                                Entry*& about);
     void take_suspect(const Source& source, const NewsItem& item);
     void take_down(const Source& source, const NewsItem& item);
     void take_left(const Source& source, const NewsItem& item);
@@ -204,7 +208,7 @@ private:
     /// There is something to tell, or somebody to tell it to, and there was not.
     void wake_gossip(Instant now);
     void view_changed(Instant now) { changed_at_ = now; }
-    void refute(Instant now, const Claim& claim, NodeId from);
+    void refute(Instant now, const Claim& claim);
     void publish_self(Instant now);
     void publish_status(Instant now);
     void new_boot(Instant now, std::uint32_t boot);

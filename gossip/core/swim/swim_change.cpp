@@ -129,7 +129,7 @@ void Swim::wake_gossip(Instant now) {
 
 // --- This member --------------------------------------------------------------------------------
 
-void Swim::refute(Instant now, const Claim& claim, NodeId) {
+void Swim::refute(Instant now, const Claim& claim) {
     if (leaving_) {
         return;
     }

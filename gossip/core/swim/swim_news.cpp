@@ -226,51 +226,40 @@ void Swim::take_own(const Source& source, const NewsItem& item) {
     publish_self(source.now);
 }
 
-void Swim::take_suspect(const Source& source, const NewsItem& item) {
-    const Claim claim{item.incarnation, Standing::suspect};
+Verdict Swim::weigh(const Source& source, const NewsItem& item, const Claim& claim, Entry*& about) {
     if (item.id == id_) {
         accused_ = true;
-        refute(source.now, claim, source.from);
+        refute(source.now, claim);
+        return Verdict::ignore;
+    }
+    about = view_.find(item.id);
+    const auto held = about != nullptr ? about->claim() : Claim{};
+    const auto verdict = judge(claim, about != nullptr ? &held : nullptr, nullptr,
+                               about != nullptr ? about->alive->incarnation : 0);
+    counters_.news_too_high += verdict == Verdict::too_high ? 1 : 0;
+    counters_.news_stale += verdict == Verdict::ignore ? 1 : 0;
+    return verdict;
+}
+
+void Swim::take_suspect(const Source& source, const NewsItem& item) {
+    const Claim claim{item.incarnation, Standing::suspect};
+    Entry* entry = nullptr;
+    const auto verdict = weigh(source, item, claim, entry);
+    if (verdict != Verdict::replace && verdict != Verdict::accuse) {
         return;
     }
-    auto* const entry = view_.find(item.id);
-    if (entry == nullptr) {
-        ++counters_.news_stale;
-        return;
-    }
-    const auto since = source.now - std::chrono::milliseconds{item.age_ms};
-    const auto held = entry->claim();
-    switch (judge(claim, &held, nullptr, entry->alive->incarnation)) {
-    case Verdict::replace:
+    const auto before = entry->state;
+    if (verdict == Verdict::replace) {
         set_state(source.now, *entry, claim, Cause::heard, source.from);
-        accuse(source.now, *entry, item.by, since, source.from, held.state);
-        break;
-    case Verdict::accuse: accuse(source.now, *entry, item.by, since, source.from); break;
-    case Verdict::too_high: ++counters_.news_too_high; break;
-    default: ++counters_.news_stale;
     }
+    accuse(source.now, *entry, item.by, source.now - std::chrono::milliseconds{item.age_ms},
+           source.from, before);
 }
 
 void Swim::take_down(const Source& source, const NewsItem& item) {
     const Claim claim{item.incarnation, Standing::down};
-    if (item.id == id_) {
-        accused_ = true;
-        refute(source.now, claim, source.from);
-        return;
-    }
-    auto* const entry = view_.find(item.id);
-    if (entry == nullptr) {
-        ++counters_.news_stale;
-        return;
-    }
-    const auto held = entry->claim();
-    const auto verdict = judge(claim, &held, nullptr, entry->alive->incarnation);
-    if (verdict == Verdict::too_high) {
-        ++counters_.news_too_high;
-        return;
-    }
-    if (verdict != Verdict::replace) {
-        ++counters_.news_stale;
+    Entry* entry = nullptr;
+    if (weigh(source, item, claim, entry) != Verdict::replace) {
         return;
     }
     const bool from_sync = source.via != Via::news;
@@ -311,7 +300,7 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
     }
     if (about_me) {
         accused_ = true;
-        refute(source.now, claim, source.from);
+        refute(source.now, claim);
         return;
     }
     const bool is_forgotten = entry != nullptr ? entry->alive->public_key() != item.public_key
