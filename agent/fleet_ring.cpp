@@ -99,6 +99,9 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
     JACKDAW_CHECK(parts_.store.commit({keep_ring(proto::gossip_ring_text(*next))}));
     auto ring = std::make_shared<proto::GossipRing>(*std::move(next));
     return on_loop([this, ring]() -> Result<void> {
+        if (node_ == nullptr) { // this life ended meanwhile, and no other could begin
+            return not_handed_over();
+        }
         JACKDAW_TRY(auto sealing, proto::SealRing::make(ring->fleet, ring->keys()));
         spdlog::info("gossip: key ring with {} keys, newest {}, sealing with {}",
                      ring->keys().size(), sealing.newest(), sealing.sealing());
