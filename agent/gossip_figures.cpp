@@ -25,6 +25,8 @@ constexpr std::array rows{
     Row{"probes_ok", &Counters::probes_ok, "probes that ended with a sign of life"},
     Row{"probes_indirect", &Counters::probes_indirect, "of those, by way of a helper"},
     Row{"probes_failed", &Counters::probes_failed, "probes that ended without"},
+    Row{"probes_refused", &Counters::probes_refused,
+        "probes that others' words asked for, beyond the limits"},
     Row{"pings_again", &Counters::pings_again, "pings of a probe after its first"},
     Row{"doubts", &Counters::doubts, "doubts opened"},
     Row{"doubts_cleared", &Counters::doubts_cleared, "doubts that an observer cleared"},
@@ -41,6 +43,9 @@ constexpr std::array rows{
     Row{"news_forged", &Counters::news_forged, "items with a false signature or a foreign key"},
     Row{"news_unverified", &Counters::news_unverified, "items dropped while too many waited"},
     Row{"members_refused", &Counters::members_refused, "members beyond the limit"},
+    Row{"zones_refused", &Counters::zones_refused, "members whose zone is beyond the limit"},
+    Row{"graves_dropped", &Counters::graves_dropped, "tombstones beyond the limit"},
+    Row{"events_lost", &Counters::events_lost, "events beyond the limit"},
     Row{"syncs", &Counters::syncs, "syncs begun here"},
     Row{"sync_bytes", &Counters::sync_bytes, "bytes sent by sync and pages"},
     Row{"synced", &Counters::synced, "facts learned by sync"},
@@ -194,6 +199,8 @@ std::vector<MetricFamily> gossip_figures(const swim::Swim& core, const gossip::S
     }
     add_one(families, "news_dropped", "counter", "items that a full queue told no more",
             core.news().dropped());
+    add_one(families, "hints_forgotten", "counter", "hints' keys beyond the limit",
+            core.hints().forgotten());
     auto deaf = family("deaf_seconds", "counter", "time in which nobody was heard");
     add(deaf, 0);
     deaf.samples.back().value = static_cast<double>(counters.deaf_ms) / 1000;

@@ -427,6 +427,41 @@ TEST_CASE("core: the dead that a newcomer is told of are dead, though their sign
     CHECK(world.core->unverified() == 0);
 }
 
+TEST_CASE("core: what is beyond a limit is dropped and counted") {
+    Limits limits;
+    limits.events = 2;
+    limits.tombstones = 1;
+    limits.observer_probes = 0;
+    limits.rumour_probes = 0;
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.meet(c);
+    const auto& counters = world.core->counters();
+    CHECK(counters.events_lost == 1);
+    CHECK(world.count(Event::Kind::overflow) == 1);
+
+    Peer d{4};
+    Peer e{5}; // both left before they were met
+    world.say(a, DatagramKind::gossip, {d.left(d.id, 10, proto::SignedAs::left)});
+    CHECK(counters.graves_dropped == 0);
+    world.say(a, DatagramKind::gossip, {e.left(e.id, 10, proto::SignedAs::left)});
+    CHECK(counters.graves_dropped == 1);
+    CHECK(world.core->view().graves().size() == 1);
+
+    proto::DatagramBody confirm;
+    confirm.target = b.id;
+    world.say(a, DatagramKind::confirm, {}, confirm);
+    CHECK(counters.probes_refused == 1);
+    CHECK(world.core->doubts().has(b.id)); // noted all the same
+    world.say(a, DatagramKind::records, {accusation(NewsKind::down, c.id, 10, a.id)});
+    CHECK(counters.probes_refused == 2);
+    CHECK(world.state(c) == Standing::alive);
+}
+
 TEST_CASE("core: after a late tick running probes end without a verdict") {
     World world;
     Peer a{1};

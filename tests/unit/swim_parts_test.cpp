@@ -286,6 +286,7 @@ TEST_CASE("hints: only what is greater is news; the longest unused key is forgot
     CHECK_FALSE(hints.note(1, 7, 6)); // used
     CHECK(hints.note(1, 9, 1));       // (2, 7) goes
     CHECK(hints.size() == 3);
+    CHECK(hints.forgotten() == 1);
     CHECK_FALSE(hints.note(1, 7, 6));
     CHECK(hints.note(2, 7, 1));
 }

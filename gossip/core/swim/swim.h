@@ -124,6 +124,7 @@ public:
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     [[nodiscard]] const Own& own() const noexcept { return own_; }
     [[nodiscard]] const NewsQueue& news() const noexcept { return queue_; }
+    [[nodiscard]] const Hints& hints() const noexcept { return hints_; }
     [[nodiscard]] const Doubts& doubts() const noexcept { return doubts_; }
     [[nodiscard]] const Suspicions& suspicions() const noexcept { return suspicions_; }
     /// Members that answer others and not this one.
@@ -196,6 +197,8 @@ private:
     void wait(const Source& source, const NewsItem& item);
     void take_verified(Instant now);
     void bury_member(Instant now, Entry& entry);
+    /// No more graves than `most`: the oldest go.
+    void drop_graves(std::size_t most);
 
     // swim_change.cpp: what a change entails
     void set_state(Instant now, Entry& entry, Claim claim, Cause cause, NodeId who);

@@ -84,6 +84,7 @@ void Swim::note_why(Instant now, const Entry& entry, std::optional<Standing> fro
 void Swim::tell(Event event) {
     if (events_.size() >= limits_.events) {
         events_.back() = Event{}; // overflow: whoever reads it looks at the view again
+        ++counters_.events_lost;
         return;
     }
     events_.push_back(std::move(event));
@@ -284,9 +285,7 @@ void Swim::check_names() {
 void Swim::reap(Instant now) {
     view_.reap(now - dead_kept, now - tombstone_kept, now,
                [this](const Entry& entry) { tell(Event::Kind::forgotten, entry); });
-    while (view_.graves().size() > limits_.tombstones) {
-        view_.drop_oldest_grave();
-    }
+    drop_graves(limits_.tombstones);
 }
 
 void Swim::keep_addresses(Instant now) {

@@ -184,6 +184,7 @@ void Swim::take_alive(const Source& source, const NewsItem& item) {
              *entry);
     }
     entry->zone = estimates_.zone(entry->alive->zone());
+    counters_.zones_refused += entry->zone == Estimates::no_zone ? 1 : 0;
     view_changed(source.now);
     if (comes_alive && view_.live() == 2) { // perhaps news of before waits for somebody to tell
         wake_gossip(source.now);
@@ -266,9 +267,14 @@ void Swim::take_down(const Source& source, const NewsItem& item) {
     const bool is_new = std::ranges::find(commons_.added, item.id) != commons_.added.end();
     if (from_sync && !is_new && is_live(entry->state)) {
         // Not believed: asked itself, with the rumour on board. A suspect's timer decides.
-        if (entry->state == Standing::alive && !probes_.running(item.id, ProbeFor::rumour) &&
-            probes_.count(ProbeFor::rumour) < limits_.rumour_probes && !leaving_) {
+        const bool is_asked = probes_.running(item.id, ProbeFor::rumour) != nullptr;
+        if (entry->state != Standing::alive || is_asked || leaving_) {
+            return;
+        }
+        if (probes_.count(ProbeFor::rumour) < limits_.rumour_probes) {
             start_probe(source.now, *entry, ProbeFor::rumour, claim, item.by);
+        } else {
+            ++counters_.probes_refused; // the next digest finds it again
         }
         return;
     }
@@ -310,9 +316,7 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
     news.id = item.id;
     news.record = commons_.records.keep_signed(item);
     if (verdict == Verdict::bury) {
-        if (view_.graves().size() >= limits_.tombstones) {
-            view_.drop_oldest_grave();
-        }
+        drop_graves(limits_.tombstones - 1);
         view_.bury(item.id, claim, source.now);
     } else {
         set_state(source.now, *entry, claim, is_forgotten ? Cause::operator_ : Cause::itself,
@@ -327,10 +331,14 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
 
 void Swim::bury_member(Instant now, Entry& entry) {
     tell(Event::Kind::forgotten, entry);
-    if (view_.graves().size() >= limits_.tombstones) {
+    drop_graves(limits_.tombstones - 1);
+    view_.bury(entry, now);
+}
+
+void Swim::drop_graves(std::size_t most) {
+    for (; view_.graves().size() > most; ++counters_.graves_dropped) {
         view_.drop_oldest_grave();
     }
-    view_.bury(entry, now);
 }
 
 void Swim::take_status(const Source& source, const NewsItem& item) {

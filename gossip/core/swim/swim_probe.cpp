@@ -350,9 +350,13 @@ void Swim::on_confirm(Instant now, const NetAddress& from, NodeId sender) {
         return;
     }
     noted->ends_at = now + 10 * config_.probe_period;
-    if (!probes_.running(in.target, ProbeFor::observer) &&
-        probes_.count(ProbeFor::observer) < limits_.observer_probes && observing_.take(now)) {
+    if (probes_.running(in.target, ProbeFor::observer) != nullptr) {
+        return;
+    }
+    if (probes_.count(ProbeFor::observer) < limits_.observer_probes && observing_.take(now)) {
         start_probe(now, *about, ProbeFor::observer);
+    } else {
+        ++counters_.probes_refused; // noted all the same
     }
 }
 
