@@ -53,6 +53,8 @@ constexpr std::array rows{
     Row{"joins_busy", &Counters::joins_busy, "joins answered with busy"},
     Row{"relays_refused", &Counters::relays_refused, "probes for others beyond the limit"},
     Row{"digests_differ", &Counters::digests_differ, "pings and acks that showed another view"},
+    Row{"digests_differ_long", &Counters::digests_differ_long,
+        "of those, while neither view had changed for 10 s"},
 };
 
 struct Reason {

@@ -287,6 +287,7 @@ TEST_CASE("fleet: whatever core, pass, seal and socket count has a figure") {
                                    "news_dropped",
                                    "hints_forgotten",
                                    "events_lost",
+                                   "digests_differ_long",
                                    "graves_dropped",
                                    "zones_refused",
                                    "probes_refused",

@@ -361,6 +361,27 @@ TEST_CASE("core: down by sync is not believed but asked, unless the member came 
     CHECK(world.state(c) == Standing::down);
 }
 
+TEST_CASE("core: views that differ though neither changed for 10 s are counted by themselves") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    (void)world.sent();
+    const auto& counters = world.core->counters();
+    proto::DatagramBody ping;
+    ping.quiet_ms = 12'000;
+    world.say(a, DatagramKind::ping, {}, ping); // this view has just changed
+    CHECK((counters.digests_differ == 1 && counters.digests_differ_long == 0));
+    world.now += 11s;
+    world.say(a, DatagramKind::ping, {}, ping);
+    CHECK((counters.digests_differ == 2 && counters.digests_differ_long == 1));
+    ping.quiet_ms = 9'000; // that one has
+    world.say(a, DatagramKind::ping, {}, ping);
+    CHECK((counters.digests_differ == 3 && counters.digests_differ_long == 1));
+    world.digest = world.core->view().digest();
+    world.say(a, DatagramKind::ping, {}, ping);
+    CHECK(counters.digests_differ == 3);
+}
+
 TEST_CASE("core: beyond the limit of members none is added, and a join is told to go elsewhere") {
     Limits limits;
     limits.members = 3;

@@ -55,7 +55,8 @@ struct Counters {
     std::uint64_t joins_served = 0;
     std::uint64_t joins_busy = 0;
     std::uint64_t relays_refused = 0;
-    std::uint64_t digests_differ = 0; ///< pings and acks that showed another view
+    std::uint64_t digests_differ = 0;      ///< pings and acks that showed another view
+    std::uint64_t digests_differ_long = 0; ///< of those: neither view had changed for 10 s
 };
 
 } // namespace jackdaw::swim

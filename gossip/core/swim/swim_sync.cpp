@@ -9,6 +9,7 @@ namespace {
 using proto::DatagramKind;
 using namespace std::chrono_literals;
 
+constexpr Duration differs_long = 10s; ///< syncs should have made them equal by then
 constexpr std::size_t large_fleet = 1000;
 constexpr Duration large_gap = 10s;
 constexpr Duration join_sync_first = 60ms;
@@ -45,6 +46,9 @@ void Swim::compare_digest(Instant now, const NetAddress& from, Entry* sender) {
         return;
     }
     ++counters_.digests_differ;
+    const bool is_long = std::chrono::milliseconds{in.body.quiet_ms} >= differs_long &&
+                         now - changed_at_ >= differs_long;
+    counters_.digests_differ_long += is_long ? 1 : 0;
     if (sender != nullptr) {
         sender->greeting = Greeting::differs;
     }
