@@ -90,6 +90,27 @@ TEST_CASE("core: an accusation of this member is refuted in the answer, unless i
 }
 
 TEST_CASE(
+    "core: accusations that leap are refuted as often as a disk can follow, the highest last") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    const auto& counters = world.core->counters();
+    for (int i = 0; i < 10; ++i) {
+        const auto far = world.core->own().incarnation() + incarnation_leap;
+        world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, world.me.id, far, a.id)});
+        world.persist();
+    }
+    CHECK(counters.refutations == 4); // each waits for a record, and so does all that is sent
+    const auto before = world.core->own().incarnation();
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, world.me.id, before, a.id)});
+    CHECK(counters.refutations == 5); // what waits for none is not held back
+    world.pass(300ms);
+    CHECK(counters.refutations == 6);
+    CHECK(world.core->self().incarnation == before + incarnation_leap + 1);
+    CHECK(counters.late_ticks == 0);
+}
+
+TEST_CASE(
     "core: a false signature costs its item alone; a key that is not the id's is no signature") {
     World world;
     Peer a{1};

@@ -54,6 +54,10 @@ public:
         return incarnation_ <= durable_ && boot_ == durable_boot_;
     }
     [[nodiscard]] std::uint64_t durable() const noexcept { return durable_; }
+    /// Is it above all that was asked for, so that nothing is sent until it is durable?
+    [[nodiscard]] bool is_jump(std::uint64_t incarnation) const noexcept {
+        return incarnation > asked_;
+    }
 
     /// Greater than before, below the end of incarnations (asserted).
     void raise_to(std::uint64_t incarnation);

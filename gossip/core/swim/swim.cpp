@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace jackdaw::swim {
 namespace {
@@ -229,6 +230,9 @@ void Swim::tick(Instant now) {
         forgive(now);
     }
     take_verified(now);
+    if (postponed_ && jumps_.ready_at() <= now) {
+        refute(now, *std::exchange(postponed_, std::nullopt));
+    }
     if (leaving_) {
         run_leave(now);
         run_gossip(now);
@@ -274,7 +278,7 @@ Instant Swim::next_wakeup() const {
         const auto from = hears_nobody ? heard_at_ + config_.deaf_hold + Duration{1} : judges_from_;
         next = std::min(next, std::max(over, from));
     }
-    next = std::min(next, join_sync_at_);
+    next = std::min({next, join_sync_at_, postponed_ ? jumps_.ready_at() : never});
     return status_waits_ ? std::min(next, status_at_) : next;
 }
 

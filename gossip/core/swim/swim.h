@@ -320,6 +320,8 @@ private:
     std::vector<proto::PublicKey> operators_;
     std::set<NodeId> incompatible_;
     std::map<NodeId, Instant> stale_told_; ///< whom `stale_boot` was sent to, in the last second
+    TokenBucket jumps_{4, 4};              ///< refutations that wait for the disk
+    std::optional<Claim> postponed_;       ///< the highest that is to be refuted by the next such
     std::optional<Instant> new_boot_at_;
     std::optional<Instant> unheard_boot_at_; ///< last later boot taken because nobody answered
     std::optional<Instant> twin_seen_;

@@ -143,6 +143,10 @@ void Swim::refute(Instant now, const Claim& claim) {
         ++counters_.news_too_high;
         return;
     }
+    if (own_.is_jump(claim.incarnation + 1) && !jumps_.take(now)) {
+        postponed_ = postponed_ ? std::max(*postponed_, claim) : claim;
+        return;
+    }
     own_.raise_to(claim.incarnation + 1);
     ++counters_.refutations;
     health_.worse();
