@@ -255,8 +255,10 @@ void Swim::dispatch(Instant now, const NetAddress& from) {
     case DatagramKind::page_ask: serve_pages(now, from, sender, body.cursor); break;
     case DatagramKind::page: on_page(now, from, sender); break;
     case DatagramKind::busy:
-        joiner_.busy(now, std::chrono::milliseconds{body.retry_ms}, body.addresses,
-                     identity_.address);
+        if (joiner_.awaits(from)) {
+            joiner_.busy(now, std::chrono::milliseconds{body.retry_ms}, body.addresses,
+                         identity_.address);
+        }
         break;
     case DatagramKind::tree: on_tree(now, from, sender); break;
     case DatagramKind::leaf: on_leaf(now, from, sender); break;
