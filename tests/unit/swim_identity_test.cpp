@@ -112,6 +112,42 @@ TEST_CASE(
     CHECK(world.core->self().incarnation == answered_end + 1);
 }
 
+TEST_CASE("core: who took a later boot proves it to the down, too, since they may hear it again") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    REQUIRE(world.core->set_status(world.now, "mine", true));
+    world.digest = world.core->view().digest();
+    world.say(a, DatagramKind::ack); // a knows this member as it is
+    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    REQUIRE(world.state(a) == Standing::down);
+    const auto boot = world.core->own().boot();
+    NewsItem status; // in this member's name, at the end of its numbers
+    status.kind = NewsKind::status;
+    status.id = world.me.id;
+    status.version = std::uint64_t{boot} << 32U | 0xFFFF'FFFFU;
+    status.bytes = "theirs";
+    world.say(b, DatagramKind::gossip, {status});
+    REQUIRE(world.core->own().boot() == boot + 1);
+    std::size_t pings = 0;
+    std::size_t proved = 0;
+    for (int i = 0; i < 20; ++i) {
+        world.pass(500ms);
+        world.say(b, DatagramKind::gossip);
+        for (const auto& one : world.sent()) {
+            const bool heals = one.read.body.kind == DatagramKind::ping && one.to == a.address;
+            if (heals && i >= 10) { // what there was of news was told by then
+                ++pings;
+                proved += find_news(one, NewsKind::alive, world.me.id) != nullptr ? 1U : 0U;
+            }
+        }
+    }
+    CHECK(pings > 0);
+    CHECK(proved == pings);
+}
+
 TEST_CASE("core: two alive members of one name stay members, and it is told once") {
     World world;
     Peer a{1};

@@ -228,6 +228,9 @@ void Swim::new_boot(Instant now, std::uint32_t boot) {
     for (std::size_t i = 0; i < view_.live(); ++i) {
         view_.live_at(i).greeting = Greeting::unknown;
     }
+    for (std::size_t i = 0; i < view_.dead(); ++i) { // which may hear it again
+        view_.dead_at(i).greeting = Greeting::unknown;
+    }
     own_.raise_to(own_.incarnation() + 1);
     publish_self(now);
     joiner_.ask(now, {}, identity_.address);

@@ -87,6 +87,7 @@ public:
     [[nodiscard]] const Entry& dead_at(std::size_t index) const noexcept {
         return entry_of(dead_[index]);
     }
+    [[nodiscard]] Entry& dead_at(std::size_t index) noexcept { return entry_of(dead_[index]); }
     /// Where it stands among the live; the entry must be one of them.
     [[nodiscard]] std::size_t live_index(const Entry& entry) const noexcept;
     /// First of the live, or of the dead, whose place is at least so high.
