@@ -195,8 +195,11 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     CHECK(b.standing_of("a").empty()); // the instance's name is the member's
     CHECK(b.standing_of("db1") == "alive");
     instance.status = "failed";
+    instance.address = "fd00::5";
     a.has(instance);
     wait_until("b sees that it failed", [&] { return b->instances()->front().status == "failed"; });
+    CHECK(b->instances()->front().address == "fd00::5");
+    CHECK(b->instances()->front().port == 7433);
 }
 
 TEST_CASE("fleet: who leaves has left, and comes back as a later life when it is asked to") {
