@@ -382,6 +382,23 @@ TEST_CASE("core: down by sync is not believed but asked, unless the member came 
     CHECK(world.state(c) == Standing::down);
 }
 
+TEST_CASE("core: beyond the limit of members nobody comes back as a suspect either") {
+    Limits limits;
+    limits.members = 3;
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    world.meet(c);
+    world.say(b, DatagramKind::gossip, {accusation(NewsKind::suspect, a.id, 11, b.id)});
+    CHECK(world.core->view().live() == 3);
+    CHECK(world.state(a) == Standing::down);
+    CHECK(world.core->counters().members_refused == 1);
+}
+
 TEST_CASE("core: views that differ though neither changed for 10 s are counted by themselves") {
     World world;
     Peer a{1};

@@ -250,6 +250,10 @@ void Swim::take_suspect(const Source& source, const NewsItem& item) {
         return;
     }
     const auto before = entry->state;
+    if (!is_live(before) && view_.live() >= limits_.members) { // a suspect is a member again
+        ++counters_.members_refused;
+        return;
+    }
     if (verdict == Verdict::replace) {
         set_state(source.now, *entry, claim, Cause::heard, source.from);
     }
