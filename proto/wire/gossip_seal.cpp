@@ -63,7 +63,10 @@ Result<SealRing> SealRing::make(FleetId fleet,
             return Error{Errc::conflict,
                          "two keys of one id in the gossip ring; make another for one of them"};
         }
-        ring.keys_.push_back(Key{version, id, key});
+        auto& held = ring.keys_.emplace_back(); // in its place: a temporary would leave a copy
+        held.version = version;
+        held.id = id;
+        held.key = key;
     }
     return ring;
 }
