@@ -174,7 +174,7 @@ private:
     bool had_instance_ = false; ///< when that request came
     bool twin_ = false;
     std::mutex ring_changes_; ///< one at a time; held over a commit, so never on the loop
-    std::optional<Instant> all_seal_since_;
+    proto::AllSeal all_seal_;
 };
 
 } // namespace jackdaw::agent

@@ -70,15 +70,11 @@ Result<std::optional<proto::GossipRing>> Fleet::next_ring() {
         seen.sealing_min = std::min(seen.sealing_min, view.live_at(i).alive->sealing);
     }
     const auto& link = node_->pass.link().ring();
-    const auto now = runtime::Clock::instant();
-    if (seen.sealing_min < link.sealing()) {
-        all_seal_since_.reset();
-    } else if (!all_seal_since_) {
-        all_seal_since_ = now;
-    }
-    const auto since = all_seal_since_ ? now - *all_seal_since_ : Duration{};
-    const auto since_s = std::chrono::duration_cast<std::chrono::seconds>(since).count();
-    switch (proto::next_ring_step(link, seen, static_cast<std::uint64_t>(since_s))) {
+    const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(
+                           runtime::Clock::instant().time_since_epoch())
+                           .count();
+    const auto since_s = all_seal_.look(link, seen, static_cast<std::uint64_t>(now_s));
+    switch (proto::next_ring_step(link, seen, since_s)) {
     case proto::RingStep::nothing: break;
     case proto::RingStep::use:
         next = copy_of(ring_);
@@ -103,6 +99,9 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
     JACKDAW_CHECK(parts_.store.commit({keep_ring(proto::gossip_ring_text(*next))}));
     auto ring = std::make_shared<proto::GossipRing>(*std::move(next));
     return on_loop([this, ring]() -> Result<void> {
+        if (node_ == nullptr) { // this life ended meanwhile, and no other could begin
+            return not_handed_over();
+        }
         JACKDAW_TRY(auto sealing, proto::SealRing::make(ring->fleet, ring->keys()));
         spdlog::info("gossip: key ring with {} keys, newest {}, sealing with {}",
                      ring->keys().size(), sealing.newest(), sealing.sealing());

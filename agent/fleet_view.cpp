@@ -37,7 +37,9 @@ void each_entry(const swim::View& view, Each each) {
 
 std::string host_of(const proto::NetAddress& address) {
     const auto text = proto::text_of(address);
-    return text.substr(0, text.rfind(':'));
+    auto host = text.substr(0, text.rfind(':'));
+    return host.starts_with('[') ? host.substr(1, host.size() - 2)
+                                 : host; // as its own agent has it
 }
 
 /// Two alive with one name: both are shown, told apart (ARCHITECTURE.md, Names).

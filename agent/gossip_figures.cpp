@@ -22,9 +22,11 @@ struct Row {
     std::string_view help;
 };
 constexpr std::array rows{
-    Row{"probes_ok", &Counters::probes_ok, "periodic probes that were answered"},
-    Row{"probes_indirect", &Counters::probes_indirect, "of those, by a helper only"},
-    Row{"probes_failed", &Counters::probes_failed, "periodic probes without an answer"},
+    Row{"probes_ok", &Counters::probes_ok, "probes that ended with a sign of life"},
+    Row{"probes_indirect", &Counters::probes_indirect, "of those, by way of a helper"},
+    Row{"probes_failed", &Counters::probes_failed, "probes that ended without"},
+    Row{"probes_refused", &Counters::probes_refused,
+        "probes that others' words asked for, beyond the limits"},
     Row{"pings_again", &Counters::pings_again, "pings of a probe after its first"},
     Row{"doubts", &Counters::doubts, "doubts opened"},
     Row{"doubts_cleared", &Counters::doubts_cleared, "doubts that an observer cleared"},
@@ -41,6 +43,9 @@ constexpr std::array rows{
     Row{"news_forged", &Counters::news_forged, "items with a false signature or a foreign key"},
     Row{"news_unverified", &Counters::news_unverified, "items dropped while too many waited"},
     Row{"members_refused", &Counters::members_refused, "members beyond the limit"},
+    Row{"zones_refused", &Counters::zones_refused, "members whose zone is beyond the limit"},
+    Row{"graves_dropped", &Counters::graves_dropped, "tombstones beyond the limit"},
+    Row{"events_lost", &Counters::events_lost, "events beyond the limit"},
     Row{"syncs", &Counters::syncs, "syncs begun here"},
     Row{"sync_bytes", &Counters::sync_bytes, "bytes sent by sync and pages"},
     Row{"synced", &Counters::synced, "facts learned by sync"},
@@ -48,6 +53,8 @@ constexpr std::array rows{
     Row{"joins_busy", &Counters::joins_busy, "joins answered with busy"},
     Row{"relays_refused", &Counters::relays_refused, "probes for others beyond the limit"},
     Row{"digests_differ", &Counters::digests_differ, "pings and acks that showed another view"},
+    Row{"digests_differ_long", &Counters::digests_differ_long,
+        "of those, while neither view had changed for 10 s"},
 };
 
 struct Reason {
@@ -95,22 +102,42 @@ void add_kinds(std::vector<MetricFamily>& families, std::string_view way,
     families.push_back(std::move(bytes));
 }
 
-void add_socket(std::vector<MetricFamily>& families, const gossip::SwimPass& pass) {
+gossip::DatagramSocket::Counters sum_of(const std::vector<gossip::DatagramSocket>& sockets) {
     gossip::DatagramSocket::Counters all;
-    for (const auto& socket : pass.sockets()) {
+    for (const auto& socket : sockets) {
         const auto& one = socket.counters();
+        all.received += one.received;
         all.received_bytes += one.received_bytes;
-        all.sent_bytes += one.sent_bytes;
+        all.too_long += one.too_long;
+        all.unanswerable += one.unanswerable;
         all.lost += one.lost;
-        all.refused += one.refused;
+        all.reads_failed += one.reads_failed;
+        all.sent += one.sent;
+        all.sent_bytes += one.sent_bytes;
         all.send_full += one.send_full;
         all.send_too_big += one.send_too_big;
         all.send_failed += one.send_failed;
+        all.refused += one.refused;
+        all.icmp_other += one.icmp_other;
     }
+    return all;
+}
+
+void add_socket(std::vector<MetricFamily>& families, const gossip::SwimPass& pass,
+                const gossip::DatagramSocket::Counters& all) {
+    add_one(families, "received", "counter", "datagrams read, of strangers too", all.received);
     add_one(families, "received_bytes", "counter", "UDP payload read", all.received_bytes);
+    add_one(families, "sent", "counter", "datagrams that the kernel took", all.sent);
     add_one(families, "sent_bytes", "counter", "UDP payload sent", all.sent_bytes);
     add_one(families, "kernel_lost", "counter", "datagrams lost in the kernel's buffer", all.lost);
+    add_one(families, "reads_failed", "counter", "times that a socket could not be read",
+            all.reads_failed);
+    add_one(families, "input_without_end", "counter",
+            "times that reading was broken off to let time pass",
+            pass.counters().input_without_end);
     add_one(families, "refused", "counter", "datagrams that nobody took (ICMP)", all.refused);
+    add_one(families, "icmp_other", "counter", "other errors that the network told of (ICMP)",
+            all.icmp_other);
     auto unsent = family("unsent", "counter", "datagrams that the kernel did not take");
     add(unsent, all.send_full, "reason", "full");
     add(unsent, all.send_too_big, "reason", "too_big");
@@ -159,21 +186,28 @@ std::vector<MetricFamily> gossip_figures(const swim::Swim& core, const gossip::S
     add_gauges(families, core, now);
     add_kinds(families, "in", counters.in);
     add_kinds(families, "out", counters.out);
+    const auto socket = sum_of(pass.sockets());
     auto drops = family("dropped", "counter", "datagrams dropped, by reason");
     for (const auto& one : dropped) {
         add(drops, counters.*one.value, "reason", one.name);
     }
     add(drops, pass.link().counters().unknown_key, "reason", "key");
     add(drops, pass.link().counters().broken, "reason", "seal");
+    add(drops, socket.too_long, "reason", "too_long");
+    add(drops, socket.unanswerable, "reason", "unanswerable");
     families.push_back(std::move(drops));
     for (const auto& one : rows) {
         add_one(families, one.name, "counter", one.help, counters.*one.value);
     }
+    add_one(families, "news_dropped", "counter", "items that a full queue told no more",
+            core.news().dropped());
+    add_one(families, "hints_forgotten", "counter", "hints' keys beyond the limit",
+            core.hints().forgotten());
     auto deaf = family("deaf_seconds", "counter", "time in which nobody was heard");
     add(deaf, 0);
     deaf.samples.back().value = static_cast<double>(counters.deaf_ms) / 1000;
     families.push_back(std::move(deaf));
-    add_socket(families, pass);
+    add_socket(families, pass, socket);
     return families;
 }
 

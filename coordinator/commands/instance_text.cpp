@@ -20,8 +20,12 @@ std::string volume_of(const proto::Instance& one) {
 }
 
 std::string endpoint_of(const proto::Instance& one) {
-    return one.address.empty() || one.port == 0 ? one.address
-                                                : fmt::format("{}:{}", one.address, one.port);
+    if (one.address.empty() || one.port == 0) {
+        return one.address;
+    }
+    const bool is_v6 = one.address.front() != '[' && one.address.find(':') != std::string::npos;
+    return is_v6 ? fmt::format("[{}]:{}", one.address, one.port)
+                 : fmt::format("{}:{}", one.address, one.port);
 }
 
 std::string process_of(std::int64_t pid, const std::string& since) {

@@ -178,8 +178,7 @@ Result<void> DatagramSocket::configure() {
     return ok();
 }
 
-// --- Receiving
-// ------------------------------------------------------------------------------------
+// --- Receiving ----------------------------------------------------------------------------------
 
 DatagramSocket::Batch DatagramSocket::read() {
     auto& heads = buffers_->in.heads;
@@ -245,8 +244,7 @@ std::uint64_t DatagramSocket::take_lost() {
     return lost;
 }
 
-// --- Errors of the network
-// ------------------------------------------------------------------------
+// --- Errors of the network ----------------------------------------------------------------------
 
 std::size_t DatagramSocket::read_errors() {
     std::size_t count = 0;
@@ -301,8 +299,7 @@ std::optional<NetAddress> DatagramSocket::poll_refused() noexcept {
     return whom;
 }
 
-// --- Sending
-// --------------------------------------------------------------------------------------
+// --- Sending ------------------------------------------------------------------------------------
 
 std::span<char> DatagramSocket::slot() {
     if (queued_ == batch_max) {

@@ -155,8 +155,7 @@ public:
         return refused ? Instant{} : core_.next_wakeup();
     }
 
-    // --- Records: one is being kept at a time, in their order
-    // -------------------------------------
+    // --- Records: one is being kept at a time, in their order ----------------------------------
     [[nodiscard]] bool has_record() const noexcept { return !keeping_ && !records_.empty(); }
     /// The next one to make durable; then say kept() or keep_failed().
     [[nodiscard]] Record begin_keep() {

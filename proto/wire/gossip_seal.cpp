@@ -63,7 +63,10 @@ Result<SealRing> SealRing::make(FleetId fleet,
             return Error{Errc::conflict,
                          "two keys of one id in the gossip ring; make another for one of them"};
         }
-        ring.keys_.push_back(Key{version, id, key});
+        auto& held = ring.keys_.emplace_back(); // in its place: a temporary would leave a copy
+        held.version = version;
+        held.id = id;
+        held.key = key;
     }
     return ring;
 }
@@ -143,6 +146,16 @@ RingStep next_ring_step(const SealRing& ring, const RingSeen& seen,
     return has_older && seen.sealing_min >= ring.sealing() && since_all_seal_s >= keep_old_s
                ? RingStep::remove
                : RingStep::nothing;
+}
+
+std::uint64_t AllSeal::look(const SealRing& ring, const RingSeen& seen,
+                            std::uint64_t now_s) noexcept {
+    const auto sealing = seen.sealing_min >= ring.sealing() ? ring.sealing() : 0U;
+    if (sealing == 0 || sealing != sealing_) {
+        sealing_ = sealing;
+        since_s_ = now_s;
+    }
+    return now_s - since_s_;
 }
 
 } // namespace jackdaw::proto

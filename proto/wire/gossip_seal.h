@@ -78,8 +78,21 @@ enum class RingStep : std::uint8_t {
     use,    ///< seal with the newest
     remove, ///< drop every key below the sealing one
 };
-/// `since_all_seal_s`: for how long sealing_min has been at this ring's sealing version.
+/// `since_all_seal_s`: for how long every member has sealed with this ring's sealing key (AllSeal).
 [[nodiscard]] RingStep next_ring_step(const SealRing& ring, const RingSeen& seen,
                                       std::uint64_t since_all_seal_s) noexcept;
+
+/// Counts that time from look to look.
+class AllSeal {
+public:
+    /// `now_s`: of a clock that never goes back. 0 while a member seals with an older key, and at
+    /// the first look at which this agent itself seals with another than before.
+    [[nodiscard]] std::uint64_t look(const SealRing& ring, const RingSeen& seen,
+                                     std::uint64_t now_s) noexcept;
+
+private:
+    std::uint32_t sealing_ = 0; ///< with which all did at the last look; 0: not all
+    std::uint64_t since_s_ = 0;
+};
 
 } // namespace jackdaw::proto

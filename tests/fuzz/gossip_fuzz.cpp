@@ -65,6 +65,25 @@ void run_seal(std::string_view bytes) {
     }
 }
 
+/// What an agent asks of its core now and then.
+void command(swim::Swim& core, Instant now, std::uint8_t what, std::size_t which) {
+    static const std::string operator_key(proto::public_key_bytes, '\0');
+    static const std::string signature(proto::signature_bytes, '\0');
+    switch (which % 8) {
+    case 1: core.leave(now); break;
+    case 2: core.set_name(now, what > 128 ? "other" : "me"); break;
+    case 3: core.set_ring(now, what, what / 2U); break;
+    case 4: core.set_address(now, {{10, 0, 1, what}, 1, 4}); break;
+    case 5: (void)core.set_operators({proto::PublicKey{}}); break;
+    case 6: {
+        const auto& entry = core.view().live_at(what % core.view().live());
+        (void)core.forget(now, entry.id(), entry.incarnation, operator_key, signature);
+        break;
+    }
+    default: core.lost_input(now, 1);
+    }
+}
+
 /// Calls taken from the bytes: one that says which, then what it needs.
 void run_core(std::string_view bytes) {
     swim::Commons commons{fleet};
@@ -97,7 +116,7 @@ void run_core(std::string_view bytes) {
         const swim::NetAddress from{{10, 0, 0, what}, 1, 4};
         switch (what % 8) {
         case 0: core.tick(now); break;
-        case 1: core.lost_input(now, 1); break;
+        case 1: command(core, now, what, size); break;
         case 2: core.unreachable(now, from); break;
         case 3: (void)core.set_status(now, std::string{piece}, what > 128); break;
         case 4: core.hint(now, what, size, size); break;

@@ -92,7 +92,7 @@ public:
         fleet_.poke(0);
         fleet_.run_for(3s);
         const auto others = up() - 1;
-        return {when_.size() < others / 2 ? -1 : when_[others / 2],
+        return {when_.size() <= others / 2 ? -1 : when_[others / 2],
                 when_.size() < others ? -1 : when_.back()};
     }
     /// A part is cut off for a time; how long after the end all hold all.
@@ -339,8 +339,8 @@ int main(int argc, char** argv) {
             is_large = true;
         } else if (word == "--join") {
             is_join = true;
-        } else if (error != std::errc{} || end != digits.data() + digits.size() || value < 1 ||
-                   value > 16'384) {
+        } else if (error != std::errc{} || end != digits.data() + digits.size() ||
+                   value < (is_rounds ? 1U : 2U) || value > 16'384) {
             std::fprintf(stderr, "usage: figures [--rounds=N] [--large|--join] MEMBERS...\n");
             return 2;
         } else if (is_rounds) {

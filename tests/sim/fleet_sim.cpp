@@ -132,7 +132,10 @@ void FleetSim::start_all(Duration spread, std::size_t count) {
 
 void FleetSim::kill(std::size_t node, bool between) {
     auto& slot = nodes_[node];
-    if (between) { // made durable, and then the power went
+    if (between) { // news beyond what is reserved: made durable, and then the power went
+        for (std::uint32_t version = 2; version < 2 * swim::reserve_step; ++version) {
+            slot.swim->set_ring(now_, version, 1);
+        }
         while (const auto record = slot.swim->poll_persist()) {
             if (record->kind == swim::Persist::Kind::reserve) {
                 slot.disk.incarnation_reserved = record->incarnation;

@@ -77,7 +77,8 @@ public:
     void start(std::size_t node, const std::vector<std::size_t>& seeds);
     /// The first `count`, all if none, within `spread`; each asks the first.
     void start_all(Duration spread = std::chrono::milliseconds{50}, std::size_t count = 0);
-    /// kill -9. `between`: what it had to send last is lost after it was made durable.
+    /// kill -9. `between`: it had news for which incarnations were made durable, and nobody heard
+    /// it.
     void kill(std::size_t node, bool between = false);
     void pause(std::size_t node);
     void resume(std::size_t node);

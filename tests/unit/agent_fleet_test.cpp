@@ -195,8 +195,11 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     CHECK(b.standing_of("a").empty()); // the instance's name is the member's
     CHECK(b.standing_of("db1") == "alive");
     instance.status = "failed";
+    instance.address = "fd00::5";
     a.has(instance);
     wait_until("b sees that it failed", [&] { return b->instances()->front().status == "failed"; });
+    CHECK(b->instances()->front().address == "fd00::5");
+    CHECK(b->instances()->front().port == 7433);
 }
 
 TEST_CASE("fleet: who leaves has left, and comes back as a later life when it is asked to") {
@@ -266,6 +269,49 @@ TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and
     }
     Agent again{"a", one, {}, state.path()};
     CHECK(ring(again) == R"({"versions":[2,1],"sealing":2})");
+}
+
+TEST_CASE("fleet: whatever core, pass, seal and socket count has a figure") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    const auto figures = a->gossip()->at("figures");
+    for (const auto* const name : {"received",
+                                   "received_bytes",
+                                   "sent",
+                                   "sent_bytes",
+                                   "kernel_lost",
+                                   "reads_failed",
+                                   "input_without_end",
+                                   "refused",
+                                   "icmp_other",
+                                   "records_not_kept",
+                                   "news_dropped",
+                                   "hints_forgotten",
+                                   "events_lost",
+                                   "digests_differ_long",
+                                   "graves_dropped",
+                                   "zones_refused",
+                                   "probes_refused",
+                                   "dropped.key",
+                                   "dropped.seal",
+                                   "dropped.too_long",
+                                   "dropped.unanswerable",
+                                   "dropped.outbox",
+                                   "unsent.full",
+                                   "unsent.too_big",
+                                   "unsent.failed",
+                                   "unsent.no_socket",
+                                   "deaf_seconds",
+                                   "probes_ok",
+                                   "news_waiting.hints",
+                                   "datagrams_in.ping"}) {
+        CAPTURE(name);
+        CHECK(figures.contains(name));
+    }
+    CHECK(figures.at("received").get<double>() > 0);
+    CHECK(figures.at("sent").get<double>() > 0);
 }
 
 TEST_CASE("fleet: two of one name are told of each other, and stay members") {

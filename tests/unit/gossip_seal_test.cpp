@@ -128,3 +128,17 @@ TEST_CASE("gossip ring: a rotation goes on only when every member shows that it 
         CHECK(next_ring_step(ring_of(row.keys), row.seen, row.since_s) == row.step);
     }
 }
+
+TEST_CASE("gossip ring: a day with the new key begins when this agent, too, seals with it",
+          "[seal]") {
+    const auto installed = ring_of({{1, key_of(1)}, {2, key_of(2)}});
+    const auto used = ring_of({{2, key_of(2)}, {1, key_of(1)}});
+    AllSeal all_seal;
+    CHECK(all_seal.look(installed, {1, 1}, 1000) == 0);
+    CHECK(all_seal.look(installed, {1, 1}, 200'000) == 199'000); // somebody is late to have key 2
+    CHECK(all_seal.look(used, {2, 2}, 200'010) == 0);            // the last to seal with it
+    CHECK(next_ring_step(used, {2, 2}, all_seal.look(used, {2, 2}, 200'020)) == RingStep::nothing);
+    CHECK(all_seal.look(used, {2, 1}, 250'000) == 0); // one is back with the old key
+    CHECK(all_seal.look(used, {2, 2}, 250'010) == 0);
+    CHECK(next_ring_step(used, {2, 2}, all_seal.look(used, {2, 2}, 340'000)) == RingStep::remove);
+}

@@ -90,6 +90,27 @@ TEST_CASE("core: an accusation of this member is refuted in the answer, unless i
 }
 
 TEST_CASE(
+    "core: accusations that leap are refuted as often as a disk can follow, the highest last") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    const auto& counters = world.core->counters();
+    for (int i = 0; i < 10; ++i) {
+        const auto far = world.core->own().incarnation() + incarnation_leap;
+        world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, world.me.id, far, a.id)});
+        world.persist();
+    }
+    CHECK(counters.refutations == 4); // each waits for a record, and so does all that is sent
+    const auto before = world.core->own().incarnation();
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, world.me.id, before, a.id)});
+    CHECK(counters.refutations == 5); // what waits for none is not held back
+    world.pass(300ms);
+    CHECK(counters.refutations == 6);
+    CHECK(world.core->self().incarnation == before + incarnation_leap + 1);
+    CHECK(counters.late_ticks == 0);
+}
+
+TEST_CASE(
     "core: a false signature costs its item alone; a key that is not the id's is no signature") {
     World world;
     Peer a{1};
@@ -144,6 +165,22 @@ TEST_CASE(
     CHECK(world.state(b) == Standing::left);
 }
 
+TEST_CASE("core: why tells from what a member became suspect") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    const auto from = [&] { return world.core->why(b.id).back().from; };
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 10, a.id)});
+    CHECK(from() == Standing::alive);
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 11, a.id)});
+    CHECK(from() == Standing::suspect);
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 12, a.id)});
+    CHECK(world.state(b) == Standing::suspect);
+    CHECK(from() == Standing::down);
+}
+
 TEST_CASE("core: forget needs a member, its incarnation, and an operator's signature") {
     World world;
     Peer a{1};
@@ -189,6 +226,24 @@ TEST_CASE("core: an observer that cannot reach the doubted publishes both, one t
         world.pass(900ms);
         CHECK(world.state(b) == Standing::alive);
     }
+    SECTION("a helper hears it") {
+        const auto probe = all[0].read.body.probe;
+        world.pass(300ms);
+        all = world.sent();
+        CHECK(std::ranges::any_of(all, [&](const Heard& one) {
+            return one.read.body.kind == DatagramKind::ping_req && one.to == c.address &&
+                   one.read.body.probe == probe;
+        }));
+        proto::DatagramBody heard;
+        heard.probe = probe;
+        heard.target = b.id;
+        world.say(c, DatagramKind::ind_ack, {}, heard);
+        all = world.sent();
+        const auto* const clear = find_kind(all, DatagramKind::clear);
+        REQUIRE(clear != nullptr);
+        CHECK((clear->to == a.address && clear->read.body.target == b.id));
+        CHECK_FALSE(world.core->doubts().has(b.id));
+    }
     SECTION("it does not") {
         for (int i = 0; i < 12; ++i) { // the others are heard meanwhile: this member is not deaf
             world.pass(100ms);
@@ -222,6 +277,54 @@ TEST_CASE("core: who hears nobody for three periods is isolated, and judges nobo
     const auto all = world.events();
     CHECK(std::ranges::count(all, Event::Kind::isolated, &Event::kind) == 1);
     CHECK(std::ranges::count(all, Event::Kind::reconnected, &Event::kind) == 1);
+}
+
+TEST_CASE("core: a suspicion that ran out while nobody was heard ends with that; no tick is late") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.meet(c);
+    SECTION("somebody is heard before two periods are over") {
+        std::vector<NewsItem> accusers;
+        for (const auto by : {a.id, c.id, NodeId{77}}) {
+            accusers.push_back(accusation(NewsKind::suspect, b.id, 10, by));
+            accusers.back().age_ms = 400; // it ends after 1.6 s
+        }
+        world.say(a, DatagramKind::gossip, accusers);
+        world.pass(1950ms);
+        CHECK(world.core->is_deaf(world.now));
+        CHECK(world.state(b) == Standing::suspect);
+        world.say(a, DatagramKind::gossip);
+        world.pass(1ms);
+    }
+    SECTION("nobody is, until its own outage would have ended") {
+        world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 10, a.id)});
+        world.pass(59s);
+        CHECK(world.state(b) == Standing::suspect);
+        world.pass(2s);
+    }
+    CHECK(world.state(b) == Standing::down);
+    CHECK(world.core->counters().late_ticks == 0);
+}
+
+TEST_CASE(
+    "core: who was isolated for so long that all others are down is reconnected all the same") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    world.pass(200s);
+    REQUIRE(world.state(a) == Standing::down);
+    REQUIRE(world.state(b) == Standing::down);
+    CHECK(world.core->is_isolated());
+    CHECK(world.count(Event::Kind::reconnected) == 0);
+    world.say(a, DatagramKind::gossip);
+    CHECK_FALSE(world.core->is_isolated());
+    CHECK(world.count(Event::Kind::reconnected) == 1);
 }
 
 TEST_CASE(
@@ -279,6 +382,44 @@ TEST_CASE("core: down by sync is not believed but asked, unless the member came 
     CHECK(world.state(c) == Standing::down);
 }
 
+TEST_CASE("core: beyond the limit of members nobody comes back as a suspect either") {
+    Limits limits;
+    limits.members = 3;
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    world.meet(c);
+    world.say(b, DatagramKind::gossip, {accusation(NewsKind::suspect, a.id, 11, b.id)});
+    CHECK(world.core->view().live() == 3);
+    CHECK(world.state(a) == Standing::down);
+    CHECK(world.core->counters().members_refused == 1);
+}
+
+TEST_CASE("core: views that differ though neither changed for 10 s are counted by themselves") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    (void)world.sent();
+    const auto& counters = world.core->counters();
+    proto::DatagramBody ping;
+    ping.quiet_ms = 12'000;
+    world.say(a, DatagramKind::ping, {}, ping); // this view has just changed
+    CHECK((counters.digests_differ == 1 && counters.digests_differ_long == 0));
+    world.now += 11s;
+    world.say(a, DatagramKind::ping, {}, ping);
+    CHECK((counters.digests_differ == 2 && counters.digests_differ_long == 1));
+    ping.quiet_ms = 9'000; // that one has
+    world.say(a, DatagramKind::ping, {}, ping);
+    CHECK((counters.digests_differ == 3 && counters.digests_differ_long == 1));
+    world.digest = world.core->view().digest();
+    world.say(a, DatagramKind::ping, {}, ping);
+    CHECK(counters.digests_differ == 3);
+}
+
 TEST_CASE("core: beyond the limit of members none is added, and a join is told to go elsewhere") {
     Limits limits;
     limits.members = 3;
@@ -325,6 +466,61 @@ TEST_CASE(
     CHECK(world.core->unverified() == 0);
 }
 
+TEST_CASE("core: the dead that a newcomer is told of are dead, though their signatures waited") {
+    Limits limits;
+    limits.verifies_per_s = 1;
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.say(a, DatagramKind::records,
+              {b.alive(), accusation(NewsKind::down, b.id, 10, a.id), c.alive(),
+               accusation(NewsKind::down, c.id, 10, a.id)});
+    CHECK(world.core->unverified() == 4);
+    world.pass(1100ms);
+    CHECK(world.state(b) == Standing::down);
+    CHECK(world.state(c) == std::nullopt);
+    world.pass(1s);
+    CHECK(world.state(c) == Standing::down);
+    CHECK(world.core->unverified() == 0);
+}
+
+TEST_CASE("core: what is beyond a limit is dropped and counted") {
+    Limits limits;
+    limits.events = 2;
+    limits.tombstones = 1;
+    limits.observer_probes = 0;
+    limits.rumour_probes = 0;
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.meet(c);
+    const auto& counters = world.core->counters();
+    CHECK(counters.events_lost == 1);
+    CHECK(world.count(Event::Kind::overflow) == 1);
+
+    Peer d{4};
+    Peer e{5}; // both left before they were met
+    world.say(a, DatagramKind::gossip, {d.left(d.id, 10, proto::SignedAs::left)});
+    CHECK(counters.graves_dropped == 0);
+    world.say(a, DatagramKind::gossip, {e.left(e.id, 10, proto::SignedAs::left)});
+    CHECK(counters.graves_dropped == 1);
+    CHECK(world.core->view().graves().size() == 1);
+
+    proto::DatagramBody confirm;
+    confirm.target = b.id;
+    world.say(a, DatagramKind::confirm, {}, confirm);
+    CHECK(counters.probes_refused == 1);
+    CHECK(world.core->doubts().has(b.id)); // noted all the same
+    world.say(a, DatagramKind::records, {accusation(NewsKind::down, c.id, 10, a.id)});
+    CHECK(counters.probes_refused == 2);
+    CHECK(world.state(c) == Standing::alive);
+}
+
 TEST_CASE("core: after a late tick running probes end without a verdict") {
     World world;
     Peer a{1};
@@ -341,6 +537,25 @@ TEST_CASE("core: after a late tick running probes end without a verdict") {
     CHECK(world.core->counters().probes_failed == failed);
     CHECK(world.core->doubts().size() == 0);
     CHECK(world.core->next_wakeup() > world.now);
+}
+
+TEST_CASE("core: who was alone with news is not late when a page brings somebody to tell it to") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 10, a.id)});
+    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    REQUIRE(world.core->view().live() == 1);
+    world.pass(1500ms);
+    REQUIRE_FALSE(world.core->news().empty());
+    world.now = std::max(world.now, world.core->next_wakeup() - 300ms); // between two periods
+    a.incarnation = 11;
+    world.say(a, DatagramKind::page, {a.alive()});
+    REQUIRE(world.core->view().live() == 2);
+    world.pass(200ms);
+    CHECK(world.core->counters().late_ticks == 0);
 }
 
 TEST_CASE("core: a version that cannot be read is told once per sender") {
@@ -378,6 +593,50 @@ TEST_CASE(
     CHECK_FALSE(world.core->find(a.id)->status);
     CHECK(world.core->set_status(world.now, std::string(201, 'x'), false).error().code() ==
           Errc::invalid);
+}
+
+TEST_CASE("core: a status of version 0 is none, of whomever, also while none was said") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    NewsItem status;
+    status.kind = NewsKind::status;
+    status.bytes = "none";
+    for (const auto id : {world.me.id, a.id}) {
+        status.id = id;
+        world.say(a, DatagramKind::gossip, {status});
+        CHECK_FALSE(world.core->find(id)->status);
+    }
+}
+
+TEST_CASE(
+    "core: who uses up another's numbers of statuses makes it take a later boot once a minute") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    REQUIRE(world.core->set_status(world.now, "mine", true));
+    const auto boot = world.core->own().boot();
+    const auto use_up = [&] {
+        NewsItem status;
+        status.kind = NewsKind::status;
+        status.id = world.me.id;
+        status.version = std::uint64_t{world.core->own().boot()} << 32U | 0xFFFF'FFFFU;
+        status.bytes = "theirs";
+        world.say(a, DatagramKind::gossip, {status});
+        world.persist();
+    };
+    use_up();
+    CHECK(world.core->own().boot() == boot + 1);
+    CHECK(world.core->self().status->version == ((std::uint64_t{boot} + 1) << 32U | 1U));
+    for (int i = 0; i < 20; ++i) {
+        use_up();
+    }
+    CHECK(world.core->own().boot() == boot + 1);
+    CHECK(world.core->self().status->bytes() == "mine");
+    world.now += 61s;
+    use_up();
+    CHECK(world.core->own().boot() == boot + 2);
+    CHECK(world.core->self().status->bytes() == "mine");
 }
 
 TEST_CASE("core: statuses are sent at most so often, the newest wins") {

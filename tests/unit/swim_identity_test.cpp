@@ -90,6 +90,64 @@ TEST_CASE("core: who asks and hears nobody takes a later boot, once a minute, an
     CHECK(world.core->self().alive->boot == before);
 }
 
+TEST_CASE(
+    "core: near the end of incarnations nothing is answered, and there is room for own news") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    world.persist();
+    Peer older = world.me; // signed with its own key
+    older.boot = world.core->own().boot() - 1;
+    older.incarnation = proto::incarnation_end - 2;
+    world.say(a, DatagramKind::gossip, {older.alive()});
+    CHECK(world.core->own().incarnation() < 1'000'000);
+    older.incarnation = answered_end - 1;
+    world.say(a, DatagramKind::gossip, {older.alive()});
+    CHECK(world.core->own().incarnation() == answered_end);
+    world.say(a, DatagramKind::ping,
+              {accusation(NewsKind::down, world.me.id, answered_end + 5, a.id)});
+    CHECK(world.core->own().incarnation() == answered_end);
+    CHECK(world.core->counters().news_too_high == 1);
+    world.core->set_name(world.now, "another");
+    CHECK(world.core->self().incarnation == answered_end + 1);
+}
+
+TEST_CASE("core: who took a later boot proves it to the down, too, since they may hear it again") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    REQUIRE(world.core->set_status(world.now, "mine", true));
+    world.digest = world.core->view().digest();
+    world.say(a, DatagramKind::ack); // a knows this member as it is
+    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    REQUIRE(world.state(a) == Standing::down);
+    const auto boot = world.core->own().boot();
+    NewsItem status; // in this member's name, at the end of its numbers
+    status.kind = NewsKind::status;
+    status.id = world.me.id;
+    status.version = std::uint64_t{boot} << 32U | 0xFFFF'FFFFU;
+    status.bytes = "theirs";
+    world.say(b, DatagramKind::gossip, {status});
+    REQUIRE(world.core->own().boot() == boot + 1);
+    std::size_t pings = 0;
+    std::size_t proved = 0;
+    for (int i = 0; i < 20; ++i) {
+        world.pass(500ms);
+        world.say(b, DatagramKind::gossip);
+        for (const auto& one : world.sent()) {
+            const bool heals = one.read.body.kind == DatagramKind::ping && one.to == a.address;
+            if (heals && i >= 10) { // what there was of news was told by then
+                ++pings;
+                proved += find_news(one, NewsKind::alive, world.me.id) != nullptr ? 1U : 0U;
+            }
+        }
+    }
+    CHECK(pings > 0);
+    CHECK(proved == pings);
+}
+
 TEST_CASE("core: two alive members of one name stay members, and it is told once") {
     World world;
     Peer a{1};
@@ -100,6 +158,17 @@ TEST_CASE("core: two alive members of one name stay members, and it is told once
     world.pass(3s);
     CHECK(world.count(Event::Kind::name_conflict) == 1);
     CHECK(world.core->view().live() == 3);
+}
+
+TEST_CASE("core: who takes a name that another has is told of it itself") {
+    World world;
+    Peer a{1};
+    world.meet(a);
+    world.pass(2s);
+    CHECK(world.count(Event::Kind::name_conflict) == 0);
+    world.core->set_name(world.now, a.name);
+    world.pass(2s);
+    CHECK(world.count(Event::Kind::name_conflict) == 1);
 }
 
 TEST_CASE("core: of two machines with one key the lower boot falls silent; of one boot, the lower "
@@ -161,4 +230,98 @@ TEST_CASE("core: of two machines with one key the lower boot falls silent; of on
         hear();
         CHECK_FALSE(world.core->is_silent());
     }
+}
+
+TEST_CASE("core: the addresses kept for the next start are never taken away by others' deaths") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a);
+    world.meet(b);
+    std::vector<std::vector<NetAddress>> kept;
+    for (const auto end = world.now + 150s; world.now < end;) {
+        world.now = std::max(world.now, world.core->next_wakeup());
+        world.core->tick(world.now);
+        while (const auto record = world.core->poll_persist()) {
+            if (record->kind == Persist::Kind::addresses) {
+                kept.push_back(record->addresses);
+            }
+            world.core->persisted(world.now, *record);
+        }
+        if (kept.empty()) { // b says something new now and then, and a is gone
+            ++b.incarnation;
+            world.say(b, DatagramKind::gossip, {b.alive()});
+        }
+    }
+    REQUIRE(world.state(a) == Standing::down);
+    REQUIRE(world.state(b) == Standing::down);
+    REQUIRE_FALSE(kept.empty());
+    for (const auto& addresses : kept) {
+        REQUIRE(addresses.size() == 2);
+        CHECK(addresses[0] == b.address); // who lives first
+        CHECK(addresses[1] == a.address);
+    }
+    // All that there were have left: what was kept stands.
+    const auto times = kept.size();
+    ++a.incarnation;
+    world.say(a, DatagramKind::gossip, {a.alive()});
+    world.say(a, DatagramKind::gossip, {a.left(a.id, a.incarnation, proto::SignedAs::left)});
+    ++b.incarnation;
+    world.say(b, DatagramKind::gossip, {b.alive()});
+    world.say(b, DatagramKind::gossip, {b.left(b.id, b.incarnation, proto::SignedAs::left)});
+    REQUIRE(world.core->view().live() == 1);
+    for (const auto end = world.now + 90s; world.now < end;) {
+        world.now = std::max(world.now, world.core->next_wakeup());
+        world.core->tick(world.now);
+        while (const auto record = world.core->poll_persist()) {
+            CHECK(record->kind != Persist::Kind::addresses);
+            world.core->persisted(world.now, *record);
+        }
+    }
+    CHECK(kept.size() == times);
+}
+
+TEST_CASE("core: who leaves tells three others, not one three times, and says nothing above it") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a);
+    world.meet(b);
+    world.meet(c);
+    (void)world.sent();
+    world.core->leave(world.now);
+    const auto left_at = world.core->own().incarnation();
+    // What happens to it meanwhile: a new name, a new ring, an older disk's word, a boot.
+    world.core->set_name(world.now, "other");
+    world.core->set_ring(world.now, 7, 7);
+    Peer twin = world.me;
+    twin.boot = world.core->own().boot();
+    twin.incarnation = left_at + 5;
+    world.say(a, DatagramKind::gossip, {twin.alive()});
+    std::size_t pings_to_a = 0;
+    const auto answer_for = [&](Peer& peer) {
+        const auto all = world.sent();
+        for (const auto& one : all) {
+            for (const auto& item : one.read.news) {
+                CHECK((item.id != world.me.id || item.kind == NewsKind::left ||
+                       item.incarnation < left_at));
+            }
+            if (one.read.body.kind == DatagramKind::ping && one.to == peer.address) {
+                pings_to_a += &peer == &a ? 1U : 0U;
+                proto::DatagramBody ack;
+                ack.probe = one.read.body.probe;
+                world.say(peer, DatagramKind::ack, {}, ack);
+            }
+        }
+    };
+    for (int i = 0; i < 4; ++i) {
+        world.pass(200ms);
+        answer_for(a);
+    }
+    CHECK(pings_to_a > 0);
+    CHECK_FALSE(world.core->is_silent());
+    world.pass(300ms); // a second is over
+    CHECK(world.core->is_silent());
+    CHECK(world.count(Event::Kind::left) == 1);
 }

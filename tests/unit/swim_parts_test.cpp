@@ -286,6 +286,7 @@ TEST_CASE("hints: only what is greater is news; the longest unused key is forgot
     CHECK_FALSE(hints.note(1, 7, 6)); // used
     CHECK(hints.note(1, 9, 1));       // (2, 7) goes
     CHECK(hints.size() == 3);
+    CHECK(hints.forgotten() == 1);
     CHECK_FALSE(hints.note(1, 7, 6));
     CHECK(hints.note(2, 7, 1));
 }
@@ -307,6 +308,10 @@ TEST_CASE("detours: counted until the member answers, bounded by who was missed 
     REQUIRE(detours.all().size() == 1);
     detours.by_others(id(1), start + 5s);
     CHECK(detours.all()[1].times == 1);
+    detours.by_others(id(1), start + 6s);
+    CHECK(detours.all()[0].id == id(1)); // now more often than 3
+    CHECK(detours.all()[0].times == 2);
+    CHECK(detours.all()[1].id == id(3));
 }
 
 TEST_CASE("why: the last eight of each member, the oldest of all go first") {

@@ -78,6 +78,7 @@ inline constexpr std::uint32_t accusers_max = 4;
 inline constexpr std::uint32_t confirmers_max = 3; ///< K of the suspicion's time
 inline constexpr std::uint8_t health_worst = 7;
 inline constexpr std::uint64_t incarnation_leap = 1'000'000; ///< above the signed one: dropped
+inline constexpr std::uint32_t numbers_end = 0xFFFF'FFFF;    ///< of datagrams in one boot
 inline constexpr std::uint64_t reserve_step = 64;
 inline constexpr std::uint64_t reserve_low = 16;
 inline constexpr Duration late_after = std::chrono::milliseconds{250};

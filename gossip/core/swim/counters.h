@@ -30,10 +30,14 @@ struct Counters {
     std::uint64_t news_forged = 0;     ///< false signatures, foreign keys
     std::uint64_t news_unverified = 0; ///< dropped, since too many waited
     std::uint64_t members_refused = 0; ///< beyond the limit
+    std::uint64_t zones_refused = 0;   ///< members whose zone is beyond the limit
+    std::uint64_t graves_dropped = 0;  ///< tombstones beyond the limit
+    std::uint64_t events_lost = 0;     ///< beyond the limit
 
     std::uint64_t probes_ok = 0;
     std::uint64_t probes_indirect = 0; ///< of the ok ones
     std::uint64_t probes_failed = 0;
+    std::uint64_t probes_refused = 0; ///< of observers and of rumours, beyond their limits
     std::uint64_t pings_again = 0;
     std::uint64_t doubts = 0;
     std::uint64_t doubts_cleared = 0; ///< by observers
@@ -51,7 +55,8 @@ struct Counters {
     std::uint64_t joins_served = 0;
     std::uint64_t joins_busy = 0;
     std::uint64_t relays_refused = 0;
-    std::uint64_t digests_differ = 0; ///< pings and acks that showed another view
+    std::uint64_t digests_differ = 0;      ///< pings and acks that showed another view
+    std::uint64_t digests_differ_long = 0; ///< of those: neither view had changed for 10 s
 };
 
 } // namespace jackdaw::swim

@@ -36,11 +36,15 @@ public:
         }
         ++at->times;
         at->last = now;
+        const auto behind = std::ranges::find_if(
+            all_.begin(), at, [&](const Detour& one) { return one.times < at->times; });
+        std::rotate(behind, at, at + 1);
     }
     /// It answered here, or is no member any more.
     void end(NodeId id) {
         std::erase_if(all_, [&](const Detour& one) { return one.id == id; });
     }
+    /// Those most often missed first.
     [[nodiscard]] std::span<const Detour> all() const noexcept { return all_; }
 
 private:

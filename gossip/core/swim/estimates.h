@@ -37,11 +37,6 @@ public:
     /// Smoothed, of that zone or else of all; none while nothing was measured.
     [[nodiscard]] std::optional<Duration> round_trip(Instant now, std::uint8_t zone) const noexcept;
     [[nodiscard]] std::size_t zones() const noexcept { return zones_.size(); }
-    [[nodiscard]] std::string_view name(std::uint8_t zone) const noexcept {
-        return zones_[zone - 1U].name;
-    }
-    /// No sample yet: rto() is the start value.
-    [[nodiscard]] bool is_blank() const noexcept { return !all_.has_sample; }
 
 private:
     [[nodiscard]] const RoundTrip& trip_of(Instant now, std::uint8_t zone) const noexcept;

@@ -23,7 +23,7 @@ struct Event {
         twin_detected, ///< another machine holds this member's key; this one is silent from now on
         hint,
         incompatible, ///< `version`: a sender whose datagrams cannot be read
-        overflow,     ///< events were lost: look at members() again
+        overflow,     ///< events were lost: look at the view again
     };
     Kind kind = Kind::overflow;
     NodeId id{};

@@ -29,10 +29,12 @@ public:
         if (seen_.size() > max_) {
             seen_.erase(by_use_.begin()->second);
             by_use_.erase(by_use_.begin());
+            ++forgotten_;
         }
         return is_news;
     }
     [[nodiscard]] std::size_t size() const noexcept { return seen_.size(); }
+    [[nodiscard]] std::uint64_t forgotten() const noexcept { return forgotten_; }
 
 private:
     using Key = std::pair<std::uint8_t, std::uint64_t>;
@@ -42,6 +44,7 @@ private:
     };
     std::size_t max_;
     std::uint64_t used_ = 0;
+    std::uint64_t forgotten_ = 0;
     std::map<Key, Seen> seen_;
     std::map<std::uint64_t, Key> by_use_;
 };

@@ -27,7 +27,6 @@ public:
     [[nodiscard]] bool is_paging() const noexcept { return paging_; }
     /// Rounds of asking since ask() that nobody has answered yet.
     [[nodiscard]] std::uint32_t unanswered() const noexcept { return asking_ ? attempts_ : 0; }
-    [[nodiscard]] bool has_addresses() const noexcept { return !addresses_.empty(); }
 
     struct Ask {
         bool page; ///< else: join
@@ -40,6 +39,11 @@ public:
 
     /// A page from `from`. True when it is the first of this join.
     bool page(Instant now, const NetAddress& from, std::uint64_t next, std::uint8_t following);
+    /// Is a word of `from` about this joining? While pages are read, of no other than who was
+    /// asked: any other could have it wait for a minute, again and again.
+    [[nodiscard]] bool awaits(const NetAddress& from) const noexcept {
+        return asking_ || (paging_ && from == server_);
+    }
     /// It that was asked has no time and names `others`: one of them is asked at once, it alone;
     /// when all are known already, or eight were asked so, `retry` passes.
     void busy(Instant now, Duration retry, std::span<const NetAddress> others,

@@ -167,11 +167,6 @@ void NewsQueue::drop_most_sent(Order& order) {
 
 // --- In -----------------------------------------------------------------------------------------
 
-void NewsQueue::drop_member(NodeId id) {
-    erase_if(NewsClass::members, raw(id), [](const Item&) { return true; });
-    release_if_empty();
-}
-
 void NewsQueue::drop_digested() {
     for (const auto klass : {NewsClass::members, NewsClass::statuses}) {
         auto& order = order_of(klass);

@@ -50,8 +50,6 @@ public:
     /// A quiet view's digest is another's: what digests cover (alive, status) is told no more,
     /// since they find whoever lacks it.
     void drop_digested();
-    /// Nothing of this member's standing is told any more.
-    void drop_member(NodeId id);
     /// Fills what is left of a datagram to `to`, and counts the sends. `n`: members.
     void fill(proto::GossipWriter& writer, NodeId to, Instant now, std::size_t n);
 

@@ -21,7 +21,7 @@ void Own::reserve(bool ahead) {
 void Own::raise_to(std::uint64_t incarnation) {
     assert(incarnation > incarnation_ && incarnation < proto::incarnation_end);
     incarnation_ = incarnation;
-    if (incarnation_ > asked_) { // a jump: nothing is sent until it is durable
+    if (is_jump(incarnation_)) { // nothing is sent until it is durable
         reserve(false);
     } else if (asked_ - incarnation_ <= reserve_low) {
         reserve(true);

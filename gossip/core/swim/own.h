@@ -14,6 +14,10 @@
 
 namespace jackdaw::swim {
 
+/// What is said of this member at this incarnation or above is not answered: there would be none
+/// left for news of its own.
+inline constexpr std::uint64_t answered_end = proto::incarnation_end - incarnation_leap;
+
 /// A record to be made durable, and then given back to persisted().
 struct Persist {
     enum class Kind : std::uint8_t {
@@ -50,6 +54,10 @@ public:
         return incarnation_ <= durable_ && boot_ == durable_boot_;
     }
     [[nodiscard]] std::uint64_t durable() const noexcept { return durable_; }
+    /// Is it above all that was asked for, so that nothing is sent until it is durable?
+    [[nodiscard]] bool is_jump(std::uint64_t incarnation) const noexcept {
+        return incarnation > asked_;
+    }
 
     /// Greater than before, below the end of incarnations (asserted).
     void raise_to(std::uint64_t incarnation);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace jackdaw::swim {
 namespace {
@@ -118,11 +119,6 @@ Result<void> Swim::set_status(Instant now, std::string bytes, bool urgent) {
 }
 
 void Swim::hint(Instant now, std::uint8_t topic, std::uint64_t key, std::uint64_t version) {
-    NewsItem item;
-    item.kind = NewsKind::hint;
-    item.topic = topic;
-    item.key = key;
-    item.version = version;
     if (!hints_.note(topic, key, version)) {
         return;
     }
@@ -148,6 +144,7 @@ void Swim::set_name(Instant now, std::string name) {
         return;
     }
     identity_.name = std::move(name);
+    names_dirty_ = true;
     own_.raise_to(own_.incarnation() + 1);
     publish_self(now);
 }
@@ -233,10 +230,16 @@ void Swim::tick(Instant now) {
         forgive(now);
     }
     take_verified(now);
+    if (postponed_ && jumps_.ready_at() <= now) {
+        refute(now, *std::exchange(postponed_, std::nullopt));
+    }
     if (leaving_) {
         run_leave(now);
         run_gossip(now);
         return;
+    }
+    if (seq_ == numbers_end) {
+        new_boot(now, own_.boot() + 1);
     }
     run_probes(now);
     run_doubts(now);
@@ -269,10 +272,13 @@ Instant Swim::next_wakeup() const {
     }
     next = std::min({next, next_period_, reap_at_, probes_.next_due(), relays_.next_due(),
                      doubts_.next_due(), sync_soon_at_, joiner_.next_due(unverified_.empty())});
-    if (!is_deaf(now_)) {
-        next = std::min(next, suspicions_.next_due(confirmers()));
+    if (const auto over = suspicions_.next_due(confirmers()); over != never) {
+        // What runs out while the deaf rule holds is due when that ends, and not late then.
+        const bool hears_nobody = view_.live() > 2 && now_ - heard_at_ >= config_.deaf_after();
+        const auto from = hears_nobody ? heard_at_ + config_.deaf_hold + Duration{1} : judges_from_;
+        next = std::min(next, std::max(over, from));
     }
-    next = std::min(next, join_sync_at_);
+    next = std::min({next, join_sync_at_, postponed_ ? jumps_.ready_at() : never});
     return status_waits_ ? std::min(next, status_at_) : next;
 }
 

@@ -2,10 +2,10 @@
 // SWIM membership as a plain state machine: no socket, no thread, no clock, no chance of its own
 // (GOSSIP.md). Who is probably alive, where, and with what status: hints, never authority.
 //
-//     receive(now, from, bytes) ──┐               ┌──> poll_persist()  to be durable, then
-//     persisted() unreachable(), lost_input() ├──>  Swim  ────┼──> poll_send()     a datagram to
-//     seal and send join(), leave(), set_…()    │               ├──> poll_event()    tell the agent
-//     tick(now) ──────────────────┘               └──> next_wakeup()   when to tick again
+//     receive(now, from, bytes) ──────────┐             ┌──> poll_persist()  to be durable, then
+//     persisted(), unreachable(),         ├──>  Swim  ──┼──> poll_send()     to be sealed and sent
+//     lost_input(), join(), leave(), set_…│             ├──> poll_event()    to tell the agent
+//     tick(now) ──────────────────────────┘             └──> next_wakeup()   when to tick again
 //
 // The parts are files of their own, each tested alone: config, own (incarnations, boots), states
 // (precedence), view (the members), estimates (round trips, health), probing, suspicion,
@@ -13,12 +13,11 @@
 // they route.
 //
 // What a shell owes it:
-//  1. After each call drain persist, then sends, then events. poll_send() gives nothing while what
-//  it
-//     would tell is not durable.
+//  1. After each call drain persist, then sends, then events. poll_send() gives nothing while
+//     what it would tell is not durable.
 //  2. Input before timers: let t be the clock before a read that found the socket empty; only
-//  tick(t)
-//     may follow. Input without end (2048 datagrams or 250 ms): lost_input(now, 1), then tick.
+//     tick(t) may follow. Input without end (2048 datagrams or 250 ms): lost_input(now, 1), then
+//     tick.
 //  3. After any call re-arm one timer from next_wakeup(). One strand.
 // Same seed and same inputs give the same outputs, byte for byte.
 
@@ -125,6 +124,7 @@ public:
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     [[nodiscard]] const Own& own() const noexcept { return own_; }
     [[nodiscard]] const NewsQueue& news() const noexcept { return queue_; }
+    [[nodiscard]] const Hints& hints() const noexcept { return hints_; }
     [[nodiscard]] const Doubts& doubts() const noexcept { return doubts_; }
     [[nodiscard]] const Suspicions& suspicions() const noexcept { return suspicions_; }
     /// Members that answer others and not this one.
@@ -169,6 +169,8 @@ private:
     void tell_stale_boot(Instant now, const NetAddress& from, Entry& sender);
     [[nodiscard]] bool admit_stranger() const;
     void heard(Instant now, NodeId sender);
+    /// It was heard, here or by a helper: who asked this member to look is told.
+    void end_doubt(Instant now, NodeId about);
     void dispatch(Instant now, const NetAddress& from);
     void on_ping(Instant now, const NetAddress& from, Entry* sender);
     void on_ack(Instant now, const NetAddress& from, Entry* sender);
@@ -181,6 +183,10 @@ private:
     void take(const Source& source, const NewsItem& item);
     void take_alive(const Source& source, const NewsItem& item);
     void take_own(const Source& source, const NewsItem& item);
+    /// What suspect or down changes, and of whom: `replace`, `accuse`, or else nothing (counted; or
+    /// refuted, when it is about this member).
+    [[nodiscard]] Verdict weigh(const Source& source, const NewsItem& item, const Claim& claim,
+                                Entry*& about);
     void take_suspect(const Source& source, const NewsItem& item);
     void take_down(const Source& source, const NewsItem& item);
     void take_left(const Source& source, const NewsItem& item);
@@ -191,6 +197,8 @@ private:
     void wait(const Source& source, const NewsItem& item);
     void take_verified(Instant now);
     void bury_member(Instant now, Entry& entry);
+    /// No more graves than `most`: the oldest go.
+    void drop_graves(std::size_t most);
 
     // swim_change.cpp: what a change entails
     void set_state(Instant now, Entry& entry, Claim claim, Cause cause, NodeId who);
@@ -200,11 +208,15 @@ private:
     void tell(Event::Kind kind, const Entry& entry);
     void spread(const Source& source, News news);
     void queue(Instant now, News news);
+    /// There is something to tell, or somebody to tell it to, and there was not.
+    void wake_gossip(Instant now);
     void view_changed(Instant now) { changed_at_ = now; }
-    void refute(Instant now, const Claim& claim, NodeId from);
+    void refute(Instant now, const Claim& claim);
     void publish_self(Instant now);
     void publish_status(Instant now);
     void new_boot(Instant now, std::uint32_t boot);
+    /// Because of what others say, so once a minute at most; false when it is too soon.
+    [[nodiscard]] bool take_later_boot(Instant now, std::uint32_t boot);
     void check_names();
     void reap(Instant now);
     void keep_addresses(Instant now);
@@ -224,7 +236,9 @@ private:
     void open_doubt(Instant now, Entry& about);
     void ask_observers(Instant now, Doubt& doubt);
     void publish_alone(Instant now, Entry& about, Instant since);
-    void accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from);
+    /// `before`: what it was until this suspicion, if it is the first of it.
+    void accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from,
+                Standing before = Standing::alive);
     void on_confirm(Instant now, const NetAddress& from, NodeId sender);
     void on_clear(NodeId sender);
     void heal(Instant now);
@@ -306,6 +320,8 @@ private:
     std::vector<proto::PublicKey> operators_;
     std::set<NodeId> incompatible_;
     std::map<NodeId, Instant> stale_told_; ///< whom `stale_boot` was sent to, in the last second
+    TokenBucket jumps_{4, 4};              ///< refutations that wait for the disk
+    std::optional<Claim> postponed_;       ///< the highest that is to be refuted by the next such
     std::optional<Instant> new_boot_at_;
     std::optional<Instant> unheard_boot_at_; ///< last later boot taken because nobody answered
     std::optional<Instant> twin_seen_;
@@ -313,6 +329,7 @@ private:
     // Time.
     Instant now_;
     Instant heard_at_;
+    Instant judges_from_{}; ///< it was deaf until then
     Instant changed_at_;
     Instant next_period_;
     Instant next_gossip_;
@@ -350,8 +367,8 @@ private:
     SignedRef left_;
     Instant leave_at_ = never;
     Instant leave_ends_ = never;
-    std::vector<NodeId> leave_told_;
-    std::size_t leave_acks_ = 0;
+    std::set<NodeId> leave_told_;
+    std::set<NodeId> leave_acked_;
 };
 
 } // namespace jackdaw::swim

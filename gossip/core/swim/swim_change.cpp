@@ -10,6 +10,7 @@ namespace jackdaw::swim {
 namespace {
 
 constexpr Duration addresses_every = std::chrono::seconds{60};
+constexpr Duration later_boot_every = std::chrono::minutes{1};
 
 std::string_view text_of(const proto::PublicKey& key) noexcept {
     return {reinterpret_cast<const char*>(key.data()), key.size()};
@@ -83,6 +84,7 @@ void Swim::note_why(Instant now, const Entry& entry, std::optional<Standing> fro
 void Swim::tell(Event event) {
     if (events_.size() >= limits_.events) {
         events_.back() = Event{}; // overflow: whoever reads it looks at the view again
+        ++counters_.events_lost;
         return;
     }
     events_.push_back(std::move(event));
@@ -114,17 +116,21 @@ void Swim::spread(const Source& source, News news) {
 
 void Swim::queue(Instant now, News news) {
     queue_.put(std::move(news));
-    if (next_gossip_ <= now) { // it stood still while there was nothing to tell; its phase did not
-        next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
-    }
+    wake_gossip(now);
     if (flush_at_ == never) {
         flush_at_ = std::max(now + config_.flush_after, flushed_at_ + config_.flush_gap);
     }
 }
 
+void Swim::wake_gossip(Instant now) {
+    if (next_gossip_ <= now) { // it stood still; its phase did not
+        next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
+    }
+}
+
 // --- This member --------------------------------------------------------------------------------
 
-void Swim::refute(Instant now, const Claim& claim, NodeId) {
+void Swim::refute(Instant now, const Claim& claim) {
     if (leaving_) {
         return;
     }
@@ -133,8 +139,12 @@ void Swim::refute(Instant now, const Claim& claim, NodeId) {
     case Verdict::too_high: ++counters_.news_too_high; return;
     default: ++counters_.news_stale; return;
     }
-    if (claim.incarnation + 1 >= proto::incarnation_end) {
+    if (claim.incarnation >= answered_end) {
         ++counters_.news_too_high;
+        return;
+    }
+    if (own_.is_jump(claim.incarnation + 1) && !jumps_.take(now)) {
+        postponed_ = postponed_ ? std::max(*postponed_, claim) : claim;
         return;
     }
     own_.raise_to(claim.incarnation + 1);
@@ -150,6 +160,9 @@ void Swim::refute(Instant now, const Claim& claim, NodeId) {
 }
 
 void Swim::publish_self(Instant now) {
+    if (leaving_) {
+        return; // an `alive` above its `left` would bring back who is silent in a moment
+    }
     proto::AliveBody body;
     body.id = id_;
     body.incarnation = own_.incarnation();
@@ -215,9 +228,21 @@ void Swim::new_boot(Instant now, std::uint32_t boot) {
     for (std::size_t i = 0; i < view_.live(); ++i) {
         view_.live_at(i).greeting = Greeting::unknown;
     }
+    for (std::size_t i = 0; i < view_.dead(); ++i) { // which may hear it again
+        view_.dead_at(i).greeting = Greeting::unknown;
+    }
     own_.raise_to(own_.incarnation() + 1);
     publish_self(now);
     joiner_.ask(now, {}, identity_.address);
+}
+
+bool Swim::take_later_boot(Instant now, std::uint32_t boot) {
+    if (leaving_ || (new_boot_at_ && now - *new_boot_at_ < later_boot_every)) {
+        return false;
+    }
+    new_boot_at_ = now;
+    new_boot(now, boot);
+    return true;
 }
 
 // --- Now and then -------------------------------------------------------------------------------
@@ -267,9 +292,7 @@ void Swim::check_names() {
 void Swim::reap(Instant now) {
     view_.reap(now - dead_kept, now - tombstone_kept, now,
                [this](const Entry& entry) { tell(Event::Kind::forgotten, entry); });
-    while (view_.graves().size() > limits_.tombstones) {
-        view_.drop_oldest_grave();
-    }
+    drop_graves(limits_.tombstones);
 }
 
 void Swim::keep_addresses(Instant now) {
@@ -279,15 +302,25 @@ void Swim::keep_addresses(Instant now) {
     addresses_dirty_ = false;
     addresses_at_ = now;
     std::vector<NetAddress> addresses;
-    const auto n = view_.live();
-    const auto mine = view_.live_index(*self_);
-    for (std::size_t i = 1; i < n && addresses.size() < limits_.addresses; ++i) {
-        const auto& entry = view_.live_at((mine + i) % n); // each keeps others: some still stand
-        if (entry.state == Standing::alive) {
+    const auto has_room = [&] { return addresses.size() < limits_.addresses; };
+    const auto keep = [&](const Entry& entry, Standing state) {
+        if (entry.state == state) {
             addresses.push_back(entry.alive->address);
         }
+    };
+    const auto n = view_.live();
+    const auto mine = view_.live_index(*self_);
+    for (const auto state : {Standing::alive, Standing::suspect}) {
+        for (std::size_t i = 1; i < n && has_room(); ++i) {
+            keep(view_.live_at((mine + i) % n), state); // each keeps others: some still stand
+        }
     }
-    own_.keep_addresses(std::move(addresses));
+    for (std::size_t i = 0; i < view_.dead() && has_room(); ++i) {
+        keep(view_.dead_at(i), Standing::down); // perhaps it is this member that was cut off
+    }
+    if (!addresses.empty()) { // else those of before are still the last that were alive
+        own_.keep_addresses(std::move(addresses));
+    }
 }
 
 } // namespace jackdaw::swim

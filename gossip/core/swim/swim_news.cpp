@@ -92,7 +92,13 @@ void Swim::wait(const Source& source, const NewsItem& item) {
 }
 
 void Swim::take_verified(Instant now) {
-    while (!unverified_.empty() && verifying_.available(now) != 0) {
+    NodeId teller{};
+    while (!unverified_.empty()) {
+        const auto kind = unverified_.front().item.kind;
+        const bool is_signed = kind == NewsKind::alive || kind == NewsKind::left;
+        if (is_signed && verifying_.available(now) == 0) {
+            break; // what came unsigned behind a signed item is taken with it
+        }
         auto waiting = std::move(unverified_.front());
         unverified_.pop_front();
         const auto left = waiting_ids_.find(waiting.item.id);
@@ -109,8 +115,12 @@ void Swim::take_verified(Instant now) {
             [[maybe_unused]] const bool reads = proto::decode_alive_body(item.bytes, item.alive);
             assert(reads);
         }
+        // A record is as it came: a member that this one brought is new to the rest of it.
+        if (item.kind == NewsKind::alive || waiting.from != teller) {
+            commons_.added.clear();
+            teller = waiting.from;
+        }
         // What waits behind it about the same id stays behind it: take() must not queue this one.
-        commons_.added.clear();
         const Source source{now, waiting.from, waiting.via};
         switch (item.kind) {
         case NewsKind::alive:
@@ -174,7 +184,12 @@ void Swim::take_alive(const Source& source, const NewsItem& item) {
              *entry);
     }
     entry->zone = estimates_.zone(entry->alive->zone());
+    counters_.zones_refused += entry->zone == Estimates::no_zone ? 1 : 0;
     view_changed(source.now);
+    if (comes_alive && view_.live() == 2) { // perhaps news of before waits for somebody to tell
+        wake_gossip(source.now);
+        flush_at_ = std::max(flush_at_, source.now);
+    }
     News news;
     news.kind = NewsKind::alive;
     news.id = item.id;
@@ -185,7 +200,7 @@ void Swim::take_alive(const Source& source, const NewsItem& item) {
 void Swim::take_own(const Source& source, const NewsItem& item) {
     const auto mine = own_.incarnation();
     const bool is_said_here = item.incarnation == mine && item.bytes == self_->alive->body();
-    if (item.incarnation < mine || is_said_here || item.incarnation + 1 >= proto::incarnation_end) {
+    if (item.incarnation < mine || is_said_here || item.incarnation >= answered_end) {
         return;
     }
     const auto checked = verify(source, item, self_);
@@ -212,60 +227,58 @@ void Swim::take_own(const Source& source, const NewsItem& item) {
     publish_self(source.now);
 }
 
-void Swim::take_suspect(const Source& source, const NewsItem& item) {
-    const Claim claim{item.incarnation, Standing::suspect};
+Verdict Swim::weigh(const Source& source, const NewsItem& item, const Claim& claim, Entry*& about) {
     if (item.id == id_) {
         accused_ = true;
-        refute(source.now, claim, source.from);
+        refute(source.now, claim);
+        return Verdict::ignore;
+    }
+    about = view_.find(item.id);
+    const auto held = about != nullptr ? about->claim() : Claim{};
+    const auto verdict = judge(claim, about != nullptr ? &held : nullptr, nullptr,
+                               about != nullptr ? about->alive->incarnation : 0);
+    counters_.news_too_high += verdict == Verdict::too_high ? 1 : 0;
+    counters_.news_stale += verdict == Verdict::ignore ? 1 : 0;
+    return verdict;
+}
+
+void Swim::take_suspect(const Source& source, const NewsItem& item) {
+    const Claim claim{item.incarnation, Standing::suspect};
+    Entry* entry = nullptr;
+    const auto verdict = weigh(source, item, claim, entry);
+    if (verdict != Verdict::replace && verdict != Verdict::accuse) {
         return;
     }
-    auto* const entry = view_.find(item.id);
-    if (entry == nullptr) {
-        ++counters_.news_stale;
+    const auto before = entry->state;
+    if (!is_live(before) && view_.live() >= limits_.members) { // a suspect is a member again
+        ++counters_.members_refused;
         return;
     }
-    const auto since = source.now - std::chrono::milliseconds{item.age_ms};
-    const auto held = entry->claim();
-    switch (judge(claim, &held, nullptr, entry->alive->incarnation)) {
-    case Verdict::replace:
+    if (verdict == Verdict::replace) {
         set_state(source.now, *entry, claim, Cause::heard, source.from);
-        accuse(source.now, *entry, item.by, since, source.from);
-        break;
-    case Verdict::accuse: accuse(source.now, *entry, item.by, since, source.from); break;
-    case Verdict::too_high: ++counters_.news_too_high; break;
-    default: ++counters_.news_stale;
     }
+    accuse(source.now, *entry, item.by, source.now - std::chrono::milliseconds{item.age_ms},
+           source.from, before);
 }
 
 void Swim::take_down(const Source& source, const NewsItem& item) {
     const Claim claim{item.incarnation, Standing::down};
-    if (item.id == id_) {
-        accused_ = true;
-        refute(source.now, claim, source.from);
-        return;
-    }
-    auto* const entry = view_.find(item.id);
-    if (entry == nullptr) {
-        ++counters_.news_stale;
-        return;
-    }
-    const auto held = entry->claim();
-    const auto verdict = judge(claim, &held, nullptr, entry->alive->incarnation);
-    if (verdict == Verdict::too_high) {
-        ++counters_.news_too_high;
-        return;
-    }
-    if (verdict != Verdict::replace) {
-        ++counters_.news_stale;
+    Entry* entry = nullptr;
+    if (weigh(source, item, claim, entry) != Verdict::replace) {
         return;
     }
     const bool from_sync = source.via != Via::news;
     const bool is_new = std::ranges::find(commons_.added, item.id) != commons_.added.end();
     if (from_sync && !is_new && is_live(entry->state)) {
         // Not believed: asked itself, with the rumour on board. A suspect's timer decides.
-        if (entry->state == Standing::alive && !probes_.running(item.id, ProbeFor::rumour) &&
-            probes_.count(ProbeFor::rumour) < limits_.rumour_probes && !leaving_) {
+        const bool is_asked = probes_.running(item.id, ProbeFor::rumour) != nullptr;
+        if (entry->state != Standing::alive || is_asked || leaving_) {
+            return;
+        }
+        if (probes_.count(ProbeFor::rumour) < limits_.rumour_probes) {
             start_probe(source.now, *entry, ProbeFor::rumour, claim, item.by);
+        } else {
+            ++counters_.probes_refused; // the next digest finds it again
         }
         return;
     }
@@ -297,7 +310,7 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
     }
     if (about_me) {
         accused_ = true;
-        refute(source.now, claim, source.from);
+        refute(source.now, claim);
         return;
     }
     const bool is_forgotten = entry != nullptr ? entry->alive->public_key() != item.public_key
@@ -307,9 +320,7 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
     news.id = item.id;
     news.record = commons_.records.keep_signed(item);
     if (verdict == Verdict::bury) {
-        if (view_.graves().size() >= limits_.tombstones) {
-            view_.drop_oldest_grave();
-        }
+        drop_graves(limits_.tombstones - 1);
         view_.bury(item.id, claim, source.now);
     } else {
         set_state(source.now, *entry, claim, is_forgotten ? Cause::operator_ : Cause::itself,
@@ -324,10 +335,14 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
 
 void Swim::bury_member(Instant now, Entry& entry) {
     tell(Event::Kind::forgotten, entry);
-    if (view_.graves().size() >= limits_.tombstones) {
+    drop_graves(limits_.tombstones - 1);
+    view_.bury(entry, now);
+}
+
+void Swim::drop_graves(std::size_t most) {
+    for (; view_.graves().size() > most; ++counters_.graves_dropped) {
         view_.drop_oldest_grave();
     }
-    view_.bury(entry, now);
 }
 
 void Swim::take_status(const Source& source, const NewsItem& item) {
@@ -338,13 +353,19 @@ void Swim::take_status(const Source& source, const NewsItem& item) {
     }
     if (item.id == id_) {
         const auto mine = self_->status_version();
-        if (item.version < mine || (item.version == mine && self_->status->bytes() == item.bytes)) {
+        // Version 0 is that of none, which nobody can have said.
+        if (item.version == 0 || item.version < mine ||
+            (item.version == mine && self_->status->bytes() == item.bytes)) {
             return;
         }
         // Not made by this life: mine goes above it.
-        status_counter_ = static_cast<std::uint32_t>(item.version & 0xFFFF'FFFFU);
-        if ((item.version >> 32U) == own_.boot() && status_counter_ == 0xFFFF'FFFFU) {
-            new_boot(source.now, own_.boot() + 1);
+        const auto counter = static_cast<std::uint32_t>(item.version & 0xFFFF'FFFFU);
+        if ((item.version >> 32U) == own_.boot()) {
+            if (counter != 0xFFFF'FFFFU) {
+                status_counter_ = counter;
+            } else if (!take_later_boot(source.now, own_.boot() + 1)) {
+                return; // a boot is a write that all waits for: whoever forges these waits, too
+            }
         }
         if (self_->status && !status_waits_) {
             status_next_ = std::string{self_->status->bytes()};

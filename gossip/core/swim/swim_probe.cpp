@@ -350,9 +350,13 @@ void Swim::on_confirm(Instant now, const NetAddress& from, NodeId sender) {
         return;
     }
     noted->ends_at = now + 10 * config_.probe_period;
-    if (!probes_.running(in.target, ProbeFor::observer) &&
-        probes_.count(ProbeFor::observer) < limits_.observer_probes && observing_.take(now)) {
+    if (probes_.running(in.target, ProbeFor::observer) != nullptr) {
+        return;
+    }
+    if (probes_.count(ProbeFor::observer) < limits_.observer_probes && observing_.take(now)) {
         start_probe(now, *about, ProbeFor::observer);
+    } else {
+        ++counters_.probes_refused; // noted all the same
     }
 }
 
@@ -378,11 +382,12 @@ std::uint32_t Swim::confirmers() const noexcept {
         std::min<std::size_t>(confirmers_max, others - std::min(others, doubts_.size())));
 }
 
-void Swim::accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from) {
+void Swim::accuse(Instant now, Entry& about, NodeId accuser, Instant since, NodeId from,
+                  Standing before) {
     const auto* const open = suspicions_.of(about.id());
     if (open == nullptr) {
         (void)suspicions_.open(now, about.id(), accuser, since);
-        note_why(now, about, Standing::alive, evidence_ ? Cause::probe : Cause::heard, from);
+        note_why(now, about, before, evidence_ ? Cause::probe : Cause::heard, from);
     } else if (!suspicions_.accuse(about.id(), accuser, since)) {
         ++counters_.news_stale;
         return;

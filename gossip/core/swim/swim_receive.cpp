@@ -1,5 +1,6 @@
 // One datagram: is it to be believed that its sender sent it now, and what does it ask?
 #include <algorithm>
+#include <utility>
 
 #include "gossip/core/swim/swim.h"
 
@@ -11,7 +12,6 @@ using proto::DatagramKind;
 constexpr Duration stale_told_every = std::chrono::seconds{1};
 constexpr std::size_t stale_told_max = 256;
 constexpr std::uint8_t replays_told = 8;
-constexpr Duration new_boot_every = std::chrono::minutes{1};
 constexpr std::uint32_t boot_end = 4'000'000'000U;
 constexpr std::uint32_t rtt_longest_us = 60'000'000;
 
@@ -178,17 +178,17 @@ bool Swim::admit_boot(Instant now, const NetAddress& from, Entry& sender) {
 
 void Swim::heard(Instant now, NodeId sender) {
     const auto silence = now - heard_at_;
+    judges_from_ = is_deaf(now) ? now : judges_from_;
     heard_at_ = now;
     if (silence > 2 * config_.probe_period && view_.live() > 2) {
         doubts_.clear();
         suspicions_.begin_anew(now);
-        if (isolated_) {
-            Event event;
-            event.kind = Event::Kind::reconnected;
-            tell(std::move(event));
-        }
     }
-    isolated_ = false;
+    if (std::exchange(isolated_, false)) { // also when all others were called down since
+        Event event;
+        event.kind = Event::Kind::reconnected;
+        tell(std::move(event));
+    }
     asked_sender_ = probes_.is_running(sender);
     if (asked_sender_) {
         const auto& in = commons_.in;
@@ -211,15 +211,21 @@ void Swim::heard(Instant now, NodeId sender) {
             send(now, relay.answer_to, view_.find(relay.asker), body);
         });
     }
-    if (const auto* const doubt = doubts_.of(sender); doubt != nullptr) {
-        const auto accuser = doubt->accuser;
-        doubts_.drop(sender);
-        if (auto* const asker = view_.find(accuser); accuser != id_ && asker != nullptr) {
-            auto& body = body_of(DatagramKind::clear);
-            body.target = sender;
-            body.incarnation = view_.find(sender)->incarnation;
-            send(now, asker->alive->address, asker, body);
-        }
+    end_doubt(now, sender);
+}
+
+void Swim::end_doubt(Instant now, NodeId about) {
+    const auto* const doubt = doubts_.of(about);
+    if (doubt == nullptr) {
+        return;
+    }
+    const auto accuser = doubt->accuser;
+    doubts_.drop(about);
+    if (auto* const asker = view_.find(accuser); accuser != id_ && asker != nullptr) {
+        auto& body = body_of(DatagramKind::clear);
+        body.target = about;
+        body.incarnation = view_.find(about)->incarnation;
+        send(now, asker->alive->address, asker, body);
     }
 }
 
@@ -249,8 +255,10 @@ void Swim::dispatch(Instant now, const NetAddress& from) {
     case DatagramKind::page_ask: serve_pages(now, from, sender, body.cursor); break;
     case DatagramKind::page: on_page(now, from, sender); break;
     case DatagramKind::busy:
-        joiner_.busy(now, std::chrono::milliseconds{body.retry_ms}, body.addresses,
-                     identity_.address);
+        if (joiner_.awaits(from)) {
+            joiner_.busy(now, std::chrono::milliseconds{body.retry_ms}, body.addresses,
+                         identity_.address);
+        }
         break;
     case DatagramKind::tree: on_tree(now, from, sender); break;
     case DatagramKind::leaf: on_leaf(now, from, sender); break;
@@ -288,9 +296,8 @@ void Swim::on_ack(Instant now, const NetAddress& from, Entry* sender) {
     }
     sender->greeting = Greeting::knows;
     detours_.end(sender->id());
-    if (leaving_ && std::ranges::count(leave_told_, sender->id()) != 0) {
-        std::erase(leave_told_, sender->id());
-        ++leave_acks_;
+    if (leaving_ && leave_told_.contains(sender->id())) {
+        leave_acked_.insert(sender->id());
         return;
     }
     compare_digest(now, from, sender);
@@ -332,18 +339,15 @@ void Swim::on_indirect(Instant now) {
     }
     const auto target = probe->target;
     probes_.end(target, [&](const Probe& ended) { probe_ok(now, ended, true); });
-    doubts_.drop(target);
+    end_doubt(now, target);
 }
 
 void Swim::on_stale_boot(Instant now) {
     const auto known = commons_.in.body.boot;
     const bool asked = asked_sender_ || joiner_.is_asking() || joiner_.is_paging();
-    const bool again = new_boot_at_ && now - *new_boot_at_ < new_boot_every;
-    if (!asked || again || known < own_.boot() || known >= boot_end) {
-        return;
+    if (asked && known >= own_.boot() && known < boot_end) {
+        (void)take_later_boot(now, known + 1);
     }
-    new_boot_at_ = now;
-    new_boot(now, known + 1);
 }
 
 } // namespace jackdaw::swim

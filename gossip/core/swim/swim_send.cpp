@@ -28,12 +28,11 @@ proto::DatagramBody& Swim::body_of(DatagramKind kind) {
 std::size_t Swim::send(Instant now, const NetAddress& to, Entry* who,
                        const proto::DatagramBody& body, std::span<const NewsItem> first,
                        bool fill) {
-    if (outbox_.is_full()) {
+    // Without numbers the next tick begins another boot, not this call: `first` may be a view of
+    // the present `alive`, which would go.
+    if (outbox_.is_full() || seq_ == numbers_end) {
         ++counters_.dropped_outbox;
         return 0;
-    }
-    if (seq_ == 0xFFFF'FFFFU) {
-        new_boot(now, own_.boot() + 1);
     }
     const bool has_digest = body.kind == DatagramKind::ping || body.kind == DatagramKind::ack;
     proto::DatagramHeader header;
@@ -106,9 +105,7 @@ std::size_t Swim::pick_targets(std::span<Entry*> into) {
 void Swim::run_gossip(Instant now) {
     const bool flush = flush_at_ <= now;
     const bool regular = next_gossip_ <= now;
-    if (regular) {
-        next_gossip_ += ((now - next_gossip_) / config_.gossip_every + 1) * config_.gossip_every;
-    }
+    wake_gossip(now);
     if (flush) {
         flush_at_ = never;
     }

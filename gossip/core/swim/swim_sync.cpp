@@ -9,6 +9,7 @@ namespace {
 using proto::DatagramKind;
 using namespace std::chrono_literals;
 
+constexpr Duration differs_long = 10s; ///< syncs should have made them equal by then
 constexpr std::size_t large_fleet = 1000;
 constexpr Duration large_gap = 10s;
 constexpr Duration join_sync_first = 60ms;
@@ -45,6 +46,9 @@ void Swim::compare_digest(Instant now, const NetAddress& from, Entry* sender) {
         return;
     }
     ++counters_.digests_differ;
+    const bool is_long = std::chrono::milliseconds{in.body.quiet_ms} >= differs_long &&
+                         now - changed_at_ >= differs_long;
+    counters_.digests_differ_long += is_long ? 1 : 0;
     if (sender != nullptr) {
         sender->greeting = Greeting::differs;
     }
@@ -291,7 +295,7 @@ void Swim::run_join(Instant now) {
 
 void Swim::run_leave(Instant now) {
     const auto others = view_.live() - 1;
-    if (leave_ends_ <= now || leave_acks_ >= std::min(leave_acked, others)) {
+    if (leave_ends_ <= now || leave_acked_.size() >= std::min(leave_acked, others)) {
         silent_ = true;
         tell(Event::Kind::left, *self_);
         return;
@@ -304,10 +308,13 @@ void Swim::run_leave(Instant now) {
     const auto count = pick_targets(targets);
     const auto item = left_->as_news();
     for (std::size_t i = 0; i < count; ++i) {
+        if (leave_acked_.contains(targets[i]->id())) {
+            continue;
+        }
         auto& body = body_of(DatagramKind::ping);
         body.probe = ++probe_number_;
         body.quiet_ms = quiet_ms(now);
-        leave_told_.push_back(targets[i]->id());
+        leave_told_.insert(targets[i]->id());
         send(now, targets[i]->alive->address, targets[i], body, std::span{&item, 1});
     }
 }

@@ -8,7 +8,7 @@
 //   graves    what is left of the dead after a day: (id, incarnation, state)
 //
 // place = the fleet's hash of an id. One order for everything, where the design sorts probing by id
-// (gossip/README.md, Decisions). Looking up is O(1), changing a member's state O(n) of memmove.
+// (gossip/core/README.md, 1). Looking up is O(1), changing a member's state O(n) of memmove.
 
 #include <array>
 #include <cstdint>
@@ -87,6 +87,7 @@ public:
     [[nodiscard]] const Entry& dead_at(std::size_t index) const noexcept {
         return entry_of(dead_[index]);
     }
+    [[nodiscard]] Entry& dead_at(std::size_t index) noexcept { return entry_of(dead_[index]); }
     /// Where it stands among the live; the entry must be one of them.
     [[nodiscard]] std::size_t live_index(const Entry& entry) const noexcept;
     /// First of the live, or of the dead, whose place is at least so high.
