@@ -196,6 +196,11 @@ const std::string* find_setting(const Settings& settings, std::string_view name)
     return found == settings.end() ? nullptr : &found->second;
 }
 
+const std::string* computed_value(const Settings& computed, std::string_view name) noexcept {
+    const auto* const value = find_setting(computed, name);
+    return value != nullptr ? value : find_setting(computed, twin_of(name));
+}
+
 std::uint64_t open_files_wanted(const plugins::Place& place) noexcept {
     const auto sizes = sizes_for(place.machine);
     const auto connections = std::min<std::uint64_t>(

@@ -320,6 +320,23 @@ TEST_CASE("a list tells where each value comes from, and what waits") {
     CHECK(drifted->front().source == "runtime");
 }
 
+TEST_CASE("what is computed for one name of a thing is computed for the other") {
+    const auto computed = computed_settings(place());
+    for (const auto* name : {"long_query_time", "log_slow_query_time"}) {
+        INFO(name);
+        const auto* const value = computed_value(computed, name);
+        REQUIRE(value != nullptr);
+        CHECK(*value == "1");
+    }
+    CHECK(computed_value(computed, "sort_buffer_size") == nullptr);
+    // As after an unset, which gives the running server what a start would give it.
+    const auto list = parameters_of({row({"LOG_SLOW_QUERY_TIME", "DOUBLE", "1.000000", "10.000000",
+                                          "0", "31536000", "", "", false, "SQL"})},
+                                    place());
+    REQUIRE(list.has_value());
+    CHECK(list->front().source == "computed");
+}
+
 TEST_CASE("a server that lies about its parameters is bounded and cleaned") {
     const auto line = row({"X\x01Y\xff" + std::string(5000, 'a'), "VARCHAR",
                            std::string(100'000, 'b') + "\n", "\x1b[31m", "", "", "", ""});
