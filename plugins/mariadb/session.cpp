@@ -68,6 +68,13 @@ Result<void> check(const plugins::Call& call) {
     return ok();
 }
 
+/// Of a login: what mends the account, when that was the reason.
+Error with_way_back(Error error, unsigned number) {
+    return is_access_denied(number)
+               ? std::move(error).with_hint("a restart of the instance repairs the agent's account")
+               : std::move(error);
+}
+
 } // namespace
 
 void Session::aim(std::string socket_path, std::string user) {
@@ -187,11 +194,7 @@ Result<void> Session::connect_once(const plugins::Call& call) {
     if (connected == nullptr) {
         auto error = failure(ServerText::yes);
         close();
-        if (is_access_denied(last_error_)) {
-            return std::move(error).with_hint(
-                "a restart of the instance repairs the agent's account");
-        }
-        return error;
+        return with_way_back(std::move(error), last_error_);
     }
     JACKDAW_CHECK(pin_modes(call));
     return know_oneself(call);
@@ -201,9 +204,9 @@ Result<void> Session::know_oneself(const plugins::Call& call) {
     // Without our account another one may match the name (an anonymous one, one of ours at '%'):
     // what it may do, and whom it belongs to, is the tenant's choice.
     auto who = query_once(call, "SELECT CURRENT_USER()", ServerText::yes);
-    if (!who) {
+    if (!who) { // with a password that has expired it may do nothing else
         close();
-        return std::move(who).error();
+        return with_way_back(std::move(who).error(), last_error_);
     }
     const auto& rows = who->rows;
     const auto name = rows.size() == 1 && rows[0].size() == 1 ? rows[0][0].value_or("") : "";
@@ -212,18 +215,18 @@ Result<void> Session::know_oneself(const plugins::Call& call) {
     }
     close();
     last_error_ = access_denied_error;
-    return Error{Errc::not_allowed,
-                 fmt::format("the server took us for the account \"{}\": our own "
-                             "is not there",
-                             printable(name, 200))}
-        .with_hint("a restart of the instance repairs the agent's account");
+    return with_way_back(
+        Error{Errc::not_allowed, fmt::format("the server took us for the account \"{}\": our own "
+                                             "is not there",
+                                             printable(name, 200))},
+        last_error_);
 }
 
 Result<void> Session::pin_modes(const plugins::Call& call) {
     auto pinned = query_once(call, modes, ServerText::yes);
     if (!pinned) {
         close();
-        return std::move(pinned).error();
+        return with_way_back(std::move(pinned).error(), last_error_);
     }
     if (auto quiet = query_once(call, unlogged, ServerText::yes); !quiet) {
         // Without its rights the account still lets the agent see that the server answers; the

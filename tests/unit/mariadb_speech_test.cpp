@@ -73,6 +73,23 @@ TEST_CASE("each error number of the server calls for one reaction") {
     CHECK(id(65000) == Code::internal);
 }
 
+TEST_CASE("whatever keeps the agent's account out is its account's matter, and no dead server's") {
+    // Gone, at another host, locked, blocked, a limit, a password that has expired, no such
+    // plug-in.
+    for (const unsigned number : {1045U, 1698U, 1130U, 4151U, 4150U, 1226U, 1820U, 1862U, 1524U}) {
+        INFO(number);
+        CHECK(is_access_denied(number));
+        CHECK_FALSE(is_connection_limit(number));
+        CHECK(error_of(number, "", ServerText::yes).code() == Errc::not_allowed);
+    }
+    for (const unsigned number : {1040U, 1203U}) {
+        INFO(number);
+        CHECK(is_connection_limit(number));
+        CHECK_FALSE(is_access_denied(number));
+        CHECK(error_of(number, "", ServerText::yes).code() == Errc::exhausted);
+    }
+}
+
 TEST_CASE("the server's text is cut, cleaned, and left out where a verifier was sent") {
     const auto shown =
         error_of(1064, "near '*ABC'\n\x01" + std::string(5000, 'x'), ServerText::yes);
