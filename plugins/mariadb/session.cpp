@@ -40,10 +40,16 @@ constexpr std::string_view modes =
     "SESSION lock_wait_timeout = 20, SESSION max_statement_time = 0, "
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
     "SESSION sql_quote_show_create = ON, SESSION autocommit = ON, "
-    // Global values that would refuse our own lists (information_schema is temporary tables).
+    // Global values that would refuse our own deletions (no key names an account by its user
+    // alone), and cut or refuse our own lists (information_schema is temporary tables).
+    "SESSION sql_safe_updates = OFF, SESSION group_concat_max_len = 1048576, "
     "SESSION sql_big_selects = ON, SESSION max_session_mem_used = 1073741824, "
     "SESSION tmp_memory_table_size = 16777216, SESSION max_heap_table_size = 16777216, "
     "SESSION tmp_disk_table_size = 18446744073709551615";
+
+// With the global tx_read_only every change is refused (1792). Not that variable: a later MariaDB
+// calls it otherwise.
+constexpr std::string_view writing = "SET SESSION TRANSACTION READ WRITE";
 
 // What the agent says every second is noise in the tenant's logs, and what it says of accounts is
 // none of theirs.
@@ -223,10 +229,11 @@ Result<void> Session::know_oneself(const plugins::Call& call) {
 }
 
 Result<void> Session::pin_modes(const plugins::Call& call) {
-    auto pinned = query_once(call, modes, ServerText::yes);
-    if (!pinned) {
-        close();
-        return with_way_back(std::move(pinned).error(), last_error_);
+    for (const auto sql : {modes, writing}) {
+        if (auto pinned = query_once(call, sql, ServerText::yes); !pinned) {
+            close();
+            return with_way_back(std::move(pinned).error(), last_error_);
+        }
     }
     if (auto quiet = query_once(call, unlogged, ServerText::yes); !quiet) {
         // Without its rights the account still lets the agent see that the server answers; the

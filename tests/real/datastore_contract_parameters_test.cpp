@@ -510,18 +510,48 @@ TEST_CASE("MariaDB: a tenant's global values show as drift and do not blind the 
             {"DROP DATABASE words", "SET GLOBAL wait_timeout = 77", "SET GLOBAL max_join_size = 1",
              "SET GLOBAL tmp_disk_table_size = 1024", "SET GLOBAL tmp_memory_table_size = 0",
              "SET GLOBAL max_heap_table_size = 16384", "SET GLOBAL optimizer_switch = 'mrr=on'",
-             "SET GLOBAL sql_mode = 'ORACLE'", "SET GLOBAL max_session_mem_used = 65536"});
+             "SET GLOBAL sql_mode = 'ORACLE'", "SET GLOBAL max_session_mem_used = 65536",
+             "SET GLOBAL sql_safe_updates = ON", "SET GLOBAL tx_read_only = ON",
+             "SET GLOBAL group_concat_max_len = 4"});
     server->store().release(); // a session that begins with those
     {
         const AsAgent agent;
         REQUIRE_OK(server->store().adopt(plenty(), server->place()));
         REQUIRE_OK(server->store().users()->list(plenty()));
+        REQUIRE_OK(server->store().databases()->create(plenty(), {"written", "", ""}));
+        REQUIRE_OK(server->store().databases()->drop(plenty(), "written"));
     }
+    CHECK(fixture.find("default_storage_engine").allowed.size() > 2); // a list that was not cut
     CHECK(fixture.find("wait_timeout").source == "runtime");
     CHECK(fixture.find("wait_timeout").current == "77");
     CHECK(fixture.find("optimizer_switch").source == "runtime");
     fixture.restart();
     CHECK(fixture.find("wait_timeout").source == "default");
+}
+
+TEST_CASE("MariaDB: a start mends the agent's account, whatever the instance sets") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    Fixture fixture{*server};
+    const Own own{{"sql_safe_updates", "ON"}, {"tx_read_only", "ON"}, {"autocommit", "OFF"}};
+    REQUIRE_OK(fixture.together(own));
+    REQUIRE_OK(fixture.apply(own));
+    run_sql(*server, {"SET SESSION TRANSACTION READ WRITE",
+                      "RENAME USER 'jackdawd'@'localhost' TO 'taken'@'localhost'"});
+    fixture.restart(); // and adopts: nobody else bears the name
+    for (const auto& [name, value] : own) {
+        INFO(name);
+        CHECK(fixture.find(name).current == value);
+    }
+    {
+        const AsAgent agent;
+        REQUIRE_OK(server->store().secure(plenty()));
+        REQUIRE_OK(server->store().users()->drop(plenty(), "taken", "localhost"));
+    }
+    REQUIRE_OK(fixture.apply({}));
+    fixture.restart();
 }
 
 TEST_CASE("the fake: a parameter that check takes may still keep it from starting") {
