@@ -122,6 +122,11 @@ bool is_lost_session(unsigned number) noexcept {
            number == ER_CONNECTION_KILLED || number == ER_SERVER_SHUTDOWN;
 }
 
+bool is_library_error(unsigned number) noexcept {
+    return (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) ||
+           (number >= CER_MIN_ERROR && number <= CER_MAX_ERROR);
+}
+
 bool is_connection_limit(unsigned number) noexcept {
     return number == ER_CON_COUNT_ERROR || number == ER_TOO_MANY_USER_CONNECTIONS;
 }

@@ -18,6 +18,8 @@ enum class ServerText : bool { no, yes };
 
 /// The session is gone and the statement was possibly not run: open again and repeat, once.
 [[nodiscard]] bool is_lost_session(unsigned number) noexcept;
+/// The client library's own word, not the server's: what it then still has to read nobody knows.
+[[nodiscard]] bool is_library_error(unsigned number) noexcept;
 /// The server answered, if only to say that it has no connection left.
 [[nodiscard]] bool is_connection_limit(unsigned number) noexcept;
 /// As the server numbers a refused login.

@@ -1,6 +1,5 @@
 #include "plugins/mariadb/session.h"
 
-#include <errmsg.h>
 #include <mysql.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -333,7 +332,9 @@ Result<Table> Session::query_once(const plugins::Call& call, std::string_view sq
         [&](int seen) { return mysql_real_query_cont(&failed, handle_, seen); }));
     if (failed != 0) {
         auto error = failure(show);
-        if (is_lost_session(last_error_)) {
+        if (is_library_error(last_error_)) { // out of step (2014), it would be so for ever
+            abandon();
+        } else if (is_lost_session(last_error_)) {
             close();
         }
         return error;
@@ -347,11 +348,25 @@ Result<Table> Session::query_once(const plugins::Call& call, std::string_view sq
 Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     MYSQL_RES* const result = mysql_use_result(handle_); // no I/O
     if (result == nullptr) {
-        return failure(show);
+        auto error = failure(show);
+        abandon();
+        return error;
     }
     // Not freed by a guard object: freeing reads the rest of the result, which must be bounded,
     // too. When rows are left the session is abandoned first, and freeing then only frees.
     const auto columns = mysql_num_fields(result);
+    const auto drop = [&] {
+        result->handle = nullptr;
+        mysql_free_result(result);
+        abandon();
+    };
+    const auto too_large = [] {
+        return Error{Errc::exhausted, "MariaDB's answer is larger than the agent reads"};
+    };
+    if (columns > result_columns_max) {
+        drop();
+        return too_large();
+    }
     Table table;
     const MYSQL_FIELD* const fields = mysql_fetch_fields(result);
     for (unsigned i = 0; i < columns; ++i) {
@@ -365,9 +380,7 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
         while (events != 0) {
             auto seen = wait(call, events);
             if (!seen) {
-                result->handle = nullptr;
-                mysql_free_result(result);
-                abandon();
+                drop();
                 return std::move(seen).error();
             }
             events = mysql_fetch_row_cont(&row, result, *seen);
@@ -386,11 +399,11 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
             }
         }
         rows.push_back(std::move(values));
-        if (rows.size() > result_rows_max || bytes > result_bytes_max) {
-            result->handle = nullptr;
-            mysql_free_result(result);
-            abandon();
-            return Error{Errc::exhausted, "MariaDB's answer is larger than the agent reads"};
+        // A NULL has no bytes, and room of its own.
+        if (rows.size() > result_rows_max || rows.size() * columns > result_values_max ||
+            bytes > result_bytes_max) {
+            drop();
+            return too_large();
         }
     }
     const auto number = mysql_errno(handle_);
@@ -398,11 +411,10 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
         auto error = failure(show);
         // The server's own word ends the result, and the session goes on (SHOW GRANTS of an
         // account that is gone fails so). After the library's nobody knows what is still to come.
-        const bool is_server = number < CR_MIN_ERROR || number > CR_MAX_ERROR;
-        result->handle = is_server ? result->handle : nullptr;
-        mysql_free_result(result);
-        if (!is_server) {
-            abandon();
+        if (is_library_error(number)) {
+            drop();
+        } else {
+            mysql_free_result(result);
         }
         return error;
     }

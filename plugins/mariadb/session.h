@@ -4,8 +4,8 @@
 // libmariadb's own time limits are whole seconds for each read; its non-blocking calls under our
 // own poll(2) keep call.deadline and call.cancel exactly, wherever the server stopped answering.
 //
-// The server belongs to the tenant and may lie: results are bounded in rows and bytes, and it is
-// never given a local file (a server may ask for one in the middle of any statement).
+// The server belongs to the tenant and may lie: results are bounded in rows, values and bytes, and
+// it is never given a local file (a server may ask for one in the middle of any statement).
 
 #include <cstdint>
 #include <memory>
@@ -32,6 +32,8 @@ struct Table {
 };
 
 inline constexpr std::size_t result_rows_max = 20'000;
+inline constexpr std::size_t result_columns_max = 4096; ///< MariaDB's own, of a table
+inline constexpr std::size_t result_values_max = 10 * result_rows_max; ///< NULLs among them
 inline constexpr std::size_t result_bytes_max = 8U << 20U;
 
 /// Not thread-safe, but may move between threads. At most one connection exists at any time: a new

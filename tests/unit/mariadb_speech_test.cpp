@@ -68,6 +68,14 @@ TEST_CASE("each error number of the server calls for one reaction") {
     CHECK(is_nothing_granted(1141));
     CHECK(is_nothing_granted(1147));
     CHECK_FALSE(is_nothing_granted(1045));
+    for (const unsigned number : {2000U, 2006U, 2014U, 2027U, 5001U}) {
+        INFO(number);
+        CHECK(is_library_error(number));
+    }
+    for (const unsigned number : {0U, 1045U, 1927U, 3024U, 4150U}) {
+        INFO(number);
+        CHECK_FALSE(is_library_error(number));
+    }
     CHECK(is_no_such_session(1094));
     CHECK_FALSE(is_no_such_session(1095));
     CHECK(id(65000) == Code::internal);
