@@ -228,13 +228,13 @@ TEST_CASE("grants, revokes and changes of odd names do to the catalogue what the
             case 1: {
                 proto::UserAttributes change;
                 change.name = dice.name(70) + "3";
-                change.host = dice.below(2) == 0 ? "10.0.%" : "2001:DB8::1";
+                change.host = dice.below(2) == 0 ? "10.0.%" : "2001:db8::1";
                 change.locked = dice.below(2) == 0;
                 change.connections_max = dice.below(9);
                 REQUIRE_OK(grants.alter(plenty(), name, host, change));
                 name = *change.name;
-                host = *change.host == "10.0.%" ? "10.0.%" : "2001:db8::1";
-                const auto shown = grants.show(plenty(), name, *change.host);
+                host = *change.host;
+                const auto shown = grants.show(plenty(), name, host);
                 REQUIRE_OK(shown);
                 REQUIRE(shown->host == host);
                 REQUIRE(shown->attributes.locked == change.locked);
