@@ -139,6 +139,8 @@ TEST_CASE("a statement is cut where a password may follow") {
           "SET PASSWORD = 'hidden'", "set password for u = 'hidden'", "SELECT Password('hidden')",
           "CHANGE MASTER TO MASTER_PASSWORD='hidden'", "SELECT PASSWORD ('hidden')",
           "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (PASSWORD 'hidden')",
+          "SET PASSWORD/**/= 'hidden'", "SET PASSWORD -- why\n= 'hidden'",
+          "SET PASSWORD #\n= 'hidden'", "SET PASSWORD\fFOR\nu = 'hidden'",
           "UPDATE t SET `password` = 'hidden'", "UPDATE t SET password=\"hidden\"",
           "SELECT OLD_PASSWORD(\"hidden\")", "SELECT '{\"password\": \"hidden\"}'", "IDENTIFIED"}) {
         INFO(secret);
@@ -146,8 +148,8 @@ TEST_CASE("a statement is cut where a password may follow") {
         CHECK(shown(secret).ends_with("(cut: a password may follow)"));
     }
     for (const std::string plain :
-         {"SELECT password FROM users", "SELECT unidentified, identified_at FROM t",
-          "SELECT passwords FROM t", "SELECT 1", ""}) {
+         {"SELECT password FROM users", "SELECT password FORMAT_ME FROM users",
+          "SELECT unidentified, identified_at FROM t", "SELECT passwords FROM t", "SELECT 1", ""}) {
         INFO(plain);
         CHECK(shown(plain) == plain);
     }
