@@ -228,3 +228,29 @@ TEST_CASE("a database that does not let the agent in gets what is set at its nex
     CHECK(waiting(world).empty());
     CHECK(world.host.violations().empty());
 }
+
+TEST_CASE("what is unset and still in force waits for a restart, too, until it is there") {
+    LifeWorld world;
+    make_with_parameters(world);
+    (void)world.must_do("config.set", change({{"cache", "16"}, {"threads", "12"}}));
+    CHECK(waiting(world) == Names{"threads"});
+    CHECK(world.engine.values() == Values{{"cache", "16"}, {"threads", "4"}});
+    (void)world.must_do("instance.restart");
+    CHECK(waiting(world).empty());
+
+    (void)world.must_do("config.set", change({}, {"threads"}));
+    CHECK(world.engine.values().at("threads") == "12");
+    CHECK(waiting(world) == Names{"threads"});
+    (void)world.must_do("config.set", change({{"cache", "32"}}));
+    CHECK(waiting(world) == Names{"threads"}); // of another change before
+    SECTION("set again to what it has, it waits no more") {
+        (void)world.must_do("config.set", change({{"threads", "12"}}));
+        CHECK(waiting(world).empty());
+    }
+    SECTION("a restart ends it") {
+        (void)world.must_do("instance.restart");
+        CHECK(world.engine.values() == Values{{"cache", "32"}, {"threads", "4"}});
+        CHECK(waiting(world).empty());
+    }
+    CHECK(world.host.violations().empty());
+}
