@@ -61,6 +61,11 @@ Result<void> check_account(std::string_view name, std::string_view host) {
     return check_host(host);
 }
 
+Result<void> check_known_account(std::string_view name, std::string_view host) {
+    JACKDAW_CHECK(check_user_name(name));
+    return check_known_host(host);
+}
+
 Result<std::optional<AccountState>> find_account(Session& session, const plugins::Call& call,
                                                  std::string_view name, std::string_view host) {
     JACKDAW_TRY(
@@ -114,6 +119,10 @@ Result<void> Accounts::check(const proto::UserSpec& spec) const {
         return Error{Code::bad_password, "not a verifier of mysql_native_password"};
     }
     return ok();
+}
+
+Result<void> Accounts::check_named(std::string_view name, std::string_view host) const {
+    return check_known_account(name, host);
 }
 
 Result<std::string> Accounts::make_verifier(const Secret& password) const {
@@ -215,14 +224,14 @@ Result<std::vector<proto::UserSpec>> Accounts::list(const plugins::Call& call) {
 
 Result<void> Accounts::drop(const plugins::Call& call, std::string_view name,
                             std::string_view host) {
-    JACKDAW_CHECK(check_account(name, host));
+    JACKDAW_CHECK(check_known_account(name, host));
     return session_.run(call, "DROP USER " + quote_account(name, host_of(host)))
         .while_doing(fmt::format("drop user \"{}\"", name));
 }
 
 Result<void> Accounts::set_verifier(const plugins::Call& call, std::string_view name,
                                     std::string_view host, std::string_view verifier) {
-    JACKDAW_CHECK(check_account(name, host));
+    JACKDAW_CHECK(check_known_account(name, host));
     if (!is_native_verifier(verifier)) {
         return Error{Code::bad_password, "not a verifier of mysql_native_password"};
     }

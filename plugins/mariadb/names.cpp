@@ -199,6 +199,10 @@ Result<void> check_host(std::string_view host) {
                                       "case (names are not resolved by this server)");
 }
 
+Result<void> check_known_host(std::string_view host) {
+    return check_identifier(host, "host of a user", host_bytes_max);
+}
+
 Result<void> check_charset(std::string_view charset, std::string_view collation) {
     if (!charset.empty() && charset != "utf8" &&
         std::find(charsets.begin(), charsets.end(), charset) == charsets.end()) {

@@ -40,6 +40,9 @@ inline constexpr std::string_view default_charset = "utf8mb4";
 /// it; an address with bits outside its mask. So one host has one spelling, in lower case.
 /// E-BAD-NAME.
 [[nodiscard]] Result<void> check_host(std::string_view host);
+/// Of an account that is there, whatever host somebody gave it: 1 to 255 characters, same rule as
+/// names. E-BAD-NAME.
+[[nodiscard]] Result<void> check_known_host(std::string_view host);
 
 /// A known character set and a collation of it, each perhaps empty. `invalid` otherwise.
 [[nodiscard]] Result<void> check_charset(std::string_view charset, std::string_view collation);

@@ -271,6 +271,40 @@ TEST_CASE("grants, revokes and changes of odd names do to the catalogue what the
     }
 }
 
+TEST_CASE("an account at a host that the agent would not give is shown, changed and dropped") {
+    MARIADB(server, store);
+    Client client{server, "jackdawd"};
+    client.ask("CREATE USER visitor@'web1.example.org' IDENTIFIED BY 'w'");
+    const auto* const host = "web1.example.org";
+    const auto found = find_user(store, "visitor");
+    REQUIRE(found.has_value());
+    REQUIRE(found->host == host);
+    REQUIRE_OK(store.users()->check_named("visitor", host));
+    REQUIRE_OK(store.databases()->create(plenty(), {"visited", "", ""}));
+    auto& grants = *store.grants();
+    REQUIRE_OK(grants.grant(plenty(), "visitor", host, {{"SELECT"}, "visited", "", false}));
+    REQUIRE_OK(grants.revoke(plenty(), "visitor", host, {{"SELECT"}, "visited", "", false}));
+    REQUIRE_OK(store.users()->set_verifier(plenty(), "visitor", host, verifier(store, "x")));
+    proto::UserAttributes locked;
+    locked.locked = true;
+    REQUIRE_OK(grants.alter(plenty(), "visitor", host, locked));
+    const auto shown = grants.show(plenty(), "visitor", host);
+    REQUIRE_OK(shown);
+    CHECK(shown->attributes.locked == true);
+    proto::UserAttributes moved;
+    moved.host = "10.%";
+    REQUIRE_OK(grants.alter(plenty(), "visitor", host, moved));
+    moved.host = host; // and not back
+    const auto refused = grants.alter(plenty(), "visitor", "10.%", moved);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().id() == Code::bad_name);
+    client.ask("CREATE USER visitor@'web1.example.org' IDENTIFIED BY 'w'");
+    REQUIRE_OK(store.users()->drop(plenty(), "visitor", host));
+    REQUIRE_OK(store.users()->drop(plenty(), "visitor", "10.%"));
+    CHECK_FALSE(find_user(store, "visitor").has_value());
+    REQUIRE_OK(store.databases()->drop(plenty(), "visited"));
+}
+
 TEST_CASE("names at MariaDB's limits are granted to, or refused with the reason") {
     MARIADB(server, store);
     auto& grants = *store.grants();

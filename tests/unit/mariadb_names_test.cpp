@@ -112,6 +112,21 @@ TEST_CASE("a host that no client could ever come from is refused, with how it is
     CHECK_FALSE(check_host("0.0.0.0/0.0.0.0").has_value());
 }
 
+TEST_CASE("an account that somebody made at another host can be named, if not with anything") {
+    for (const std::string host : {"db.example.org", "10.0.0.5/255.255.255.0", "%.example.org",
+                                   "2001:db8:0::1", "it's", "10.%"}) {
+        INFO(host);
+        CHECK(check_known_host(host).has_value());
+    }
+    for (const std::string& host : {std::string{}, std::string{"a\nb"}, std::string{"a\0b", 3},
+                                    std::string{"\xff"}, std::string(256, 'a')}) {
+        INFO(host);
+        const auto checked = check_known_host(host);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::bad_name);
+    }
+}
+
 TEST_CASE("a collation belongs to its character set") {
     CHECK(check_charset("", "").has_value());
     CHECK(check_charset("utf8mb4", "utf8mb4_bin").has_value());
