@@ -47,7 +47,7 @@ struct AccountState {
                                                                const plugins::Call& call,
                                                                std::string_view name,
                                                                std::string_view host);
-/// The hosts of all accounts with that name, without roles.
+/// The hosts of all accounts with that name, without roles; the first thousand.
 [[nodiscard]] Result<std::vector<std::string>>
 hosts_of_account(Session& session, const plugins::Call& call, std::string_view name);
 

@@ -374,7 +374,12 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     }
     auto& rows = table.rows;
     std::size_t bytes = 0;
-    for (;;) { // bounded by result_rows_max and the deadline
+    bool fits = true;
+    for (;;) { // bounded by result_rows_max, then by the deadline
+        if (auto goes_on = fits ? ok() : check(call); !goes_on) { // a quick server never waits
+            drop();
+            return std::move(goes_on).error();
+        }
         MYSQL_ROW row = nullptr;
         int events = mysql_fetch_row_start(&row, result);
         while (events != 0) {
@@ -388,6 +393,9 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
         if (row == nullptr) {
             break;
         }
+        if (!fits) {
+            continue;
+        }
         const auto* const lengths = mysql_fetch_lengths(result);
         Row values;
         for (unsigned i = 0; i < columns; ++i) {
@@ -399,11 +407,12 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
             }
         }
         rows.push_back(std::move(values));
-        // A NULL has no bytes, and room of its own.
-        if (rows.size() > result_rows_max || rows.size() * columns > result_values_max ||
-            bytes > result_bytes_max) {
-            drop();
-            return too_large();
+        // A NULL has no bytes, and room of its own. What is too large is read to its end, since the
+        // session may be all that we have.
+        fits = rows.size() <= result_rows_max && rows.size() * columns <= result_values_max &&
+               bytes <= result_bytes_max;
+        if (!fits) {
+            rows = Rows{};
         }
     }
     const auto number = mysql_errno(handle_);
@@ -419,6 +428,9 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
         return error;
     }
     mysql_free_result(result); // everything was read: no I/O
+    if (!fits) {
+        return too_large();
+    }
     return table;
 }
 

@@ -58,10 +58,10 @@ public:
 
     /// Runs one statement, opening first if need be. A session that turns out dead is opened again
     /// once and the statement repeated, so it must be idempotent. After `deadline` or `cancelled`
-    /// the session is closed (the server may still be at it), as after a result above the bounds
-    /// (`exhausted`). So that it is not closed for a lock that somebody holds, the server itself
-    /// gives the statement up shortly before the deadline of a call of 4.5 s or more; the error is
-    /// `busy` then, and says who holds which lock as far as that is to be seen.
+    /// the session is closed (the server may still be at it). A result above the bounds is read to
+    /// its end, not kept, and `exhausted`. So that it is not closed for a lock that somebody holds,
+    /// the server itself gives the statement up shortly before the deadline of a call of 4.5 s or
+    /// more; the error is `busy` then, and says who holds which lock as far as that is to be seen.
     Result<Rows> query(const plugins::Call& call, std::string_view sql,
                        ServerText show = ServerText::yes);
     /// The same with the names of the columns.

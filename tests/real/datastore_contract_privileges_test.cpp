@@ -305,6 +305,37 @@ TEST_CASE("an account at a host that the agent would not give is shown, changed 
     REQUIRE_OK(store.databases()->drop(plenty(), "visited"));
 }
 
+TEST_CASE("more accounts than the agent reads cost it neither its session nor its way back") {
+    MARIADB(server, store);
+    Client client{server, "jackdawd"};
+    const auto session = [&] {
+        return client.ask("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'jackdawd' "
+                          "AND ID <> CONNECTION_ID()");
+    };
+    REQUIRE_OK(store.secure(plenty()));
+    const auto before = session();
+    REQUIRE_FALSE(before.empty());
+    client.ask("INSERT INTO mysql.global_priv (Host, User, Priv) SELECT '%', CONCAT('crowd', seq), "
+               "'{}' FROM mysql.seq_1_to_20001");
+    client.ask("FLUSH PRIVILEGES");
+    const auto listed = store.users()->list(plenty());
+    REQUIRE_FALSE(listed.has_value());
+    CHECK(listed.error().code() == Errc::exhausted);
+    const auto status = store.root()->status(plenty());
+    REQUIRE_OK(status);
+    CHECK(status->level == "off");
+    client.ask("CREATE USER jackdawd@'10.%'");
+    REQUIRE_OK(store.repair(plenty(), false));
+    CHECK(client.ask("SELECT Host FROM mysql.global_priv WHERE User = 'jackdawd'") ==
+          std::vector<std::string>{"localhost"});
+    for (const auto& id : session()) { // no new one
+        CHECK(std::find(before.begin(), before.end(), id) != before.end());
+    }
+    client.ask("DELETE FROM mysql.global_priv WHERE User LIKE 'crowd%'");
+    client.ask("FLUSH PRIVILEGES");
+    REQUIRE_OK(store.users()->list(plenty()));
+}
+
 TEST_CASE("names at MariaDB's limits are granted to, or refused with the reason") {
     MARIADB(server, store);
     auto& grants = *store.grants();
