@@ -57,7 +57,7 @@ Router::Outcome Router::change_user(const ApiRequest& request, const Target& tar
     } else {
         spec.name = target.segments[2];
     }
-    JACKDAW_CHECK(facet->check(spec));
+    JACKDAW_CHECK(making ? facet->check(spec) : facet->check_named(spec.name, spec.host));
     for (const auto& database : spec.databases) {
         if (driver->databases() != nullptr) {
             JACKDAW_CHECK(driver->databases()->check(proto::DatabaseSpec{database, {}, {}}));
@@ -131,7 +131,7 @@ Router::Outcome Router::change_grant(const ApiRequest& request, const Target& ta
     JACKDAW_TRY(const auto grant, proto::grant_from(body));
     JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
     JACKDAW_TRY(auto* const users, facet_of(*driver, &plugins::Datastore::users, "users"));
-    JACKDAW_CHECK(users->check(spec));
+    JACKDAW_CHECK(users->check_named(spec.name, spec.host));
     JACKDAW_TRY(auto* const grants, facet_of(*driver, &plugins::Datastore::grants, "privileges"));
     const bool gives = target.segments[3] == "grants";
     JACKDAW_CHECK(gives ? grants->check(grant) : grants->check_taken(grant));
@@ -150,11 +150,13 @@ Router::Outcome Router::update_user(const ApiRequest& request, const Target& tar
     }
     JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
     JACKDAW_TRY(auto* const users, facet_of(*driver, &plugins::Datastore::users, "users"));
-    JACKDAW_CHECK(users->check(spec));
+    JACKDAW_CHECK(users->check_named(spec.name, spec.host));
     auto next = spec;
     next.name = attributes.name.value_or(spec.name);
     next.host = attributes.host.value_or(spec.host);
-    JACKDAW_CHECK(users->check(next));
+    if (next != spec) {
+        JACKDAW_CHECK(users->check(next));
+    }
     JACKDAW_CHECK(facet_of(*driver, &plugins::Datastore::grants, "user attributes"));
     return submit(request, "user.update", spec.name + "@" + spec.host,
                   Json{{"request", Json{{"name", spec.name},

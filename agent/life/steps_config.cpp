@@ -61,22 +61,39 @@ Result<void> write_files(StepContext& context, const Values& parameters) {
     return context.host.write_config(files);
 }
 
-/// Gives the running server the values of `wanted`; keeps the names that wait for a restart.
+/// Until the next start: each name once.
+Result<void> keep_waiting(StepContext& context, std::vector<std::string> names) {
+    std::ranges::sort(names);
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    names.resize(std::min(names.size(), parameters_max));
+    auto facts = context.state.facts();
+    facts.pending_restart = std::move(names);
+    return context.state.set_facts(std::move(facts));
+}
+
+/// Gives the running server the values of `wanted`; keeps the names that wait for a restart: those
+/// that it does not take now, those that it says of its own settings, and what was unset before and
+/// waits still (nothing is configured, so the list does not tell).
 Result<void> apply(StepContext& context, const Values& before, const Values& wanted) {
     return with_facet(
         context, &plugins::Datastore::parameters,
         [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
             const auto place = place_with(context, wanted);
-            JACKDAW_CHECK(parameters.apply(call, place, changed_between(before, wanted)));
+            const auto changed = changed_between(before, wanted);
+            JACKDAW_TRY(auto waiting, parameters.apply(call, place, changed));
             JACKDAW_TRY(const auto known, parameters.list(call, place));
-            auto facts = context.state.facts();
-            facts.pending_restart.clear();
             for (const auto& one : known) {
                 if (one.pending) {
-                    facts.pending_restart.push_back(one.name);
+                    waiting.push_back(one.name);
                 }
             }
-            return context.state.set_facts(std::move(facts));
+            const auto waited = context.state.facts().pending_restart;
+            for (const auto& name : waited) {
+                if (!wanted.contains(name) && !std::ranges::binary_search(changed, name)) {
+                    waiting.push_back(name);
+                }
+            }
+            return keep_waiting(context, std::move(waiting));
         });
 }
 
@@ -97,12 +114,9 @@ Result<bool> is_open(StepContext& context) {
 
 /// At the next start.
 Result<void> put_off(StepContext& context, const std::vector<std::string>& names) {
-    auto facts = context.state.facts();
-    auto& waiting = facts.pending_restart;
+    auto waiting = context.state.facts().pending_restart;
     waiting.insert(waiting.end(), names.begin(), names.end());
-    std::ranges::sort(waiting);
-    waiting.erase(std::unique(waiting.begin(), waiting.end()), waiting.end());
-    JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+    JACKDAW_CHECK(keep_waiting(context, std::move(waiting)));
     context.warn(fmt::format("the database could not be told now; its next start takes: {}",
                              fmt::join(names, ", ")));
     return ok();

@@ -2,8 +2,10 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "agent/life/facet_speech.h"
+#include "agent/life/grant_part.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::agent::steps {
@@ -36,26 +38,6 @@ Result<proto::Grant> grant_of(const Json& request) {
                                : proto::grant_from(*at);
 }
 
-/// What the account has of `grant` now: an undo leaves or gives back exactly that.
-proto::Grant present_part(const proto::UserDetails& user, const proto::Grant& grant) {
-    proto::Grant part = grant;
-    part.privileges.clear();
-    part.with_grant_option = false;
-    for (const auto& one : user.grants) {
-        if (one.database != grant.database || one.table != grant.table) {
-            continue;
-        }
-        part.with_grant_option = part.with_grant_option || one.with_grant_option;
-        const bool has_all = std::ranges::find(one.privileges, "ALL") != one.privileges.end();
-        for (const auto& privilege : grant.privileges) {
-            if (has_all || std::ranges::find(one.privileges, privilege) != one.privileges.end()) {
-                part.privileges.push_back(privilege);
-            }
-        }
-    }
-    return part;
-}
-
 /// Journals, once, what the account has of the grant before it is changed.
 Result<void> keep_before(StepContext& context, plugins::Grants& grants, const plugins::Call& call,
                          const Account& account, const proto::Grant& grant) {
@@ -73,6 +55,29 @@ Result<std::optional<proto::Grant>> before_of(const StepContext& context) {
     }
     JACKDAW_TRY(auto grant, proto::grant_from(*at));
     return std::optional{std::move(grant)};
+}
+
+/// What it had before. Rights on columns nobody is given here (Grants::check()): the rest is given
+/// back, and then that is said.
+Result<void> give_back(plugins::Grants& grants, const plugins::Call& call, const Account& account,
+                       proto::Grant before) {
+    std::vector<std::string> lost;
+    std::erase_if(before.privileges, [&](const std::string& privilege) {
+        const bool of_columns = privilege.find('(') != std::string::npos;
+        if (of_columns) {
+            lost.push_back(privilege);
+        }
+        return of_columns;
+    });
+    if (!before.privileges.empty() || before.with_grant_option) {
+        JACKDAW_CHECK(gone_is_ok(grants.grant(call, account.name, account.host, before)));
+    }
+    if (!lost.empty()) {
+        return Error{Errc::unsupported,
+                     fmt::format("rights on columns are not given back: {}", fmt::join(lost, ", "))}
+            .with_hint("GRANT in SQL, by an account that may hand them on");
+    }
+    return ok();
 }
 
 /// Gives or takes, after what was there before has been journalled.
@@ -108,10 +113,7 @@ Result<void> undo_grant_user(StepContext& context) {
                       [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
                           auto taken = grants.revoke(call, account.name, account.host, grant);
                           JACKDAW_CHECK(gone_is_ok(std::move(taken)));
-                          return before->privileges.empty() && !before->with_grant_option
-                                     ? ok()
-                                     : gone_is_ok(
-                                           grants.grant(call, account.name, account.host, *before));
+                          return give_back(grants, call, account, *before);
                       });
 }
 
@@ -128,8 +130,7 @@ Result<void> undo_revoke_user(StepContext& context) {
     }
     return with_facet(context, &plugins::Datastore::grants,
                       [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
-                          return gone_is_ok(
-                              grants.grant(call, account.name, account.host, *before));
+                          return give_back(grants, call, account, *before);
                       });
 }
 

@@ -58,18 +58,20 @@ Result<std::vector<std::string>> parse_privileges(std::string_view text) {
     std::vector<std::string> all;
     std::size_t begin = 0;
     int depth = 0;
+    bool quoted = false; // a backquote inside is written twice: twice turned
     for (std::size_t i = 0; i <= text.size(); ++i) {
         const char c = i < text.size() ? text[i] : ',';
-        depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+        quoted = quoted != (c == '`');
+        depth += quoted ? 0 : c == '(' ? 1 : c == ')' ? -1 : 0;
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
             return Error{Errc::invalid, "a privilege has no control characters"};
         }
-        if (i < text.size() && (c != ',' || depth > 0)) {
+        if (i < text.size() && (c != ',' || depth > 0 || quoted)) {
             continue;
         }
         auto one = trimmed(text.substr(begin, i - begin));
         if (one.empty() || one.size() > privilege_bytes_max || all.size() == privileges_max ||
-            depth != 0) {
+            depth != 0 || quoted) {
             return Error{Errc::invalid,
                          fmt::format("'{}': one to {} privileges with commas between them",
                                      text.substr(0, 60), privileges_max)}

@@ -11,8 +11,9 @@
 namespace jackdaw::cli {
 
 /// "select, insert,update (a,b)" → {"SELECT", "INSERT", "UPDATE (a,b)"}: parted at commas that
-/// stand in no parentheses; what is before a parenthesis in upper case. `invalid` for an empty one,
-/// for more than 64, and for control characters; what there is of them is the datastore's to say.
+/// stand in no parentheses and no backquotes ("SELECT (`a`, `b),`)", as `user show` tells it); what
+/// is before a parenthesis in upper case. `invalid` for an empty one, for more than 64, and for
+/// control characters; what there is of them is the datastore's to say.
 [[nodiscard]] Result<std::vector<std::string>> parse_privileges(std::string_view text);
 
 struct GrantTarget {

@@ -108,6 +108,15 @@ class Users {
 public:
     virtual ~Users() = default;
     [[nodiscard]] virtual Result<void> check(const proto::UserSpec& spec) const = 0;
+    /// May one that is there be asked for by that name, to be shown, changed or dropped? Also what
+    /// check() would not make: somebody else did. E-BAD-NAME, E-RESERVED-NAME; pure.
+    [[nodiscard]] virtual Result<void> check_named(std::string_view name,
+                                                   std::string_view host) const {
+        proto::UserSpec spec;
+        spec.name = name;
+        spec.host = host;
+        return check(spec);
+    }
     /// What the engine stores for this password; pure. E-BAD-PASSWORD.
     [[nodiscard]] virtual Result<std::string> make_verifier(const Secret& password) const = 0;
     /// Creates or completes: sets the verifier, grants ALL on each database named.

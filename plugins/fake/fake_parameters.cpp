@@ -163,6 +163,7 @@ Result<std::vector<std::string>> FakeParameters::apply(const plugins::Call& call
                                                        const plugins::Place& wanted,
                                                        const std::vector<std::string>& changed) {
     std::vector<std::string> waiting;
+    JACKDAW_TRY(const auto before, list(call, wanted));
     for (const auto& name : changed) {
         const auto* const setting = find_setting(name);
         if (setting == nullptr) {
@@ -171,11 +172,16 @@ Result<std::vector<std::string>> FakeParameters::apply(const plugins::Call& call
         if (!setting->settable) {
             return Error{Errc::not_allowed, fmt::format("{} is what the fake is", name)};
         }
+        JACKDAW_TRY(const auto value, canonical(*setting, wanted_value(wanted, *setting)));
         if (setting->restart) {
-            waiting.push_back(name);
+            const bool has_it = std::any_of(before.begin(), before.end(), [&](const auto& one) {
+                return one.name == name && one.current == value;
+            });
+            if (!has_it) {
+                waiting.push_back(name);
+            }
             continue;
         }
-        JACKDAW_TRY(const auto value, canonical(*setting, wanted_value(wanted, *setting)));
         JACKDAW_CHECK(session_.ask(call, {"SET", name, value}).while_doing([&] {
             return fmt::format("set {}", name);
         }));

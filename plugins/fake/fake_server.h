@@ -3,6 +3,7 @@
 // the server's own user and the admin user) and on TCP (after LOGIN).
 //
 //   PING | VERSION                      OK …                       anybody
+//   CROWD                               OK now max, of TCP         anybody
 //   LOGIN name password                 OK                         TCP
 //   PUT key value | GET key | COUNT     OK | OK value | OK n       after LOGIN, or local
 //   WAIT ms                             OK, later              after LOGIN, or local
@@ -14,10 +15,8 @@
 //   ALTER name host new-name new-host 0|1|- connections|-
 //   ROOT | ROOT off|standard|superuser verifier  root, who logs in; a superuser administrates
 //   LSSESS | KILL id session|query      its own sessions are those over the UNIX socket
-// A list is "OK n" and n lines. A refusal is "ERR
-// exists|absent|full|failed|denied|limit|interrupted|malformed".
 // and LOG (fake_logs.h). A list is "OK n" and n lines. A refusal is "ERR
-// exists|absent|full|failed|denied|limit|malformed".
+// exists|absent|full|failed|denied|limit|interrupted|locked|malformed".
 
 #include <cstdint>
 #include <string>

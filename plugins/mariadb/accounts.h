@@ -19,6 +19,8 @@ public:
     /// An empty verifier passes here (a request is checked before its password is turned into one),
     /// not in create().
     [[nodiscard]] Result<void> check(const proto::UserSpec& spec) const override;
+    [[nodiscard]] Result<void> check_named(std::string_view name,
+                                           std::string_view host) const override;
     [[nodiscard]] Result<std::string> make_verifier(const Secret& password) const override;
     /// `not_found` when a database named is absent: nothing was made then.
     Result<void> create(const plugins::Call& call, const proto::UserSpec& spec) override;
@@ -45,7 +47,7 @@ struct AccountState {
                                                                const plugins::Call& call,
                                                                std::string_view name,
                                                                std::string_view host);
-/// The hosts of all accounts with that name, without roles.
+/// The hosts of all accounts with that name, without roles; the first thousand.
 [[nodiscard]] Result<std::vector<std::string>>
 hosts_of_account(Session& session, const plugins::Call& call, std::string_view name);
 
@@ -53,6 +55,8 @@ hosts_of_account(Session& session, const plugins::Call& call, std::string_view n
 [[nodiscard]] std::string host_of(std::string_view host);
 /// Names that may be: E-BAD-NAME, E-RESERVED-NAME. Pure.
 [[nodiscard]] Result<void> check_account(std::string_view name, std::string_view host);
+/// Of an account that is there: at a host, too, at which we would make none (names.h).
+[[nodiscard]] Result<void> check_known_account(std::string_view name, std::string_view host);
 /// The condition that finds it in the tables of schema mysql.
 [[nodiscard]] std::string where_account(std::string_view name, std::string_view host);
 /// Ok when the account has that verifier.

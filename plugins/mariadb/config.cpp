@@ -196,6 +196,11 @@ const std::string* find_setting(const Settings& settings, std::string_view name)
     return found == settings.end() ? nullptr : &found->second;
 }
 
+const std::string* computed_value(const Settings& computed, std::string_view name) noexcept {
+    const auto* const value = find_setting(computed, name);
+    return value != nullptr ? value : find_setting(computed, twin_of(name));
+}
+
 std::uint64_t open_files_wanted(const plugins::Place& place) noexcept {
     const auto sizes = sizes_for(place.machine);
     const auto connections = std::min<std::uint64_t>(
@@ -255,7 +260,10 @@ std::vector<std::string> account_statements(std::string_view admin) {
 }
 
 std::string init_file(const plugins::Place& place) {
-    std::string text;
+    // It begins with the option file's values, and one that a DBA sets for safety
+    // (sql_safe_updates, tx_read_only) would end it at its first DELETE.
+    std::string text = "SET SESSION sql_safe_updates = OFF, SESSION max_statement_time = 0;\n"
+                       "SET SESSION TRANSACTION READ WRITE;\n";
     for (const auto& statement : account_statements(place.admin_user)) {
         text += statement + ";\n"; // one a line: the server's rule
     }

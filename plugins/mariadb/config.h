@@ -47,6 +47,9 @@ inline constexpr std::uint64_t table_cache_instances = 8;    ///< MariaDB's defa
 /// Null when it is not there.
 [[nodiscard]] const std::string* find_setting(const Settings& settings,
                                               std::string_view name) noexcept;
+/// The same, under the other name of the same thing, too: its line of my.cnf speaks for both.
+[[nodiscard]] const std::string* computed_value(const Settings& computed,
+                                                std::string_view name) noexcept;
 
 /// What the server wants of RLIMIT_NOFILE, own settings counted: connections, two files for each
 /// table in each of the cache's instances, its own (mysqld.cc, init_common_variables). Where the

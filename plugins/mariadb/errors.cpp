@@ -45,7 +45,6 @@ Code code_of(unsigned number, std::string_view text) {
         return mentions_errno(text, "36") ? Code::bad_name : Code::internal; // ENAMETOOLONG
     case ER_CON_COUNT_ERROR:
     case ER_TOO_MANY_USER_CONNECTIONS:
-    case ER_USER_LIMIT_REACHED:
     case ER_OUT_OF_RESOURCES:
     case ER_OUTOFMEMORY: return Code::exhausted;
 
@@ -80,6 +79,11 @@ Code code_of(unsigned number, std::string_view text) {
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
     case ER_ACCOUNT_HAS_BEEN_LOCKED:
+    case ER_USER_IS_BLOCKED:
+    case ER_USER_LIMIT_REACHED: // 1226: MAX_QUERIES_PER_HOUR and its like, which ours has none of
+    case ER_MUST_CHANGE_PASSWORD:
+    case ER_MUST_CHANGE_PASSWORD_LOGIN:
+    case ER_PLUGIN_IS_NOT_LOADED: // 1524: the account's
     case ER_SPECIFIC_ACCESS_DENIED_ERROR: return Code::not_allowed;
 
     // Now is not the time.
@@ -118,6 +122,11 @@ bool is_lost_session(unsigned number) noexcept {
            number == ER_CONNECTION_KILLED || number == ER_SERVER_SHUTDOWN;
 }
 
+bool is_library_error(unsigned number) noexcept {
+    return (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) ||
+           (number >= CER_MIN_ERROR && number <= CER_MAX_ERROR);
+}
+
 bool is_connection_limit(unsigned number) noexcept {
     return number == ER_CON_COUNT_ERROR || number == ER_TOO_MANY_USER_CONNECTIONS;
 }
@@ -125,8 +134,18 @@ bool is_connection_limit(unsigned number) noexcept {
 static_assert(access_denied_error == ER_ACCESS_DENIED_ERROR);
 
 bool is_access_denied(unsigned number) noexcept {
-    return number == ER_ACCESS_DENIED_ERROR || number == ER_ACCESS_DENIED_NO_PASSWORD_ERROR ||
-           number == ER_HOST_NOT_PRIVILEGED || number == ER_ACCOUNT_HAS_BEEN_LOCKED;
+    switch (number) {
+    case ER_ACCESS_DENIED_ERROR:
+    case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+    case ER_HOST_NOT_PRIVILEGED:
+    case ER_ACCOUNT_HAS_BEEN_LOCKED:
+    case ER_USER_IS_BLOCKED:
+    case ER_USER_LIMIT_REACHED:
+    case ER_MUST_CHANGE_PASSWORD:
+    case ER_MUST_CHANGE_PASSWORD_LOGIN:
+    case ER_PLUGIN_IS_NOT_LOADED: return true;
+    default: return false;
+    }
 }
 
 bool is_lock_wait(unsigned number) noexcept {

@@ -18,11 +18,14 @@ enum class ServerText : bool { no, yes };
 
 /// The session is gone and the statement was possibly not run: open again and repeat, once.
 [[nodiscard]] bool is_lost_session(unsigned number) noexcept;
+/// The client library's own word, not the server's: what it then still has to read nobody knows.
+[[nodiscard]] bool is_library_error(unsigned number) noexcept;
 /// The server answered, if only to say that it has no connection left.
 [[nodiscard]] bool is_connection_limit(unsigned number) noexcept;
-/// The server answered, but does not know our account any more.
 /// As the server numbers a refused login.
 inline constexpr unsigned access_denied_error = 1045;
+/// The server answered, and does not take our account for what somebody has made of it: gone,
+/// locked, with a password that has expired, a limit that is reached, a plug-in that is not there.
 [[nodiscard]] bool is_access_denied(unsigned number) noexcept;
 
 /// The server gave up waiting for somebody's lock.

@@ -268,6 +268,12 @@ std::optional<Grantee> read_grantee(Reader& reader) {
     return grantee;
 }
 
+/// `name`@`host`, or in the quotes in which earlier servers print a proxy's: 'name'@'host'.
+bool take_proxy_account(Reader& reader) {
+    const auto part = [&] { return reader.identifier().has_value() || reader.string(); };
+    return part() && reader.take("@") && part();
+}
+
 /// "GRANT `role` TO …", "GRANT PROXY ON … TO …", "SET DEFAULT ROLE … FOR …".
 bool is_other_statement(std::string_view line) {
     Reader reader{line};
@@ -278,9 +284,11 @@ bool is_other_statement(std::string_view line) {
     if (!reader.take("GRANT ")) {
         return false;
     }
-    const bool what = reader.take("PROXY ON ") ? read_grantee(reader).has_value()
-                                               : reader.take("PUBLIC") || reader.identifier();
-    if (!what || !reader.take(" TO ") || !read_grantee(reader)) {
+    const bool is_proxy = reader.take("PROXY ON ");
+    const bool what =
+        is_proxy ? take_proxy_account(reader) : reader.take("PUBLIC") || reader.identifier();
+    if (!what || !reader.take(" TO ") ||
+        !(is_proxy ? take_proxy_account(reader) : read_grantee(reader).has_value())) {
         return false;
     }
     return reader.at_end() || reader.rest() == " WITH GRANT OPTION" ||

@@ -190,7 +190,7 @@ Result<void> AccountGrants::check_taken(const proto::Grant& grant) const {
 
 Result<proto::UserDetails> AccountGrants::show(const plugins::Call& call, std::string_view name,
                                                std::string_view host) {
-    JACKDAW_CHECK(check_account(name, host));
+    JACKDAW_CHECK(check_known_account(name, host));
     const auto lower_host = host_of(host);
     const auto doing = [&] { return fmt::format("show user \"{}\"", name); };
     JACKDAW_TRY(const auto account, find_account(session_, call, name, lower_host));
@@ -214,7 +214,7 @@ Result<proto::UserDetails> AccountGrants::show(const plugins::Call& call, std::s
 Result<void> AccountGrants::grant(const plugins::Call& call, std::string_view name,
                                   std::string_view host, const proto::Grant& grant) {
     JACKDAW_CHECK(check_grant(grant));
-    JACKDAW_CHECK(check_account(name, host));
+    JACKDAW_CHECK(check_known_account(name, host));
     const auto lower_host = host_of(host);
     const auto doing = fmt::format("grant to user \"{}\" on {}", name, text_of(grant));
     JACKDAW_TRY(const auto account, find_account(session_, call, name, lower_host));
@@ -245,7 +245,7 @@ Result<void> AccountGrants::grant(const plugins::Call& call, std::string_view na
 Result<void> AccountGrants::revoke(const plugins::Call& call, std::string_view name,
                                    std::string_view host, const proto::Grant& wanted) {
     JACKDAW_TRY(const auto grant, taken_form(wanted));
-    JACKDAW_CHECK(check_account(name, host));
+    JACKDAW_CHECK(check_known_account(name, host));
     const auto lower_host = host_of(host);
     const auto doing = fmt::format("revoke from user \"{}\" on {}", name, text_of(grant));
     JACKDAW_TRY(const auto found, find_account(session_, call, name, lower_host));
@@ -302,17 +302,20 @@ Result<void> AccountGrants::rename(const plugins::Call& call, std::string_view n
 
 Result<void> AccountGrants::alter(const plugins::Call& call, std::string_view name,
                                   std::string_view host, const proto::UserAttributes& attributes) {
-    JACKDAW_CHECK(check_account(name, host));
+    JACKDAW_CHECK(check_known_account(name, host));
     const auto new_name = attributes.name.value_or(std::string{name});
     const auto old_host = host_of(host);
-    const auto new_host = host_of(attributes.host.value_or(old_host));
-    JACKDAW_CHECK(check_account(new_name, new_host));
+    const auto new_host = attributes.host.value_or(old_host);
+    const bool moves = new_name != name || new_host != old_host;
+    if (moves) {
+        JACKDAW_CHECK(check_account(new_name, new_host));
+    }
     if (attributes.connections_max.value_or(0) > connections_of_account_max) {
         return Error{Errc::invalid, fmt::format("an account has at most {} connections at a time",
                                                 connections_of_account_max)};
     }
     const auto doing = fmt::format("alter user \"{}\"", name);
-    if (new_name != name || new_host != old_host) {
+    if (moves) {
         JACKDAW_CHECK(rename(call, name, old_host, new_name, new_host).while_doing(doing));
     }
     std::string wanted;

@@ -175,6 +175,12 @@ void Families::add(const std::string& name, const char* type, const char* help, 
     families_[place->second].samples.push_back({suffix, std::move(labels), value});
 }
 
+void Families::add_own(const std::string& name, const char* help, double value) {
+    proto::MetricSample sample;
+    sample.value = value;
+    families_.push_back({name, "gauge", help, {std::move(sample)}});
+}
+
 std::vector<proto::MetricFamily> Families::take() {
     std::sort(families_.begin(), families_.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });

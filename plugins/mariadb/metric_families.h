@@ -40,6 +40,9 @@ public:
     /// MetricSample. Above the bounds, or when a family of that name has another type: left out.
     void add(const std::string& name, const char* type, const char* help, const char* suffix,
              Labels labels, double value);
+    /// One of ours about the rest, a gauge: there whatever the server's have filled. Each name
+    /// once, and none that add() is given.
+    void add_own(const std::string& name, const char* help, double value);
     [[nodiscard]] std::size_t left_out() const noexcept { return left_out_; }
     /// Sorted by name; empty afterwards.
     [[nodiscard]] std::vector<proto::MetricFamily> take();

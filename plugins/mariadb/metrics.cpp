@@ -68,7 +68,7 @@ Result<std::vector<proto::MetricFamily>> ServerMetrics::collect(const plugins::C
         const auto number = session_.last_error();
         if (status.error().id() == Code::database_down || is_connection_limit(number) ||
             is_access_denied(number)) {
-            families.add("mysql_up", "gauge", up_help, "", {}, 0);
+            families.add_own("mysql_up", up_help, 0);
             return families.take();
         }
         return status.error().clone().while_doing("read MariaDB's status");
@@ -102,12 +102,12 @@ Result<std::vector<proto::MetricFamily>> ServerMetrics::collect(const plugins::C
         }
         failed = failed || !times;
     }
-    families.add("mysql_exporter_last_scrape_error", "gauge",
-                 "Whether a part of these metrics could not be read.", "", {}, failed ? 1 : 0);
-    families.add("mysql_up", "gauge", up_help, "", {}, 1);
-    families.add("jackdaw_database_metrics_left_out", "gauge",
-                 "Samples that were left out of these since there were too many.", "", {},
-                 static_cast<double>(families.left_out()));
+    families.add_own("mysql_exporter_last_scrape_error",
+                     "Whether a part of these metrics could not be read.", failed ? 1 : 0);
+    families.add_own("mysql_up", up_help, 1);
+    families.add_own("jackdaw_database_metrics_left_out",
+                     "Samples that were left out of these since there were too many.",
+                     static_cast<double>(families.left_out()));
     return families.take();
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -81,21 +83,34 @@ bool is_word(std::string_view text) noexcept {
            });
 }
 
-bool is_ipv4(std::string_view text) {
+std::optional<std::uint32_t> ipv4_of(std::string_view text) {
     in_addr address{};
-    return ::inet_pton(AF_INET, std::string{text}.c_str(), &address) == 1;
+    return ::inet_pton(AF_INET, std::string{text}.c_str(), &address) == 1
+               ? std::optional{ntohl(address.s_addr)}
+               : std::nullopt;
 }
 
-bool is_ipv6(std::string_view text) {
+/// As the server writes a client's address, whose letters it compares with the account's; IPv4 in
+/// IPv6 is IPv4 to it. Empty: no IPv6 address.
+std::string written_ipv6(std::string_view text) {
     in6_addr address{};
-    return ::inet_pton(AF_INET6, std::string{text}.c_str(), &address) == 1;
+    std::array<char, INET6_ADDRSTRLEN> written{};
+    if (::inet_pton(AF_INET6, std::string{text}.c_str(), &address) != 1 ||
+        ::inet_ntop(AF_INET6, &address, written.data(), written.size()) == nullptr) {
+        return {};
+    }
+    std::string shown{written.data()};
+    constexpr std::string_view mapped = "::ffff:";
+    return shown.starts_with(mapped) && shown.find('.') != std::string::npos
+               ? shown.substr(mapped.size())
+               : shown;
 }
 
 /// "10.%", "10.0.0.1_", "2001:db8:%": digits of an address with at least one wildcard.
 bool is_address_pattern(std::string_view text) noexcept {
     const auto digits = std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
-               c == '.' || c == ':' || c == '%' || c == '_';
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '.' || c == ':' ||
+               c == '%' || c == '_';
     });
     return digits && text.find_first_of("%_") != std::string_view::npos;
 }
@@ -154,19 +169,38 @@ Result<void> check_host(std::string_view host) {
     if (host.find('\0') != std::string_view::npos) {
         return bad_name("host of a user", "has a NUL");
     }
-    if (host == "%" || host == "localhost" || is_ipv4(host) || is_ipv6(host) ||
-        is_address_pattern(host)) {
+    if (host == "%" || host == "localhost" || ipv4_of(host) || is_address_pattern(host)) {
         return ok();
     }
-    if (const auto slash = host.find('/'); slash != std::string_view::npos) {
-        if (is_ipv4(host.substr(0, slash)) && is_ipv4(host.substr(slash + 1))) {
-            return ok();
-        }
-        return bad_name("host of a user",
-                        "a network is written with its mask, like 10.0.0.0/255.255.255.0");
+    if (const auto written = written_ipv6(host); !written.empty()) {
+        return written == host ? ok()
+                               : Result<void>{bad_name("host of a user",
+                                                       "the server compares an address as it is "
+                                                       "written, and writes this one otherwise")
+                                                  .with_hint(fmt::format("write {}", written))};
     }
-    return bad_name("host of a user", "is %, localhost, an address, or one with % in it (names are "
-                                      "not resolved by this server)");
+    if (const auto slash = host.find('/'); slash != std::string_view::npos) {
+        const auto network = ipv4_of(host.substr(0, slash));
+        const auto mask = ipv4_of(host.substr(slash + 1));
+        if (!network || !mask) {
+            return bad_name("host of a user",
+                            "a network is written with its mask, like 10.0.0.0/255.255.255.0");
+        }
+        if (*mask == 0) { // no mask, to the server
+            return bad_name("host of a user", "everybody is %");
+        }
+        if ((*network & *mask) != *network) {
+            return bad_name("host of a user",
+                            "the address has bits outside its mask: no client's would ever fit");
+        }
+        return ok();
+    }
+    return bad_name("host of a user", "is %, localhost, an address, or one with % in it, in lower "
+                                      "case (names are not resolved by this server)");
+}
+
+Result<void> check_known_host(std::string_view host) {
+    return check_identifier(host, "host of a user", host_bytes_max);
 }
 
 Result<void> check_charset(std::string_view charset, std::string_view collation) {

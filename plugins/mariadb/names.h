@@ -35,9 +35,14 @@ inline constexpr std::string_view default_charset = "utf8mb4";
 [[nodiscard]] bool is_system_user(std::string_view name) noexcept;
 
 /// "%", "localhost", an address, an address with wildcards ("10.0.%"), or IPv4 with a net mask
-/// ("10.0.0.0/255.255.255.0"). Host names are refused: the server does not resolve
-/// (skip_name_resolve), so such a user could never log in. E-BAD-NAME.
+/// ("10.0.0.0/255.255.255.0"). What could never log in is refused: host names, since the server
+/// does not resolve (skip_name_resolve); an IPv6 address that is not written as the server writes
+/// it; an address with bits outside its mask. So one host has one spelling, in lower case.
+/// E-BAD-NAME.
 [[nodiscard]] Result<void> check_host(std::string_view host);
+/// Of an account that is there, whatever host somebody gave it: 1 to 255 characters, same rule as
+/// names. E-BAD-NAME.
+[[nodiscard]] Result<void> check_known_host(std::string_view host);
 
 /// A known character set and a collation of it, each perhaps empty. `invalid` otherwise.
 [[nodiscard]] Result<void> check_charset(std::string_view charset, std::string_view collation);

@@ -158,7 +158,7 @@ proto::Parameter parameter_of(const Row& row, const plugins::Place& place,
         parameter.configured = own->second;
         parameter.pending = !is_same_value(parameter, own->second, parameter.current);
     }
-    const auto* const ours = find_setting(computed, parameter.name);
+    const auto* const ours = computed_value(computed, parameter.name);
     const auto twin = place.parameters.find(std::string{twin_of(parameter.name)});
     const bool by_twin =
         twin != place.parameters.end() && is_same_value(parameter, twin->second, parameter.current);

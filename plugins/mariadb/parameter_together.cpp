@@ -95,7 +95,7 @@ public:
             twin != place_.parameters.end()) {
             return twin->second;
         }
-        if (const auto* const ours = find_setting(computed_, name)) {
+        if (const auto* const ours = computed_value(computed_, name)) {
             return *ours;
         }
         return is_automatic(name) ? parameter->current : parameter->default_value;

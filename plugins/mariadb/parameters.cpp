@@ -43,7 +43,7 @@ Result<Target> target_of(const proto::Parameter& parameter, const plugins::Place
     } else if (wanted.parameters.contains(std::string{linked_to(parameter.name)})) {
         target.fate = Fate::stays;
         return target;
-    } else if (const auto* const ours = find_setting(computed, parameter.name)) {
+    } else if (const auto* const ours = computed_value(computed, parameter.name)) {
         JACKDAW_TRY(target.value, canonical_value(parameter, *ours));
     } else if (is_automatic(parameter.name)) {
         target.fate = Fate::waits;

@@ -69,18 +69,36 @@ bool is_within_standard(const proto::Grant& grant) {
     return false;
 }
 
-/// Is each engine's own schema kept from a grant on a pattern that would reach it?
+/// As a grant's pattern: `%` is any text, `_` one character.
+bool is_meant(std::string_view pattern, std::string_view database) {
+    if (pattern.empty()) {
+        return database.empty();
+    }
+    if (pattern.front() == '%') {
+        const auto rest = pattern.substr(std::min(pattern.find_first_not_of('%'), pattern.size()));
+        for (std::size_t i = 0; i <= database.size(); ++i) { // few: each takes of a short name
+            if (is_meant(rest, database.substr(i))) {
+                return true;
+            }
+        }
+        return false;
+    }
+    return !database.empty() && (pattern.front() == '_' || pattern.front() == database.front()) &&
+           is_meant(pattern.substr(1), database.substr(1));
+}
+
+/// Is each engine's own schema kept from a grant on a pattern that would reach it? An underscore
+/// that was escaped is taken for a wildcard: the lists do not tell.
 bool has_shields(const std::vector<proto::Grant>& grants) {
-    const auto has = [&](std::string_view database) {
+    const auto any = [&](auto&& fits) {
         return std::any_of(grants.begin(), grants.end(), [&](const proto::Grant& grant) {
-            return grant.database == database && grant.table.empty();
+            return grant.table.empty() && fits(grant.database);
         });
     };
-    const bool any_pattern = std::any_of(grants.begin(), grants.end(), [](const auto& grant) {
-        return grant.table.empty() && grant.database.find_first_of("%_") != std::string::npos;
+    return std::all_of(shields.begin(), shields.end(), [&](const Shield& one) {
+        return any([&](const std::string& name) { return name == one.database; }) ||
+               !any([&](const std::string& name) { return is_meant(name, one.database); });
     });
-    return !any_pattern || std::all_of(shields.begin(), shields.end(),
-                                       [&](const Shield& one) { return has(one.database); });
 }
 
 std::vector<std::string> grants_for(std::string_view level, const std::string& account) {

@@ -1,6 +1,5 @@
 #include "plugins/mariadb/session.h"
 
-#include <errmsg.h>
 #include <mysql.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -40,10 +39,16 @@ constexpr std::string_view modes =
     "SESSION lock_wait_timeout = 20, SESSION max_statement_time = 0, "
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
     "SESSION sql_quote_show_create = ON, SESSION autocommit = ON, "
-    // Global values that would refuse our own lists (information_schema is temporary tables).
+    // Global values that would refuse our own deletions (no key names an account by its user
+    // alone), and cut or refuse our own lists (information_schema is temporary tables).
+    "SESSION sql_safe_updates = OFF, SESSION group_concat_max_len = 1048576, "
     "SESSION sql_big_selects = ON, SESSION max_session_mem_used = 1073741824, "
     "SESSION tmp_memory_table_size = 16777216, SESSION max_heap_table_size = 16777216, "
     "SESSION tmp_disk_table_size = 18446744073709551615";
+
+// With the global tx_read_only every change is refused (1792). Not that variable: a later MariaDB
+// calls it otherwise.
+constexpr std::string_view writing = "SET SESSION TRANSACTION READ WRITE";
 
 // What the agent says every second is noise in the tenant's logs, and what it says of accounts is
 // none of theirs.
@@ -66,6 +71,13 @@ Result<void> check(const plugins::Call& call) {
         return Error{Errc::deadline, "MariaDB did not answer in time"};
     }
     return ok();
+}
+
+/// Of a login: what mends the account, when that was the reason.
+Error with_way_back(Error error, unsigned number) {
+    return is_access_denied(number)
+               ? std::move(error).with_hint("a restart of the instance repairs the agent's account")
+               : std::move(error);
 }
 
 } // namespace
@@ -187,11 +199,7 @@ Result<void> Session::connect_once(const plugins::Call& call) {
     if (connected == nullptr) {
         auto error = failure(ServerText::yes);
         close();
-        if (is_access_denied(last_error_)) {
-            return std::move(error).with_hint(
-                "a restart of the instance repairs the agent's account");
-        }
-        return error;
+        return with_way_back(std::move(error), last_error_);
     }
     JACKDAW_CHECK(pin_modes(call));
     return know_oneself(call);
@@ -201,9 +209,9 @@ Result<void> Session::know_oneself(const plugins::Call& call) {
     // Without our account another one may match the name (an anonymous one, one of ours at '%'):
     // what it may do, and whom it belongs to, is the tenant's choice.
     auto who = query_once(call, "SELECT CURRENT_USER()", ServerText::yes);
-    if (!who) {
+    if (!who) { // with a password that has expired it may do nothing else
         close();
-        return std::move(who).error();
+        return with_way_back(std::move(who).error(), last_error_);
     }
     const auto& rows = who->rows;
     const auto name = rows.size() == 1 && rows[0].size() == 1 ? rows[0][0].value_or("") : "";
@@ -212,18 +220,19 @@ Result<void> Session::know_oneself(const plugins::Call& call) {
     }
     close();
     last_error_ = access_denied_error;
-    return Error{Errc::not_allowed,
-                 fmt::format("the server took us for the account \"{}\": our own "
-                             "is not there",
-                             printable(name, 200))}
-        .with_hint("a restart of the instance repairs the agent's account");
+    return with_way_back(
+        Error{Errc::not_allowed, fmt::format("the server took us for the account \"{}\": our own "
+                                             "is not there",
+                                             printable(name, 200))},
+        last_error_);
 }
 
 Result<void> Session::pin_modes(const plugins::Call& call) {
-    auto pinned = query_once(call, modes, ServerText::yes);
-    if (!pinned) {
-        close();
-        return std::move(pinned).error();
+    for (const auto sql : {modes, writing}) {
+        if (auto pinned = query_once(call, sql, ServerText::yes); !pinned) {
+            close();
+            return with_way_back(std::move(pinned).error(), last_error_);
+        }
     }
     if (auto quiet = query_once(call, unlogged, ServerText::yes); !quiet) {
         // Without its rights the account still lets the agent see that the server answers; the
@@ -323,7 +332,9 @@ Result<Table> Session::query_once(const plugins::Call& call, std::string_view sq
         [&](int seen) { return mysql_real_query_cont(&failed, handle_, seen); }));
     if (failed != 0) {
         auto error = failure(show);
-        if (is_lost_session(last_error_)) {
+        if (is_library_error(last_error_)) { // out of step (2014), it would be so for ever
+            abandon();
+        } else if (is_lost_session(last_error_)) {
             close();
         }
         return error;
@@ -337,11 +348,25 @@ Result<Table> Session::query_once(const plugins::Call& call, std::string_view sq
 Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     MYSQL_RES* const result = mysql_use_result(handle_); // no I/O
     if (result == nullptr) {
-        return failure(show);
+        auto error = failure(show);
+        abandon();
+        return error;
     }
     // Not freed by a guard object: freeing reads the rest of the result, which must be bounded,
     // too. When rows are left the session is abandoned first, and freeing then only frees.
     const auto columns = mysql_num_fields(result);
+    const auto drop = [&] {
+        result->handle = nullptr;
+        mysql_free_result(result);
+        abandon();
+    };
+    const auto too_large = [] {
+        return Error{Errc::exhausted, "MariaDB's answer is larger than the agent reads"};
+    };
+    if (columns > result_columns_max) {
+        drop();
+        return too_large();
+    }
     Table table;
     const MYSQL_FIELD* const fields = mysql_fetch_fields(result);
     for (unsigned i = 0; i < columns; ++i) {
@@ -349,21 +374,27 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
     }
     auto& rows = table.rows;
     std::size_t bytes = 0;
-    for (;;) { // bounded by result_rows_max and the deadline
+    bool fits = true;
+    for (;;) { // bounded by result_rows_max, then by the deadline
+        if (auto goes_on = fits ? ok() : check(call); !goes_on) { // a quick server never waits
+            drop();
+            return std::move(goes_on).error();
+        }
         MYSQL_ROW row = nullptr;
         int events = mysql_fetch_row_start(&row, result);
         while (events != 0) {
             auto seen = wait(call, events);
             if (!seen) {
-                result->handle = nullptr;
-                mysql_free_result(result);
-                abandon();
+                drop();
                 return std::move(seen).error();
             }
             events = mysql_fetch_row_cont(&row, result, *seen);
         }
         if (row == nullptr) {
             break;
+        }
+        if (!fits) {
+            continue;
         }
         const auto* const lengths = mysql_fetch_lengths(result);
         Row values;
@@ -376,11 +407,12 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
             }
         }
         rows.push_back(std::move(values));
-        if (rows.size() > result_rows_max || bytes > result_bytes_max) {
-            result->handle = nullptr;
-            mysql_free_result(result);
-            abandon();
-            return Error{Errc::exhausted, "MariaDB's answer is larger than the agent reads"};
+        // A NULL has no bytes, and room of its own. What is too large is read to its end, since the
+        // session may be all that we have.
+        fits = rows.size() <= result_rows_max && rows.size() * columns <= result_values_max &&
+               bytes <= result_bytes_max;
+        if (!fits) {
+            rows = Rows{};
         }
     }
     const auto number = mysql_errno(handle_);
@@ -388,15 +420,17 @@ Result<Table> Session::fetch(const plugins::Call& call, ServerText show) {
         auto error = failure(show);
         // The server's own word ends the result, and the session goes on (SHOW GRANTS of an
         // account that is gone fails so). After the library's nobody knows what is still to come.
-        const bool is_server = number < CR_MIN_ERROR || number > CR_MAX_ERROR;
-        result->handle = is_server ? result->handle : nullptr;
-        mysql_free_result(result);
-        if (!is_server) {
-            abandon();
+        if (is_library_error(number)) {
+            drop();
+        } else {
+            mysql_free_result(result);
         }
         return error;
     }
     mysql_free_result(result); // everything was read: no I/O
+    if (!fits) {
+        return too_large();
+    }
     return table;
 }
 

@@ -4,8 +4,8 @@
 // libmariadb's own time limits are whole seconds for each read; its non-blocking calls under our
 // own poll(2) keep call.deadline and call.cancel exactly, wherever the server stopped answering.
 //
-// The server belongs to the tenant and may lie: results are bounded in rows and bytes, and it is
-// never given a local file (a server may ask for one in the middle of any statement).
+// The server belongs to the tenant and may lie: results are bounded in rows, values and bytes, and
+// it is never given a local file (a server may ask for one in the middle of any statement).
 
 #include <cstdint>
 #include <memory>
@@ -32,6 +32,8 @@ struct Table {
 };
 
 inline constexpr std::size_t result_rows_max = 20'000;
+inline constexpr std::size_t result_columns_max = 4096; ///< MariaDB's own, of a table
+inline constexpr std::size_t result_values_max = 10 * result_rows_max; ///< NULLs among them
 inline constexpr std::size_t result_bytes_max = 8U << 20U;
 
 /// Not thread-safe, but may move between threads. At most one connection exists at any time: a new
@@ -56,10 +58,10 @@ public:
 
     /// Runs one statement, opening first if need be. A session that turns out dead is opened again
     /// once and the statement repeated, so it must be idempotent. After `deadline` or `cancelled`
-    /// the session is closed (the server may still be at it), as after a result above the bounds
-    /// (`exhausted`). So that it is not closed for a lock that somebody holds, the server itself
-    /// gives the statement up shortly before the deadline of a call of 4.5 s or more; the error is
-    /// `busy` then, and says who holds which lock as far as that is to be seen.
+    /// the session is closed (the server may still be at it). A result above the bounds is read to
+    /// its end, not kept, and `exhausted`. So that it is not closed for a lock that somebody holds,
+    /// the server itself gives the statement up shortly before the deadline of a call of 4.5 s or
+    /// more; the error is `busy` then, and says who holds which lock as far as that is to be seen.
     Result<Rows> query(const plugins::Call& call, std::string_view sql,
                        ServerText show = ServerText::yes);
     /// The same with the names of the columns.

@@ -25,22 +25,27 @@ bool starts_with_word(std::string_view text, std::string_view capitals) noexcept
            });
 }
 
+/// The same, and the word ends there.
+bool is_word_at(std::string_view text, std::string_view capitals) noexcept {
+    return starts_with_word(text, capitals) &&
+           (text.size() == capitals.size() || !is_letter(text[capitals.size()]));
+}
+
 /// Behind the word, where a password may begin; npos: nowhere.
 std::size_t find_secret(std::string_view statement) noexcept {
     constexpr std::string_view identified = "IDENTIFIED";
     constexpr std::string_view password = "PASSWORD";
     for (std::size_t at = 0; at < statement.size(); ++at) {
         const auto rest = statement.substr(at);
-        if (starts_with_word(rest, identified) && (at == 0 || !is_letter(statement[at - 1])) &&
-            (rest.size() == identified.size() || !is_letter(rest[identified.size()]))) {
+        if (is_word_at(rest, identified) && (at == 0 || !is_letter(statement[at - 1]))) {
             return at + identified.size();
         }
         if (starts_with_word(rest, password)) {
-            // A closing backtick and spaces may stand between.
-            const auto next = rest.find_first_not_of(" \t\r\n`", password.size());
+            // A closing backtick, spaces and comments may stand between.
+            const auto next = rest.find_first_not_of(" \t\r\n\f\v`", password.size());
             if (next != std::string_view::npos &&
-                (std::string_view{"(=:'\""}.find(rest[next]) != std::string_view::npos ||
-                 starts_with_word(rest.substr(next), "FOR "))) {
+                (std::string_view{"(=:'\"/#-"}.find(rest[next]) != std::string_view::npos ||
+                 is_word_at(rest.substr(next), "FOR"))) {
                 return at + password.size();
             }
         }

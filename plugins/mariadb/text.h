@@ -22,8 +22,8 @@ struct CodePoint {
 [[nodiscard]] std::string printable(std::string_view text, std::size_t bytes_max);
 
 /// A statement that somebody runs, likewise, and cut where a password may follow: after IDENTIFIED,
-/// and after a word that ends in PASSWORD before '(', '=', ':', a quote or FOR. Whoever may read
-/// the list of sessions need not be who wrote the statement.
+/// and after a word that ends in PASSWORD before '(', '=', ':', a quote, a comment or FOR. Whoever
+/// may read the list of sessions need not be who wrote the statement.
 [[nodiscard]] std::string statement_without_secrets(std::string_view statement,
                                                     std::size_t bytes_max);
 

@@ -293,6 +293,12 @@ TEST_CASE("what only a start takes is told of, shown as pending, and there after
             before[name] = fixture.find(name).current;
         }
         std::sort(names.begin(), names.end());
+        if (datastore == "fake") { // taken back before a start, nothing waits any more
+            REQUIRE_OK(fixture.apply(own));
+            const auto undone = fixture.apply({});
+            REQUIRE_OK(undone);
+            CHECK(undone->empty());
+        }
         // One that is taken now goes with them, and is not kept back.
         const auto extra = dynamic_ones(datastore).front();
         own[extra.name] = extra.canonical;
@@ -475,7 +481,7 @@ TEST_CASE("MariaDB: names of one thing change over, and a character set brings i
             .has_value());
     REQUIRE_OK(fixture.apply({}));
     CHECK(fixture.find("expire_logs_days").current == "0");
-    CHECK(fixture.find("long_query_time").current == "10");
+    CHECK(fixture.find("long_query_time").current == "1"); // as a start gives it: my.cnf says so
 
     const Own charset{{"character_set_server", "latin1"}, {"collation_server", "latin1_bin"}};
     REQUIRE_OK(fixture.apply(charset));
@@ -510,18 +516,48 @@ TEST_CASE("MariaDB: a tenant's global values show as drift and do not blind the 
             {"DROP DATABASE words", "SET GLOBAL wait_timeout = 77", "SET GLOBAL max_join_size = 1",
              "SET GLOBAL tmp_disk_table_size = 1024", "SET GLOBAL tmp_memory_table_size = 0",
              "SET GLOBAL max_heap_table_size = 16384", "SET GLOBAL optimizer_switch = 'mrr=on'",
-             "SET GLOBAL sql_mode = 'ORACLE'", "SET GLOBAL max_session_mem_used = 65536"});
+             "SET GLOBAL sql_mode = 'ORACLE'", "SET GLOBAL max_session_mem_used = 65536",
+             "SET GLOBAL sql_safe_updates = ON", "SET GLOBAL tx_read_only = ON",
+             "SET GLOBAL group_concat_max_len = 4"});
     server->store().release(); // a session that begins with those
     {
         const AsAgent agent;
         REQUIRE_OK(server->store().adopt(plenty(), server->place()));
         REQUIRE_OK(server->store().users()->list(plenty()));
+        REQUIRE_OK(server->store().databases()->create(plenty(), {"written", "", ""}));
+        REQUIRE_OK(server->store().databases()->drop(plenty(), "written"));
     }
+    CHECK(fixture.find("default_storage_engine").allowed.size() > 2); // a list that was not cut
     CHECK(fixture.find("wait_timeout").source == "runtime");
     CHECK(fixture.find("wait_timeout").current == "77");
     CHECK(fixture.find("optimizer_switch").source == "runtime");
     fixture.restart();
     CHECK(fixture.find("wait_timeout").source == "default");
+}
+
+TEST_CASE("MariaDB: a start mends the agent's account, whatever the instance sets") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    Fixture fixture{*server};
+    const Own own{{"sql_safe_updates", "ON"}, {"tx_read_only", "ON"}, {"autocommit", "OFF"}};
+    REQUIRE_OK(fixture.together(own));
+    REQUIRE_OK(fixture.apply(own));
+    run_sql(*server, {"SET SESSION TRANSACTION READ WRITE",
+                      "RENAME USER 'jackdawd'@'localhost' TO 'taken'@'localhost'"});
+    fixture.restart(); // and adopts: nobody else bears the name
+    for (const auto& [name, value] : own) {
+        INFO(name);
+        CHECK(fixture.find(name).current == value);
+    }
+    {
+        const AsAgent agent;
+        REQUIRE_OK(server->store().secure(plenty()));
+        REQUIRE_OK(server->store().users()->drop(plenty(), "taken", "localhost"));
+    }
+    REQUIRE_OK(fixture.apply({}));
+    fixture.restart();
 }
 
 TEST_CASE("the fake: a parameter that check takes may still keep it from starting") {

@@ -228,13 +228,13 @@ TEST_CASE("grants, revokes and changes of odd names do to the catalogue what the
             case 1: {
                 proto::UserAttributes change;
                 change.name = dice.name(70) + "3";
-                change.host = dice.below(2) == 0 ? "10.0.%" : "2001:DB8::1";
+                change.host = dice.below(2) == 0 ? "10.0.%" : "2001:db8::1";
                 change.locked = dice.below(2) == 0;
                 change.connections_max = dice.below(9);
                 REQUIRE_OK(grants.alter(plenty(), name, host, change));
                 name = *change.name;
-                host = *change.host == "10.0.%" ? "10.0.%" : "2001:db8::1";
-                const auto shown = grants.show(plenty(), name, *change.host);
+                host = *change.host;
+                const auto shown = grants.show(plenty(), name, host);
                 REQUIRE_OK(shown);
                 REQUIRE(shown->host == host);
                 REQUIRE(shown->attributes.locked == change.locked);
@@ -269,6 +269,71 @@ TEST_CASE("grants, revokes and changes of odd names do to the catalogue what the
             REQUIRE_OK(store.databases()->drop(plenty(), database));
         }
     }
+}
+
+TEST_CASE("an account at a host that the agent would not give is shown, changed and dropped") {
+    MARIADB(server, store);
+    Client client{server, "jackdawd"};
+    client.ask("CREATE USER visitor@'web1.example.org' IDENTIFIED BY 'w'");
+    const auto* const host = "web1.example.org";
+    const auto found = find_user(store, "visitor");
+    REQUIRE(found.has_value());
+    REQUIRE(found->host == host);
+    REQUIRE_OK(store.users()->check_named("visitor", host));
+    REQUIRE_OK(store.databases()->create(plenty(), {"visited", "", ""}));
+    auto& grants = *store.grants();
+    REQUIRE_OK(grants.grant(plenty(), "visitor", host, {{"SELECT"}, "visited", "", false}));
+    REQUIRE_OK(grants.revoke(plenty(), "visitor", host, {{"SELECT"}, "visited", "", false}));
+    REQUIRE_OK(store.users()->set_verifier(plenty(), "visitor", host, verifier(store, "x")));
+    proto::UserAttributes locked;
+    locked.locked = true;
+    REQUIRE_OK(grants.alter(plenty(), "visitor", host, locked));
+    const auto shown = grants.show(plenty(), "visitor", host);
+    REQUIRE_OK(shown);
+    CHECK(shown->attributes.locked == true);
+    proto::UserAttributes moved;
+    moved.host = "10.%";
+    REQUIRE_OK(grants.alter(plenty(), "visitor", host, moved));
+    moved.host = host; // and not back
+    const auto refused = grants.alter(plenty(), "visitor", "10.%", moved);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().id() == Code::bad_name);
+    client.ask("CREATE USER visitor@'web1.example.org' IDENTIFIED BY 'w'");
+    REQUIRE_OK(store.users()->drop(plenty(), "visitor", host));
+    REQUIRE_OK(store.users()->drop(plenty(), "visitor", "10.%"));
+    CHECK_FALSE(find_user(store, "visitor").has_value());
+    REQUIRE_OK(store.databases()->drop(plenty(), "visited"));
+}
+
+TEST_CASE("more accounts than the agent reads cost it neither its session nor its way back") {
+    MARIADB(server, store);
+    Client client{server, "jackdawd"};
+    const auto session = [&] {
+        return client.ask("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'jackdawd' "
+                          "AND ID <> CONNECTION_ID()");
+    };
+    REQUIRE_OK(store.secure(plenty()));
+    const auto before = session();
+    REQUIRE_FALSE(before.empty());
+    client.ask("INSERT INTO mysql.global_priv (Host, User, Priv) SELECT '%', CONCAT('crowd', seq), "
+               "'{}' FROM mysql.seq_1_to_20001");
+    client.ask("FLUSH PRIVILEGES");
+    const auto listed = store.users()->list(plenty());
+    REQUIRE_FALSE(listed.has_value());
+    CHECK(listed.error().code() == Errc::exhausted);
+    const auto status = store.root()->status(plenty());
+    REQUIRE_OK(status);
+    CHECK(status->level == "off");
+    client.ask("CREATE USER jackdawd@'10.%'");
+    REQUIRE_OK(store.repair(plenty(), false));
+    CHECK(client.ask("SELECT Host FROM mysql.global_priv WHERE User = 'jackdawd'") ==
+          std::vector<std::string>{"localhost"});
+    for (const auto& id : session()) { // no new one
+        CHECK(std::find(before.begin(), before.end(), id) != before.end());
+    }
+    client.ask("DELETE FROM mysql.global_priv WHERE User LIKE 'crowd%'");
+    client.ask("FLUSH PRIVILEGES");
+    REQUIRE_OK(store.users()->list(plenty()));
 }
 
 TEST_CASE("names at MariaDB's limits are granted to, or refused with the reason") {

@@ -149,6 +149,10 @@ TEST_CASE("root's level is what it may do now, and every root goes with it") {
     CHECK(own.ask("SELECT Host FROM mysql.global_priv WHERE User = 'root'") ==
           std::vector<std::string>{"%"});
     own.ask("CREATE USER root@'10.%' IDENTIFIED BY 'second'");
+    own.ask("GRANT ALL ON `an\\_app`.* TO root@'10.%'"); // reaches no schema of MariaDB's
+    CHECK(root.status(plenty())->level == "standard");
+    own.ask("GRANT SELECT ON `s_s`.* TO root@'10.%'");
+    CHECK(root.status(plenty())->level == "superuser");
     REQUIRE_OK(root.disable(plenty()));
     CHECK(own.ask("SELECT Host FROM mysql.global_priv WHERE User = 'root'").empty());
 }

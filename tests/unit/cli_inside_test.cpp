@@ -173,7 +173,9 @@ TEST_CASE("what a grant is on may have dots and quotes in its names") {
     }
     CHECK(*parse_privileges(" select ,CREATE view") ==
           std::vector<std::string>{"SELECT", "CREATE VIEW"});
-    for (const auto* bad : {"", ",", "a,", "update (a", "a)", "a\nb"}) {
+    CHECK(*parse_privileges("select (`a)`, `b``,(`),drop") ==
+          std::vector<std::string>{"SELECT (`a)`, `b``,(`)", "DROP"});
+    for (const auto* bad : {"", ",", "a,", "update (a", "a)", "a\nb", "update (`a)", "a`"}) {
         INFO(bad);
         CHECK_FALSE(parse_privileges(bad));
     }

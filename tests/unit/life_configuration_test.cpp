@@ -1,5 +1,10 @@
 // A start that fails on a new configuration goes back to the last good one (ARCHITECTURE.md, the
-// life of an instance).
+// life of an instance); and what may be set while nobody can ask the database.
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
 #include <catch2/catch.hpp>
 
 #include "agent/life/steps.h"
@@ -25,6 +30,34 @@ void make_and_change(LifeWorld& world) {
     world.stop_agent();
     world.engine.set_rendered("cache = 2\n");
     world.start_agent();
+}
+
+using Names = std::vector<std::string>;
+using Values = std::map<std::string, std::string>;
+
+/// The arguments of config.set.
+agent::Json change(const Values& set, const Names& unset = {}) {
+    return agent::Json{{"request", agent::Json{{"set", set}, {"unset", unset}}}};
+}
+
+/// An instance with parameters that runs.
+void make_with_parameters(LifeWorld& world) {
+    world.engine.give_parameters();
+    world.start_agent();
+    (void)world.must_create();
+}
+
+Names waiting(LifeWorld& world) {
+    return present(world.life().instance()).pending_restart;
+}
+
+/// Asks for it, and it fails; the code.
+std::string refused(LifeWorld& world, const Values& set, const Names& unset = {}) {
+    const auto submitted = world.submit("config.set", change(set, unset));
+    REQUIRE(submitted);
+    const auto end = world.wait_ended(submitted->operation.id);
+    REQUIRE(end.status == "failed");
+    return present(end.error).code;
 }
 
 } // namespace
@@ -98,4 +131,126 @@ TEST_CASE("a first start that fails has nothing to go back to") {
     REQUIRE(submitted);
     CHECK(present(world.wait_ended(submitted->operation.id).error).code == "E-START-FAILED");
     CHECK(world.host.databases_started() == 1);
+}
+
+TEST_CASE("what is set on a stopped instance is kept, told as waiting, and in force at its start") {
+    LifeWorld world;
+    make_with_parameters(world);
+    (void)world.must_do("instance.stop");
+    const auto done = world.must_do("config.set", change({{"cache", "16"}, {"threads", "12"}}));
+    REQUIRE(done.warnings.size() == 1);
+    CHECK(done.warnings.front().find("next start takes: cache, threads") != std::string::npos);
+    CHECK(written(world).find("cache = 16\nthreads = 12\n") != std::string::npos);
+    CHECK(waiting(world) == Names{"cache", "threads"});
+    const auto told = world.life().recorded_parameters();
+    REQUIRE(told.has_value());
+    REQUIRE(told->size() == 2);
+    for (const auto& one : *told) {
+        INFO(one.name);
+        CHECK(one.is_configured);
+        CHECK(one.configured == (one.name == "cache" ? "16" : "12"));
+        CHECK(one.current == one.default_value); // as at the last start
+        CHECK(one.source == "configured");
+        CHECK(one.pending);
+    }
+    Values wanted{{"cache", "16"}, {"threads", "12"}};
+    SECTION("by the same agent") {}
+    SECTION("by another, after the machine was off") {
+        world.stop_agent();
+        world.power_cycle();
+        world.start_agent();
+        (void)world.wait_status("stopped");
+        CHECK(waiting(world) == Names{"cache", "threads"});
+    }
+    SECTION("but what was taken back before is as it was") {
+        (void)world.must_do("config.set", change({}, {"cache", "threads"}));
+        CHECK(written(world).find("cache") == std::string::npos);
+        wanted = {{"cache", "8"}, {"threads", "4"}};
+    }
+    (void)world.must_do("instance.start");
+    CHECK(world.engine.values() == wanted);
+    CHECK(waiting(world).empty());
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE(
+    "a stopped instance is judged by the list of its last start, and a refusal changes nothing") {
+    LifeWorld world;
+    make_with_parameters(world);
+    (void)world.must_do("instance.stop");
+    (void)world.must_do("config.set", change({{"cache", "16"}}));
+    const auto before = written(world);
+    CHECK(refused(world, {{"no_such", "1"}}) == "E-NOT-FOUND");
+    CHECK(refused(world, {{"cache", "65"}}) == "E-INVALID");
+    CHECK(refused(world, {{"threads", "17"}}) == "E-INVALID"); // above what cache is set to
+    CHECK(refused(world, {{"threads", "9"}}, {"cache"}) == "E-INVALID");
+    CHECK(refused(world, {}, {"threads"}) == "E-NOT-FOUND"); // is not set
+    world.host.set_job("fake-check", agent::JobScript{1, "line 3 is wrong", false, false, false});
+    CHECK(refused(world, {{"threads", "12"}}) == "E-CONFIG-REFUSED");
+    CHECK(written(world) == before);
+    CHECK(waiting(world) == Names{"cache"});
+    const auto told = world.life().recorded_parameters();
+    REQUIRE(told.has_value());
+    CHECK(std::ranges::count(*told, true, &proto::Parameter::is_configured) == 1);
+    world.host.set_job("fake-check", agent::JobScript{});
+    (void)world.must_do("instance.start");
+    CHECK(world.engine.values() == Values{{"cache", "16"}, {"threads", "4"}});
+}
+
+TEST_CASE("without a list of any start nothing can be set on a stopped instance") {
+    LifeWorld world;
+    world.engine.fail("parameters.list", 1'000'000);
+    make_with_parameters(world);
+    (void)world.must_do("instance.stop");
+    const auto before = written(world);
+    const auto submitted = world.submit("config.set", change({{"cache", "16"}}));
+    REQUIRE(submitted);
+    const auto error = present(world.wait_ended(submitted->operation.id).error);
+    CHECK(error.code == "E-DATABASE-DOWN");
+    CHECK(error.hint.find("instance start") != std::string::npos);
+    CHECK(written(world) == before);
+    CHECK(waiting(world).empty());
+}
+
+TEST_CASE("a database that does not let the agent in gets what is set at its next start") {
+    LifeWorld world;
+    make_with_parameters(world);
+    world.engine.fail("adopt", 1'000'000, Errc::not_allowed);
+    CHECK(refused(world, {{"cache", "65"}}) == "E-INVALID");
+    const auto done = world.must_do("config.set", change({{"cache", "16"}}));
+    REQUIRE(done.warnings.size() == 1);
+    CHECK(done.warnings.front().find("next start takes: cache") != std::string::npos);
+    CHECK(waiting(world) == Names{"cache"});
+    CHECK(world.engine.values().at("cache") == "8");
+    world.engine.fail("", 0);
+    (void)world.must_do("instance.restart");
+    CHECK(world.engine.values().at("cache") == "16");
+    CHECK(waiting(world).empty());
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("what is unset and still in force waits for a restart, too, until it is there") {
+    LifeWorld world;
+    make_with_parameters(world);
+    (void)world.must_do("config.set", change({{"cache", "16"}, {"threads", "12"}}));
+    CHECK(waiting(world) == Names{"threads"});
+    CHECK(world.engine.values() == Values{{"cache", "16"}, {"threads", "4"}});
+    (void)world.must_do("instance.restart");
+    CHECK(waiting(world).empty());
+
+    (void)world.must_do("config.set", change({}, {"threads"}));
+    CHECK(world.engine.values().at("threads") == "12");
+    CHECK(waiting(world) == Names{"threads"});
+    (void)world.must_do("config.set", change({{"cache", "32"}}));
+    CHECK(waiting(world) == Names{"threads"}); // of another change before
+    SECTION("set again to what it has, it waits no more") {
+        (void)world.must_do("config.set", change({{"threads", "12"}}));
+        CHECK(waiting(world).empty());
+    }
+    SECTION("a restart ends it") {
+        (void)world.must_do("instance.restart");
+        CHECK(world.engine.values() == Values{{"cache", "32"}, {"threads", "4"}});
+        CHECK(waiting(world).empty());
+    }
+    CHECK(world.host.violations().empty());
 }

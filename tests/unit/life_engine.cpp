@@ -1,5 +1,8 @@
 // The engine in memory and its driver; see life_world.h.
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -114,10 +117,102 @@ private:
     FakeEngine& engine_;
 };
 
+struct EngineParameter {
+    const char* name;
+    const char* otherwise;
+    bool restart;
+};
+constexpr std::array engine_parameters{EngineParameter{"cache", "8", false},
+                                       EngineParameter{"threads", "4", true}};
+
+std::string value_in(const std::map<std::string, std::string>& own, const EngineParameter& known) {
+    const auto at = own.find(known.name);
+    return at == own.end() ? known.otherwise : at->second;
+}
+
+int number_of(const std::string& text) {
+    int number = 0;
+    const auto* const end = text.data() + text.size();
+    const auto read = std::from_chars(text.data(), end, number);
+    return read.ec == std::errc{} && read.ptr == end ? number : 0;
+}
+
+class EngineParameters final : public plugins::Parameters {
+public:
+    explicit EngineParameters(FakeEngine& engine) : engine_{engine} {}
+
+    Result<std::vector<proto::Parameter>> list(const plugins::Call& call,
+                                               const plugins::Place& place) override {
+        std::vector<proto::Parameter> all;
+        JACKDAW_CHECK(engine_.speak(call, "parameters.list", [&] {
+            for (const auto& known : engine_parameters) {
+                proto::Parameter one;
+                one.name = known.name;
+                one.type = "integer";
+                one.min = "1";
+                one.max = "64";
+                one.restart = known.restart;
+                one.default_value = known.otherwise;
+                one.current = value_in(engine_.values_, known);
+                one.is_configured = place.parameters.contains(known.name);
+                one.configured = one.is_configured ? value_in(place.parameters, known) : "";
+                one.pending = one.is_configured && one.configured != one.current;
+                one.source = one.is_configured && !one.pending ? "configured" : "default";
+                all.push_back(std::move(one));
+            }
+            return ok();
+        }));
+        return all;
+    }
+    [[nodiscard]] Result<std::pair<std::string, std::string>>
+    check(const std::vector<proto::Parameter>& known, std::string_view name,
+          std::string_view value) const override {
+        if (std::ranges::find(known, name, &proto::Parameter::name) == known.end()) {
+            return Error{Errc::not_found, "no such parameter"};
+        }
+        const auto number = number_of(std::string{value});
+        if (number < 1 || number > 64) {
+            return Error{Errc::invalid, "from 1 to 64"};
+        }
+        return std::pair{std::string{name}, fmt::format("{}", number)};
+    }
+    [[nodiscard]] Result<void> check_together(const std::vector<proto::Parameter>&,
+                                              const plugins::Place& place) const override {
+        const auto& [cache, threads] = engine_parameters;
+        return number_of(value_in(place.parameters, threads)) >
+                       number_of(value_in(place.parameters, cache))
+                   ? Result<void>{Error{Errc::invalid, "threads is above cache"}}
+                   : ok();
+    }
+    Result<std::vector<std::string>> apply(const plugins::Call& call, const plugins::Place& wanted,
+                                           const std::vector<std::string>& changed) override {
+        std::vector<std::string> waiting;
+        JACKDAW_CHECK(engine_.speak(call, "parameters.apply", [&]() -> Result<void> {
+            for (const auto& known : engine_parameters) {
+                const auto value = value_in(wanted.parameters, known);
+                if (std::find(changed.begin(), changed.end(), known.name) == changed.end() ||
+                    value == value_in(engine_.values_, known)) {
+                    continue;
+                }
+                if (known.restart) {
+                    waiting.emplace_back(known.name);
+                } else {
+                    engine_.values_[known.name] = value;
+                }
+            }
+            return ok();
+        }));
+        return waiting;
+    }
+
+private:
+    FakeEngine& engine_;
+};
+
 class EngineDatastore final : public plugins::Datastore {
 public:
     explicit EngineDatastore(FakeEngine& engine)
-        : engine_{engine}, databases_{engine}, users_{engine} {}
+        : engine_{engine}, databases_{engine}, users_{engine}, parameters_{engine} {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "fake"; }
     [[nodiscard]] std::uint16_t default_port() const noexcept override { return 7433; }
@@ -143,8 +238,11 @@ public:
     }
     [[nodiscard]] Result<std::vector<plugins::RenderedFile>>
     render(const plugins::Place& place) const override {
-        return std::vector<plugins::RenderedFile>{
-            {"fake.conf", fmt::format("instance = {}\n{}", place.instance_id, engine_.rendered())}};
+        auto text = fmt::format("instance = {}\n{}", place.instance_id, engine_.rendered());
+        for (const auto& [name, value] : place.parameters) {
+            text += fmt::format("{} = {}\n", name, value);
+        }
+        return std::vector<plugins::RenderedFile>{{"fake.conf", std::move(text)}};
     }
     [[nodiscard]] std::optional<plugins::Job>
     check_config_job(const plugins::Place&) const override {
@@ -199,6 +297,9 @@ public:
     }
     [[nodiscard]] plugins::Databases* databases() noexcept override { return &databases_; }
     [[nodiscard]] plugins::Users* users() noexcept override { return &users_; }
+    [[nodiscard]] plugins::Parameters* parameters() noexcept override {
+        return engine_.has_parameters() ? &parameters_ : nullptr;
+    }
 
 private:
     static plugins::Job job(const char* name) {
@@ -210,6 +311,7 @@ private:
     FakeEngine& engine_;
     EngineDatabases databases_;
     EngineUsers users_;
+    EngineParameters parameters_;
 };
 
 } // namespace
@@ -280,12 +382,13 @@ Result<void> FakeEngine::speak(const plugins::Call& call, const std::string& wha
     }
     if (fails_ > 0 && failing_ == what) {
         --fails_;
-        return Error{Errc::unavailable, "the connection broke"};
+        return Error{failure_, "the connection broke"};
     }
     if (deaf()) {
         return Error{Code::database_down, "nothing answers"};
     }
     forget_lost_data();
+    read_configuration();
     return effect ? effect() : ok();
 }
 
@@ -306,10 +409,35 @@ void FakeEngine::let_go() {
     turned_.notify_all();
 }
 
-void FakeEngine::fail(const std::string& what, std::uint32_t times) {
+void FakeEngine::fail(const std::string& what, std::uint32_t times, Errc code) {
     const std::lock_guard lock{mutex_};
     failing_ = what;
     fails_ = times;
+    failure_ = code;
+}
+
+void FakeEngine::read_configuration() {
+    const auto starts = host_.databases_started();
+    if (!has_parameters_ || starts == starts_read_) {
+        return;
+    }
+    starts_read_ = starts;
+    values_.clear();
+    std::istringstream lines{host_.config().at("fake.conf")};
+    for (std::string line; std::getline(lines, line);) {
+        if (const auto sign = line.find(" = "); sign != std::string::npos) {
+            values_[line.substr(0, sign)] = line.substr(sign + 3);
+        }
+    }
+}
+
+std::map<std::string, std::string> FakeEngine::values() {
+    const std::lock_guard lock{mutex_};
+    std::map<std::string, std::string> all;
+    for (const auto& known : engine_parameters) {
+        all[known.name] = value_in(values_, known);
+    }
+    return all;
 }
 
 std::uint64_t FakeEngine::said(const std::string& what) {

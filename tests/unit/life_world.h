@@ -36,8 +36,15 @@ public:
     void hold(const std::string& what);
     void wait_held(); ///< until somebody stands at what is held
     void let_go();
-    /// The next `times` speeches of this name answer `unavailable`, before their effect.
-    void fail(const std::string& what, std::uint32_t times);
+    /// The next `times` speeches of this name answer `code`, before their effect.
+    void fail(const std::string& what, std::uint32_t times, Errc code = Errc::unavailable);
+    /// From now on its driver has parameters, whole numbers from 1 to 64: `cache` (8 unless set),
+    /// which a running database takes at once, and `threads` (4), which waits for a start and is
+    /// not above `cache`. Only while no agent lives.
+    void give_parameters() { has_parameters_ = true; }
+    [[nodiscard]] bool has_parameters() const { return has_parameters_; }
+    /// What the database that runs, or ran last, has of them.
+    [[nodiscard]] std::map<std::string, std::string> values();
 
     /// How often that was said, whatever came of it.
     [[nodiscard]] std::uint64_t said(const std::string& what);
@@ -59,9 +66,11 @@ public:
     std::map<std::string, proto::DatabaseSpec> databases_;
     std::map<std::string, proto::UserSpec> users_;
     bool secured_ = false;
+    std::map<std::string, std::string> values_;
 
 private:
     void forget_lost_data();
+    void read_configuration(); ///< as a start does, after one
 
     agent::FakeHost& host_;
     std::mutex mutex_;
@@ -71,6 +80,9 @@ private:
     bool stands_ = false;
     std::string failing_;
     std::uint32_t fails_ = 0;
+    Errc failure_ = Errc::unavailable;
+    bool has_parameters_ = false;
+    std::uint32_t starts_read_ = 0;
     std::map<std::string, std::uint64_t> said_;
     bool speaking_ = false;
     std::string rendered_;

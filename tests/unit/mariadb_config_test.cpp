@@ -183,6 +183,13 @@ TEST_CASE("each statement of the init file stands on one line and names the agen
     const auto text = init_file(place());
     CHECK(text.find("IDENTIFIED VIA unix_socket") != std::string::npos);
     CHECK(text.find("'jackdawd'@'localhost'") != std::string::npos);
+    // An own setting that refuses changes is taken back for this session before the first of them.
+    const auto first_change = text.find("DELETE");
+    REQUIRE(first_change != std::string::npos);
+    for (const auto* pinned : {"sql_safe_updates = OFF", "max_statement_time = 0", "READ WRITE"}) {
+        INFO(pinned);
+        CHECK(text.find(pinned) < first_change);
+    }
     std::string_view rest = text;
     while (!rest.empty()) {
         const auto end = rest.find('\n');

@@ -220,14 +220,21 @@ TEST_CASE("a server without end gives a bounded answer") {
     }
     add_status(families, rows);
     CHECK(families.left_out() > 0);
+    families.add_own("mysql_up", "Whether it answers.", 1); // beyond the bounds: it tells of them
     std::size_t samples = 0;
     const auto taken = families.take();
-    CHECK(taken.size() == families_max);
+    CHECK(taken.size() == families_max + 1);
+    const auto up = std::find_if(taken.begin(), taken.end(),
+                                 [](const auto& family) { return family.name == "mysql_up"; });
+    REQUIRE(up != taken.end());
+    CHECK(up->type == "gauge");
+    REQUIRE(up->samples.size() == 1);
+    CHECK((up->samples.front().value == 1));
     for (const auto& family : taken) {
         samples += family.samples.size();
         CHECK(family.name.size() <= 200);
     }
-    CHECK(samples <= samples_max);
+    CHECK(samples <= samples_max + 1);
     // One of a name that is another type's already.
     add_status(families, {{"buffer_pool_pages", "1"}, {"Innodb_buffer_pool_pages_data", "1"}});
     CHECK(families.left_out() == 1);

@@ -1,4 +1,6 @@
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -76,17 +78,52 @@ TEST_CASE("a table name has the rules of a database's, and none is reserved") {
 }
 
 TEST_CASE("a host is an address, a pattern of one, or a network with its mask") {
-    for (const std::string host : {"%", "localhost", "10.0.0.1", "10.0.%", "10.0.0.1_",
-                                   "2001:db8::1", "2001:db8:%", "10.0.0.0/255.255.255.0"}) {
+    for (const std::string host :
+         {"%", "localhost", "10.0.0.1", "10.0.%", "10.0.0.1_", "2001:db8::1", "::1", "2001:db8:%",
+          "10.0.0.0/255.255.255.0", "10.0.0.5/255.255.255.255"}) {
         INFO(host);
         CHECK(check_host(host).has_value());
     }
     for (const std::string& host :
          {std::string{}, std::string{"db.example.org"}, std::string{"10.0.0.0/24"},
           std::string{"%' OR '1"}, std::string{"10.0.0.256"}, std::string{"10.0.0.1\n"},
-          std::string{"10.0.0.1\0", 9}, std::string(256, '1')}) {
+          std::string{"10.0.0.1\0", 9}, std::string(256, '1'), std::string{"LOCALHOST"},
+          std::string{"2001:DB8:%"}}) {
         INFO(host);
         CHECK_FALSE(check_host(host).has_value());
+    }
+}
+
+TEST_CASE("a host that no client could ever come from is refused, with how it is written") {
+    for (const auto& [host, written] :
+         std::vector<std::pair<std::string, std::string>>{{"2001:DB8::1", "2001:db8::1"},
+                                                          {"2001:db8:0:0:0:0:0:1", "2001:db8::1"},
+                                                          {"2001:0db8::1", "2001:db8::1"},
+                                                          {"::ffff:10.0.0.1", "10.0.0.1"}}) {
+        INFO(host);
+        const auto checked = check_host(host);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::bad_name);
+        CHECK(checked.error().hint() == "write " + written);
+        CHECK(check_host(written).has_value());
+    }
+    CHECK_FALSE(check_host("10.0.0.5/255.255.255.0").has_value());
+    CHECK_FALSE(check_host("10.0.0.0/0.0.0.0").has_value());
+    CHECK_FALSE(check_host("0.0.0.0/0.0.0.0").has_value());
+}
+
+TEST_CASE("an account that somebody made at another host can be named, if not with anything") {
+    for (const std::string host : {"db.example.org", "10.0.0.5/255.255.255.0", "%.example.org",
+                                   "2001:db8:0::1", "it's", "10.%"}) {
+        INFO(host);
+        CHECK(check_known_host(host).has_value());
+    }
+    for (const std::string& host : {std::string{}, std::string{"a\nb"}, std::string{"a\0b", 3},
+                                    std::string{"\xff"}, std::string(256, 'a')}) {
+        INFO(host);
+        const auto checked = check_known_host(host);
+        REQUIRE_FALSE(checked.has_value());
+        CHECK(checked.error().id() == Code::bad_name);
     }
 }
 

@@ -1,7 +1,9 @@
 // What MariaDB's parameters may be, over lists like the server's own.
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -13,6 +15,8 @@
 #include "plugins/mariadb/parameter_texts.h"
 #include "plugins/mariadb/parameter_together.h"
 #include "plugins/mariadb/parameter_values.h"
+#include "proto/wire/datastore_json.h"
+#include "proto/wire/shapes_json.h"
 
 using namespace jackdaw;
 using namespace jackdaw::mariadb;
@@ -318,6 +322,77 @@ TEST_CASE("a list tells where each value comes from, and what waits") {
         {row({"GENERAL_LOG", "BOOLEAN", "ON", "OFF", "", "", "", "OFF,ON", false, "SQL"})},
         place());
     CHECK(drifted->front().source == "runtime");
+}
+
+TEST_CASE("what is computed for one name of a thing is computed for the other") {
+    const auto computed = computed_settings(place());
+    for (const auto* name : {"long_query_time", "log_slow_query_time"}) {
+        INFO(name);
+        const auto* const value = computed_value(computed, name);
+        REQUIRE(value != nullptr);
+        CHECK(*value == "1");
+    }
+    CHECK(computed_value(computed, "sort_buffer_size") == nullptr);
+    // As after an unset, which gives the running server what a start would give it.
+    const auto list = parameters_of({row({"LOG_SLOW_QUERY_TIME", "DOUBLE", "1.000000", "10.000000",
+                                          "0", "31536000", "", "", false, "SQL"})},
+                                    place());
+    REQUIRE(list.has_value());
+    CHECK(list->front().source == "computed");
+}
+
+TEST_CASE("a list that was kept judges as the server's own does") {
+    auto where = place();
+    where.parameters = {{"max_connections", "100"}}; // of the start it was listed at
+    std::vector<proto::Parameter> kept;
+    for (auto one : known(where)) {
+        one.text.clear(); // as the agent keeps it
+        one.formula.clear();
+        one.from.clear();
+        const auto text = proto::parse_json(proto::to_json(one).dump());
+        REQUIRE(text.has_value());
+        auto again = proto::parameter_from(*text);
+        REQUIRE(again.has_value());
+        kept.push_back(*std::move(again));
+    }
+    const auto said = [](const Result<std::pair<std::string, std::string>>& checked) {
+        return checked ? checked->first + " = " + checked->second
+                       : checked.error().message() + "; " + checked.error().hint();
+    };
+    for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+             {"max_connections", "90"},
+             {"max_connections", "9"},
+             {"max_user_connections", "-1"},
+             {"join_buffer_size", "1000"},
+             {"sort_buffer_size", "18446744073709551615"},
+             {"long_query_time", "0.500"},
+             {"general_log", "1"},
+             {"innodb_flush_method", "o_dsync"},
+             {"innodb_flush_method", "nosync"},
+             {"sql_mode", "ansi"},
+             {"optimizer_switch", "mrr=on"},
+             {"time_zone", "+01:00"},
+             {"default-time-zone", "Nowhere and more"},
+             {"datadir", "/"},
+             {"max_conections", "1"}}) {
+        INFO(name << " = " << value);
+        CHECK(said(check_parameter(kept, name, value)) ==
+              said(check_parameter(known(), name, value)));
+    }
+    for (const auto& own : std::vector<std::map<std::string, std::string>>{
+             {},
+             {{"max_connections", "80"}},
+             {{"max_connections", "10000"}},
+             {{"innodb_log_file_size", "1073741824"}},
+             {{"net_buffer_length", "1048576"}, {"max_allowed_packet", "1024"}},
+             {{"require_secure_transport", "ON"}}}) {
+        where.parameters = own;
+        const auto now = check_parameters_together(known(where), where);
+        const auto then = check_parameters_together(kept, where);
+        INFO((now ? std::string{} : now.error().to_string()));
+        REQUIRE(then.has_value() == now.has_value());
+        CHECK((now || then.error().message() == now.error().message()));
+    }
 }
 
 TEST_CASE("a server that lies about its parameters is bounded and cleaned") {

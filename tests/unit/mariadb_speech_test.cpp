@@ -68,9 +68,34 @@ TEST_CASE("each error number of the server calls for one reaction") {
     CHECK(is_nothing_granted(1141));
     CHECK(is_nothing_granted(1147));
     CHECK_FALSE(is_nothing_granted(1045));
+    for (const unsigned number : {2000U, 2006U, 2014U, 2027U, 5001U}) {
+        INFO(number);
+        CHECK(is_library_error(number));
+    }
+    for (const unsigned number : {0U, 1045U, 1927U, 3024U, 4150U}) {
+        INFO(number);
+        CHECK_FALSE(is_library_error(number));
+    }
     CHECK(is_no_such_session(1094));
     CHECK_FALSE(is_no_such_session(1095));
     CHECK(id(65000) == Code::internal);
+}
+
+TEST_CASE("whatever keeps the agent's account out is its account's matter, and no dead server's") {
+    // Gone, at another host, locked, blocked, a limit, a password that has expired, no such
+    // plug-in.
+    for (const unsigned number : {1045U, 1698U, 1130U, 4151U, 4150U, 1226U, 1820U, 1862U, 1524U}) {
+        INFO(number);
+        CHECK(is_access_denied(number));
+        CHECK_FALSE(is_connection_limit(number));
+        CHECK(error_of(number, "", ServerText::yes).code() == Errc::not_allowed);
+    }
+    for (const unsigned number : {1040U, 1203U}) {
+        INFO(number);
+        CHECK(is_connection_limit(number));
+        CHECK_FALSE(is_access_denied(number));
+        CHECK(error_of(number, "", ServerText::yes).code() == Errc::exhausted);
+    }
 }
 
 TEST_CASE("the server's text is cut, cleaned, and left out where a verifier was sent") {

@@ -135,6 +135,12 @@ def account_taken(tenant):
         tenant.agent.do("POST", "/v1/instance/repair")
         tenant.logs_in()
     tenant.sql("DROP USER 'theirs'@'localhost'")
+    tenant.sql("SET GLOBAL sql_safe_updates = ON; SET GLOBAL tx_read_only = ON")
+    tenant.logs_in()  # with a session that begins so
+    tenant.sql(f"SET SESSION TRANSACTION READ WRITE; DROP USER {OURS}")
+    tenant.agent.do("POST", "/v1/instance/repair")
+    tenant.logs_in()
+    tenant.sql("SET GLOBAL sql_safe_updates = OFF; SET GLOBAL tx_read_only = OFF")
     tenant.same_process()
 
 

@@ -1,0 +1,52 @@
+// What an undo of a grant or a revoke gives back.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "agent/life/grant_part.h"
+
+using namespace jackdaw;
+
+namespace {
+
+proto::Grant on_shop(std::vector<std::string> privileges, bool option = false) {
+    return {std::move(privileges), "shop", "", option};
+}
+
+proto::Grant part_of(std::vector<proto::Grant> has, const proto::Grant& asked) {
+    proto::UserDetails user;
+    user.grants = std::move(has);
+    return agent::present_part(user, asked);
+}
+
+} // namespace
+
+TEST_CASE("of single rights an account has those that it has, all of them if it has ALL") {
+    const auto has = on_shop({"SELECT", "DROP"}, true);
+    CHECK(part_of({has}, on_shop({"SELECT", "INSERT"})) == on_shop({"SELECT"}, true));
+    CHECK(part_of({on_shop({"ALL"})}, on_shop({"SELECT", "INSERT"})) ==
+          on_shop({"SELECT", "INSERT"}));
+    CHECK(part_of({}, on_shop({"SELECT"})) == on_shop({}));
+    CHECK(part_of({{{"SELECT"}, "other", "", true}, {{"SELECT"}, "shop", "items", true}},
+                  on_shop({"SELECT"})) == on_shop({}));
+}
+
+TEST_CASE("of ALL an account has each right that it has") {
+    for (const std::string all : {"ALL", "ALL PRIVILEGES"}) {
+        INFO(all);
+        CHECK(part_of({on_shop({"SELECT", "INSERT"})}, on_shop({all})) ==
+              on_shop({"SELECT", "INSERT"}));
+        CHECK(part_of({on_shop({"ALL"}, true)}, on_shop({all})) == on_shop({"ALL"}, true));
+        CHECK(part_of({{{"USAGE"}, "", "", false}}, {{all}, "", "", false}).privileges.empty());
+    }
+    // By two patterns that have one name.
+    CHECK(part_of({on_shop({"SELECT", "DROP"}), on_shop({"DROP", "EVENT"})}, on_shop({"ALL"})) ==
+          on_shop({"SELECT", "DROP", "EVENT"}));
+    CHECK(part_of({on_shop({"SELECT"}), on_shop({"ALL"})}, on_shop({"ALL"})) == on_shop({"ALL"}));
+    CHECK(part_of({{{"SELECT (`a`)", "INSERT"}, "shop", "items", false}},
+                  {{"ALL"}, "shop", "items", false})
+              .privileges == std::vector<std::string>{"SELECT (`a`)", "INSERT"});
+}
