@@ -155,6 +155,8 @@ private:
     bool work();
     void run_step(const Operations::Next& next);
     void watch();
+    /// The caller has core_mutex_. A stop or a delete came in since the last look: it goes first.
+    [[nodiscard]] bool is_to_end() const;
     /// Maintenance: nothing is started by itself. Ends it when its time is over.
     bool hands_off();
     void probe();
