@@ -394,7 +394,8 @@ Result<void> Operations::resume(const Now& now, const std::string& id, std::int6
                      fmt::format("operation {} has ended: {}", id, record.shape.status)};
     }
     for (auto& step : record.shape.steps) {
-        if (step.status == "failed") {
+        // While it is being undone, what a failed step did is still to be undone.
+        if (step.status == "failed" && !record.shape.abort_requested) {
             step.status = "pending";
             step.error.reset();
         }

@@ -140,8 +140,8 @@ public:
     /// `undone` at once, whatever runs meanwhile. `not_found`; ended `done` or `undone`:
     /// `conflict`.
     [[nodiscard]] Result<void> abort(const Now& now, const std::string& id);
-    /// Runs a `failed` one again from its first unfinished step, with a fresh deadline. `conflict`
-    /// otherwise.
+    /// Runs a `failed` one again from its first unfinished step, with a fresh deadline; one whose
+    /// undo has failed goes on with that. `conflict` otherwise.
     [[nodiscard]] Result<void> resume(const Now& now, const std::string& id,
                                       std::int64_t limit_seconds);
 
