@@ -298,12 +298,12 @@ void Life::run_step(const Operations::Next& next) {
 
     Result<void> result = Error{
         Errc::unsupported, fmt::format("this version knows no step '{}' of '{}'", name, action)};
-    if (function != nullptr) {
-        if (!state_.spec()) { // a step of a delete that was cut off after it forgot
-            result = ok();
-        } else {
-            result = function(context);
-        }
+    if (function != nullptr && state_.spec()) {
+        result = function(context);
+    } else if (function != nullptr && (undo || action == "instance.delete")) {
+        result = ok(); // cut off after it forgot; or the instance went, and all that was done to it
+    } else if (function != nullptr) {
+        result = Error{Errc::not_found, "there is no instance on this machine any more"};
     }
     if (!result && !stopping_ && parts_.host.has_ended()) {
         fatal(result.error()); // both start again; nobody knows what this step did

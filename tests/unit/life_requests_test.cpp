@@ -512,6 +512,22 @@ TEST_CASE("a delete waits until a create is out of its way") {
     (void)world.must_do("instance.delete");
 }
 
+TEST_CASE("what failed before the instance was deleted cannot be done any more, and is undone") {
+    LifeWorld world;
+    world.start_agent();
+    world.engine.fail("probe", 1);
+    REQUIRE(world.create(test_spec(), operation_id));
+    REQUIRE(world.wait_ended(operation_id).status == "failed");
+    (void)world.must_do("instance.delete");
+    REQUIRE(world.life().resume(operation_id));
+    const auto resumed = world.wait_ended(operation_id);
+    CHECK(resumed.status == "failed");
+    CHECK(present(resumed.error).code == "E-NOT-FOUND");
+    CHECK(world.life().spec() == nullptr);
+    REQUIRE(world.life().abort(operation_id));
+    CHECK(world.wait_ended(operation_id).status == "undone");
+}
+
 TEST_CASE("an instance outlives the record of its create, which is not made a second time") {
     LifeWorld world;
     world.start_agent();
