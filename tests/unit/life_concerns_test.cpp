@@ -113,6 +113,18 @@ TEST_CASE("what cannot be looked at becomes a warning, and the rest is still loo
     CHECK(repairs(world).empty());
 }
 
+TEST_CASE("a database that was stopped has no warnings") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    plugins::Examination full;
+    full.connections = plugins::Examination::Connections{99, 100, 0};
+    world.engine.set_examination(full);
+    world.wait("the warning", [&] { return world.life().instance()->warnings.size() == 1; });
+    (void)world.must_do("instance.stop");
+    CHECK(world.wait_status("stopped").warnings.empty());
+}
+
 TEST_CASE("in maintenance the agent's account is told of and not touched") {
     LifeWorld world{prompt()};
     world.start_agent();
