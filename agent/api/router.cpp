@@ -94,6 +94,19 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments)
     }
 }
 
+/// A change of which a word is not understood is another one than was meant.
+Result<void> check_query(const Router::Row& row, const Target& target) {
+    for (const auto& [key, value] : target.query) {
+        if (std::ranges::find(row.query, key, &Router::Parameter::name) == row.query.end()) {
+            return Error{Errc::invalid,
+                         fmt::format("{} of {} takes no '{}'; nothing was done", row.method,
+                                     row.pattern, key.substr(0, shown_bytes_max))}
+                .with_hint("GET /v1/openapi.json tells what it takes");
+        }
+    }
+    return ok();
+}
+
 constexpr std::array weights{"info", "warning", "error"}; ///< of an event, the least first
 
 /// Which entries of the timeline are asked for.
@@ -335,6 +348,9 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
                              "it may hold the tenant's statements, which not everybody is told"}
                     .with_hint(std::string{admin_hint});
             }
+            if (one.method != "GET") {
+                JACKDAW_CHECK(check_query(one, target));
+            }
             return (this->*one.handler)(request, target);
         }
         allow += fmt::format("{}{}", allow.empty() ? "" : ", ", one.method);
@@ -373,9 +389,8 @@ Router::Outcome Router::instance(const ApiRequest& /*request*/, const Target& /*
 }
 
 Router::Outcome Router::remove(const ApiRequest& request, const Target& target) const {
-    const auto keep = target.query.find("keep_volume");
-    return submit(request, "instance.delete", "",
-                  Json{{"keep_volume", keep != target.query.end() && keep->second == "1"}});
+    JACKDAW_TRY(const bool keep, flag_of(target, "keep_volume"));
+    return submit(request, "instance.delete", "", Json{{"keep_volume", keep}});
 }
 
 Router::Outcome Router::power(const ApiRequest& request, const Target& target) const {

@@ -196,7 +196,11 @@ TEST_CASE("every route answers") {
     CHECK(api.failure("POST", "/v1/operations/" + operation_id + "/abort") == "409 E-CONFLICT");
     CHECK(api.failure("POST", "/v1/operations/" + operation_id + "/resume") == "409 E-CONFLICT");
 
-    (void)api.change("DELETE", "/v1/instance?keep_volume=1");
+    for (const auto* unclear : {"keep_volume=yes", "keep_volume=", "keep-volume=1", "keep"}) {
+        INFO(unclear);
+        CHECK(api.failure("DELETE", std::string{"/v1/instance?"} + unclear) == "400 E-INVALID");
+    }
+    (void)api.change("DELETE", "/v1/instance?keep_volume=true");
     CHECK(api.world.host.volume().stamp);
     CHECK(api.failure("GET", "/v1/instance") == "404 E-NOT-FOUND");
     CHECK(api.everything.find(clear_password) == std::string::npos);
