@@ -286,18 +286,19 @@ asio::awaitable<Result<void>> ChannelServer::send_stream(Session& session, std::
         changed.cancel();
     });
     auto silent_since = std::chrono::steady_clock::now();
-    for (bool ended = false; !ended && std::chrono::steady_clock::now() < deadline;) {
-        std::vector<StreamItem> items;
+    for (StreamPart part; !part.ended && std::chrono::steady_clock::now() < deadline;) {
+        part.items.clear();
         if (dirty || stream.poll.count() > 0) {
             dirty = false;
-            auto work = [&] { return stream.next(ended); };
-            items = co_await runtime::offload(parts_.pool, std::move(work));
+            auto work = [&] { return stream.next(); };
+            part = co_await runtime::offload(parts_.pool, std::move(work));
+            dirty = dirty || part.has_more;
         }
         const auto now = std::chrono::steady_clock::now();
-        if (items.empty() && !ended && now - silent_since >= limits_.alive) {
-            items.push_back({std::string{proto::channel_alive}, ""}); // shows a peer that has gone
+        if (part.items.empty() && !part.ended && now - silent_since >= limits_.alive) {
+            part.items.push_back({std::string{proto::channel_alive}, ""}); // shows a peer that went
         }
-        for (auto& item : items) {
+        for (auto& item : part.items) {
             silent_since = now;
             proto::ChannelMessage message;
             message.kind = proto::ChannelKind::event;
@@ -306,7 +307,7 @@ asio::awaitable<Result<void>> ChannelServer::send_stream(Session& session, std::
             message.body = std::move(item.data);
             JACKDAW_CO_CHECK(co_await send(session, std::move(message)));
         }
-        if (!ended && !dirty) {
+        if (!part.ended && !dirty) {
             const auto rest = stream.poll.count() > 0 ? stream.poll : limits_.alive;
             changed.expires_at(std::min(deadline, std::chrono::steady_clock::now() + rest));
             co_await changed.async_wait(as_result);

@@ -365,15 +365,16 @@ asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
                        "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
     auto silent_since = std::chrono::steady_clock::now();
     for (;;) {
-        bool ended = false;
+        StreamPart part;
         if (ended_) {
             co_return ok();
         }
         if (dirty || stream.poll.count() > 0) {
             dirty = false;
-            auto work = [&] { return stream.next(ended); };
-            const auto items = co_await runtime::offload(shared_.pool, std::move(work));
-            for (const auto& item : items) {
+            auto work = [&] { return stream.next(); };
+            part = co_await runtime::offload(shared_.pool, std::move(work));
+            dirty = dirty || part.has_more;
+            for (const auto& item : part.items) {
                 text += fmt::format("event: {}\ndata: {}\n\n", item.event, item.data);
             }
         }
@@ -387,7 +388,7 @@ asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
                 co_return ok();
             }
         }
-        if (ended || ended_) {
+        if (part.ended || ended_) {
             co_return ok();
         }
         if (!dirty) {

@@ -270,14 +270,15 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
 Stream Router::operation_stream(std::string id) const {
     Stream stream;
     stream.watch = id;
-    stream.next = [this, id = std::move(id)](bool& ended) -> std::vector<StreamItem> {
+    stream.next = [this, id = std::move(id)]() -> StreamPart {
+        StreamPart part;
         const auto shape = parts_.life.operation(id);
-        if (!shape) {
-            ended = true;
-            return {};
+        if (shape) {
+            part.items.push_back({"operation", dump(proto::to_json(*shape))});
         }
-        ended = shape->status == "done" || shape->status == "failed" || shape->status == "undone";
-        return {{"operation", dump(proto::to_json(*shape))}};
+        part.ended = !shape || shape->status == "done" || shape->status == "failed" ||
+                     shape->status == "undone";
+        return part;
     };
     return stream;
 }
@@ -287,22 +288,22 @@ Router::timeline_stream(std::uint64_t after,
                         std::function<bool(const proto::EventShape& entry)> is_wanted) const {
     Stream stream;
     stream.watch = timeline_watch;
-    stream.next = [this, after, is_wanted = std::move(is_wanted)](
-                      bool& ended) mutable -> std::vector<StreamItem> {
-        std::vector<StreamItem> items;
+    stream.next = [this, after, is_wanted = std::move(is_wanted)]() mutable -> StreamPart {
+        StreamPart part;
         const auto entries = parts_.timeline->read(after, stream_batch);
         if (!entries) {
-            ended = true;
-            return items;
+            part.ended = true;
+            return part;
         }
         for (const auto& entry : *entries) {
             after = entry.sequence;
             if (!is_wanted(entry)) {
                 continue;
             }
-            items.push_back({"event", dump(proto::to_json(entry))});
+            part.items.push_back({"event", dump(proto::to_json(entry))});
         }
-        return items;
+        part.has_more = entries->size() == stream_batch;
+        return part;
     };
     return stream;
 }

@@ -70,12 +70,16 @@ struct StreamItem {
     std::string event; ///< "operation", "event", "log"
     std::string data;  ///< JSON, one line
 };
+struct StreamPart {
+    std::vector<StreamItem> items; ///< what is new since the last one
+    bool has_more = false;         ///< a bound was met: ask again at once, whatever is new
+    bool ended = false;            ///< nothing comes any more
+};
 struct Stream {
     std::string watch;                 ///< what EventHub wakes it for
     std::chrono::milliseconds poll{0}; ///< > 0: looked at so often besides
-    /// What is new since the last call; `ended` set: nothing comes any more. May block for
-    /// milliseconds: called on the worker pool, one call at a time.
-    std::function<std::vector<StreamItem>(bool& ended)> next;
+    /// May block for milliseconds: called on the worker pool, one call at a time.
+    std::function<StreamPart()> next;
 };
 /// What EventHub is told for every entry of the timeline.
 inline constexpr const char* timeline_watch = "timeline";

@@ -169,20 +169,21 @@ std::optional<Stream> Router::log_stream(const Target& target) const {
     Stream stream;
     stream.watch = "log";
     stream.poll = log_poll;
-    stream.next =
-        [this, file = *std::move(file), first = lines->value_or(10),
-         cursor = std::optional<std::string>{}](bool& ended) mutable -> std::vector<StreamItem> {
-        auto view = read_log(*parts_.host, file, cursor ? lines_shown_max : first, cursor);
+    stream.next = [this, file = *std::move(file), first = lines->value_or(10),
+                   cursor = std::optional<std::string>{}]() mutable -> StreamPart {
+        StreamPart part;
+        const auto view = read_log(*parts_.host, file, cursor ? lines_shown_max : first, cursor);
         if (!view) {
-            ended = true;
-            return {
-                {"error", dump(Json{{"error", proto::to_json(proto::shape_of(view.error()))}})}};
+            part.ended = true;
+            part.items.push_back(
+                {"error", dump(Json{{"error", proto::to_json(proto::shape_of(view.error()))}})});
+            return part;
         }
         cursor = view->cursor;
-        if (view->lines.empty() && !view->is_cut) {
-            return {};
+        if (!view->lines.empty() || view->is_cut) {
+            part.items.push_back({"log", dump(log_json(*view))});
         }
-        return {{"log", dump(log_json(*view))}};
+        return part;
     };
     return stream;
 }

@@ -613,8 +613,17 @@ TEST_CASE("events are asked for by kind, weight and time") {
     }
     const auto stream = router.stream(request("/stream?after=0&kind=volume"));
     REQUIRE(stream.has_value());
-    bool ended = false;
-    CHECK(stream->next(ended).size() == 2);
-    CHECK(stream->next(ended).empty());
+    CHECK(stream->next().items.size() == 2);
+    CHECK(stream->next().items.empty());
+    for (int number = 0; number < 120; ++number) { // more than are told at a time
+        timeline.add("volume.relief", "db1", "text");
+    }
+    const auto first = stream->next();
+    CHECK(first.items.size() == 100);
+    CHECK(first.has_more); // nobody wakes it for the rest
+    const auto rest = stream->next();
+    CHECK(rest.items.size() == 20);
+    CHECK_FALSE(rest.has_more);
+    CHECK_FALSE(rest.ended);
     CHECK_FALSE(router.stream(request("/stream?kind=vol")).has_value());
 }
