@@ -261,9 +261,13 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         request.caller.text = session.peer.text();
         request.caller.may_change = session.peer.may_change();
         request.deadline = deadline;
-        if (auto stream = parts_.router.stream(request)) {
-            JACKDAW_CO_CHECK(co_await send_stream(session, id, *std::move(stream), deadline));
-            continue;
+        if (Router::is_stream(request)) {
+            auto find = [this, &request] { return parts_.router.stream(request); };
+            auto stream = co_await runtime::offload(parts_.pool, std::move(find));
+            if (stream) {
+                JACKDAW_CO_CHECK(co_await send_stream(session, id, *std::move(stream), deadline));
+                continue;
+            }
         }
         auto work = [this, &request] { return parts_.router.handle(request); };
         auto answer = co_await runtime::offload(parts_.pool, std::move(work));

@@ -297,15 +297,13 @@ asio::awaitable<bool> HttpConnection::answer(Request request) {
                              std::string{method_hint(shared_.audience)}));
     } else if (auto quick = shared_.router.quick(asked)) {
         response = *std::move(quick);
-    } else if (auto stream = shared_.router.stream(asked)) {
+    } else if (Router::is_stream(asked)) {
         if (is_head) {
             response =
                 refused(405, Error{Errc::invalid, "a stream has no HEAD"}.with_hint("GET it"));
             response.allow = "GET";
         } else if (shared_.book.begin_stream(id_, http_now_ms())) {
-            (void)co_await send_stream(*std::move(stream));
-            stream_wait_ = nullptr;
-            co_return false;
+            co_return co_await answer_stream(std::move(asked));
         } else {
             response = refused(503, Error{Errc::busy, "too many streams at a time"}.with_hint(
                                         "close some, or ask without `stream`"));
@@ -351,6 +349,20 @@ asio::awaitable<bool> HttpConnection::send_part(std::string text) {
     became(ConnectionState::streaming);
     (void)hold(0);
     co_return !ec && !ended_;
+}
+
+/// On a worker, since to find what is to be told may take a while. The last of its connection.
+asio::awaitable<bool> HttpConnection::answer_stream(ApiRequest request) {
+    auto find = [this, &request] { return shared_.router.stream(request); };
+    auto stream = co_await runtime::offload(shared_.pool, std::move(find));
+    if (stream) {
+        (void)co_await send_stream(*std::move(stream));
+        stream_wait_ = nullptr;
+        co_return false;
+    }
+    auto refuse_it = [this, &request] { return shared_.router.handle(request); };
+    auto why = co_await runtime::offload(shared_.pool, std::move(refuse_it));
+    co_return co_await send(std::move(why), false);
 }
 
 asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {

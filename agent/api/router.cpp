@@ -238,6 +238,15 @@ ApiResponse Router::handle(const ApiRequest& request) const {
     return outcome ? *std::move(outcome) : error_response(outcome.error());
 }
 
+bool Router::is_stream(const ApiRequest& request) {
+    const auto target = parse_target(request.target);
+    return target && request.method == "GET" && !target->segments.empty() &&
+           target->segments[0] == "v1" && std::ranges::any_of(rows(), [&](const Row& one) {
+               return one.answer == "Stream" && matches(one.pattern, target->segments) &&
+                      !(one.tenant_words && request.caller.is_public);
+           });
+}
+
 std::optional<Stream> Router::stream(const ApiRequest& request) const {
     const auto target = parse_target(request.target);
     if (!target || request.method != "GET" || target->segments.size() < 3 ||
@@ -251,7 +260,7 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
     }
     if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream" &&
         !request.caller.is_public) {
-        return log_stream(*target);
+        return log_stream(request, *target);
     }
     if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
         parts_.timeline != nullptr) {

@@ -5,7 +5,7 @@
 //
 // Every route stands in one table, Router::rows() (routes.cpp): method, path, what it is, what goes
 // in and comes out. The OpenAPI document (openapi.h) is made of it. Streams (server-sent events)
-// stand in it, too, and are served by the transports: see stream_of().
+// stand in it, too, and are served by the transports: see stream().
 //
 // Another path is 404, another method of a path 405.
 
@@ -110,7 +110,9 @@ public:
     /// The answer where it waits for nothing, so that it needs no worker: health, and the instance.
     /// nullopt: handle() has it.
     [[nodiscard]] std::optional<ApiResponse> quick(const ApiRequest& request) const;
-    /// The stream that the request asks for; nullopt: it asks for none, and is handle()'s.
+    /// Whether it asks for a stream that this caller may have; waits for nothing.
+    [[nodiscard]] static bool is_stream(const ApiRequest& request);
+    /// That stream; nullopt: there is none, and handle() says why. Waits as handle() does.
     [[nodiscard]] std::optional<Stream> stream(const ApiRequest& request) const;
 
     using Outcome = Result<ApiResponse>;
@@ -190,7 +192,8 @@ private:
     JACKDAW_HANDLER(resume);
 #undef JACKDAW_HANDLER
     [[nodiscard]] ApiResponse metrics() const;
-    [[nodiscard]] std::optional<Stream> log_stream(const Target& target) const;
+    [[nodiscard]] std::optional<Stream> log_stream(const ApiRequest& request,
+                                                   const Target& target) const;
     [[nodiscard]] Stream operation_stream(std::string id) const;
     [[nodiscard]] Stream
     timeline_stream(std::uint64_t after,

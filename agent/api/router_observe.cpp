@@ -158,8 +158,8 @@ Router::Outcome Router::log(const ApiRequest& request, const Target& target) con
     return answer(json);
 }
 
-std::optional<Stream> Router::log_stream(const Target& target) const {
-    auto driver = parts_.life.driver();
+std::optional<Stream> Router::log_stream(const ApiRequest& request, const Target& target) const {
+    auto driver = parts_.life.driver(request.deadline);
     auto file = driver ? log_named(**driver, target.segments[2])
                        : Result<plugins::LogFile>{driver.error().clone()};
     const auto lines = number_of(target, "lines");
