@@ -139,7 +139,8 @@ public:
     /// As it was last published; waits for nobody.
     [[nodiscard]] std::optional<proto::Instance> instance() const;
     [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const; ///< null: none
-    /// There was an instance, a delete has forgotten it, and no create came since.
+    /// There was an instance, a delete has forgotten it, and no create came since. As last
+    /// published, likewise: the loop asks.
     [[nodiscard]] bool deleted() const;
     [[nodiscard]] std::optional<proto::Operation> operation(const std::string& id) const;
     /// Newest first, at most `limit`.
@@ -178,6 +179,8 @@ private:
     void publish();
     /// The caller has core_mutex_. True: it changed, and on_change({}) is due.
     bool refresh_view();
+    /// The caller has core_mutex_.
+    [[nodiscard]] bool was_deleted() const;
     [[nodiscard]] proto::Instance compose() const;
     [[nodiscard]] Now now() const;
     [[nodiscard]] std::string new_id() const;
@@ -200,6 +203,7 @@ private:
     InstanceState state_;
     /// Replaced as a whole, under core_mutex_ and view_mutex_: who only reads waits for no commit.
     std::shared_ptr<const proto::Instance> view_;
+    std::atomic<bool> deleted_{false};
     mutable std::mutex view_mutex_; ///< held for the copy of a pointer
 
     // The life thread's own.

@@ -263,18 +263,7 @@ std::shared_ptr<const proto::InstanceSpec> Life::spec() const {
 }
 
 bool Life::deleted() const {
-    const std::lock_guard lock{core_mutex_};
-    if (state_.spec()) {
-        return false;
-    }
-    const auto& records = operations_.all();
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-        const auto& action = record->second.shape.action;
-        if (action == "instance.create" || action == "instance.delete") {
-            return action == "instance.delete";
-        }
-    }
-    return false;
+    return deleted_;
 }
 
 std::optional<proto::Operation> Life::operation(const std::string& id) const {
