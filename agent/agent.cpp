@@ -102,6 +102,8 @@ private:
     asio::awaitable<Result<void>> watch_host();
     asio::awaitable<Result<void>> housekeeping();
     Result<void> take_hand_over();
+    /// On the loop. Also before serve() waits for it.
+    void stop() { stopped_->expires_at(asio::steady_timer::time_point::min()); }
 
     Settings settings_;
     std::unique_ptr<HostClient> client_;
@@ -206,7 +208,7 @@ Result<void> Agent::open() {
                 auto shared = std::make_shared<Error>(error.clone());
                 asio::post(io_, [this, shared] {
                     fatal_ = shared->clone();
-                    stopped_->cancel();
+                    stop();
                 });
             }},
         life_settings);
@@ -372,7 +374,7 @@ asio::awaitable<Result<void>> Agent::watch_host() {
         }
         if (client_->has_ended()) {
             fatal_ = Error{Errc::unavailable, "jackdaw-host has ended; both start again"};
-            stopped_->cancel();
+            stop();
             co_return ok();
         }
     }
@@ -402,7 +404,7 @@ asio::awaitable<Result<void>> Agent::serve() {
     signals.async_wait([this](const boost::system::error_code& ec, int number) {
         if (!ec) {
             spdlog::info("agent: signal {}, stopping; the database goes on", number);
-            stopped_->cancel();
+            stop();
         }
     });
     runtime::TaskScope scope{executor};
