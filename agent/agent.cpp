@@ -218,25 +218,16 @@ Result<void> Agent::open() {
 
     JACKDAW_CHECK(open_sockets());
 
-    boost::system::error_code ec;
-    const auto ip = asio::ip::make_address(listen.host, ec);
+    JACKDAW_TRY(auto tcp, listen_tcp(listen));
+    JACKDAW_TRY(udp_, listen_udp(listen)); // also without a fleet: what cannot be had is told now
     asio::ip::tcp::acceptor acceptor{io_};
-    const auto step = [&](auto&& action) {
-        if (!ec) {
-            action();
-        }
-    };
-    step([&] { acceptor.open(ip.is_v4() ? asio::ip::tcp::v4() : asio::ip::tcp::v6(), ec); });
-    step([&] { acceptor.set_option(asio::socket_base::reuse_address{true}, ec); });
-    step([&] { acceptor.bind({ip, listen.port}, ec); });
-    step([&] { acceptor.listen(128, ec); });
-    if (!ec) {
-        JACKDAW_TRY(udp_,
-                    listen_udp(listen)); // also without a fleet: what cannot be had is told now
-    }
+    boost::system::error_code ec;
+    acceptor.assign(listen.host.starts_with('[') ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
+                    tcp.get(), ec);
     if (ec) {
         return Error{Errc::unavailable, fmt::format("listen on {}", settings_.listen), ec};
     }
+    (void)tcp.release(); // the acceptor's now
     channel_ = std::make_unique<ChannelServer>(
         std::move(acceptor),
         ChannelServer::Parts{*router_, *life_, hub_, pool_,
