@@ -260,7 +260,7 @@ Result<void> Agent::open_sockets() {
 }
 
 Result<void> Agent::take_hand_over() {
-    if (hand_over_) {
+    if (fleet_->is_open()) {
         return ok();
     }
     Membership membership;
@@ -288,7 +288,12 @@ Result<void> Agent::take_hand_over() {
                                 hand_over->seeds.end());
     }
     hand_over_ = std::move(hand_over);
-    const auto opened = fleet_->open(std::move(udp_), std::move(membership));
+    // A duplicate: where a file was wrong, the next one is tried.
+    UniqueFd udp{::fcntl(udp_.get(), F_DUPFD_CLOEXEC, 0)};
+    if (!udp) {
+        return Error{Errc::exhausted, "duplicate gossip's socket", last_error()};
+    }
+    const auto opened = fleet_->open(std::move(udp), std::move(membership));
     return Result<void>{opened ? ok() : opened.error().clone().while_doing("join the fleet")};
 }
 
