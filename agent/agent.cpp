@@ -46,6 +46,7 @@ constexpr const char* fleet_folder =
     "/etc/jackdaw/fleet"; ///< of the hand-over; watched, not read, by this process
 constexpr std::chrono::hours copy_check{1};
 constexpr std::chrono::seconds listen_again{10}; ///< for metrics, when the address is not there
+constexpr std::chrono::seconds look_again{10};   ///< for the hand-over, when it cannot be watched
 constexpr std::uint32_t no_database_uid = ~0U - 1;
 
 std::error_code last_error() {
@@ -326,16 +327,21 @@ asio::awaitable<Result<void>> Agent::serve_metrics() {
 }
 
 asio::awaitable<Result<void>> Agent::watch_hand_over() {
-    const UniqueFd none;
-    asio::posix::stream_descriptor events{co_await asio::this_coro::executor};
+    const auto executor = co_await asio::this_coro::executor;
+    asio::posix::stream_descriptor events{executor};
+    asio::steady_timer timer{executor};
     const int fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0) {
-        co_return Error{Errc::exhausted, "make an inotify descriptor", last_error()};
+    if (fd < 0) { // a user has 128 of them by default
+        spdlog::warn("agent: the fleet's files cannot be watched ({}); looking every {} s",
+                     last_error().message(), look_again.count());
+    } else {
+        events.assign(fd);
     }
-    events.assign(fd);
     co_await fleet_->wait_for_boot();
     // A plain member has no such folder and its ring already: then there is nothing to wait for.
-    const bool watching = ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
+    const bool watching =
+        fd < 0 ? settings_.ring_file.empty()
+               : ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
     for (;;) {
         if (auto taken = take_hand_over(); !taken) {
             spdlog::error("agent: the hand-over: {}", taken.error().to_string());
@@ -346,6 +352,14 @@ asio::awaitable<Result<void>> Agent::watch_hand_over() {
         std::array<char, 4096> buffer{};
         if (!watching) {
             co_return ok();
+        }
+        if (fd < 0) {
+            timer.expires_after(look_again);
+            const auto [ec] = co_await timer.async_wait(as_result);
+            if (ec) {
+                co_return ok();
+            }
+            continue;
         }
         const auto [ec, size] = co_await events.async_read_some(asio::buffer(buffer), as_result);
         (void)size; // which file it was does not matter: all are looked at
