@@ -102,6 +102,7 @@ private:
     asio::awaitable<Result<void>> watch_hand_over();
     asio::awaitable<Result<void>> watch_host();
     asio::awaitable<Result<void>> housekeeping();
+    static asio::awaitable<Result<void>> part(std::string name, asio::awaitable<Result<void>> body);
     Result<void> take_hand_over();
     /// On the loop. Also before serve() waits for it.
     void stop() { stopped_->expires_at(asio::steady_timer::time_point::min()); }
@@ -408,6 +409,15 @@ asio::awaitable<Result<void>> Agent::housekeeping() {
     }
 }
 
+/// One that fails ends alone, since the database needs the others; nobody joins it until the end.
+asio::awaitable<Result<void>> Agent::part(std::string name, asio::awaitable<Result<void>> body) {
+    auto ended = co_await std::move(body);
+    if (!ended && ended.error().code() != Errc::cancelled) {
+        spdlog::error("agent: {} has ended: {}", name, ended.error().to_string());
+    }
+    co_return std::move(ended);
+}
+
 asio::awaitable<Result<void>> Agent::serve() {
     const auto executor = co_await asio::this_coro::executor;
     asio::signal_set signals{executor, SIGTERM, SIGINT};
@@ -418,13 +428,13 @@ asio::awaitable<Result<void>> Agent::serve() {
         }
     });
     runtime::TaskScope scope{executor};
-    scope.spawn("admin.sock", admin_->run());
-    scope.spawn("public.sock", public_->run());
-    scope.spawn("metrics", serve_metrics());
-    scope.spawn("channel", channel_->run());
-    scope.spawn("fleet", watch_hand_over());
-    scope.spawn("host", watch_host());
-    scope.spawn("housekeeping", housekeeping());
+    scope.spawn("admin.sock", part("admin.sock", admin_->run()));
+    scope.spawn("public.sock", part("public.sock", public_->run()));
+    scope.spawn("metrics", part("metrics", serve_metrics()));
+    scope.spawn("channel", part("the channel", channel_->run()));
+    scope.spawn("fleet", part("the fleet", watch_hand_over()));
+    scope.spawn("host", part("the host", watch_host()));
+    scope.spawn("housekeeping", part("housekeeping", housekeeping()));
     co_await stopped_->async_wait(as_result);
     scope.request_stop();
     auto ended = co_await scope.join();
