@@ -257,7 +257,7 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         request.method = std::move(asked.method);
         request.target = std::move(asked.path);
         request.body = std::move(asked.body);
-        request.idempotency_key = asked.idempotency_key.substr(0, 128);
+        request.idempotency_key = std::move(asked.idempotency_key);
         request.caller.text = session.peer.text();
         request.caller.may_change = session.peer.may_change();
         request.deadline = deadline;

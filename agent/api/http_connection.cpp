@@ -283,7 +283,7 @@ asio::awaitable<bool> HttpConnection::answer(Request request) {
     asked.target = path_of({request.target().data(), request.target().size()});
     asked.body = std::move(request.body());
     if (const auto key = request.find("Idempotency-Key"); key != request.end()) {
-        asked.idempotency_key = std::string{key->value().substr(0, 128)};
+        asked.idempotency_key = std::string{key->value()};
     }
     const bool pollers = shared_.audience == HttpAudience::pollers;
     asked.caller.text = pollers ? "a poller" : fmt::format("uid {}", owner_);

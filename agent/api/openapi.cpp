@@ -13,7 +13,7 @@ using proto::Json;
 /// and its schema lacks fails it, and so does one that is required and missing.
 constexpr std::string_view schemas_text = R"JSON({
 "Object": {"type": "object"},
-"Stream": {"type": "string", "description": "text/event-stream: `event: operation`, `data:` an Operation"},
+"Stream": {"type": "string", "description": "text/event-stream: `event: operation`, `event` or `log`, `data:` an Operation, an Event or LogLines; `event: error` before the end, `data:` a Failure"},
 "Error": {"type": "object", "required": ["code", "message", "cause", "hint"], "additionalProperties": false, "properties": {
   "code": {"type": "string"}, "message": {"type": "string"}, "cause": {"type": "string"},
   "hint": {"type": "string"}, "operation": {"type": ["string", "null"]},
@@ -237,6 +237,14 @@ std::string lower(std::string_view text) {
     return out;
 }
 
+/// Whether each request would be an operation of its own. A create, an abort and a resume are the
+/// same request again by what they ask for.
+bool takes_a_key(const Router::Row& row) {
+    const bool is_create = row.method == "PUT" && row.pattern == "instance";
+    return row.answer == "Operation" && row.method != "GET" && !is_create &&
+           !row.pattern.starts_with("operations/");
+}
+
 Json operation_of(const Router::Row& row, const std::vector<std::string>& path_names) {
     Json parameters = Json::array();
     for (const auto& name : path_names) {
@@ -250,7 +258,7 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
                                   {"description", one.text},
                                   {"schema", {{"type", one.type}}}});
     }
-    if (row.method != "GET") {
+    if (takes_a_key(row)) {
         parameters.push_back(Json{
             {"name", "Idempotency-Key"},
             {"in", "header"},

@@ -23,6 +23,7 @@ using proto::Json;
 constexpr std::size_t segments_max = 8;
 constexpr std::uint64_t pause_seconds_max = 30 * 86'400; ///< nobody looks after it meanwhile
 constexpr std::size_t parameters_max = 16;
+constexpr std::size_t key_bytes_max = 128; ///< of an Idempotency-Key
 constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
 constexpr std::uint64_t events_shown = 100;
@@ -532,6 +533,11 @@ Router::Outcome Router::submit(const ApiRequest& request, std::string action, st
                                proto::Json arguments) const {
     if (request.is_rehearsal) {
         return rehearse(request, action, target, arguments);
+    }
+    if (request.idempotency_key.size() > key_bytes_max || !is_utf8(request.idempotency_key)) {
+        return Error{Errc::invalid,
+                     fmt::format("an Idempotency-Key has at most {} bytes of UTF-8", key_bytes_max)}
+            .with_hint("a new UUID for each new request is one");
     }
     SubmitRequest submitting;
     submitting.action = std::move(action);

@@ -240,6 +240,11 @@ TEST_CASE("the same idempotency key is answered with the same operation") {
         api.key = "k1";
         CHECK(api.failure("POST", "/v1/users", other) == "409 E-CONFLICT");
     }
+    for (const auto& wrong : {std::string(129, 'k'), std::string{"k\xff"}}) { // cut, one is another
+        api.key = wrong;
+        CHECK(api.failure("DELETE", "/v1/users/bob") == "400 E-INVALID");
+    }
+    CHECK(api.world.engine.users().contains("bob@%"));
     std::ifstream file{api.world.state_folder() + "/state.mdb", std::ios::binary};
     const std::string journal{std::istreambuf_iterator<char>{file}, {}};
     CHECK(journal.find("request_mac") != std::string::npos);
