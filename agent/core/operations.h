@@ -150,6 +150,10 @@ public:
     /// that is being undone.
     void rewind(const std::string& id, std::string_view step);
 
+    /// For a journal that is full: forgets the oldest that have ended, at most `most` and none from
+    /// `before` (an id) on. How many it forgot.
+    std::size_t forget_ended(const std::string& before, std::size_t most);
+
     [[nodiscard]] const Record* find(const std::string& id) const;
     /// The one that runs, or null.
     [[nodiscard]] const Record* running() const;
@@ -174,6 +178,7 @@ private:
     void end(const Now& now, Record& record, std::string status,
              std::optional<proto::ErrorShape> error);
     void forget_old(const Now& now);
+    std::map<std::string, Record>::iterator forget(std::map<std::string, Record>::iterator entry);
     [[nodiscard]] std::int64_t estimate(const Record& record, const proto::Step& step) const;
     void check_invariants() const;
 

@@ -175,6 +175,8 @@ private:
     void keep_parameter_list();
     void wait_for_events();
     [[nodiscard]] Result<void> journal();
+    /// The store is full: old operations go. False: none of them could.
+    [[nodiscard]] bool make_room(const std::vector<Change>& wanted);
     [[nodiscard]] Result<void> load_driver();
     void publish();
     /// The caller has core_mutex_. True: it changed, and on_change({}) is due.

@@ -564,6 +564,27 @@ TEST_CASE("databases and users are made, changed and dropped, and a missing one 
     CHECK(present(world.wait_ended(down->operation.id).error).code == "E-DATABASE-DOWN");
 }
 
+TEST_CASE("a state that is full of old operations makes room for new ones") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    auto arguments = database("one");
+    arguments["padding"] = std::string(30'000, 'x');
+    for (int number = 0; number < 90; ++number) { // near 3 MB, in a state of 2
+        (void)world.must_do("database.create", arguments);
+    }
+    CHECK(world.fatal_errors().empty());
+    const auto kept = world.life().operations(1000);
+    CHECK(kept.size() < 91);
+    CHECK(kept.size() > 5);
+    world.stop_agent();
+    world.start_agent();
+    const auto after = world.life().operations(1000);
+    REQUIRE(after.size() == kept.size());
+    CHECK(after.back().id == kept.back().id);
+    (void)world.must_do("instance.restart");
+}
+
 TEST_CASE("what is asked for after the wall clock was set back comes last all the same") {
     LifeWorld world;
     world.start_agent();

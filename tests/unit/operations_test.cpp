@@ -343,6 +343,27 @@ TEST_CASE("operations: waiting ones are bounded, old ones are forgotten", "[oper
     CHECK(forgotten == 2);
 }
 
+TEST_CASE("operations: a full journal is made room in by the oldest that have ended",
+          "[operations]") {
+    Operations core;
+    for (const char* id : {"1", "2", "3", "4"}) {
+        REQUIRE(core.submit(at(0), request(id, {"a"})));
+    }
+    REQUIRE(core.abort(at(0), "1"));
+    REQUIRE(core.abort(at(0), "3"));
+    REQUIRE(core.abort(at(0), "4"));
+    (void)core.take_writes();
+    CHECK(core.forget_ended("1", 9) == 0);
+    CHECK(core.forget_ended("4", 1) == 1);
+    CHECK(core.find("1") == nullptr);
+    CHECK(core.forget_ended("4", 9) == 1); // 2 waits, and 4 is what is to be written
+    CHECK(core.all().size() == 2);
+    const auto writes = core.take_writes();
+    REQUIRE(writes.size() == 2);
+    CHECK(writes[0].id == "1");
+    CHECK_FALSE(writes[1].text);
+}
+
 TEST_CASE("operations: a journal record that was altered anywhere is refused or read as it was, "
           "never a crash",
           "[operations]") {
