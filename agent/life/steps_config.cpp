@@ -18,7 +18,7 @@ constexpr std::chrono::seconds check_limit{60};
 constexpr std::size_t parameters_max = own_parameters_max;
 constexpr std::chrono::seconds login_limit{5};
 
-using Values = std::map<std::string, std::string>;
+using Values = ParameterValues;
 
 /// A text argument map that an earlier step journalled; `corrupt` when it is not there.
 Result<Values> values_argument(const StepContext& context, const char* key) {
@@ -28,24 +28,22 @@ Result<Values> values_argument(const StepContext& context, const char* key) {
     return proto::texts_at(context.arguments(), key, parameters_max);
 }
 
-std::vector<std::string> changed_between(const Values& before, const Values& wanted) {
-    std::vector<std::string> changed;
-    const auto differs = [](const Values& all, const auto& entry) {
-        const auto at = all.find(entry.first);
-        return at == all.end() || at->second != entry.second;
-    };
-    for (const auto& entry : wanted) {
-        if (differs(before, entry)) {
-            changed.push_back(entry.first);
-        }
+/// What this operation changes, as its first step journalled it. It may have failed and be resumed
+/// or aborted after others have set parameters, too: those stay.
+struct OwnChange {
+    Values before, wanted;
+    [[nodiscard]] std::vector<std::string> names() const { return changed_between(before, wanted); }
+    [[nodiscard]] Values on(Values now) const { return carried(std::move(now), before, wanted); }
+    [[nodiscard]] Values off(Values now) const {
+        return taken_back(std::move(now), before, wanted);
     }
-    for (const auto& entry : before) {
-        if (!wanted.contains(entry.first)) {
-            changed.push_back(entry.first);
-        }
-    }
-    std::ranges::sort(changed);
-    return changed;
+};
+
+Result<OwnChange> own_change(const StepContext& context) {
+    OwnChange change;
+    JACKDAW_TRY(change.before, values_argument(context, "before"));
+    JACKDAW_TRY(change.wanted, values_argument(context, "wanted"));
+    return change;
 }
 
 plugins::Place place_with(const StepContext& context, Values parameters) {
@@ -61,13 +59,15 @@ Result<void> write_files(StepContext& context, const Values& parameters) {
     return context.host.write_config(files);
 }
 
-/// Gives the running server the values of `wanted`; keeps the names that wait for a restart.
-Result<void> apply(StepContext& context, const Values& before, const Values& wanted) {
+/// Gives the running server the values that `wanted` has of these; keeps the names that wait for a
+/// restart.
+Result<void> apply(StepContext& context, const std::vector<std::string>& names,
+                   const Values& wanted) {
     return with_facet(
         context, &plugins::Datastore::parameters,
         [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
             const auto place = place_with(context, wanted);
-            JACKDAW_CHECK(parameters.apply(call, place, changed_between(before, wanted)));
+            JACKDAW_CHECK(parameters.apply(call, place, names));
             JACKDAW_TRY(const auto known, parameters.list(call, place));
             auto facts = context.state.facts();
             facts.pending_restart.clear();
@@ -154,7 +154,9 @@ Result<void> check_parameters(StepContext& context) {
 }
 
 Result<void> render_parameters(StepContext& context) {
-    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(const auto change, own_change(context));
+    const auto now = context.spec().parameters;
+    const auto wanted = change.on(now);
     JACKDAW_CHECK(write_files(context, wanted));
     const auto check = context.slot.driver->check_config_job(place_with(context, wanted));
     if (!check) {
@@ -170,56 +172,59 @@ Result<void> render_parameters(StepContext& context) {
     auto judged = end ? context.slot.driver->judge_config(end->exit_status, end->output)
                       : Result<void>{end.error().clone()};
     if (!judged) { // nobody resumes it with other values: the file is as it was
-        JACKDAW_TRY(const auto before, values_argument(context, "before"));
-        JACKDAW_CHECK(write_files(context, before));
+        JACKDAW_CHECK(write_files(context, now));
     }
     return judged;
 }
 
 Result<void> undo_render_parameters(StepContext& context) {
-    if (!context.arguments().contains("before")) {
+    if (!context.arguments().contains("wanted")) {
         return ok();
     }
-    JACKDAW_TRY(const auto before, values_argument(context, "before"));
-    return write_files(context, before);
+    JACKDAW_TRY(const auto change, own_change(context));
+    return write_files(context, change.off(context.spec().parameters));
 }
 
 Result<void> keep_parameters(StepContext& context) {
-    JACKDAW_TRY(auto wanted, values_argument(context, "wanted"));
-    return keep(context, std::move(wanted));
+    JACKDAW_TRY(const auto change, own_change(context));
+    return keep(context, change.on(context.spec().parameters));
 }
 
 Result<void> undo_keep_parameters(StepContext& context) {
-    JACKDAW_TRY(auto before, values_argument(context, "before"));
-    return keep(context, std::move(before));
+    JACKDAW_TRY(const auto change, own_change(context));
+    return keep(context, change.off(context.spec().parameters));
 }
 
 Result<void> apply_parameters(StepContext& context) {
-    JACKDAW_TRY(const auto before, values_argument(context, "before"));
-    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(const auto change, own_change(context));
+    const auto kept = change.on(context.spec().parameters);
+    if (kept != context.spec().parameters) { // resumed after all was as it had been
+        JACKDAW_CHECK(write_files(context, kept));
+        JACKDAW_CHECK(keep(context, kept));
+    }
     JACKDAW_TRY(const bool open, is_open(context));
     if (!open) {
-        return put_off(context, changed_between(before, wanted));
+        return put_off(context, change.names());
     }
-    auto applied = apply(context, before, wanted);
+    auto applied = apply(context, change.names(), kept);
     if (applied || applied.error().id() == Code::database_down ||
         context.stop.raised()) { // it waits for the next start, or goes on with the next agent
         return applied;
     }
     // The server took some and refused others: all as it was, in the server, the spec and the file.
     const auto error = std::move(applied).error();
-    JACKDAW_CHECK(apply(context, wanted, before).while_doing("take back what was applied"));
+    const auto before = change.off(kept);
+    JACKDAW_CHECK(apply(context, change.names(), before).while_doing("take back what was applied"));
     JACKDAW_CHECK(keep(context, before));
     JACKDAW_CHECK(write_files(context, before));
     return error.clone();
 }
 
 Result<void> undo_apply_parameters(StepContext& context) {
-    JACKDAW_TRY(const auto before, values_argument(context, "before"));
-    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(const auto change, own_change(context));
     JACKDAW_TRY(const bool open, is_open(context));
-    return open ? apply(context, wanted, before)
-                : put_off(context, changed_between(before, wanted));
+    return open ? apply(context, change.names(), change.off(context.spec().parameters))
+                : put_off(context, change.names());
 }
 
 Result<void> begin_maintenance(StepContext& context) {
