@@ -32,7 +32,15 @@ Result<Values> values_argument(const StepContext& context, const char* key) {
 /// or aborted after others have set parameters, too: those stay.
 struct OwnChange {
     Values before, wanted;
-    [[nodiscard]] std::vector<std::string> names() const { return changed_between(before, wanted); }
+    std::vector<std::string> named; ///< all that is set, also to the value that was kept already
+    /// What a running server is to be given: of what is kept already it may have another value.
+    [[nodiscard]] std::vector<std::string> names() const {
+        auto all = changed_between(before, wanted);
+        all.insert(all.end(), named.begin(), named.end());
+        std::ranges::sort(all);
+        all.erase(std::unique(all.begin(), all.end()), all.end());
+        return all;
+    }
     [[nodiscard]] Values on(Values now) const { return carried(std::move(now), before, wanted); }
     [[nodiscard]] Values off(Values now) const {
         return taken_back(std::move(now), before, wanted);
@@ -43,7 +51,20 @@ Result<OwnChange> own_change(const StepContext& context) {
     OwnChange change;
     JACKDAW_TRY(change.before, values_argument(context, "before"));
     JACKDAW_TRY(change.wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(change.named, proto::strings_at(context.arguments(), "named", parameters_max));
     return change;
+}
+
+/// As the engine calls them.
+Result<std::vector<std::string>> names_of(const plugins::Parameters& parameters,
+                                          const std::vector<proto::Parameter>& known,
+                                          const Values& set) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : set) {
+        JACKDAW_TRY(auto canonical, parameters.check(known, name, value));
+        names.push_back(std::move(canonical.first));
+    }
+    return names;
 }
 
 plugins::Place place_with(const StepContext& context, Values parameters) {
@@ -97,6 +118,9 @@ Result<bool> is_open(StepContext& context) {
 
 /// At the next start.
 Result<void> put_off(StepContext& context, const std::vector<std::string>& names) {
+    if (names.empty()) {
+        return ok();
+    }
     auto facts = context.state.facts();
     auto& waiting = facts.pending_restart;
     waiting.insert(waiting.end(), names.begin(), names.end());
@@ -128,6 +152,7 @@ Result<void> check_parameters(StepContext& context) {
     JACKDAW_TRY(const auto unset, proto::strings_at(*request, "unset", parameters_max));
     const auto before = context.spec().parameters;
     Values wanted;
+    std::vector<std::string> named;
     JACKDAW_TRY(const bool open, is_open(context));
     if (open) {
         JACKDAW_CHECK(with_facet(
@@ -136,6 +161,7 @@ Result<void> check_parameters(StepContext& context) {
                 JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
                 JACKDAW_TRY(wanted, wish_of(parameters, known, place_with(context, before),
                                             {set, unset}, context.spec().name));
+                JACKDAW_TRY(named, names_of(parameters, known, set));
                 return ok();
             }));
     } else {
@@ -148,8 +174,10 @@ Result<void> check_parameters(StepContext& context) {
         JACKDAW_TRY(const auto known, context.state.parameter_list());
         JACKDAW_TRY(wanted, wish_of(*parameters, known, place_with(context, before), {set, unset},
                                     context.spec().name));
+        JACKDAW_TRY(named, names_of(*parameters, known, set));
     }
     JACKDAW_CHECK(context.set_argument("before", before));
+    JACKDAW_CHECK(context.set_argument("named", named));
     return context.set_argument("wanted", wanted);
 }
 
@@ -204,7 +232,7 @@ Result<void> apply_parameters(StepContext& context) {
     }
     JACKDAW_TRY(const bool open, is_open(context));
     if (!open) {
-        return put_off(context, change.names());
+        return put_off(context, changed_between(change.before, change.wanted));
     }
     auto applied = apply(context, change.names(), kept);
     if (applied || applied.error().id() == Code::database_down ||
@@ -224,7 +252,7 @@ Result<void> undo_apply_parameters(StepContext& context) {
     JACKDAW_TRY(const auto change, own_change(context));
     JACKDAW_TRY(const bool open, is_open(context));
     return open ? apply(context, change.names(), change.off(context.spec().parameters))
-                : put_off(context, change.names());
+                : put_off(context, changed_between(change.before, change.wanted));
 }
 
 Result<void> begin_maintenance(StepContext& context) {
