@@ -97,6 +97,9 @@ Result<void> apply(StepContext& context, const std::vector<std::string>& names,
                     facts.pending_restart.push_back(one.name);
                 }
             }
+            if (std::ranges::find(names, facts.switched_off.parameter) != names.end()) {
+                facts.switched_off = {}; // somebody has decided on it
+            }
             return context.state.set_facts(std::move(facts));
         });
 }

@@ -426,6 +426,10 @@ Result<void> repair_access(StepContext& context) {
             return ok();
         }));
     if (!besides.stopped.empty()) {
+        auto facts = context.state.facts();
+        facts.switched_off = {facts.answered_start_ns, besides.stopped, besides.parameter,
+                              besides.value};
+        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
         context.tell("scheduler.stopped", besides.stopped);
     }
     for (auto* const text : {&besides.stopped, &besides.left}) {

@@ -176,6 +176,14 @@ Result<bool> mend_in_place(Session& session, const plugins::Call& call, const st
     return is_whole(session, call, admin);
 }
 
+/// A tenant's own wish may be the same: the agent knows whether it was its.
+Result<bool> is_scheduler_off(Session& session, const plugins::Call& call) {
+    JACKDAW_TRY(
+        const auto rows,
+        session.query(call, fmt::format("{}SELECT @@GLOBAL.event_scheduler = 'OFF'", bounded)));
+    return !rows.empty() && !rows[0].empty() && rows[0][0] == "1";
+}
+
 } // namespace
 
 Result<plugins::Examination> examine(Session& session, const plugins::Call& call,
@@ -213,6 +221,11 @@ Result<plugins::Examination> examine(Session& session, const plugins::Call& call
     } else {
         JACKDAW_CHECK(unseen("accounts that look like the agent's", others.error()));
     }
+    if (const auto off = is_scheduler_off(session, call)) {
+        seen.is_off = *off;
+    } else if (!session.is_open()) {
+        return off.error().clone();
+    } // else the next look tells: nobody can lock it
     return seen;
 }
 
@@ -220,6 +233,10 @@ Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& 
                                          const std::string& admin, bool again) {
     plugins::Repaired repaired;
     JACKDAW_TRY(repaired.stopped, stop_events(session, call, admin, again));
+    if (!repaired.stopped.empty()) {
+        repaired.parameter = "event_scheduler";
+        repaired.value = "ON";
+    }
     JACKDAW_CHECK(session.run(call, "SET SESSION sql_log_bin = 0")); // never replicated
     JACKDAW_TRY(bool whole, mend_in_place(session, call, admin));
     if (!whole) {

@@ -77,8 +77,8 @@ struct Warning {
 };
 /// In the order of the bits that gossip carries (proto/wire/member_status.h): only ever added to,
 /// 32 at most.
-inline constexpr std::array<const char*, 7> warning_kinds{
-    "access", "connections", "volume", "memory", "sessions", "accounts", "sight"};
+inline constexpr std::array<const char*, 8> warning_kinds{
+    "access", "connections", "volume", "memory", "sessions", "accounts", "sight", "scheduler"};
 
 struct Instance {
     std::string name, id, fleet;

@@ -95,6 +95,40 @@ TEST_CASE("what takes the account again after a repair is switched off by the ne
     CHECK(was_told(world, "scheduler.stopped"));
 }
 
+TEST_CASE("what was switched off is a warning until somebody switches it on or it starts again") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    const agent::Json again{{"request", {{"again", true}}}};
+    const auto warnings = [&] { return world.life().instance()->warnings; };
+    (void)world.must_do("instance.repair", again);
+    world.wait("the warning", [&] { return !warnings().empty(); });
+    REQUIRE(warnings().size() == 1);
+    CHECK(warnings()[0].kind == "scheduler");
+    CHECK(warnings()[0].text == "its scheduler was switched off");
+    CHECK(warnings()[0].mend == "jackdaw config set db1 scheduler=ON");
+    world.stop_agent();
+    world.start_agent(); // the next agent knows it
+    world.wait("the warning again", [&] { return warnings().size() == 1; });
+
+    plugins::Examination seen;
+    seen.is_off = false;
+    world.engine.set_examination(seen);
+    wait_examined(world, 20); // and so the agent has no part in it any more
+    seen.is_off = true;
+    world.engine.set_examination(seen);
+    world.stop_agent();
+    world.start_agent();
+    wait_examined(world, 20);
+    CHECK(warnings().empty());
+
+    (void)world.must_do("instance.repair", again);
+    world.wait("the second warning", [&] { return !warnings().empty(); });
+    (void)world.must_do("instance.restart"); // what is off then is off by its file
+    wait_examined(world, 20);
+    CHECK(warnings().empty());
+}
+
 TEST_CASE("what cannot be looked at becomes a warning, and the rest is still looked at") {
     LifeWorld world{prompt()};
     world.start_agent();
