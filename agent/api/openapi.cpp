@@ -237,14 +237,6 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-/// Whether each request would be an operation of its own. A create, an abort and a resume are the
-/// same request again by what they ask for.
-bool takes_a_key(const Router::Row& row) {
-    const bool is_create = row.method == "PUT" && row.pattern == "instance";
-    return row.answer == "Operation" && row.method != "GET" && !is_create &&
-           !row.pattern.starts_with("operations/");
-}
-
 Json operation_of(const Router::Row& row, const std::vector<std::string>& path_names) {
     Json parameters = Json::array();
     for (const auto& name : path_names) {
@@ -258,7 +250,7 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
                                   {"description", one.text},
                                   {"schema", {{"type", one.type}}}});
     }
-    if (takes_a_key(row)) {
+    if (Router::takes_a_key(row)) {
         parameters.push_back(Json{
             {"name", "Idempotency-Key"},
             {"in", "header"},

@@ -239,6 +239,12 @@ ApiResponse Router::handle(const ApiRequest& request) const {
     return outcome ? *std::move(outcome) : error_response(outcome.error());
 }
 
+bool Router::takes_a_key(const Row& row) noexcept {
+    const bool is_create = row.method == "PUT" && row.pattern == "instance";
+    return row.answer == "Operation" && row.method != "GET" && !is_create &&
+           !row.pattern.starts_with("operations/");
+}
+
 bool Router::is_stream(const ApiRequest& request) {
     const auto target = parse_target(request.target);
     return target && request.method == "GET" && !target->segments.empty() &&
@@ -361,6 +367,15 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
             }
             if (one.method != "GET") {
                 JACKDAW_CHECK(check_query(one, target));
+            }
+            // Before anything else is looked at: what it asks for may be done, and so not be there
+            // any more.
+            if (takes_a_key(one) && !request.idempotency_key.empty()) {
+                const auto before = parts_.life.submitted_before(
+                    request.idempotency_key, mac_of(request, parts_.request_key));
+                if (before) {
+                    return accepted(*before);
+                }
             }
             return (this->*one.handler)(request, target);
         }

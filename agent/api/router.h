@@ -135,6 +135,9 @@ public:
         bool tenant_words = false; ///< tells what the tenant wrote: not on public.sock
     };
     [[nodiscard]] static const std::vector<Row>& rows();
+    /// Whether each request would be an operation of its own, so that an Idempotency-Key says which
+    /// are one. A create, an abort and a resume are the same request again by what they ask for.
+    [[nodiscard]] static bool takes_a_key(const Row& row) noexcept;
 
 private:
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;

@@ -430,6 +430,11 @@ const Record* Operations::find(const std::string& id) const {
     return found == records_.end() ? nullptr : &found->second;
 }
 
+const Record* Operations::find_key(const std::string& idempotency_key) const {
+    const auto known = by_key_.find(idempotency_key);
+    return known == by_key_.end() ? nullptr : find(known->second);
+}
+
 const Record* Operations::running() const {
     return running_.empty() ? nullptr : find(running_);
 }

@@ -155,6 +155,8 @@ public:
     std::size_t forget_ended(const std::string& before, std::size_t most);
 
     [[nodiscard]] const Record* find(const std::string& id) const;
+    /// The one that a request with this key made, or null.
+    [[nodiscard]] const Record* find_key(const std::string& idempotency_key) const;
     /// The one that runs, or null.
     [[nodiscard]] const Record* running() const;
     /// The first unfinished one with this action, or null.

@@ -107,6 +107,10 @@ public:
     [[nodiscard]] Result<Submitted> create(proto::InstanceSpec spec, std::vector<Secret> passwords,
                                            const SubmitRequest& request);
     [[nodiscard]] Result<Submitted> submit(SubmitRequest request);
+    /// What submit() would answer to a request that was made before, however the instance is by
+    /// now; nullopt: no request had this key, or it was another one (submit() says so).
+    [[nodiscard]] std::optional<Submitted> submitted_before(const std::string& idempotency_key,
+                                                            const std::string& request_mac) const;
     [[nodiscard]] Result<proto::Operation> abort(const std::string& id);
     [[nodiscard]] Result<proto::Operation> resume(const std::string& id);
 

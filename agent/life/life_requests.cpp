@@ -185,6 +185,16 @@ Result<Life::Submitted> Life::submit(SubmitRequest request) {
     return Submitted{shape(id), false};
 }
 
+std::optional<Life::Submitted> Life::submitted_before(const std::string& idempotency_key,
+                                                      const std::string& request_mac) const {
+    const std::lock_guard lock{core_mutex_};
+    const auto* const record = operations_.find_key(idempotency_key);
+    if (record == nullptr || record->request_mac.empty() || record->request_mac != request_mac) {
+        return std::nullopt;
+    }
+    return Submitted{operations_.shape_at(now(), *record), false};
+}
+
 Result<proto::Operation> Life::abort(const std::string& id) {
     const std::lock_guard lock{core_mutex_};
     const auto* const before = operations_.find(id);

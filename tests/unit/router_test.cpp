@@ -249,6 +249,14 @@ TEST_CASE("the same idempotency key is answered with the same operation") {
     const std::string journal{std::istreambuf_iterator<char>{file}, {}};
     CHECK(journal.find("request_mac") != std::string::npos);
     CHECK(journal.find("one-1") == std::string::npos);
+
+    api.key = "k2";
+    const auto gone = api.change("DELETE", "/v1/instance");
+    api.key = "k2"; // its answer was lost
+    const auto told = api.ask("DELETE", "/v1/instance", "{}");
+    CHECK(told.status == 202);
+    CHECK(Json::parse(told.body).at("id") == gone.id);
+    CHECK(api.failure("DELETE", "/v1/instance", "{}") == "404 E-NOT-FOUND");
 }
 
 TEST_CASE("a rehearsal makes the checks of a change, tells what it found and changes nothing") {
