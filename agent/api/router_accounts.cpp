@@ -171,14 +171,12 @@ Router::Outcome Router::root(const ApiRequest& request, const Target& /*target*/
     }
     JACKDAW_TRY(auto json, std::move(told));
     Json history = Json::array();
-    for (const auto& one : parts_.life.operations(SIZE_MAX)) {
-        if (one.action == "root.enable" || one.action == "root.disable") {
-            history.push_back(Json{{"at", one.ended_at.empty() ? one.created_at : one.ended_at},
-                                   {"action", one.action},
-                                   {"status", one.status},
-                                   {"caller", one.caller},
-                                   {"operation", one.id}});
-        }
+    for (const auto& one : parts_.life.operations(SIZE_MAX, {"root.enable", "root.disable"})) {
+        history.push_back(Json{{"at", one.ended_at.empty() ? one.created_at : one.ended_at},
+                               {"action", one.action},
+                               {"status", one.status},
+                               {"caller", one.caller},
+                               {"operation", one.id}});
     }
     json["history"] = std::move(history);
     return answer(json);

@@ -147,8 +147,9 @@ public:
     /// published, likewise: the loop asks.
     [[nodiscard]] bool deleted() const;
     [[nodiscard]] std::optional<proto::Operation> operation(const std::string& id) const;
-    /// Newest first, at most `limit`.
-    [[nodiscard]] std::vector<proto::Operation> operations(std::size_t limit) const;
+    /// Newest first, at most `limit`; of these actions alone, if there are any.
+    [[nodiscard]] std::vector<proto::Operation>
+    operations(std::size_t limit, const std::vector<std::string_view>& actions = {}) const;
 
 private:
     void run();

@@ -284,12 +284,16 @@ std::optional<proto::Operation> Life::operation(const std::string& id) const {
     return shape(id);
 }
 
-std::vector<proto::Operation> Life::operations(std::size_t limit) const {
+std::vector<proto::Operation> Life::operations(std::size_t limit,
+                                               const std::vector<std::string_view>& actions) const {
     const std::lock_guard lock{core_mutex_};
     std::vector<proto::Operation> all;
     const auto& records = operations_.all();
     for (auto record = records.rbegin(); record != records.rend() && all.size() < limit; ++record) {
-        all.push_back(operations_.shape_at(now(), record->second));
+        const auto& action = record->second.shape.action;
+        if (actions.empty() || std::ranges::find(actions, action) != actions.end()) {
+            all.push_back(operations_.shape_at(now(), record->second));
+        }
     }
     return all;
 }
