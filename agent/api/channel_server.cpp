@@ -146,11 +146,23 @@ asio::awaitable<Result<void>> ChannelServer::serve(Socket socket, asio::ip::addr
         spdlog::debug("channel: refused a peer: {}", shaken.error().to_string());
         co_return ok();
     }
+    const bool looks_only = !session.peer.may_change();
+    if (looks_only && lookers_ >= (limits_.sessions_max + 1) / 2) {
+        spdlog::debug("channel: no place for {}", session.peer.text());
+        co_return ok();
+    }
     struct Count {
         std::size_t& number;
-        explicit Count(std::size_t& counted) : number{counted} { ++number; }
-        ~Count() { --number; }
-    } const count{peers_};
+        const std::size_t by;
+        Count(std::size_t& counted, std::size_t times) : number{counted}, by{times} {
+            number += by;
+        }
+        ~Count() { number -= by; }
+        Count(const Count&) = delete;
+        Count& operator=(const Count&) = delete;
+    };
+    const Count peer{peers_, 1};
+    const Count looker{lookers_, looks_only ? std::size_t{1} : std::size_t{0}};
     const auto ended = co_await requests(session);
     if (!ended) {
         spdlog::debug("channel: {}: {}", session.peer.text(), ended.error().to_string());
