@@ -209,6 +209,7 @@ Result<void> release_stamp(StepContext& context) {
     if (!stamp || stamp->instance_id != spec.id) {
         return ok();
     }
+    JACKDAW_CHECK(context.set_argument("stamp_version", stamp->version));
     JACKDAW_CHECK(context.set_argument("stamp_sealed", stamp->sealed));
     return context.host.erase_stamp();
 }
@@ -221,7 +222,8 @@ Result<void> restore_stamp(StepContext& context) {
     VolumeStamp stamp;
     stamp.instance_id = context.spec().id;
     stamp.datastore = context.spec().datastore;
-    stamp.version = context.spec().version;
+    JACKDAW_TRY(stamp.version,
+                proto::string_at(context.arguments(), "stamp_version", context.spec().version));
     stamp.sealed = sealed->is_boolean() && sealed->get<bool>();
     return context.host.write_stamp(stamp, {});
 }
