@@ -437,6 +437,9 @@ Result<void> repair_access(StepContext& context) {
             context.warn(std::move(*text));
         }
     }
+    if (besides.failed) {
+        return *std::move(besides.failed);
+    }
     return context.host.sync_volume();
 }
 

@@ -92,6 +92,8 @@ struct Repaired {
     std::string stopped;          ///< what was switched off in the server, and how it comes back
     std::string parameter, value; ///< that were changed for it, and what it was before
     std::string left; ///< what could still be taken for the account, and whose it is to remove
+    /// With `stopped`: the account is not mended, since this went wrong behind it.
+    std::optional<Error> failed{};
 };
 
 /// Facet: databases (schemas).

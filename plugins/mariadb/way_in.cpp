@@ -229,14 +229,11 @@ Result<plugins::Examination> examine(Session& session, const plugins::Call& call
     return seen;
 }
 
-Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
-                                         const std::string& admin, bool again) {
-    plugins::Repaired repaired;
-    JACKDAW_TRY(repaired.stopped, stop_events(session, call, admin, again));
-    if (!repaired.stopped.empty()) {
-        repaired.parameter = "event_scheduler";
-        repaired.value = "ON";
-    }
+namespace {
+
+/// All of a repair but the events.
+Result<void> mend_account(Session& session, const plugins::Call& call, const std::string& admin,
+                          plugins::Repaired& repaired) {
     JACKDAW_CHECK(session.run(call, "SET SESSION sql_log_bin = 0")); // never replicated
     JACKDAW_TRY(bool whole, mend_in_place(session, call, admin));
     if (!whole) {
@@ -256,6 +253,25 @@ Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& 
             fmt::format("left, since they are somebody's under another name or spelling: "
                         "{}; an account with all rights drops them (DROP USER)",
                         fmt::join(others, ", "));
+    }
+    return ok();
+}
+
+} // namespace
+
+Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
+                                         const std::string& admin, bool again) {
+    plugins::Repaired repaired;
+    JACKDAW_TRY(repaired.stopped, stop_events(session, call, admin, again));
+    auto mended = mend_account(session, call, admin, repaired);
+    if (repaired.stopped.empty()) {
+        JACKDAW_CHECK(std::move(mended));
+        return repaired;
+    }
+    repaired.parameter = "event_scheduler";
+    repaired.value = "ON";
+    if (!mended) { // that the events are off is to be told all the same
+        repaired.failed = std::move(mended).error();
     }
     return repaired;
 }

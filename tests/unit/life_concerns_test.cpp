@@ -129,6 +129,22 @@ TEST_CASE("what was switched off is a warning until somebody switches it on or i
     CHECK(warnings().empty());
 }
 
+TEST_CASE("what a repair switched off is told although the repair failed") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.fail("mend", 1);
+    const auto submitted =
+        world.submit("instance.repair", agent::Json{{"request", {{"again", true}}}});
+    REQUIRE(submitted);
+    const auto end = world.wait_ended(submitted->operation.id);
+    CHECK(end.status == "failed");
+    CHECK(end.warnings == std::vector<std::string>{"its scheduler was switched off"});
+    CHECK(was_told(world, "scheduler.stopped"));
+    world.wait("the warning", [&] { return !world.life().instance()->warnings.empty(); });
+    CHECK(world.life().instance()->warnings[0].kind == "scheduler");
+}
+
 TEST_CASE("what cannot be looked at becomes a warning, and the rest is still looked at") {
     LifeWorld world{prompt()};
     world.start_agent();

@@ -184,6 +184,12 @@ public:
             repaired.parameter = "scheduler";
             repaired.value = "ON";
         }
+        if (auto mended = engine_.speak(call, "mend"); !mended) {
+            if (!again) {
+                return std::move(mended).error();
+            }
+            repaired.failed = std::move(mended).error();
+        }
         return repaired;
     }
     Result<plugins::Observation> probe(const plugins::Call& call) override {
