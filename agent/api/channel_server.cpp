@@ -22,6 +22,8 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 /// Two keys, two tags and a statement; what a stranger can make us keep.
 constexpr std::size_t handshake_bytes_max = proto::statement_bytes_max + 128;
+/// Room is left for the other fields of its message.
+constexpr std::size_t answer_bytes_max = noise::channel_message_bytes_max - 4096;
 
 Error gone(const boost::system::error_code& ec) {
     return Error{Errc::unavailable, "the peer went away", ec};
@@ -283,7 +285,12 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         }
         auto work = [this, &request] { return parts_.router.handle(request); };
         auto answer = co_await runtime::offload(parts_.pool, std::move(work));
-        wipe(request.body); // it may have carried a password
+        wipe(request.body);                          // it may have carried a password
+        if (answer.body.size() > answer_bytes_max) { // or its session would end without a word
+            answer = error_response(
+                Error{Errc::invalid, "the answer is longer than a message of the channel"}
+                    .with_hint("ask for less with `limit`"));
+        }
         proto::ChannelMessage response;
         response.kind = proto::ChannelKind::response;
         response.id = id;
