@@ -198,7 +198,11 @@ Result<void> release_stamp(StepContext& context) {
         return ok();
     }
     const auto spec = context.spec();
-    JACKDAW_TRY(const auto info, context.host.inspect_volume(spec.volume_serial));
+    auto looked = context.host.inspect_volume(spec.volume_serial);
+    if (!looked && looked.error().id() == Code::volume_missing) {
+        return ok(); // gone, with its stamp on it
+    }
+    JACKDAW_TRY(const auto info, std::move(looked));
     // A boot in between has left it unmounted. One that cannot be mounted, or whose file system is
     // another's, holds no stamp that anybody could read, and must not keep the delete from ending.
     if (!info.mounted && (info.uuid != context.state.facts().filesystem_uuid ||

@@ -166,6 +166,16 @@ TEST_CASE("a delete that keeps nothing leaves a volume that the next create fill
     CHECK(world.host.violations().empty());
 }
 
+TEST_CASE("a delete of an instance whose volume is gone ends all the same") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.fail_next("inspect_volume", Error{Code::volume_missing, "no such device"});
+    (void)world.must_do("instance.delete");
+    CHECK(world.life().spec() == nullptr);
+    CHECK(world.host.volume().stamp); // nobody takes it for blank
+}
+
 TEST_CASE("a delete that is aborted gives the volume its stamp back as it was") {
     LifeWorld world;
     world.start_agent();
