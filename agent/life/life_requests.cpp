@@ -22,6 +22,11 @@ std::chrono::milliseconds within(std::chrono::seconds limit, Life::Deadline dead
                       std::chrono::milliseconds{0}, std::chrono::milliseconds{limit});
 }
 
+/// Somebody wants it to run: a crash loop is forgiven.
+bool is_start(std::string_view action) {
+    return action == "instance.start" || action == "instance.restart";
+}
+
 /// What makes two specs the same wish: not the ids that were found on the way, nor passwords.
 Json wish_of(const proto::InstanceSpec& spec) {
     auto wish = spec;
@@ -178,7 +183,7 @@ Result<Life::Submitted> Life::submit(SubmitRequest request) {
     if (request.target.empty()) {
         request.target = state_.spec()->name;
     }
-    if (request.action == "instance.start" || request.action == "instance.restart") {
+    if (is_start(request.action)) {
         forgiven_ = true;
     }
     JACKDAW_TRY(const auto id, submit_locked(std::move(request)));
@@ -213,6 +218,9 @@ Result<proto::Operation> Life::abort(const std::string& id) {
 Result<proto::Operation> Life::resume(const std::string& id) {
     const std::lock_guard lock{core_mutex_};
     JACKDAW_CHECK(operations_.resume(now(), id, settings_.operation_limit.count()));
+    if (is_start(operations_.find(id)->shape.action)) {
+        forgiven_ = true;
+    }
     JACKDAW_CHECK(journal());
     wake();
     return shape(id);

@@ -154,6 +154,26 @@ TEST_CASE("a database that does not come up is tried a few times, then shown as 
     CHECK(starts_because_of(world, "supervisor") == 4);
 }
 
+TEST_CASE("a start that is resumed forgives like one that is asked for") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.set_database_refuses(1);
+    world.host.end_database(1);
+    world.wait("the last try", [&] { return starts_because_of(world, "supervisor") == 4; });
+    world.wait("quiet", [&] { return quiet(world); });
+    (void)world.wait_status("failed");
+    world.host.set_database_refuses(std::nullopt);
+    const auto last = world.life().operations(1).front();
+    REQUIRE(last.status == "failed");
+    REQUIRE(world.life().resume(last.id));
+    (void)world.wait_status("running");
+    world.wait_watching();
+    const auto pid = world.host.database_pid();
+    world.host.end_database(std::nullopt, 11); // the first death again
+    wait_new_database(world, pid);
+}
+
 TEST_CASE("the next agent adopts the database: the same process, nothing started") {
     LifeWorld world;
     world.start_agent();
