@@ -89,7 +89,8 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
     }
 
     const std::lock_guard lock{core_mutex_};
-    if (const auto present = state_.spec()) {
+    const auto present = state_.spec();
+    if (present) {
         if (wish_of(*present) != wish_of(spec)) {
             return Error{Code::name_taken,
                          fmt::format("instance '{}' is here with another spec", present->name)};
@@ -132,7 +133,7 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
     submitting.target = name;
     auto id = submit_locked(std::move(submitting));
     if (!id) {
-        JACKDAW_CHECK(state_.forget()); // nothing changed
+        JACKDAW_CHECK(present ? state_.set_spec(*present) : state_.forget()); // nothing changed
         return std::move(id).error();
     }
     return Submitted{shape(*id), false};
