@@ -49,7 +49,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "allow": {"type": "array", "items": {"type": "string"}},
   "databases": {"type": "array", "items": {"$ref": "#/components/schemas/Database"}},
   "users": {"type": "array", "items": {"$ref": "#/components/schemas/NewUser"}},
-  "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"}}},
+  "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid", "description": "of version 7"}}},
 "Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
 "Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
   "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"},

@@ -497,8 +497,9 @@ Router::Outcome Router::create(const ApiRequest& request, const Target& /*target
     JACKDAW_TRY(auto spec, proto::instance_spec_from(body));
     SubmitRequest submitting;
     JACKDAW_TRY(submitting.id, proto::string_at(body, "operation_id", "", 64));
-    if (!submitting.id.empty() && !is_uuid(submitting.id)) {
-        return Error{Errc::invalid, "'operation_id' must be a UUID"};
+    constexpr std::size_t version_at = 14; // RFC 9562, section 4.2; ids order the queue by time
+    if (!submitting.id.empty() && (!is_uuid(submitting.id) || submitting.id[version_at] != '7')) {
+        return Error{Errc::invalid, "'operation_id' must be a UUID of version 7"};
     }
     submitting.caller = request.caller.text;
     JACKDAW_TRY(const auto submitted,

@@ -458,6 +458,8 @@ TEST_CASE("a body that is no request is refused, and changes nothing") {
         const auto seen = api.failure("PUT", "/v1/instance", body);
         CHECK((seen == "400 E-INVALID" || seen == "400 E-BAD-NAME"));
     }
+    wrong_id["operation_id"] = "ff7ac10b-58cc-4372-a567-0e02b2c3d479"; // without a time in it
+    CHECK(api.failure("PUT", "/v1/instance", wrong_id.dump()) == "400 E-INVALID");
     CHECK(api.failure("PUT", "/v1/instance", no_password.dump()) == "400 E-BAD-PASSWORD");
     CHECK(api.world.life().spec() == nullptr);
     CHECK(api.world.life().operations(10).empty());
