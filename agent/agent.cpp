@@ -46,6 +46,7 @@ constexpr const char* fleet_folder =
     "/etc/jackdaw/fleet"; ///< of the hand-over; watched, not read, by this process
 constexpr std::chrono::hours copy_check{1};
 constexpr std::chrono::seconds listen_again{10}; ///< for metrics, when the address is not there
+constexpr std::chrono::seconds look_again{10};   ///< for the hand-over, when it cannot be watched
 constexpr std::uint32_t no_database_uid = ~0U - 1;
 
 std::error_code last_error() {
@@ -101,7 +102,10 @@ private:
     asio::awaitable<Result<void>> watch_hand_over();
     asio::awaitable<Result<void>> watch_host();
     asio::awaitable<Result<void>> housekeeping();
+    static asio::awaitable<Result<void>> part(std::string name, asio::awaitable<Result<void>> body);
     Result<void> take_hand_over();
+    /// On the loop. Also before serve() waits for it.
+    void stop() { stopped_->expires_at(asio::steady_timer::time_point::min()); }
 
     Settings settings_;
     std::unique_ptr<HostClient> client_;
@@ -206,7 +210,7 @@ Result<void> Agent::open() {
                 auto shared = std::make_shared<Error>(error.clone());
                 asio::post(io_, [this, shared] {
                     fatal_ = shared->clone();
-                    stopped_->cancel();
+                    stop();
                 });
             }},
         life_settings);
@@ -216,25 +220,16 @@ Result<void> Agent::open() {
 
     JACKDAW_CHECK(open_sockets());
 
-    boost::system::error_code ec;
-    const auto ip = asio::ip::make_address(listen.host, ec);
+    JACKDAW_TRY(auto tcp, listen_tcp(listen));
+    JACKDAW_TRY(udp_, listen_udp(listen)); // also without a fleet: what cannot be had is told now
     asio::ip::tcp::acceptor acceptor{io_};
-    const auto step = [&](auto&& action) {
-        if (!ec) {
-            action();
-        }
-    };
-    step([&] { acceptor.open(ip.is_v4() ? asio::ip::tcp::v4() : asio::ip::tcp::v6(), ec); });
-    step([&] { acceptor.set_option(asio::socket_base::reuse_address{true}, ec); });
-    step([&] { acceptor.bind({ip, listen.port}, ec); });
-    step([&] { acceptor.listen(128, ec); });
-    if (!ec) {
-        JACKDAW_TRY(udp_,
-                    listen_udp(listen)); // also without a fleet: what cannot be had is told now
-    }
+    boost::system::error_code ec;
+    acceptor.assign(listen.host.starts_with('[') ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
+                    tcp.get(), ec);
     if (ec) {
         return Error{Errc::unavailable, fmt::format("listen on {}", settings_.listen), ec};
     }
+    (void)tcp.release(); // the acceptor's now
     channel_ = std::make_unique<ChannelServer>(
         std::move(acceptor),
         ChannelServer::Parts{*router_, *life_, hub_, pool_,
@@ -267,7 +262,7 @@ Result<void> Agent::open_sockets() {
 }
 
 Result<void> Agent::take_hand_over() {
-    if (hand_over_) {
+    if (fleet_->is_open()) {
         return ok();
     }
     Membership membership;
@@ -295,7 +290,12 @@ Result<void> Agent::take_hand_over() {
                                 hand_over->seeds.end());
     }
     hand_over_ = std::move(hand_over);
-    const auto opened = fleet_->open(std::move(udp_), std::move(membership));
+    // A duplicate: where a file was wrong, the next one is tried.
+    UniqueFd udp{::fcntl(udp_.get(), F_DUPFD_CLOEXEC, 0)};
+    if (!udp) {
+        return Error{Errc::exhausted, "duplicate gossip's socket", last_error()};
+    }
+    const auto opened = fleet_->open(std::move(udp), std::move(membership));
     return Result<void>{opened ? ok() : opened.error().clone().while_doing("join the fleet")};
 }
 
@@ -328,16 +328,21 @@ asio::awaitable<Result<void>> Agent::serve_metrics() {
 }
 
 asio::awaitable<Result<void>> Agent::watch_hand_over() {
-    const UniqueFd none;
-    asio::posix::stream_descriptor events{co_await asio::this_coro::executor};
+    const auto executor = co_await asio::this_coro::executor;
+    asio::posix::stream_descriptor events{executor};
+    asio::steady_timer timer{executor};
     const int fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0) {
-        co_return Error{Errc::exhausted, "make an inotify descriptor", last_error()};
+    if (fd < 0) { // a user has 128 of them by default
+        spdlog::warn("agent: the fleet's files cannot be watched ({}); looking every {} s",
+                     last_error().message(), look_again.count());
+    } else {
+        events.assign(fd);
     }
-    events.assign(fd);
     co_await fleet_->wait_for_boot();
     // A plain member has no such folder and its ring already: then there is nothing to wait for.
-    const bool watching = ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
+    const bool watching =
+        fd < 0 ? settings_.ring_file.empty()
+               : ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
     for (;;) {
         if (auto taken = take_hand_over(); !taken) {
             spdlog::error("agent: the hand-over: {}", taken.error().to_string());
@@ -348,6 +353,14 @@ asio::awaitable<Result<void>> Agent::watch_hand_over() {
         std::array<char, 4096> buffer{};
         if (!watching) {
             co_return ok();
+        }
+        if (fd < 0) {
+            timer.expires_after(look_again);
+            const auto [ec] = co_await timer.async_wait(as_result);
+            if (ec) {
+                co_return ok();
+            }
+            continue;
         }
         const auto [ec, size] = co_await events.async_read_some(asio::buffer(buffer), as_result);
         (void)size; // which file it was does not matter: all are looked at
@@ -372,7 +385,7 @@ asio::awaitable<Result<void>> Agent::watch_host() {
         }
         if (client_->has_ended()) {
             fatal_ = Error{Errc::unavailable, "jackdaw-host has ended; both start again"};
-            stopped_->cancel();
+            stop();
             co_return ok();
         }
     }
@@ -396,23 +409,32 @@ asio::awaitable<Result<void>> Agent::housekeeping() {
     }
 }
 
+/// One that fails ends alone, since the database needs the others; nobody joins it until the end.
+asio::awaitable<Result<void>> Agent::part(std::string name, asio::awaitable<Result<void>> body) {
+    auto ended = co_await std::move(body);
+    if (!ended && ended.error().code() != Errc::cancelled) {
+        spdlog::error("agent: {} has ended: {}", name, ended.error().to_string());
+    }
+    co_return std::move(ended);
+}
+
 asio::awaitable<Result<void>> Agent::serve() {
     const auto executor = co_await asio::this_coro::executor;
     asio::signal_set signals{executor, SIGTERM, SIGINT};
     signals.async_wait([this](const boost::system::error_code& ec, int number) {
         if (!ec) {
             spdlog::info("agent: signal {}, stopping; the database goes on", number);
-            stopped_->cancel();
+            stop();
         }
     });
     runtime::TaskScope scope{executor};
-    scope.spawn("admin.sock", admin_->run());
-    scope.spawn("public.sock", public_->run());
-    scope.spawn("metrics", serve_metrics());
-    scope.spawn("channel", channel_->run());
-    scope.spawn("fleet", watch_hand_over());
-    scope.spawn("host", watch_host());
-    scope.spawn("housekeeping", housekeeping());
+    scope.spawn("admin.sock", part("admin.sock", admin_->run()));
+    scope.spawn("public.sock", part("public.sock", public_->run()));
+    scope.spawn("metrics", part("metrics", serve_metrics()));
+    scope.spawn("channel", part("the channel", channel_->run()));
+    scope.spawn("fleet", part("the fleet", watch_hand_over()));
+    scope.spawn("host", part("the host", watch_host()));
+    scope.spawn("housekeeping", part("housekeeping", housekeeping()));
     co_await stopped_->async_wait(as_result);
     scope.request_stop();
     auto ended = co_await scope.join();

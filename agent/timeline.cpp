@@ -68,6 +68,7 @@ const std::vector<EventKind>& event_kinds() {
         {"scheduler.stopped", "warning",
          "the database's own scheduler was switched off, since what "
          "it runs took the agent's account"},
+        {"scheduler.settled", "info", "it runs again, or it is off by somebody's wish"},
         {"connections.pressure", "warning", "nearly all connections are taken, or some refused"},
         {"connections.relief", "info", "there is room for connections again"},
         {"memory.pressure", "warning", "the database holds nearly all of the machine's memory"},

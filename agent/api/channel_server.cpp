@@ -22,6 +22,8 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 /// Two keys, two tags and a statement; what a stranger can make us keep.
 constexpr std::size_t handshake_bytes_max = proto::statement_bytes_max + 128;
+/// Room is left for the other fields of its message.
+constexpr std::size_t answer_bytes_max = noise::channel_message_bytes_max - 4096;
 
 Error gone(const boost::system::error_code& ec) {
     return Error{Errc::unavailable, "the peer went away", ec};
@@ -146,11 +148,23 @@ asio::awaitable<Result<void>> ChannelServer::serve(Socket socket, asio::ip::addr
         spdlog::debug("channel: refused a peer: {}", shaken.error().to_string());
         co_return ok();
     }
+    const bool looks_only = !session.peer.may_change();
+    if (looks_only && lookers_ >= (limits_.sessions_max + 1) / 2) {
+        spdlog::debug("channel: no place for {}", session.peer.text());
+        co_return ok();
+    }
     struct Count {
         std::size_t& number;
-        explicit Count(std::size_t& counted) : number{counted} { ++number; }
-        ~Count() { --number; }
-    } const count{peers_};
+        const std::size_t by;
+        Count(std::size_t& counted, std::size_t times) : number{counted}, by{times} {
+            number += by;
+        }
+        ~Count() { number -= by; }
+        Count(const Count&) = delete;
+        Count& operator=(const Count&) = delete;
+    };
+    const Count peer{peers_, 1};
+    const Count looker{lookers_, looks_only ? std::size_t{1} : std::size_t{0}};
     const auto ended = co_await requests(session);
     if (!ended) {
         spdlog::debug("channel: {}: {}", session.peer.text(), ended.error().to_string());
@@ -257,17 +271,26 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         request.method = std::move(asked.method);
         request.target = std::move(asked.path);
         request.body = std::move(asked.body);
-        request.idempotency_key = asked.idempotency_key.substr(0, 128);
+        request.idempotency_key = std::move(asked.idempotency_key);
         request.caller.text = session.peer.text();
         request.caller.may_change = session.peer.may_change();
         request.deadline = deadline;
-        if (auto stream = parts_.router.stream(request)) {
-            JACKDAW_CO_CHECK(co_await send_stream(session, id, *std::move(stream), deadline));
-            continue;
+        if (Router::is_stream(request)) {
+            auto find = [this, &request] { return parts_.router.stream(request); };
+            auto stream = co_await runtime::offload(parts_.pool, std::move(find));
+            if (stream) {
+                JACKDAW_CO_CHECK(co_await send_stream(session, id, *std::move(stream), deadline));
+                continue;
+            }
         }
         auto work = [this, &request] { return parts_.router.handle(request); };
         auto answer = co_await runtime::offload(parts_.pool, std::move(work));
-        wipe(request.body); // it may have carried a password
+        wipe(request.body);                          // it may have carried a password
+        if (answer.body.size() > answer_bytes_max) { // or its session would end without a word
+            answer = error_response(
+                Error{Errc::invalid, "the answer is longer than a message of the channel"}
+                    .with_hint("ask for less with `limit`"));
+        }
         proto::ChannelMessage response;
         response.kind = proto::ChannelKind::response;
         response.id = id;
@@ -286,18 +309,19 @@ asio::awaitable<Result<void>> ChannelServer::send_stream(Session& session, std::
         changed.cancel();
     });
     auto silent_since = std::chrono::steady_clock::now();
-    for (bool ended = false; !ended && std::chrono::steady_clock::now() < deadline;) {
-        std::vector<StreamItem> items;
+    for (StreamPart part; !part.ended && std::chrono::steady_clock::now() < deadline;) {
+        part.items.clear();
         if (dirty || stream.poll.count() > 0) {
             dirty = false;
-            auto work = [&] { return stream.next(ended); };
-            items = co_await runtime::offload(parts_.pool, std::move(work));
+            auto work = [&] { return stream.next(); };
+            part = co_await runtime::offload(parts_.pool, std::move(work));
+            dirty = dirty || part.has_more;
         }
         const auto now = std::chrono::steady_clock::now();
-        if (items.empty() && !ended && now - silent_since >= limits_.alive) {
-            items.push_back({std::string{proto::channel_alive}, ""}); // shows a peer that has gone
+        if (part.items.empty() && !part.ended && now - silent_since >= limits_.alive) {
+            part.items.push_back({std::string{proto::channel_alive}, ""}); // shows a peer that went
         }
-        for (auto& item : items) {
+        for (auto& item : part.items) {
             silent_since = now;
             proto::ChannelMessage message;
             message.kind = proto::ChannelKind::event;
@@ -306,7 +330,7 @@ asio::awaitable<Result<void>> ChannelServer::send_stream(Session& session, std::
             message.body = std::move(item.data);
             JACKDAW_CO_CHECK(co_await send(session, std::move(message)));
         }
-        if (!ended && !dirty) {
+        if (!part.ended && !dirty) {
             const auto rest = stream.poll.count() > 0 ? stream.poll : limits_.alive;
             changed.expires_at(std::min(deadline, std::chrono::steady_clock::now() + rest));
             co_await changed.async_wait(as_result);

@@ -7,6 +7,8 @@
 //
 // Whoever has not proved yet who it is, is a stranger. Strangers cannot keep anybody out: a new one
 // takes the place of the oldest, first of those from its own address, then of all; who is in stays.
+// Agents and viewers have half of the places at most: a machine that was taken over keeps no
+// operator out.
 
 #include <cstdint>
 #include <functional>
@@ -72,6 +74,7 @@ private:
     ChannelLimits limits_;
     std::list<Stranger*> strangers_; ///< the oldest first
     std::size_t peers_ = 0;
+    std::size_t lookers_ = 0; ///< of those, who may not change anything
 };
 
 } // namespace jackdaw::agent

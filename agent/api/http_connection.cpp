@@ -283,7 +283,7 @@ asio::awaitable<bool> HttpConnection::answer(Request request) {
     asked.target = path_of({request.target().data(), request.target().size()});
     asked.body = std::move(request.body());
     if (const auto key = request.find("Idempotency-Key"); key != request.end()) {
-        asked.idempotency_key = std::string{key->value().substr(0, 128)};
+        asked.idempotency_key = std::string{key->value()};
     }
     const bool pollers = shared_.audience == HttpAudience::pollers;
     asked.caller.text = pollers ? "a poller" : fmt::format("uid {}", owner_);
@@ -297,15 +297,13 @@ asio::awaitable<bool> HttpConnection::answer(Request request) {
                              std::string{method_hint(shared_.audience)}));
     } else if (auto quick = shared_.router.quick(asked)) {
         response = *std::move(quick);
-    } else if (auto stream = shared_.router.stream(asked)) {
+    } else if (Router::is_stream(asked)) {
         if (is_head) {
             response =
                 refused(405, Error{Errc::invalid, "a stream has no HEAD"}.with_hint("GET it"));
             response.allow = "GET";
         } else if (shared_.book.begin_stream(id_, http_now_ms())) {
-            (void)co_await send_stream(*std::move(stream));
-            stream_wait_ = nullptr;
-            co_return false;
+            co_return co_await answer_stream(std::move(asked));
         } else {
             response = refused(503, Error{Errc::busy, "too many streams at a time"}.with_hint(
                                         "close some, or ask without `stream`"));
@@ -353,6 +351,20 @@ asio::awaitable<bool> HttpConnection::send_part(std::string text) {
     co_return !ec && !ended_;
 }
 
+/// On a worker, since to find what is to be told may take a while. The last of its connection.
+asio::awaitable<bool> HttpConnection::answer_stream(ApiRequest request) {
+    auto find = [this, &request] { return shared_.router.stream(request); };
+    auto stream = co_await runtime::offload(shared_.pool, std::move(find));
+    if (stream) {
+        (void)co_await send_stream(*std::move(stream));
+        stream_wait_ = nullptr;
+        co_return false;
+    }
+    auto refuse_it = [this, &request] { return shared_.router.handle(request); };
+    auto why = co_await runtime::offload(shared_.pool, std::move(refuse_it));
+    co_return co_await send(std::move(why), false);
+}
+
 asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
     asio::steady_timer changed{co_await asio::this_coro::executor};
     stream_wait_ = &changed;
@@ -365,15 +377,16 @@ asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
                        "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
     auto silent_since = std::chrono::steady_clock::now();
     for (;;) {
-        bool ended = false;
+        StreamPart part;
         if (ended_) {
             co_return ok();
         }
         if (dirty || stream.poll.count() > 0) {
             dirty = false;
-            auto work = [&] { return stream.next(ended); };
-            const auto items = co_await runtime::offload(shared_.pool, std::move(work));
-            for (const auto& item : items) {
+            auto work = [&] { return stream.next(); };
+            part = co_await runtime::offload(shared_.pool, std::move(work));
+            dirty = dirty || part.has_more;
+            for (const auto& item : part.items) {
                 text += fmt::format("event: {}\ndata: {}\n\n", item.event, item.data);
             }
         }
@@ -387,7 +400,7 @@ asio::awaitable<Result<void>> HttpConnection::send_stream(Stream stream) {
                 co_return ok();
             }
         }
-        if (ended || ended_) {
+        if (part.ended || ended_) {
             co_return ok();
         }
         if (!dirty) {

@@ -47,6 +47,7 @@ private:
     asio::awaitable<void> refuse(ApiResponse response);
     asio::awaitable<void> refuse_read(boost::system::error_code why);
     asio::awaitable<bool> send(ApiResponse response, bool keep, bool is_head = false);
+    asio::awaitable<bool> answer_stream(ApiRequest request);
     asio::awaitable<Result<void>> send_stream(Stream stream);
     asio::awaitable<bool> send_part(std::string text);
 

@@ -1,6 +1,6 @@
 #pragma once
-// Listening sockets that the agent makes by itself: those of a plain member, which has no root
-// process, and the one for metrics.
+// Listening sockets that the agent makes by itself: the channel's, gossip's and the one for
+// metrics; and a plain member's UNIX sockets, since it has no root process.
 
 #include <sys/types.h>
 

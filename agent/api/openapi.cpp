@@ -13,7 +13,7 @@ using proto::Json;
 /// and its schema lacks fails it, and so does one that is required and missing.
 constexpr std::string_view schemas_text = R"JSON({
 "Object": {"type": "object"},
-"Stream": {"type": "string", "description": "text/event-stream: `event: operation`, `data:` an Operation"},
+"Stream": {"type": "string", "description": "text/event-stream: `event: operation`, `event` or `log`, `data:` an Operation, an Event or LogLines; `event: error` before the end, `data:` a Failure"},
 "Error": {"type": "object", "required": ["code", "message", "cause", "hint"], "additionalProperties": false, "properties": {
   "code": {"type": "string"}, "message": {"type": "string"}, "cause": {"type": "string"},
   "hint": {"type": "string"}, "operation": {"type": ["string", "null"]},
@@ -39,7 +39,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "connection": {"type": "object", "properties": {"uri": {"type": ["string", "null"]}, "ca": {"type": ["string", "null"]}, "note": {"type": ["string", "null"]}}},
   "created_at": {"type": ["string", "null"]}}},
 "Warning": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
-  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts", "sight"]}, "since": {"type": ["string", "null"]},
+  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts", "sight", "scheduler"]}, "since": {"type": ["string", "null"]},
   "text": {"type": ["string", "null"]}, "mend": {"type": ["string", "null"], "description": "what mends it"}}},
 "InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "properties": {
   "name": {"type": "string"}, "id": {"type": "string", "format": "uuid"}, "fleet": {"type": "string"},
@@ -50,7 +50,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "databases": {"type": "array", "items": {"$ref": "#/components/schemas/Database"}},
   "users": {"type": "array", "items": {"$ref": "#/components/schemas/FirstUser"}},
   "parameters": {"type": "object", "maxProperties": 0, "description": "they are set once the instance is there"},
-  "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid"},
+  "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid", "description": "of version 7"},
   "created_at": {"type": "string", "description": "when it was asked for (default: now)"}}},
 "Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
 "Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
@@ -256,7 +256,7 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
                                   {"description", one.text},
                                   {"schema", {{"type", one.type}}}});
     }
-    if (row.method != "GET") {
+    if (Router::takes_a_key(row)) {
         parameters.push_back(Json{
             {"name", "Idempotency-Key"},
             {"in", "header"},

@@ -23,6 +23,7 @@ using proto::Json;
 constexpr std::size_t segments_max = 8;
 constexpr std::uint64_t pause_seconds_max = 30 * 86'400; ///< nobody looks after it meanwhile
 constexpr std::size_t parameters_max = 16;
+constexpr std::size_t key_bytes_max = 128; ///< of an Idempotency-Key
 constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
 constexpr std::uint64_t events_shown = 100;
@@ -92,6 +93,19 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments)
         }
         pattern.remove_prefix(slash + 1);
     }
+}
+
+/// A change of which a word is not understood is another one than was meant.
+Result<void> check_query(const Router::Row& row, const Target& target) {
+    for (const auto& [key, value] : target.query) {
+        if (std::ranges::find(row.query, key, &Router::Parameter::name) == row.query.end()) {
+            return Error{Errc::invalid,
+                         fmt::format("{} of {} takes no '{}'; nothing was done", row.method,
+                                     row.pattern, key.substr(0, shown_bytes_max))}
+                .with_hint("GET /v1/openapi.json tells what it takes");
+        }
+    }
+    return ok();
 }
 
 constexpr std::array weights{"info", "warning", "error"}; ///< of an event, the least first
@@ -225,6 +239,21 @@ ApiResponse Router::handle(const ApiRequest& request) const {
     return outcome ? *std::move(outcome) : error_response(outcome.error());
 }
 
+bool Router::takes_a_key(const Row& row) noexcept {
+    const bool is_create = row.method == "PUT" && row.pattern == "instance";
+    return row.answer == "Operation" && row.method != "GET" && !is_create &&
+           !row.pattern.starts_with("operations/");
+}
+
+bool Router::is_stream(const ApiRequest& request) {
+    const auto target = parse_target(request.target);
+    return target && request.method == "GET" && !target->segments.empty() &&
+           target->segments[0] == "v1" && std::ranges::any_of(rows(), [&](const Row& one) {
+               return one.answer == "Stream" && matches(one.pattern, target->segments) &&
+                      !(one.tenant_words && request.caller.is_public);
+           });
+}
+
 std::optional<Stream> Router::stream(const ApiRequest& request) const {
     const auto target = parse_target(request.target);
     if (!target || request.method != "GET" || target->segments.size() < 3 ||
@@ -238,7 +267,7 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
     }
     if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream" &&
         !request.caller.is_public) {
-        return log_stream(*target);
+        return log_stream(request, *target);
     }
     if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
         parts_.timeline != nullptr) {
@@ -257,14 +286,15 @@ std::optional<Stream> Router::stream(const ApiRequest& request) const {
 Stream Router::operation_stream(std::string id) const {
     Stream stream;
     stream.watch = id;
-    stream.next = [this, id = std::move(id)](bool& ended) -> std::vector<StreamItem> {
+    stream.next = [this, id = std::move(id)]() -> StreamPart {
+        StreamPart part;
         const auto shape = parts_.life.operation(id);
-        if (!shape) {
-            ended = true;
-            return {};
+        if (shape) {
+            part.items.push_back({"operation", dump(proto::to_json(*shape))});
         }
-        ended = shape->status == "done" || shape->status == "failed" || shape->status == "undone";
-        return {{"operation", dump(proto::to_json(*shape))}};
+        part.ended = !shape || shape->status == "done" || shape->status == "failed" ||
+                     shape->status == "undone";
+        return part;
     };
     return stream;
 }
@@ -274,22 +304,22 @@ Router::timeline_stream(std::uint64_t after,
                         std::function<bool(const proto::EventShape& entry)> is_wanted) const {
     Stream stream;
     stream.watch = timeline_watch;
-    stream.next = [this, after, is_wanted = std::move(is_wanted)](
-                      bool& ended) mutable -> std::vector<StreamItem> {
-        std::vector<StreamItem> items;
+    stream.next = [this, after, is_wanted = std::move(is_wanted)]() mutable -> StreamPart {
+        StreamPart part;
         const auto entries = parts_.timeline->read(after, stream_batch);
         if (!entries) {
-            ended = true;
-            return items;
+            part.ended = true;
+            return part;
         }
         for (const auto& entry : *entries) {
             after = entry.sequence;
             if (!is_wanted(entry)) {
                 continue;
             }
-            items.push_back({"event", dump(proto::to_json(entry))});
+            part.items.push_back({"event", dump(proto::to_json(entry))});
         }
-        return items;
+        part.has_more = entries->size() == stream_batch;
+        return part;
     };
     return stream;
 }
@@ -335,6 +365,18 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
                              "it may hold the tenant's statements, which not everybody is told"}
                     .with_hint(std::string{admin_hint});
             }
+            if (one.method != "GET") {
+                JACKDAW_CHECK(check_query(one, target));
+            }
+            // Before anything else is looked at: what it asks for may be done, and so not be there
+            // any more.
+            if (takes_a_key(one) && !request.idempotency_key.empty()) {
+                const auto before = parts_.life.submitted_before(
+                    request.idempotency_key, mac_of(request, parts_.request_key));
+                if (before) {
+                    return accepted(*before);
+                }
+            }
             return (this->*one.handler)(request, target);
         }
         allow += fmt::format("{}{}", allow.empty() ? "" : ", ", one.method);
@@ -373,9 +415,8 @@ Router::Outcome Router::instance(const ApiRequest& /*request*/, const Target& /*
 }
 
 Router::Outcome Router::remove(const ApiRequest& request, const Target& target) const {
-    const auto keep = target.query.find("keep_volume");
-    return submit(request, "instance.delete", "",
-                  Json{{"keep_volume", keep != target.query.end() && keep->second == "1"}});
+    JACKDAW_TRY(const bool keep, flag_of(target, "keep_volume"));
+    return submit(request, "instance.delete", "", Json{{"keep_volume", keep}});
 }
 
 Router::Outcome Router::power(const ApiRequest& request, const Target& target) const {
@@ -456,8 +497,9 @@ Router::Outcome Router::create(const ApiRequest& request, const Target& /*target
     JACKDAW_TRY(auto spec, proto::instance_spec_from(body));
     SubmitRequest submitting;
     JACKDAW_TRY(submitting.id, proto::string_at(body, "operation_id", "", 64));
-    if (!submitting.id.empty() && !is_uuid(submitting.id)) {
-        return Error{Errc::invalid, "'operation_id' must be a UUID"};
+    constexpr std::size_t version_at = 14; // RFC 9562, section 4.2; ids order the queue by time
+    if (!submitting.id.empty() && (!is_uuid(submitting.id) || submitting.id[version_at] != '7')) {
+        return Error{Errc::invalid, "'operation_id' must be a UUID of version 7"};
     }
     submitting.caller = request.caller.text;
     JACKDAW_TRY(const auto submitted,
@@ -507,6 +549,11 @@ Router::Outcome Router::submit(const ApiRequest& request, std::string action, st
                                proto::Json arguments) const {
     if (request.is_rehearsal) {
         return rehearse(request, action, target, arguments);
+    }
+    if (request.idempotency_key.size() > key_bytes_max || !is_utf8(request.idempotency_key)) {
+        return Error{Errc::invalid,
+                     fmt::format("an Idempotency-Key has at most {} bytes of UTF-8", key_bytes_max)}
+            .with_hint("a new UUID for each new request is one");
     }
     SubmitRequest submitting;
     submitting.action = std::move(action);

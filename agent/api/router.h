@@ -5,7 +5,7 @@
 //
 // Every route stands in one table, Router::rows() (routes.cpp): method, path, what it is, what goes
 // in and comes out. The OpenAPI document (openapi.h) is made of it. Streams (server-sent events)
-// stand in it, too, and are served by the transports: see stream_of().
+// stand in it, too, and are served by the transports: see stream().
 //
 // Another path is 404, another method of a path 405.
 
@@ -70,12 +70,16 @@ struct StreamItem {
     std::string event; ///< "operation", "event", "log"
     std::string data;  ///< JSON, one line
 };
+struct StreamPart {
+    std::vector<StreamItem> items; ///< what is new since the last one
+    bool has_more = false;         ///< a bound was met: ask again at once, whatever is new
+    bool ended = false;            ///< nothing comes any more
+};
 struct Stream {
     std::string watch;                 ///< what EventHub wakes it for
     std::chrono::milliseconds poll{0}; ///< > 0: looked at so often besides
-    /// What is new since the last call; `ended` set: nothing comes any more. May block for
-    /// milliseconds: called on the worker pool, one call at a time.
-    std::function<std::vector<StreamItem>(bool& ended)> next;
+    /// May block for milliseconds: called on the worker pool, one call at a time.
+    std::function<StreamPart()> next;
 };
 /// What EventHub is told for every entry of the timeline.
 inline constexpr const char* timeline_watch = "timeline";
@@ -106,7 +110,9 @@ public:
     /// The answer where it waits for nothing, so that it needs no worker: health, and the instance.
     /// nullopt: handle() has it.
     [[nodiscard]] std::optional<ApiResponse> quick(const ApiRequest& request) const;
-    /// The stream that the request asks for; nullopt: it asks for none, and is handle()'s.
+    /// Whether it asks for a stream that this caller may have; waits for nothing.
+    [[nodiscard]] static bool is_stream(const ApiRequest& request);
+    /// That stream; nullopt: there is none, and handle() says why. Waits as handle() does.
     [[nodiscard]] std::optional<Stream> stream(const ApiRequest& request) const;
 
     using Outcome = Result<ApiResponse>;
@@ -129,6 +135,9 @@ public:
         bool tenant_words = false; ///< tells what the tenant wrote: not on public.sock
     };
     [[nodiscard]] static const std::vector<Row>& rows();
+    /// Whether each request would be an operation of its own, so that an Idempotency-Key says which
+    /// are one. A create, an abort and a resume are the same request again by what they ask for.
+    [[nodiscard]] static bool takes_a_key(const Row& row) noexcept;
 
 private:
     [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
@@ -186,7 +195,8 @@ private:
     JACKDAW_HANDLER(resume);
 #undef JACKDAW_HANDLER
     [[nodiscard]] ApiResponse metrics() const;
-    [[nodiscard]] std::optional<Stream> log_stream(const Target& target) const;
+    [[nodiscard]] std::optional<Stream> log_stream(const ApiRequest& request,
+                                                   const Target& target) const;
     [[nodiscard]] Stream operation_stream(std::string id) const;
     [[nodiscard]] Stream
     timeline_stream(std::uint64_t after,

@@ -104,11 +104,6 @@ Result<Json> recorded_root(Life& life, Error why, const ApiRequest& request) {
         request.deadline);
 }
 
-bool is_set(const Target& target, const char* key) {
-    const auto at = target.query.find(key);
-    return at != target.query.end() && (at->second == "1" || at->second == "true");
-}
-
 } // namespace
 
 Router::Outcome Router::user(const ApiRequest& request, const Target& target) const {
@@ -178,14 +173,12 @@ Router::Outcome Router::root(const ApiRequest& request, const Target& /*target*/
     }
     JACKDAW_TRY(auto json, std::move(told));
     Json history = Json::array();
-    for (const auto& one : parts_.life.operations(SIZE_MAX)) {
-        if (one.action == "root.enable" || one.action == "root.disable") {
-            history.push_back(Json{{"at", one.ended_at.empty() ? one.created_at : one.ended_at},
-                                   {"action", one.action},
-                                   {"status", one.status},
-                                   {"caller", one.caller},
-                                   {"operation", one.id}});
-        }
+    for (const auto& one : parts_.life.operations(SIZE_MAX, {"root.enable", "root.disable"})) {
+        history.push_back(Json{{"at", one.ended_at.empty() ? one.created_at : one.ended_at},
+                               {"action", one.action},
+                               {"status", one.status},
+                               {"caller", one.caller},
+                               {"operation", one.id}});
     }
     json["history"] = std::move(history);
     return answer(json);
@@ -237,11 +230,11 @@ Router::Outcome Router::kill_session(const ApiRequest& request, const Target& ta
         return Error{Errc::invalid, "a session's id is a number"}.with_hint(
             "`jackdaw session list` shows them");
     }
+    JACKDAW_TRY(const bool query_only, flag_of(target, "query_only"));
     JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
     JACKDAW_CHECK(facet_of(*driver, &plugins::Datastore::sessions, "sessions"));
-    return submit(
-        request, "session.kill", text,
-        Json{{"request", Json{{"id", id}, {"query_only", is_set(target, "query_only")}}}});
+    return submit(request, "session.kill", text,
+                  Json{{"request", Json{{"id", id}, {"query_only", query_only}}}});
 }
 
 } // namespace jackdaw::agent

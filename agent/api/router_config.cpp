@@ -63,10 +63,8 @@ Router::Outcome Router::datastore(const ApiRequest& request, const Target& /*tar
 }
 
 Router::Outcome Router::parameters(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const bool own_only, flag_of(target, "own"));
     JACKDAW_TRY(const auto known, known_parameters(parts_.life, request));
-    const auto own = target.query.find("own");
-    const bool own_only =
-        own != target.query.end() && (own->second == "1" || own->second == "true");
     Json items = Json::array();
     for (const auto& one : known.all) {
         if (!own_only || one.is_configured) {

@@ -158,8 +158,8 @@ Router::Outcome Router::log(const ApiRequest& request, const Target& target) con
     return answer(json);
 }
 
-std::optional<Stream> Router::log_stream(const Target& target) const {
-    auto driver = parts_.life.driver();
+std::optional<Stream> Router::log_stream(const ApiRequest& request, const Target& target) const {
+    auto driver = parts_.life.driver(request.deadline);
     auto file = driver ? log_named(**driver, target.segments[2])
                        : Result<plugins::LogFile>{driver.error().clone()};
     const auto lines = number_of(target, "lines");
@@ -169,20 +169,21 @@ std::optional<Stream> Router::log_stream(const Target& target) const {
     Stream stream;
     stream.watch = "log";
     stream.poll = log_poll;
-    stream.next =
-        [this, file = *std::move(file), first = lines->value_or(10),
-         cursor = std::optional<std::string>{}](bool& ended) mutable -> std::vector<StreamItem> {
-        auto view = read_log(*parts_.host, file, cursor ? lines_shown_max : first, cursor);
+    stream.next = [this, file = *std::move(file), first = lines->value_or(10),
+                   cursor = std::optional<std::string>{}]() mutable -> StreamPart {
+        StreamPart part;
+        const auto view = read_log(*parts_.host, file, cursor ? lines_shown_max : first, cursor);
         if (!view) {
-            ended = true;
-            return {
-                {"error", dump(Json{{"error", proto::to_json(proto::shape_of(view.error()))}})}};
+            part.ended = true;
+            part.items.push_back(
+                {"error", dump(Json{{"error", proto::to_json(proto::shape_of(view.error()))}})});
+            return part;
         }
         cursor = view->cursor;
-        if (view->lines.empty() && !view->is_cut) {
-            return {};
+        if (!view->lines.empty() || view->is_cut) {
+            part.items.push_back({"log", dump(log_json(*view))});
         }
-        return {{"log", dump(log_json(*view))}};
+        return part;
     };
     return stream;
 }

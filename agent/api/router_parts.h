@@ -77,6 +77,19 @@ inline Result<std::optional<std::uint64_t>> number_of(const Target& target, cons
     return std::optional{value};
 }
 
+/// A switch of the query; off when it is not there. What is neither on nor off is refused: taken
+/// for the other one, it would do what nobody meant.
+inline Result<bool> flag_of(const Target& target, const char* key) {
+    const auto at = target.query.find(key);
+    if (at == target.query.end() || at->second == "0" || at->second == "false") {
+        return false;
+    }
+    if (at->second == "1" || at->second == "true") {
+        return true;
+    }
+    return Error{Errc::invalid, fmt::format("'{}' is 1 or 0 (true or false)", key)};
+}
+
 inline Json row_of(const proto::DatabaseSpec& one) {
     return {{"name", one.name}, {"charset", one.charset}, {"collation", one.collation}};
 }

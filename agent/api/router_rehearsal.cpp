@@ -268,21 +268,24 @@ Router::Outcome Router::rehearsal(const ApiRequest& request, const Target& /*tar
     inner.is_rehearsal = true;
     inner.caller = request.caller;
     inner.deadline = request.deadline;
-    JACKDAW_TRY(inner.method, proto::string_at(body, "method", "", 16));
-    JACKDAW_TRY(inner.target, proto::string_at(body, "target", "", 8192));
-    if (const auto asked = body.find("body"); asked != body.end() && asked->is_object()) {
-        inner.body = dump(*asked);
-        JACKDAW_TRY([[maybe_unused]] const auto password, take_password(*asked));
-    }
-    JACKDAW_TRY(const auto target, parse_target(inner.target));
-    constexpr std::array<std::string_view, 5> inside{"databases", "users", "root", "sessions",
-                                                     "parameters"};
-    if (inner.method == "GET" || target.segments.size() < 2 ||
-        std::ranges::find(inside, target.segments[1]) == inside.end()) {
-        return Error{Errc::unsupported, "only changes inside the database can be rehearsed"};
-    }
-    auto outcome = route(inner, target);
-    wipe(inner.body);
+    const auto asked = body.find("body");
+    auto outcome = [&]() -> Outcome {
+        if (asked != body.end() && asked->is_object()) {
+            inner.body = dump(*asked);
+            JACKDAW_TRY([[maybe_unused]] const auto password, take_password(*asked));
+        }
+        JACKDAW_TRY(inner.method, proto::string_at(body, "method", "", 16));
+        JACKDAW_TRY(inner.target, proto::string_at(body, "target", "", 8192));
+        JACKDAW_TRY(const auto target, parse_target(inner.target));
+        constexpr std::array<std::string_view, 5> inside{"databases", "users", "root", "sessions",
+                                                         "parameters"};
+        if (inner.method == "GET" || target.segments.size() < 2 ||
+            std::ranges::find(inside, target.segments[1]) == inside.end()) {
+            return Error{Errc::unsupported, "only changes inside the database can be rehearsed"};
+        }
+        return route(inner, target);
+    }();
+    wipe(inner.body); // also of what was refused
     return outcome;
 }
 

@@ -84,7 +84,7 @@ const std::vector<Router::Row>& Router::rows() {
         {"POST", "databases", &Router::change_database, "Make a database", change, 202, "Database"},
         {"DELETE", "databases/*", &Router::change_database, "Drop a database", change, 202},
         {"GET", "users", &Router::users, "The users", "List of UserSpec"},
-        {"POST", "users", &Router::change_user, "Make a user", change, 202, "NewUser"},
+        {"POST", "users", &Router::change_user, "Make a user", change, 202, "NewUser", {host}},
         {"GET", "users/*", &Router::user, "One user with all it may do", "User", 200, "", {host}},
         {"PATCH",
          "users/*",

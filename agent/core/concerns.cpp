@@ -12,7 +12,8 @@ namespace {
 struct Words {
     std::string_view kind, begins, ends;
 };
-/// The gravest first; the volume's own events are told by who reads its fill.
+/// The gravest first. The volume's own events are told by who reads its fill, and that the
+/// scheduler is switched off by who does it.
 constexpr std::array all_words{
     Words{"access", "access.lost", "access.regained"},
     Words{"connections", "connections.pressure", "connections.relief"},
@@ -20,6 +21,7 @@ constexpr std::array all_words{
     Words{"memory", "memory.pressure", "memory.relief"},
     Words{"sessions", "session.hunted", "session.calm"},
     Words{"accounts", "accounts.doubtful", "accounts.clear"},
+    Words{"scheduler", "", "scheduler.settled"},
     Words{"sight", "sight.lost", "sight.regained"},
 };
 
@@ -83,6 +85,15 @@ Concerns::Seen Concerns::sight(const std::string& instance, const Figures& figur
         }
     }
     return Finding{std::move(text), with_name(mend.empty() ? "jackdaw doctor" : mend, instance)};
+}
+
+Concerns::Seen Concerns::scheduler(const std::string& instance, const Figures& figures) {
+    if (!figures.inside || !figures.inside->switched_off) {
+        return std::nullopt;
+    }
+    const auto& one = *figures.inside->switched_off;
+    return Finding{one.text,
+                   fmt::format("jackdaw config set {} {}={}", instance, one.parameter, one.value)};
 }
 
 Concerns::Seen Concerns::sessions(std::int64_t now_ms, const Figures& figures) {
@@ -163,6 +174,7 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
         Look{memory(instance, figures), figures.memory_bytes.has_value()},
         Look{sessions(now_ms, figures), !shut_out},
         Look{accounts(instance, figures), inside && inside->look_alikes},
+        Look{scheduler(instance, figures), inside && inside->switches_known},
         Look{sight(instance, figures), inside.has_value()},
     };
     static_assert(looks.size() == all_words.size());

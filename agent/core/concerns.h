@@ -38,6 +38,11 @@ struct Figures {
         std::string what, why;
         std::string mend; ///< with INSTANCE where the name goes; may be empty
     };
+    /// By the agent, and nobody has decided on it since.
+    struct SwitchedOff {
+        std::string text;
+        std::string parameter, value; ///< what switches it on again
+    };
     /// What the server itself told, over the agent's session; a part that it did not tell is
     /// nullopt, and `unseen` says why.
     struct Inside {
@@ -45,6 +50,8 @@ struct Figures {
         std::optional<std::vector<std::string>> look_alikes;
         std::optional<Connections> connections;
         std::vector<Unseen> unseen;
+        bool switches_known = false; ///< it was looked at what is off
+        std::optional<SwitchedOff> switched_off{};
     };
     std::optional<Inside> inside; ///< nullopt: it was not asked
 
@@ -97,6 +104,7 @@ private:
     [[nodiscard]] Seen memory(const std::string& instance, const Figures& figures) const;
     [[nodiscard]] Seen accounts(const std::string& instance, const Figures& figures) const;
     [[nodiscard]] Seen sight(const std::string& instance, const Figures& figures);
+    [[nodiscard]] static Seen scheduler(const std::string& instance, const Figures& figures);
 
     ConcernLimits limits_;
     std::map<std::string, State, std::less<>> present_; ///< by kind

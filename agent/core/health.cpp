@@ -118,7 +118,7 @@ void look_at_state(Report& report) {
         paths += " " + one.path;
     }
     report.of_agent("secret files", open, "error",
-                    fmt::format("chown jackdawd:{0} && chmod 0400{0}", paths));
+                    fmt::format("chown jackdawd:{0} && chmod go={0}", paths));
 }
 
 /// Lost answers alone make a few in a row; a link that is cut makes no other.

@@ -394,7 +394,8 @@ Result<void> Operations::resume(const Now& now, const std::string& id, std::int6
                      fmt::format("operation {} has ended: {}", id, record.shape.status)};
     }
     for (auto& step : record.shape.steps) {
-        if (step.status == "failed") {
+        // While it is being undone, what a failed step did is still to be undone.
+        if (step.status == "failed" && !record.shape.abort_requested) {
             step.status = "pending";
             step.error.reset();
         }
@@ -427,6 +428,11 @@ void Operations::rewind(const std::string& id, std::string_view step) {
 const Record* Operations::find(const std::string& id) const {
     const auto found = records_.find(id);
     return found == records_.end() ? nullptr : &found->second;
+}
+
+const Record* Operations::find_key(const std::string& idempotency_key) const {
+    const auto known = by_key_.find(idempotency_key);
+    return known == by_key_.end() ? nullptr : find(known->second);
 }
 
 const Record* Operations::running() const {
@@ -517,16 +523,35 @@ void Operations::forget_old(const Now& now) {
         const bool old = now.wall_ms - record.created_wall_ms > limits_.age_max_ms;
         const bool many = records_.size() >= limits_.records_max;
         if (record.ended() && (old || many)) {
-            by_key_.erase(record.idempotency_key);
-            dirty_.erase(entry->first);
-            forgotten_.push_back(entry->first);
-            entry = records_.erase(entry);
+            entry = forget(entry);
         } else if (!old && !many) {
             return; // ids sort by time: nothing older follows
         } else {
             ++entry;
         }
     }
+}
+
+std::map<std::string, Record>::iterator
+Operations::forget(std::map<std::string, Record>::iterator entry) {
+    by_key_.erase(entry->second.idempotency_key);
+    dirty_.erase(entry->first);
+    forgotten_.push_back(entry->first);
+    return records_.erase(entry);
+}
+
+std::size_t Operations::forget_ended(const std::string& before, std::size_t most) {
+    std::size_t forgotten = 0;
+    for (auto entry = records_.begin();
+         entry != records_.end() && entry->first < before && forgotten < most;) {
+        if (entry->second.ended()) {
+            entry = forget(entry);
+            ++forgotten;
+        } else {
+            ++entry;
+        }
+    }
+    return forgotten;
 }
 
 std::int64_t Operations::estimate(const Record& record, const proto::Step& step) const {

@@ -140,8 +140,8 @@ public:
     /// `undone` at once, whatever runs meanwhile. `not_found`; ended `done` or `undone`:
     /// `conflict`.
     [[nodiscard]] Result<void> abort(const Now& now, const std::string& id);
-    /// Runs a `failed` one again from its first unfinished step, with a fresh deadline. `conflict`
-    /// otherwise.
+    /// Runs a `failed` one again from its first unfinished step, with a fresh deadline; one whose
+    /// undo has failed goes on with that. `conflict` otherwise.
     [[nodiscard]] Result<void> resume(const Now& now, const std::string& id,
                                       std::int64_t limit_seconds);
 
@@ -150,7 +150,13 @@ public:
     /// that is being undone.
     void rewind(const std::string& id, std::string_view step);
 
+    /// For a journal that is full: forgets the oldest that have ended, at most `most` and none from
+    /// `before` (an id) on. How many it forgot.
+    std::size_t forget_ended(const std::string& before, std::size_t most);
+
     [[nodiscard]] const Record* find(const std::string& id) const;
+    /// The one that a request with this key made, or null.
+    [[nodiscard]] const Record* find_key(const std::string& idempotency_key) const;
     /// The one that runs, or null.
     [[nodiscard]] const Record* running() const;
     /// The first unfinished one with this action, or null.
@@ -174,6 +180,7 @@ private:
     void end(const Now& now, Record& record, std::string status,
              std::optional<proto::ErrorShape> error);
     void forget_old(const Now& now);
+    std::map<std::string, Record>::iterator forget(std::map<std::string, Record>::iterator entry);
     [[nodiscard]] std::int64_t estimate(const Record& record, const proto::Step& step) const;
     void check_invariants() const;
 

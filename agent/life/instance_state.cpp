@@ -24,7 +24,12 @@ std::string to_text(const InstanceFacts& facts) {
                 {"answered_since", facts.answered_since},
                 {"pending_restart", facts.pending_restart},
                 {"maintenance_until_ms", facts.maintenance_until_ms},
-                {"maintenance_by", facts.maintenance_by}}
+                {"maintenance_by", facts.maintenance_by},
+                {"switched_off",
+                 {{"start_ns", facts.switched_off.start_ns},
+                  {"text", facts.switched_off.text},
+                  {"parameter", facts.switched_off.parameter},
+                  {"value", facts.switched_off.value}}}}
         .dump();
 }
 
@@ -49,6 +54,13 @@ Result<InstanceFacts> facts_from(std::string_view text) {
                 proto::number_at(json, "maintenance_until_ms", 0, std::uint64_t{1} << 52U));
     facts.maintenance_until_ms = static_cast<std::int64_t>(until);
     JACKDAW_TRY(facts.maintenance_by, proto::string_at(json, "maintenance_by", ""));
+    const auto at = json.find("switched_off");
+    const auto off = at == json.end() ? Json::object() : *at;
+    JACKDAW_TRY(const auto start, proto::number_at(off, "start_ns", 0, std::uint64_t{1} << 62U));
+    facts.switched_off.start_ns = static_cast<std::int64_t>(start);
+    JACKDAW_TRY(facts.switched_off.text, proto::string_at(off, "text", ""));
+    JACKDAW_TRY(facts.switched_off.parameter, proto::string_at(off, "parameter", ""));
+    JACKDAW_TRY(facts.switched_off.value, proto::string_at(off, "value", ""));
     return facts;
 }
 

@@ -18,6 +18,13 @@
 
 namespace jackdaw::agent {
 
+/// What a repair of the agent's account switched off inside the server.
+struct SwitchedOff {
+    std::int64_t start_ns = 0; ///< boot clock of the server's start; 0: nothing is
+    std::string text;
+    std::string parameter, value; ///< what switches it on again
+};
+
 struct InstanceFacts {
     std::string filesystem_uuid;     ///< of the volume, chosen by us before mkfs or found on it
     bool filesystem_is_ours = false; ///< we made it: making it again loses nothing of others
@@ -31,6 +38,7 @@ struct InstanceFacts {
     std::vector<std::string> pending_restart; ///< parameters that wait for the next start
     std::int64_t maintenance_until_ms = 0;    ///< wall clock; 0: the agent looks after it
     std::string maintenance_by;
+    SwitchedOff switched_off; ///< until somebody decides on it; a later start ends it, too
 };
 
 /// Which rendered configuration a database has started on, and which not.

@@ -27,6 +27,15 @@ std::int64_t milliseconds_of(std::string_view id) {
     return std::stoll(fmt::format("{}{}", id.substr(0, 8), id.substr(9, 4)), nullptr, 16);
 }
 
+std::vector<Change> changes_of(std::vector<Operations::Write> writes) {
+    std::vector<Change> changes;
+    changes.reserve(writes.size());
+    for (auto& write : writes) {
+        changes.push_back(Change{Table::operations, std::move(write.id), std::move(write.text)});
+    }
+    return changes;
+}
+
 } // namespace
 
 Life::Life(Parts parts, LifeSettings settings)
@@ -298,12 +307,15 @@ void Life::run_step(const Operations::Next& next) {
 
     Result<void> result = Error{
         Errc::unsupported, fmt::format("this version knows no step '{}' of '{}'", name, action)};
-    if (function != nullptr) {
-        if (!state_.spec()) { // a step of a delete that was cut off after it forgot
-            result = ok();
-        } else {
-            result = function(context);
-        }
+    if (function != nullptr && state_.spec()) {
+        result = function(context);
+    } else if (function != nullptr && (undo || action == "instance.delete")) {
+        result = ok(); // cut off after it forgot; or the instance went, and all that was done to it
+    } else if (function != nullptr) {
+        result = Error{Errc::not_found, "there is no instance on this machine any more"};
+    }
+    if (database_.link == nullptr) {
+        concerns_.forget(); // what was seen of a database that was stopped, too
     }
     if (!result && !stopping_ && parts_.host.has_ended()) {
         fatal(result.error()); // both start again; nobody knows what this step did
@@ -406,15 +418,33 @@ void Life::wait_for_events() {
 
 // ---- shared ground ----------------------------------------------------------------------------
 
-Result<void> Life::journal() {
-    const auto writes = operations_.take_writes();
-    if (!writes.empty()) {
-        std::vector<Change> changes;
-        changes.reserve(writes.size());
-        for (const auto& write : writes) {
-            changes.push_back(Change{Table::operations, write.id, write.text});
+bool Life::make_room(const std::vector<Change>& wanted) {
+    std::string before; // never one that is to be written
+    for (const auto& change : wanted) {
+        if (change.value && (before.empty() || change.key < before)) {
+            before = change.key;
         }
-        JACKDAW_CHECK(parts_.store.commit(changes).while_doing("write the journal"));
+    }
+    const auto some = std::max<std::size_t>(operations_.all().size() / 8, 1);
+    if (operations_.forget_ended(before, some) == 0) {
+        return false;
+    }
+    const auto gone = parts_.store.commit(changes_of(operations_.take_writes()));
+    if (!gone) {
+        spdlog::error("life: forget old operations: {}", gone.error().to_string());
+    }
+    return gone.has_value();
+}
+
+Result<void> Life::journal() {
+    if (const auto changes = changes_of(operations_.take_writes()); !changes.empty()) {
+        auto written = parts_.store.commit(changes);
+        // Until there is room, or nothing more that could go. What one commit has given up, the
+        // next but one may use.
+        while (!written && written.error().id() == Code::disk_full && make_room(changes)) {
+            written = parts_.store.commit(changes);
+        }
+        JACKDAW_CHECK(std::move(written).while_doing("write the journal"));
     }
     for (const auto& id : operations_.take_changed()) {
         parts_.on_change(id);

@@ -107,6 +107,10 @@ public:
     [[nodiscard]] Result<Submitted> create(proto::InstanceSpec spec, std::vector<Secret> passwords,
                                            const SubmitRequest& request);
     [[nodiscard]] Result<Submitted> submit(SubmitRequest request);
+    /// What submit() would answer to a request that was made before, however the instance is by
+    /// now; nullopt: no request had this key, or it was another one (submit() says so).
+    [[nodiscard]] std::optional<Submitted> submitted_before(const std::string& idempotency_key,
+                                                            const std::string& request_mac) const;
     [[nodiscard]] Result<proto::Operation> abort(const std::string& id);
     [[nodiscard]] Result<proto::Operation> resume(const std::string& id);
 
@@ -139,11 +143,13 @@ public:
     /// As it was last published; waits for nobody.
     [[nodiscard]] std::optional<proto::Instance> instance() const;
     [[nodiscard]] std::shared_ptr<const proto::InstanceSpec> spec() const; ///< null: none
-    /// There was an instance, a delete has forgotten it, and no create came since.
+    /// There was an instance, a delete has forgotten it, and no create came since. As last
+    /// published, likewise: the loop asks.
     [[nodiscard]] bool deleted() const;
     [[nodiscard]] std::optional<proto::Operation> operation(const std::string& id) const;
-    /// Newest first, at most `limit`.
-    [[nodiscard]] std::vector<proto::Operation> operations(std::size_t limit) const;
+    /// Newest first, at most `limit`; of these actions alone, if there are any.
+    [[nodiscard]] std::vector<proto::Operation>
+    operations(std::size_t limit, const std::vector<std::string_view>& actions = {}) const;
 
 private:
     void run();
@@ -155,6 +161,8 @@ private:
     bool work();
     void run_step(const Operations::Next& next);
     void watch();
+    /// The caller has core_mutex_. A stop or a delete came in since the last look: it goes first.
+    [[nodiscard]] bool is_to_end() const;
     /// Maintenance: nothing is started by itself. Ends it when its time is over.
     bool hands_off();
     void probe();
@@ -172,10 +180,14 @@ private:
     void keep_parameter_list();
     void wait_for_events();
     [[nodiscard]] Result<void> journal();
+    /// The store is full: old operations go. False: none of them could.
+    [[nodiscard]] bool make_room(const std::vector<Change>& wanted);
     [[nodiscard]] Result<void> load_driver();
     void publish();
     /// The caller has core_mutex_. True: it changed, and on_change({}) is due.
     bool refresh_view();
+    /// The caller has core_mutex_.
+    [[nodiscard]] bool was_deleted() const;
     [[nodiscard]] proto::Instance compose() const;
     [[nodiscard]] Now now() const;
     [[nodiscard]] std::string new_id() const;
@@ -198,6 +210,7 @@ private:
     InstanceState state_;
     /// Replaced as a whole, under core_mutex_ and view_mutex_: who only reads waits for no commit.
     std::shared_ptr<const proto::Instance> view_;
+    std::atomic<bool> deleted_{false};
     mutable std::mutex view_mutex_; ///< held for the copy of a pointer
 
     // The life thread's own.

@@ -54,6 +54,19 @@ std::optional<Figures::Inside> Life::examine() {
     for (auto& one : told->unseen) {
         inside.unseen.push_back({std::move(one.what), std::move(one.why), std::move(one.mend)});
     }
+    inside.switches_known = told->is_off.has_value();
+    auto facts = state_.facts();
+    if (auto& off = facts.switched_off;
+        told->is_off && off.start_ns != 0 && off.start_ns == facts.answered_start_ns) {
+        if (*told->is_off) {
+            inside.switched_off = Figures::SwitchedOff{off.text, off.parameter, off.value};
+            return inside;
+        }
+        off = {}; // somebody switched it on: if it is off again, it is by his wish
+        if (const auto kept = state_.set_facts(std::move(facts)); !kept) {
+            spdlog::warn("life: write down what is switched on: {}", kept.error().to_string());
+        }
+    }
     return inside;
 }
 

@@ -22,6 +22,11 @@ std::chrono::milliseconds within(std::chrono::seconds limit, Life::Deadline dead
                       std::chrono::milliseconds{0}, std::chrono::milliseconds{limit});
 }
 
+/// Somebody wants it to run: a crash loop is forgiven.
+bool is_start(std::string_view action) {
+    return action == "instance.start" || action == "instance.restart";
+}
+
 /// What makes two specs the same wish: not the ids that were found on the way, nor passwords.
 Json wish_of(const proto::InstanceSpec& spec) {
     auto wish = spec;
@@ -84,7 +89,8 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
     }
 
     const std::lock_guard lock{core_mutex_};
-    if (const auto present = state_.spec()) {
+    const auto present = state_.spec();
+    if (present) {
         if (wish_of(*present) != wish_of(spec)) {
             return Error{Code::name_taken,
                          fmt::format("instance '{}' is here with another spec", present->name)};
@@ -127,7 +133,7 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
     submitting.target = name;
     auto id = submit_locked(std::move(submitting));
     if (!id) {
-        JACKDAW_CHECK(state_.forget()); // nothing changed
+        JACKDAW_CHECK(present ? state_.set_spec(*present) : state_.forget()); // nothing changed
         return std::move(id).error();
     }
     return Submitted{shape(*id), false};
@@ -178,11 +184,21 @@ Result<Life::Submitted> Life::submit(SubmitRequest request) {
     if (request.target.empty()) {
         request.target = state_.spec()->name;
     }
-    if (request.action == "instance.start" || request.action == "instance.restart") {
+    if (is_start(request.action)) {
         forgiven_ = true;
     }
     JACKDAW_TRY(const auto id, submit_locked(std::move(request)));
     return Submitted{shape(id), false};
+}
+
+std::optional<Life::Submitted> Life::submitted_before(const std::string& idempotency_key,
+                                                      const std::string& request_mac) const {
+    const std::lock_guard lock{core_mutex_};
+    const auto* const record = operations_.find_key(idempotency_key);
+    if (record == nullptr || record->request_mac.empty() || record->request_mac != request_mac) {
+        return std::nullopt;
+    }
+    return Submitted{operations_.shape_at(now(), *record), false};
 }
 
 Result<proto::Operation> Life::abort(const std::string& id) {
@@ -203,6 +219,9 @@ Result<proto::Operation> Life::abort(const std::string& id) {
 Result<proto::Operation> Life::resume(const std::string& id) {
     const std::lock_guard lock{core_mutex_};
     JACKDAW_CHECK(operations_.resume(now(), id, settings_.operation_limit.count()));
+    if (is_start(operations_.find(id)->shape.action)) {
+        forgiven_ = true;
+    }
     JACKDAW_CHECK(journal());
     wake();
     return shape(id);
@@ -263,18 +282,7 @@ std::shared_ptr<const proto::InstanceSpec> Life::spec() const {
 }
 
 bool Life::deleted() const {
-    const std::lock_guard lock{core_mutex_};
-    if (state_.spec()) {
-        return false;
-    }
-    const auto& records = operations_.all();
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-        const auto& action = record->second.shape.action;
-        if (action == "instance.create" || action == "instance.delete") {
-            return action == "instance.delete";
-        }
-    }
-    return false;
+    return deleted_;
 }
 
 std::optional<proto::Operation> Life::operation(const std::string& id) const {
@@ -285,12 +293,16 @@ std::optional<proto::Operation> Life::operation(const std::string& id) const {
     return shape(id);
 }
 
-std::vector<proto::Operation> Life::operations(std::size_t limit) const {
+std::vector<proto::Operation> Life::operations(std::size_t limit,
+                                               const std::vector<std::string_view>& actions) const {
     const std::lock_guard lock{core_mutex_};
     std::vector<proto::Operation> all;
     const auto& records = operations_.all();
     for (auto record = records.rbegin(); record != records.rend() && all.size() < limit; ++record) {
-        all.push_back(operations_.shape_at(now(), record->second));
+        const auto& action = record->second.shape.action;
+        if (actions.empty() || std::ranges::find(actions, action) != actions.end()) {
+            all.push_back(operations_.shape_at(now(), record->second));
+        }
     }
     return all;
 }

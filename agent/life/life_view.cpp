@@ -78,7 +78,22 @@ void Life::tell_usage(std::uint64_t used_bytes, std::uint64_t size_bytes) {
     }
 }
 
+bool Life::was_deleted() const {
+    if (state_.spec()) {
+        return false;
+    }
+    const auto& records = operations_.all();
+    for (auto record = records.rbegin(); record != records.rend(); ++record) {
+        const auto& action = record->second.shape.action;
+        if (action == "instance.create" || action == "instance.delete") {
+            return action == "instance.delete";
+        }
+    }
+    return false;
+}
+
 bool Life::refresh_view() {
+    deleted_ = was_deleted();
     std::optional<proto::Instance> next;
     if (state_.spec()) {
         next = compose();

@@ -33,8 +33,8 @@ Result<plugins::Observation> shut_out(Error error) {
 
 void Life::watch() {
     const auto at = runtime::Clock::instant();
-    if (forgiven_.exchange(false)) {
-        supervisor_.forgive();
+    if (forgiven_.exchange(false) || !state_.spec() || !state_.facts().wanted_running) {
+        supervisor_.forgive(); // who stops or deletes it wants no start that is due by then
     }
     if (database_.link != nullptr) {
         guard_silent_.clear(); // a step may have reached it
@@ -84,6 +84,9 @@ void Life::watch() {
         request.cause = "boot";
         request.caller = "agent";
         const std::lock_guard lock{core_mutex_};
+        if (is_to_end()) {
+            return;
+        }
         if (auto submitted = submit_locked(std::move(request)); !submitted) {
             spdlog::error("life: start after boot: {}", submitted.error().to_string());
             last_failure_ = proto::shape_of(submitted.error());
@@ -93,13 +96,16 @@ void Life::watch() {
     if (hands_off()) {
         supervisor_.forgive(); // what dies meanwhile counts for nothing
     } else if (supervisor_.start_due(at)) {
-        supervisor_.start_taken();
         SubmitRequest request;
         request.action = "instance.start";
         request.target = state_.spec()->name;
         request.cause = "supervisor";
         request.caller = "agent";
         const std::lock_guard lock{core_mutex_};
+        if (is_to_end()) {
+            return;
+        }
+        supervisor_.start_taken();
         auto facts = state_.facts();
         ++facts.restarts;
         if (const auto kept = state_.set_facts(facts); !kept) {
@@ -119,6 +125,11 @@ void Life::watch() {
         read_usage();
         turn_logs();
     }
+}
+
+bool Life::is_to_end() const {
+    return operations_.unfinished("instance.stop") != nullptr ||
+           operations_.unfinished("instance.delete") != nullptr;
 }
 
 bool Life::hands_off() {

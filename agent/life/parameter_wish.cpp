@@ -1,6 +1,7 @@
 #include "agent/life/parameter_wish.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -9,11 +10,60 @@ namespace {
 
 constexpr std::size_t shown_bytes_max = 100;
 
+std::optional<std::string> value_in(const ParameterValues& all, const std::string& name) {
+    const auto at = all.find(name);
+    return at == all.end() ? std::nullopt : std::optional{at->second};
+}
+
+void put(ParameterValues& all, const std::string& name, std::optional<std::string> value) {
+    if (value) {
+        all.insert_or_assign(name, *std::move(value));
+    } else {
+        all.erase(name);
+    }
+}
+
 } // namespace
 
-Result<std::map<std::string, std::string>>
-wish_of(const plugins::Parameters& parameters, const std::vector<proto::Parameter>& known,
-        const plugins::Place& place, const ParameterChange& change, const std::string& instance) {
+std::vector<std::string> changed_between(const ParameterValues& before,
+                                         const ParameterValues& wanted) {
+    std::vector<std::string> changed;
+    for (const auto& [name, value] : wanted) {
+        if (value_in(before, name) != value) {
+            changed.push_back(name);
+        }
+    }
+    for (const auto& [name, value] : before) {
+        if (!wanted.contains(name)) {
+            changed.push_back(name);
+        }
+    }
+    std::ranges::sort(changed);
+    return changed;
+}
+
+ParameterValues carried(ParameterValues now, const ParameterValues& before,
+                        const ParameterValues& wanted) {
+    for (const auto& name : changed_between(before, wanted)) {
+        put(now, name, value_in(wanted, name));
+    }
+    return now;
+}
+
+ParameterValues taken_back(ParameterValues now, const ParameterValues& before,
+                           const ParameterValues& wanted) {
+    for (const auto& name : changed_between(before, wanted)) {
+        if (value_in(now, name) == value_in(wanted, name)) {
+            put(now, name, value_in(before, name));
+        }
+    }
+    return now;
+}
+
+Result<ParameterValues> wish_of(const plugins::Parameters& parameters,
+                                const std::vector<proto::Parameter>& known,
+                                const plugins::Place& place, const ParameterChange& change,
+                                const std::string& instance) {
     auto wanted = place;
     if (known.empty() && !change.set.empty()) {
         return Error{Code::database_down,

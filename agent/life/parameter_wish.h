@@ -13,8 +13,21 @@ namespace jackdaw::agent {
 
 inline constexpr std::size_t own_parameters_max = 1000; ///< of one instance
 
+using ParameterValues = std::map<std::string, std::string>; ///< by name
+
+/// The names that differ, in order.
+[[nodiscard]] std::vector<std::string> changed_between(const ParameterValues& before,
+                                                       const ParameterValues& wanted);
+/// A change from `before` to `wanted` that is made later, when the parameters may be others by
+/// then: `now` with what it changes, and everything else as it is.
+[[nodiscard]] ParameterValues carried(ParameterValues now, const ParameterValues& before,
+                                      const ParameterValues& wanted);
+/// Likewise taken back: what has another value by now than it gave stays.
+[[nodiscard]] ParameterValues taken_back(ParameterValues now, const ParameterValues& before,
+                                         const ParameterValues& wanted);
+
 struct ParameterChange {
-    std::map<std::string, std::string> set;
+    ParameterValues set;
     std::vector<std::string> unset; ///< by any name that the engine knows the parameter by
 };
 
@@ -22,7 +35,7 @@ struct ParameterChange {
 /// together. `not_found` for one to be unset that is not set; else as Parameters::check() and
 /// check_together() say. `instance` is its name, for hints. With an empty `known` nothing can be
 /// checked, so nothing may be set.
-[[nodiscard]] Result<std::map<std::string, std::string>>
+[[nodiscard]] Result<ParameterValues>
 wish_of(const plugins::Parameters& parameters, const std::vector<proto::Parameter>& known,
         const plugins::Place& place, const ParameterChange& change, const std::string& instance);
 

@@ -71,7 +71,7 @@ const std::vector<ActionPlan>& plans() {
         {"user.update", {{"user.update", update_user, undo_update_user}}},
         {"root.enable", {{"root.enable", enable_root, undo_enable_root}}},
         {"root.disable", {{"root.disable", disable_root, unless_begun}}},
-        {"session.kill", {{"session.kill", kill_session, nothing}}},
+        {"session.kill", {{"session.kill", kill_session, unless_begun}}},
         {"config.set",
          {{"config.check", check_parameters, nothing},
           {"config.render", render_parameters, undo_render_parameters},

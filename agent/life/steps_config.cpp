@@ -18,7 +18,7 @@ constexpr std::chrono::seconds check_limit{60};
 constexpr std::size_t parameters_max = own_parameters_max;
 constexpr std::chrono::seconds login_limit{5};
 
-using Values = std::map<std::string, std::string>;
+using Values = ParameterValues;
 
 /// A text argument map that an earlier step journalled; `corrupt` when it is not there.
 Result<Values> values_argument(const StepContext& context, const char* key) {
@@ -28,24 +28,49 @@ Result<Values> values_argument(const StepContext& context, const char* key) {
     return proto::texts_at(context.arguments(), key, parameters_max);
 }
 
-std::vector<std::string> changed_between(const Values& before, const Values& wanted) {
-    std::vector<std::string> changed;
-    const auto differs = [](const Values& all, const auto& entry) {
-        const auto at = all.find(entry.first);
-        return at == all.end() || at->second != entry.second;
-    };
-    for (const auto& entry : wanted) {
-        if (differs(before, entry)) {
-            changed.push_back(entry.first);
-        }
+/// Sorted, each name once.
+std::vector<std::string> each_once(std::vector<std::string> names) {
+    std::ranges::sort(names);
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    names.resize(std::min(names.size(), parameters_max));
+    return names;
+}
+
+/// What this operation changes, as its first step journalled it. It may have failed and be resumed
+/// or aborted after others have set parameters, too: those stay.
+struct OwnChange {
+    Values before, wanted;
+    std::vector<std::string> named; ///< all that is set, also to the value that was kept already
+    /// What a running server is to be given: of what is kept already it may have another value.
+    [[nodiscard]] std::vector<std::string> names() const {
+        auto all = changed_between(before, wanted);
+        all.insert(all.end(), named.begin(), named.end());
+        return each_once(std::move(all));
     }
-    for (const auto& entry : before) {
-        if (!wanted.contains(entry.first)) {
-            changed.push_back(entry.first);
-        }
+    [[nodiscard]] Values on(Values now) const { return carried(std::move(now), before, wanted); }
+    [[nodiscard]] Values off(Values now) const {
+        return taken_back(std::move(now), before, wanted);
     }
-    std::ranges::sort(changed);
-    return changed;
+};
+
+Result<OwnChange> own_change(const StepContext& context) {
+    OwnChange change;
+    JACKDAW_TRY(change.before, values_argument(context, "before"));
+    JACKDAW_TRY(change.wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(change.named, proto::strings_at(context.arguments(), "named", parameters_max));
+    return change;
+}
+
+/// As the engine calls them.
+Result<std::vector<std::string>> names_of(const plugins::Parameters& parameters,
+                                          const std::vector<proto::Parameter>& known,
+                                          const Values& set) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : set) {
+        JACKDAW_TRY(auto canonical, parameters.check(known, name, value));
+        names.push_back(std::move(canonical.first));
+    }
+    return names;
 }
 
 plugins::Place place_with(const StepContext& context, Values parameters) {
@@ -61,39 +86,33 @@ Result<void> write_files(StepContext& context, const Values& parameters) {
     return context.host.write_config(files);
 }
 
-/// Until the next start: each name once.
-Result<void> keep_waiting(StepContext& context, std::vector<std::string> names) {
-    std::ranges::sort(names);
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    names.resize(std::min(names.size(), parameters_max));
-    auto facts = context.state.facts();
-    facts.pending_restart = std::move(names);
-    return context.state.set_facts(std::move(facts));
-}
-
-/// Gives the running server the values of `wanted`; keeps the names that wait for a restart: those
-/// that it does not take now, those that it says of its own settings, and what was unset before and
-/// waits still (nothing is configured, so the list does not tell).
-Result<void> apply(StepContext& context, const Values& before, const Values& wanted) {
+/// Gives the running server the values that `wanted` has of these (sorted); keeps the names that
+/// wait for a restart: those that it does not take now, those that it says of its own settings, and
+/// what was unset before and waits still (nothing is configured, so the list does not tell).
+Result<void> apply(StepContext& context, const std::vector<std::string>& names,
+                   const Values& wanted) {
     return with_facet(
         context, &plugins::Datastore::parameters,
         [&](plugins::Parameters& parameters, const plugins::Call& call) -> Result<void> {
             const auto place = place_with(context, wanted);
-            const auto changed = changed_between(before, wanted);
-            JACKDAW_TRY(auto waiting, parameters.apply(call, place, changed));
+            JACKDAW_TRY(auto waiting, parameters.apply(call, place, names));
             JACKDAW_TRY(const auto known, parameters.list(call, place));
             for (const auto& one : known) {
                 if (one.pending) {
                     waiting.push_back(one.name);
                 }
             }
-            const auto waited = context.state.facts().pending_restart;
-            for (const auto& name : waited) {
-                if (!wanted.contains(name) && !std::ranges::binary_search(changed, name)) {
+            auto facts = context.state.facts();
+            for (const auto& name : facts.pending_restart) {
+                if (!wanted.contains(name) && !std::ranges::binary_search(names, name)) {
                     waiting.push_back(name);
                 }
             }
-            return keep_waiting(context, std::move(waiting));
+            facts.pending_restart = each_once(std::move(waiting));
+            if (std::ranges::find(names, facts.switched_off.parameter) != names.end()) {
+                facts.switched_off = {}; // somebody has decided on it
+            }
+            return context.state.set_facts(std::move(facts));
         });
 }
 
@@ -114,9 +133,14 @@ Result<bool> is_open(StepContext& context) {
 
 /// At the next start.
 Result<void> put_off(StepContext& context, const std::vector<std::string>& names) {
-    auto waiting = context.state.facts().pending_restart;
+    if (names.empty()) {
+        return ok();
+    }
+    auto facts = context.state.facts();
+    auto& waiting = facts.pending_restart;
     waiting.insert(waiting.end(), names.begin(), names.end());
-    JACKDAW_CHECK(keep_waiting(context, std::move(waiting)));
+    waiting = each_once(std::move(waiting));
+    JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
     context.warn(fmt::format("the database could not be told now; its next start takes: {}",
                              fmt::join(names, ", ")));
     return ok();
@@ -142,6 +166,7 @@ Result<void> check_parameters(StepContext& context) {
     JACKDAW_TRY(const auto unset, proto::strings_at(*request, "unset", parameters_max));
     const auto before = context.spec().parameters;
     Values wanted;
+    std::vector<std::string> named;
     JACKDAW_TRY(const bool open, is_open(context));
     if (open) {
         JACKDAW_CHECK(with_facet(
@@ -150,6 +175,7 @@ Result<void> check_parameters(StepContext& context) {
                 JACKDAW_TRY(const auto known, parameters.list(call, context.slot.place));
                 JACKDAW_TRY(wanted, wish_of(parameters, known, place_with(context, before),
                                             {set, unset}, context.spec().name));
+                JACKDAW_TRY(named, names_of(parameters, known, set));
                 return ok();
             }));
     } else {
@@ -162,13 +188,17 @@ Result<void> check_parameters(StepContext& context) {
         JACKDAW_TRY(const auto known, context.state.parameter_list());
         JACKDAW_TRY(wanted, wish_of(*parameters, known, place_with(context, before), {set, unset},
                                     context.spec().name));
+        JACKDAW_TRY(named, names_of(*parameters, known, set));
     }
     JACKDAW_CHECK(context.set_argument("before", before));
+    JACKDAW_CHECK(context.set_argument("named", named));
     return context.set_argument("wanted", wanted);
 }
 
 Result<void> render_parameters(StepContext& context) {
-    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(const auto change, own_change(context));
+    const auto now = context.spec().parameters;
+    const auto wanted = change.on(now);
     JACKDAW_CHECK(write_files(context, wanted));
     const auto check = context.slot.driver->check_config_job(place_with(context, wanted));
     if (!check) {
@@ -184,56 +214,59 @@ Result<void> render_parameters(StepContext& context) {
     auto judged = end ? context.slot.driver->judge_config(end->exit_status, end->output)
                       : Result<void>{end.error().clone()};
     if (!judged) { // nobody resumes it with other values: the file is as it was
-        JACKDAW_TRY(const auto before, values_argument(context, "before"));
-        JACKDAW_CHECK(write_files(context, before));
+        JACKDAW_CHECK(write_files(context, now));
     }
     return judged;
 }
 
 Result<void> undo_render_parameters(StepContext& context) {
-    if (!context.arguments().contains("before")) {
+    if (!context.arguments().contains("wanted")) {
         return ok();
     }
-    JACKDAW_TRY(const auto before, values_argument(context, "before"));
-    return write_files(context, before);
+    JACKDAW_TRY(const auto change, own_change(context));
+    return write_files(context, change.off(context.spec().parameters));
 }
 
 Result<void> keep_parameters(StepContext& context) {
-    JACKDAW_TRY(auto wanted, values_argument(context, "wanted"));
-    return keep(context, std::move(wanted));
+    JACKDAW_TRY(const auto change, own_change(context));
+    return keep(context, change.on(context.spec().parameters));
 }
 
 Result<void> undo_keep_parameters(StepContext& context) {
-    JACKDAW_TRY(auto before, values_argument(context, "before"));
-    return keep(context, std::move(before));
+    JACKDAW_TRY(const auto change, own_change(context));
+    return keep(context, change.off(context.spec().parameters));
 }
 
 Result<void> apply_parameters(StepContext& context) {
-    JACKDAW_TRY(const auto before, values_argument(context, "before"));
-    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(const auto change, own_change(context));
+    const auto kept = change.on(context.spec().parameters);
+    if (kept != context.spec().parameters) { // resumed after all was as it had been
+        JACKDAW_CHECK(write_files(context, kept));
+        JACKDAW_CHECK(keep(context, kept));
+    }
     JACKDAW_TRY(const bool open, is_open(context));
     if (!open) {
-        return put_off(context, changed_between(before, wanted));
+        return put_off(context, changed_between(change.before, change.wanted));
     }
-    auto applied = apply(context, before, wanted);
+    auto applied = apply(context, change.names(), kept);
     if (applied || applied.error().id() == Code::database_down ||
         context.stop.raised()) { // it waits for the next start, or goes on with the next agent
         return applied;
     }
     // The server took some and refused others: all as it was, in the server, the spec and the file.
     const auto error = std::move(applied).error();
-    JACKDAW_CHECK(apply(context, wanted, before).while_doing("take back what was applied"));
+    const auto before = change.off(kept);
+    JACKDAW_CHECK(apply(context, change.names(), before).while_doing("take back what was applied"));
     JACKDAW_CHECK(keep(context, before));
     JACKDAW_CHECK(write_files(context, before));
     return error.clone();
 }
 
 Result<void> undo_apply_parameters(StepContext& context) {
-    JACKDAW_TRY(const auto before, values_argument(context, "before"));
-    JACKDAW_TRY(const auto wanted, values_argument(context, "wanted"));
+    JACKDAW_TRY(const auto change, own_change(context));
     JACKDAW_TRY(const bool open, is_open(context));
-    return open ? apply(context, wanted, before)
-                : put_off(context, changed_between(before, wanted));
+    return open ? apply(context, change.names(), change.off(context.spec().parameters))
+                : put_off(context, changed_between(change.before, change.wanted));
 }
 
 Result<void> begin_maintenance(StepContext& context) {

@@ -426,12 +426,19 @@ Result<void> repair_access(StepContext& context) {
             return ok();
         }));
     if (!besides.stopped.empty()) {
+        auto facts = context.state.facts();
+        facts.switched_off = {facts.answered_start_ns, besides.stopped, besides.parameter,
+                              besides.value};
+        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
         context.tell("scheduler.stopped", besides.stopped);
     }
     for (auto* const text : {&besides.stopped, &besides.left}) {
         if (!text->empty()) {
             context.warn(std::move(*text));
         }
+    }
+    if (besides.failed) {
+        return *std::move(besides.failed);
     }
     return context.host.sync_volume();
 }

@@ -205,7 +205,11 @@ Result<void> undo_enable_root(StepContext& context) {
 
 Result<void> disable_root(StepContext& context) {
     return with_facet(context, &plugins::Datastore::root,
-                      [](plugins::Root& root, const plugins::Call& call) -> Result<void> {
+                      [&](plugins::Root& root, const plugins::Call& call) -> Result<void> {
+                          JACKDAW_TRY(const auto status, root.status(call));
+                          if (status.level != "off") {
+                              JACKDAW_CHECK(mark_begun(context, [] { return Result<bool>{true}; }));
+                          }
                           return root.disable(call);
                       });
 }
@@ -218,8 +222,12 @@ Result<void> kill_session(StepContext& context) {
                       [&](plugins::Sessions& sessions, const plugins::Call& call) -> Result<void> {
                           JACKDAW_CHECK(mark_begun(context, [&]() -> Result<bool> {
                               JACKDAW_TRY(const auto all, sessions.list(call));
-                              return std::ranges::any_of(
-                                  all, [&](const auto& one) { return one.id == id; });
+                              const auto at = std::ranges::find(all, id, &proto::SessionShape::id);
+                              if (at != all.end() && at->own) {
+                                  return Error{Errc::not_allowed,
+                                               "this session is the agent's or the database's own"};
+                              }
+                              return at != all.end();
                           }));
                           return gone_is_ok(sessions.kill(call, id, query_only));
                       });

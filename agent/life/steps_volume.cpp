@@ -198,7 +198,11 @@ Result<void> release_stamp(StepContext& context) {
         return ok();
     }
     const auto spec = context.spec();
-    JACKDAW_TRY(const auto info, context.host.inspect_volume(spec.volume_serial));
+    auto looked = context.host.inspect_volume(spec.volume_serial);
+    if (!looked && looked.error().id() == Code::volume_missing) {
+        return ok(); // gone, with its stamp on it
+    }
+    JACKDAW_TRY(const auto info, std::move(looked));
     // A boot in between has left it unmounted. One that cannot be mounted, or whose file system is
     // another's, holds no stamp that anybody could read, and must not keep the delete from ending.
     if (!info.mounted && (info.uuid != context.state.facts().filesystem_uuid ||
@@ -209,6 +213,7 @@ Result<void> release_stamp(StepContext& context) {
     if (!stamp || stamp->instance_id != spec.id) {
         return ok();
     }
+    JACKDAW_CHECK(context.set_argument("stamp_version", stamp->version));
     JACKDAW_CHECK(context.set_argument("stamp_sealed", stamp->sealed));
     return context.host.erase_stamp();
 }
@@ -221,7 +226,8 @@ Result<void> restore_stamp(StepContext& context) {
     VolumeStamp stamp;
     stamp.instance_id = context.spec().id;
     stamp.datastore = context.spec().datastore;
-    stamp.version = context.spec().version;
+    JACKDAW_TRY(stamp.version,
+                proto::string_at(context.arguments(), "stamp_version", context.spec().version));
     stamp.sealed = sealed->is_boolean() && sealed->get<bool>();
     return context.host.write_stamp(stamp, {});
 }

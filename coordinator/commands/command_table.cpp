@@ -198,7 +198,7 @@ std::vector<CommandRow> rows_of_care() {
          "list",
          "operations, the newest first",
          {},
-         {{"--cause", "C", "only those of this cause: request, boot or supervisor"},
+         {{"--cause", "C", "only those of this cause: request, boot, supervisor or timer"},
           {"--instance", "NAME", "only those of this target"}},
          looks,
          op_list},

@@ -192,7 +192,7 @@ std::vector<Candidate> fixed(Names kind) {
     switch (kind) {
     case Names::formats: return plain({"table", "wide", "json", "jsonl", "yaml", "name"});
     case Names::filesystems: return plain({"xfs", "ext4"});
-    case Names::causes: return plain({"request", "boot", "supervisor"});
+    case Names::causes: return plain({"request", "boot", "supervisor", "timer"});
     case Names::providers: return plain({"local"});
     case Names::shells: return plain({"bash", "zsh", "fish"});
     case Names::weights: return plain({"info", "warning", "error"});

@@ -319,7 +319,7 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
 } // namespace
 
 Result<int> op_list(Session& session, const Invocation& invocation) {
-    constexpr std::array<std::string_view, 3> causes{"request", "boot", "supervisor"};
+    constexpr std::array<std::string_view, 4> causes{"request", "boot", "supervisor", "timer"};
     if (invocation.has("--cause") &&
         std::ranges::find(causes, invocation.text("--cause")) == causes.end()) {
         return Error{Errc::invalid, fmt::format("--cause '{}': one of {}",

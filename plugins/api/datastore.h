@@ -82,12 +82,18 @@ struct Examination {
     std::optional<std::vector<std::string>> look_alikes{std::in_place};
     std::optional<Connections> connections{std::in_place};
     std::vector<Unseen> unseen; ///< one for each part that is nullopt
+    /// Whether what repair() switches off is off, whoever did it; nullopt: there is no such thing,
+    /// or it was not looked at.
+    std::optional<bool> is_off{};
 };
 
 /// What a repair of the agent's account did besides, a line for people each; empty: nothing.
 struct Repaired {
-    std::string stopped; ///< what was switched off in the server, and how it comes back
-    std::string left;    ///< what could still be taken for the account, and whose it is to remove
+    std::string stopped;          ///< what was switched off in the server, and how it comes back
+    std::string parameter, value; ///< that were changed for it, and what it was before
+    std::string left; ///< what could still be taken for the account, and whose it is to remove
+    /// With `stopped`: the account is not mended, since this went wrong behind it.
+    std::optional<Error> failed{};
 };
 
 /// Facet: databases (schemas).

@@ -191,6 +191,14 @@ Result<bool> make_whole(Session& session, const plugins::Call& call, const std::
     return is_whole(session, call, admin);
 }
 
+/// A tenant's own wish may be the same: the agent knows whether it was its.
+Result<bool> is_scheduler_off(Session& session, const plugins::Call& call) {
+    JACKDAW_TRY(
+        const auto rows,
+        session.query(call, fmt::format("{}SELECT @@GLOBAL.event_scheduler = 'OFF'", bounded)));
+    return !rows.empty() && !rows[0].empty() && rows[0][0] == "1";
+}
+
 } // namespace
 
 Result<plugins::Examination> examine(Session& session, const plugins::Call& call,
@@ -228,13 +236,19 @@ Result<plugins::Examination> examine(Session& session, const plugins::Call& call
     } else {
         JACKDAW_CHECK(unseen("accounts that look like the agent's", others.error()));
     }
+    if (const auto off = is_scheduler_off(session, call)) {
+        seen.is_off = *off;
+    } else if (!session.is_open()) {
+        return off.error().clone();
+    } // else the next look tells: nobody can lock it
     return seen;
 }
 
-Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
-                                         const std::string& admin, bool again) {
-    plugins::Repaired repaired;
-    JACKDAW_TRY(repaired.stopped, stop_events(session, call, admin, again));
+namespace {
+
+/// All of a repair but the events.
+Result<void> mend_account(Session& session, const plugins::Call& call, const std::string& admin,
+                          plugins::Repaired& repaired) {
     JACKDAW_CHECK(session.run(call, "SET SESSION sql_log_bin = 0")); // never replicated
     auto made = make_whole(session, call, admin);
     if (session.is_open()) { // whatever came of it: what this session does later is
@@ -251,6 +265,25 @@ Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& 
             fmt::format("left, since they are somebody's under another name or spelling: "
                         "{}; an account with all rights drops them (DROP USER)",
                         fmt::join(others, ", "));
+    }
+    return ok();
+}
+
+} // namespace
+
+Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
+                                         const std::string& admin, bool again) {
+    plugins::Repaired repaired;
+    JACKDAW_TRY(repaired.stopped, stop_events(session, call, admin, again));
+    auto mended = mend_account(session, call, admin, repaired);
+    if (repaired.stopped.empty()) {
+        JACKDAW_CHECK(std::move(mended));
+        return repaired;
+    }
+    repaired.parameter = "event_scheduler";
+    repaired.value = "ON";
+    if (!mended) { // that the events are off is to be told all the same
+        repaired.failed = std::move(mended).error();
     }
     return repaired;
 }

@@ -45,8 +45,8 @@ void ask_for_stream(const agent::Router& router, const agent::ApiRequest& reques
         return;
     }
     require(request.method == "GET");
-    bool ended = false;
-    for (const auto& item : stream->next(ended)) {
+    const auto part = stream->next();
+    for (const auto& item : part.items) {
         require(!item.event.empty() && item.event.find('\n') == std::string::npos);
         require(item.data.find_first_of("\r\n") == std::string::npos); // or it would be two fields
         require(agent::Json::accept(item.data));

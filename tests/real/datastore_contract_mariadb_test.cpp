@@ -241,9 +241,12 @@ TEST_CASE("an event that names the agent's account, or one that hides it, is sto
                "jackdawd@localhost");
     const auto named = store.repair(plenty(), false);
     CHECK(named->stopped.find("names the agent's account") != std::string::npos);
+    CHECK(named->parameter + "=" + named->value == "event_scheduler=ON");
     CHECK(scheduler() == "OFF");
+    CHECK(store.examine(plenty())->is_off == true);
     client.ask("DROP EVENT events.taker");
     client.ask("SET GLOBAL event_scheduler = ON");
+    CHECK(store.examine(plenty())->is_off == false);
     const auto again = store.repair(plenty(), true);
     CHECK(again->stopped.find("again") != std::string::npos);
     CHECK(scheduler() == "OFF");

@@ -85,7 +85,7 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
         {"state copy", "warning", "agent.log", [](auto& f) { f.state_copy_ms.reset(); }},
         {"state copy", "warning", "agent.log",
          [](auto& f) { f.state_copy_ms = now_ms - 49 * hour_ms; }},
-        {"secret files", "error", "chmod 0400 /state/sign.key",
+        {"secret files", "error", "chmod go= /state/sign.key /state/state.mdb",
          [](auto& f) { f.secrets[0].mode = 0440; }},
         {"secret files", "error", "chown jackdawd:", [](auto& f) { f.secrets[1].is_ours = false; }},
         {"hand-over", "warning", "instance create", [](auto& f) { f.members.clear(); }},

@@ -353,6 +353,25 @@ TEST_CASE("channel: strangers of one address take no place of another's", "[chan
     CHECK(errno == EAGAIN);
 }
 
+TEST_CASE("channel: who may only look leaves room for who may change", "[channel][server]") {
+    agent::ChannelLimits limits;
+    limits.sessions_max = 4;
+    Served served{limits};
+    std::vector<std::unique_ptr<ChannelClient>> lookers;
+    int let_in = 0;
+    for (int number = 0; number < 4; ++number) {
+        auto one = served.connect(keys_of(served.fleet_operator, proto::PeerRole::agent));
+        REQUIRE(one);
+        let_in += (*one)->call({"GET", "/v1/version", {}, {}}, soon()).has_value() ? 1 : 0;
+        lookers.push_back(*std::move(one));
+    }
+    CHECK(let_in == 2);
+    auto client = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(client);
+    CHECK(status_of(**client, "GET", "/v1/version") == 200);
+    lookers.clear();
+}
+
 TEST_CASE("channel: a server that is stopped while callers come in ends", "[channel][server]") {
     agent::ChannelLimits limits;
     limits.handshake = 1h;

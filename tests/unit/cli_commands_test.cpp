@@ -158,7 +158,7 @@ TEST_CASE_METHOD(Scene, "hints name the list that fits") {
     CHECK(world.jackdaw({"user", "create", "app", "--host", ""}) == 2);
     CHECK(err().find("% for everywhere") != std::string::npos);
     CHECK(world.jackdaw({"op", "list", "--cause", "xyz"}) == 2);
-    CHECK(err().find("request, boot, supervisor") != std::string::npos);
+    CHECK(err().find("request, boot, supervisor, timer") != std::string::npos);
     CHECK(world.jackdaw({"op", "list", "--instance", "nobody"}) == 5);
     CHECK(err().find("there is no instance 'nobody', and none was here") != std::string::npos);
     CHECK(world.jackdaw({"instance", "list", "-o", "jsn"}) == 2);

@@ -149,6 +149,23 @@ TEST_CASE("concerns: what cannot be looked at is told after three looks, the res
     CHECK(look.kinds() == Words{"connections", "accounts"});
 }
 
+TEST_CASE("concerns: what the agent switched off is shown until it is settled", "[concerns]") {
+    Look look;
+    auto off = well();
+    off.inside->switches_known = true;
+    off.inside->switched_off = Figures::SwitchedOff{"it was switched off", "events", "ON"};
+    CHECK(look.at(off).empty()); // who did it has told it
+    REQUIRE(look.kinds() == Words{"scheduler"});
+    CHECK(look.concerns.warnings().at(0).mend == "jackdaw config set db1 events=ON");
+    CHECK(look.at(well(), 60'000).empty()); // it was not looked at
+    CHECK(look.kinds() == Words{"scheduler"});
+    auto on = well();
+    on.inside->switches_known = true;
+    CHECK(look.at(on).empty());
+    CHECK(look.at(on, 10'000) == Words{"scheduler.settled"});
+    CHECK(look.kinds().empty());
+}
+
 TEST_CASE("concerns: three lost sessions in a minute are a hunt, two are not", "[concerns]") {
     Look look;
     auto figures = well();

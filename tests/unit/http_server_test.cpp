@@ -432,6 +432,25 @@ TEST_CASE("streams are bounded, and those who never read one keep nobody from th
     CHECK(served.ask("GET /v1/instance HTTP/1.1\r\n\r\n").status == 200);
 }
 
+TEST_CASE("to find what a stream tells may take a while, and keeps nobody else waiting") {
+    Served served;
+    (void)served.world.must_create();
+    served.world.engine.hold("databases.create");
+    const auto running = served.world.submit(
+        "database.create", {{"request", {{"name", "more"}, {"charset", ""}, {"collation", ""}}}});
+    REQUIRE(running);
+    served.world.engine.wait_held(); // the driver is not to be had
+    auto slow = served.connect();
+    slow.say("GET /v1/logs/error/stream HTTP/1.1\r\n\r\n");
+    const auto began = std::chrono::steady_clock::now();
+    CHECK(served.ask("GET /v1/instance HTTP/1.1\r\n\r\n").status == 200);
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{3});
+    served.world.engine.let_go();
+    CHECK(slow.hear().status == 422); // this engine has no logs
+    CHECK(slow.closed());
+    CHECK(served.world.wait_ended(running->operation.id).status == "done");
+}
+
 TEST_CASE("the database's user is refused whatever it asks") {
     for (const auto audience : {HttpAudience::admin, HttpAudience::everyone}) {
         Served served{audience, {}, ::getuid()};

@@ -95,6 +95,56 @@ TEST_CASE("what takes the account again after a repair is switched off by the ne
     CHECK(was_told(world, "scheduler.stopped"));
 }
 
+TEST_CASE("what was switched off is a warning until somebody switches it on or it starts again") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    const agent::Json again{{"request", {{"again", true}}}};
+    const auto warnings = [&] { return world.life().instance()->warnings; };
+    (void)world.must_do("instance.repair", again);
+    world.wait("the warning", [&] { return !warnings().empty(); });
+    REQUIRE(warnings().size() == 1);
+    CHECK(warnings()[0].kind == "scheduler");
+    CHECK(warnings()[0].text == "its scheduler was switched off");
+    CHECK(warnings()[0].mend == "jackdaw config set db1 scheduler=ON");
+    world.stop_agent();
+    world.start_agent(); // the next agent knows it
+    world.wait("the warning again", [&] { return warnings().size() == 1; });
+
+    plugins::Examination seen;
+    seen.is_off = false;
+    world.engine.set_examination(seen);
+    wait_examined(world, 20); // and so the agent has no part in it any more
+    seen.is_off = true;
+    world.engine.set_examination(seen);
+    world.stop_agent();
+    world.start_agent();
+    wait_examined(world, 20);
+    CHECK(warnings().empty());
+
+    (void)world.must_do("instance.repair", again);
+    world.wait("the second warning", [&] { return !warnings().empty(); });
+    (void)world.must_do("instance.restart"); // what is off then is off by its file
+    wait_examined(world, 20);
+    CHECK(warnings().empty());
+}
+
+TEST_CASE("what a repair switched off is told although the repair failed") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.fail("mend", 1);
+    const auto submitted =
+        world.submit("instance.repair", agent::Json{{"request", {{"again", true}}}});
+    REQUIRE(submitted);
+    const auto end = world.wait_ended(submitted->operation.id);
+    CHECK(end.status == "failed");
+    CHECK(end.warnings == std::vector<std::string>{"its scheduler was switched off"});
+    CHECK(was_told(world, "scheduler.stopped"));
+    world.wait("the warning", [&] { return !world.life().instance()->warnings.empty(); });
+    CHECK(world.life().instance()->warnings[0].kind == "scheduler");
+}
+
 TEST_CASE("what cannot be looked at becomes a warning, and the rest is still looked at") {
     LifeWorld world{prompt()};
     world.start_agent();
@@ -111,6 +161,18 @@ TEST_CASE("what cannot be looked at becomes a warning, and the rest is still loo
     CHECK(warnings[1].mend == "kill db1 7");
     CHECK(was_told(world, "sight.lost"));
     CHECK(repairs(world).empty());
+}
+
+TEST_CASE("a database that was stopped has no warnings") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    plugins::Examination full;
+    full.connections = plugins::Examination::Connections{99, 100, 0};
+    world.engine.set_examination(full);
+    world.wait("the warning", [&] { return world.life().instance()->warnings.size() == 1; });
+    (void)world.must_do("instance.stop");
+    CHECK(world.wait_status("stopped").warnings.empty());
 }
 
 TEST_CASE("in maintenance the agent's account is told of and not touched") {

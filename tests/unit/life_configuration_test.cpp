@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "agent/life/parameter_wish.h"
 #include "agent/life/steps.h"
 #include "tests/unit/life_world.h"
 #include "tests/unit/present.h"
@@ -75,6 +76,25 @@ TEST_CASE("a tool's output tells of a killed child, and of what else went wrong"
     CHECK(complaint_of(output, driver.get()) == "complaint: no room");
     CHECK(complaint_of(output, nullptr) == "a\ncomplaint: no room\nadvice 1");
     CHECK(complaint_of("only advice\n", driver.get()) == "only advice");
+}
+
+TEST_CASE("a change of parameters that is made or taken back late leaves what others set") {
+    using Values = jackdaw::agent::ParameterValues;
+    using jackdaw::agent::carried;
+    using jackdaw::agent::taken_back;
+    const Values before{{"a", "1"}, {"b", "1"}, {"c", "1"}};
+    const Values wanted{{"a", "2"}, {"c", "1"}, {"d", "2"}}; // a and d set, b unset
+    CHECK(jackdaw::agent::changed_between(before, wanted) ==
+          std::vector<std::string>{"a", "b", "d"});
+    CHECK(jackdaw::agent::changed_between(before, before).empty());
+    CHECK(carried(before, before, wanted) == wanted);
+    CHECK(carried(wanted, before, wanted) == wanted);
+    CHECK(taken_back(wanted, before, wanted) == before);
+    CHECK(taken_back(before, before, wanted) == before);
+    const Values since{{"a", "2"}, {"c", "3"}, {"d", "4"}, {"e", "5"}};
+    CHECK(carried(since, before, wanted) == Values{{"a", "2"}, {"c", "3"}, {"d", "2"}, {"e", "5"}});
+    CHECK(taken_back(since, before, wanted) ==
+          Values{{"a", "1"}, {"b", "1"}, {"c", "3"}, {"d", "4"}, {"e", "5"}});
 }
 
 TEST_CASE("a start that fails on a new configuration goes back to the last good one, and says so") {

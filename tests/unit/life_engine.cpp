@@ -274,10 +274,20 @@ public:
     Result<plugins::Repaired> repair(const plugins::Call& call, bool again) override {
         plugins::Repaired repaired;
         JACKDAW_CHECK(engine_.speak(call, again ? "repair again" : "repair", [&] {
-            engine_.repaired();
+            engine_.repaired(again);
             return ok();
         }));
-        repaired.stopped = again ? "its scheduler was switched off" : "";
+        if (again) {
+            repaired.stopped = "its scheduler was switched off";
+            repaired.parameter = "scheduler";
+            repaired.value = "ON";
+        }
+        if (auto mended = engine_.speak(call, "mend"); !mended) {
+            if (!again) {
+                return std::move(mended).error();
+            }
+            repaired.failed = std::move(mended).error();
+        }
         return repaired;
     }
     Result<plugins::Observation> probe(const plugins::Call& call) override {
@@ -341,8 +351,9 @@ plugins::ShutOut FakeEngine::shut_out() {
     return shut_out_;
 }
 
-void FakeEngine::repaired() {
+void FakeEngine::repaired(bool again) {
     const std::lock_guard lock{seen_mutex_};
+    examination_.is_off = again || examination_.is_off.value_or(false);
     if (mends_) {
         examination_.access = "";
     }

@@ -512,6 +512,22 @@ TEST_CASE("a delete waits until a create is out of its way") {
     (void)world.must_do("instance.delete");
 }
 
+TEST_CASE("what failed before the instance was deleted cannot be done any more, and is undone") {
+    LifeWorld world;
+    world.start_agent();
+    world.engine.fail("probe", 1);
+    REQUIRE(world.create(test_spec(), operation_id));
+    REQUIRE(world.wait_ended(operation_id).status == "failed");
+    (void)world.must_do("instance.delete");
+    REQUIRE(world.life().resume(operation_id));
+    const auto resumed = world.wait_ended(operation_id);
+    CHECK(resumed.status == "failed");
+    CHECK(present(resumed.error).code == "E-NOT-FOUND");
+    CHECK(world.life().spec() == nullptr);
+    REQUIRE(world.life().abort(operation_id));
+    CHECK(world.wait_ended(operation_id).status == "undone");
+}
+
 TEST_CASE("an instance outlives the record of its create, which is not made a second time") {
     LifeWorld world;
     world.start_agent();
@@ -546,6 +562,27 @@ TEST_CASE("databases and users are made, changed and dropped, and a missing one 
     const auto down = world.submit("database.create", database("two"));
     REQUIRE(down);
     CHECK(present(world.wait_ended(down->operation.id).error).code == "E-DATABASE-DOWN");
+}
+
+TEST_CASE("a state that is full of old operations makes room for new ones") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    auto arguments = database("one");
+    arguments["padding"] = std::string(30'000, 'x');
+    for (int number = 0; number < 90; ++number) { // near 3 MB, in a state of 2
+        (void)world.must_do("database.create", arguments);
+    }
+    CHECK(world.fatal_errors().empty());
+    const auto kept = world.life().operations(1000);
+    CHECK(kept.size() < 91);
+    CHECK(kept.size() > 5);
+    world.stop_agent();
+    world.start_agent();
+    const auto after = world.life().operations(1000);
+    REQUIRE(after.size() == kept.size());
+    CHECK(after.back().id == kept.back().id);
+    (void)world.must_do("instance.restart");
 }
 
 TEST_CASE("what is asked for after the wall clock was set back comes last all the same") {

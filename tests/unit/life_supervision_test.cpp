@@ -1,5 +1,6 @@
 // What a life does by itself: adopt, watch, start again, give up.
 #include <algorithm>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -108,6 +109,35 @@ TEST_CASE("a database that dies again and again is given up, and a start forgive
     wait_new_database(world, pid);
 }
 
+TEST_CASE("a stop or a delete that comes before a restart is due ends that restart, too") {
+    auto settings = LifeWorld::quick();
+    settings.supervisor.first_pause = std::chrono::seconds{2};
+    LifeWorld world{settings};
+    world.start_agent();
+    (void)world.must_create();
+    world.host.end_database(std::nullopt, 11);
+    world.wait("the death to be seen", [&] {
+        const auto told = world.told();
+        return std::ranges::any_of(
+            told, [](const auto& one) { return one.starts_with("database.ended:"); });
+    });
+    const auto due = std::chrono::steady_clock::now() + settings.supervisor.first_pause;
+    SECTION("stop") {
+        (void)world.must_do("instance.stop");
+        std::this_thread::sleep_until(due + std::chrono::milliseconds{200});
+        CHECK(world.wait_status("stopped").database_pid == 0);
+        CHECK(world.host.databases_started() == 1);
+    }
+    SECTION("delete") {
+        (void)world.must_do("instance.delete");
+        std::this_thread::sleep_until(due + std::chrono::milliseconds{200});
+        (void)world.must_create(); // wakes it: the start that was due is nobody's now
+        CHECK(world.host.databases_started() == 2);
+    }
+    CHECK(starts_because_of(world, "supervisor") == 0);
+    CHECK(world.host.violations().empty());
+}
+
 TEST_CASE("a database that does not come up is tried a few times, then shown as failed") {
     LifeWorld world;
     world.start_agent();
@@ -122,6 +152,26 @@ TEST_CASE("a database that does not come up is tried a few times, then shown as 
     (void)world.must_do("instance.start");
     (void)world.wait_status("running");
     CHECK(starts_because_of(world, "supervisor") == 4);
+}
+
+TEST_CASE("a start that is resumed forgives like one that is asked for") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.set_database_refuses(1);
+    world.host.end_database(1);
+    world.wait("the last try", [&] { return starts_because_of(world, "supervisor") == 4; });
+    world.wait("quiet", [&] { return quiet(world); });
+    (void)world.wait_status("failed");
+    world.host.set_database_refuses(std::nullopt);
+    const auto last = world.life().operations(1).front();
+    REQUIRE(last.status == "failed");
+    REQUIRE(world.life().resume(last.id));
+    (void)world.wait_status("running");
+    world.wait_watching();
+    const auto pid = world.host.database_pid();
+    world.host.end_database(std::nullopt, 11); // the first death again
+    wait_new_database(world, pid);
 }
 
 TEST_CASE("the next agent adopts the database: the same process, nothing started") {

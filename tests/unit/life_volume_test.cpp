@@ -166,6 +166,37 @@ TEST_CASE("a delete that keeps nothing leaves a volume that the next create fill
     CHECK(world.host.violations().empty());
 }
 
+TEST_CASE("a delete of an instance whose volume is gone ends all the same") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.fail_next("inspect_volume", Error{Code::volume_missing, "no such device"});
+    (void)world.must_do("instance.delete");
+    CHECK(world.life().spec() == nullptr);
+    CHECK(world.host.volume().stamp); // nobody takes it for blank
+}
+
+TEST_CASE("a delete that is aborted gives the volume its stamp back as it was") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto before = present(world.host.volume().stamp);
+    world.host.fail_next("unmount_volume", Error{Errc::busy, "somebody is in it"});
+    const auto submitted = world.submit("instance.delete");
+    REQUIRE(submitted);
+    const auto& id = submitted->operation.id;
+    REQUIRE(world.wait_ended(id).status == "failed");
+    CHECK_FALSE(world.host.volume().stamp);
+    REQUIRE(world.life().abort(id));
+    CHECK(world.wait_ended(id).status == "undone");
+    const auto after = present(world.host.volume().stamp);
+    CHECK(after.instance_id == before.instance_id);
+    CHECK(after.version == before.version);
+    CHECK(after.sealed == before.sealed);
+    (void)world.wait_status("running");
+    CHECK(world.host.violations().empty());
+}
+
 TEST_CASE("an order to format reaches the volume that it names, and no other") {
     LifeWorld world;
     const auto volume = volume_of_another();

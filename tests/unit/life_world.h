@@ -60,7 +60,7 @@ public:
     void set_shut_out(plugins::ShutOut shut_out);
     [[nodiscard]] plugins::Examination examination();
     [[nodiscard]] plugins::ShutOut shut_out();
-    void repaired(); ///< inside speak()'s effect
+    void repaired(bool again); ///< inside speak()'s effect
 
     // The driver's, inside speak()'s effect.
     std::map<std::string, proto::DatabaseSpec> databases_;

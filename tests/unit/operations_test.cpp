@@ -244,6 +244,28 @@ TEST_CASE("operations: an undo that fails ends failed, and a second abort tries 
     CHECK(core.find("1")->shape.status == "undone");
 }
 
+TEST_CASE("operations: a resume of an undo that failed undoes the step that had failed, too",
+          "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_done(at(0), "1", 0, 0);
+    core.step_began(at(0), "1", core.next(at(0)).step);
+    core.step_failed(at(0), "1", 1, some_error()); // half done
+    REQUIRE(core.abort(at(1), "1"));
+    REQUIRE(core.next(at(1)).step == 1);
+    core.undo_failed(at(1), "1", 1, some_error());
+    REQUIRE(core.resume(at(2), "1", 60));
+    std::vector<std::size_t> undone;
+    for (auto next = core.next(at(2)); next.what == Operations::What::undo;
+         next = core.next(at(2))) {
+        undone.push_back(next.step);
+        core.undo_done(at(2), "1", next.step);
+    }
+    CHECK(undone == std::vector<std::size_t>{1, 0});
+    CHECK(core.find("1")->shape.status == "undone");
+}
+
 TEST_CASE("operations: the same key answers with the same operation, another request is refused",
           "[operations]") {
     Operations core;
@@ -319,6 +341,27 @@ TEST_CASE("operations: waiting ones are bounded, old ones are forgotten", "[oper
         forgotten += write.text ? 0U : 1U;
     }
     CHECK(forgotten == 2);
+}
+
+TEST_CASE("operations: a full journal is made room in by the oldest that have ended",
+          "[operations]") {
+    Operations core;
+    for (const char* id : {"1", "2", "3", "4"}) {
+        REQUIRE(core.submit(at(0), request(id, {"a"})));
+    }
+    REQUIRE(core.abort(at(0), "1"));
+    REQUIRE(core.abort(at(0), "3"));
+    REQUIRE(core.abort(at(0), "4"));
+    (void)core.take_writes();
+    CHECK(core.forget_ended("1", 9) == 0);
+    CHECK(core.forget_ended("4", 1) == 1);
+    CHECK(core.find("1") == nullptr);
+    CHECK(core.forget_ended("4", 9) == 1); // 2 waits, and 4 is what is to be written
+    CHECK(core.all().size() == 2);
+    const auto writes = core.take_writes();
+    REQUIRE(writes.size() == 2);
+    CHECK(writes[0].id == "1");
+    CHECK_FALSE(writes[1].text);
 }
 
 TEST_CASE("operations: a journal record that was altered anywhere is refused or read as it was, "

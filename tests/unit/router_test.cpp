@@ -196,7 +196,11 @@ TEST_CASE("every route answers") {
     CHECK(api.failure("POST", "/v1/operations/" + operation_id + "/abort") == "409 E-CONFLICT");
     CHECK(api.failure("POST", "/v1/operations/" + operation_id + "/resume") == "409 E-CONFLICT");
 
-    (void)api.change("DELETE", "/v1/instance?keep_volume=1");
+    for (const auto* unclear : {"keep_volume=yes", "keep_volume=", "keep-volume=1", "keep"}) {
+        INFO(unclear);
+        CHECK(api.failure("DELETE", std::string{"/v1/instance?"} + unclear) == "400 E-INVALID");
+    }
+    (void)api.change("DELETE", "/v1/instance?keep_volume=true");
     CHECK(api.world.host.volume().stamp);
     CHECK(api.failure("GET", "/v1/instance") == "404 E-NOT-FOUND");
     CHECK(api.everything.find(clear_password) == std::string::npos);
@@ -236,10 +240,23 @@ TEST_CASE("the same idempotency key is answered with the same operation") {
         api.key = "k1";
         CHECK(api.failure("POST", "/v1/users", other) == "409 E-CONFLICT");
     }
+    for (const auto& wrong : {std::string(129, 'k'), std::string{"k\xff"}}) { // cut, one is another
+        api.key = wrong;
+        CHECK(api.failure("DELETE", "/v1/users/bob") == "400 E-INVALID");
+    }
+    CHECK(api.world.engine.users().contains("bob@%"));
     std::ifstream file{api.world.state_folder() + "/state.mdb", std::ios::binary};
     const std::string journal{std::istreambuf_iterator<char>{file}, {}};
     CHECK(journal.find("request_mac") != std::string::npos);
     CHECK(journal.find("one-1") == std::string::npos);
+
+    api.key = "k2";
+    const auto gone = api.change("DELETE", "/v1/instance");
+    api.key = "k2"; // its answer was lost
+    const auto told = api.ask("DELETE", "/v1/instance", "{}");
+    CHECK(told.status == 202);
+    CHECK(Json::parse(told.body).at("id") == gone.id);
+    CHECK(api.failure("DELETE", "/v1/instance", "{}") == "404 E-NOT-FOUND");
 }
 
 TEST_CASE("a rehearsal makes the checks of a change, tells what it found and changes nothing") {
@@ -441,6 +458,8 @@ TEST_CASE("a body that is no request is refused, and changes nothing") {
         const auto seen = api.failure("PUT", "/v1/instance", body);
         CHECK((seen == "400 E-INVALID" || seen == "400 E-BAD-NAME"));
     }
+    wrong_id["operation_id"] = "ff7ac10b-58cc-4372-a567-0e02b2c3d479"; // without a time in it
+    CHECK(api.failure("PUT", "/v1/instance", wrong_id.dump()) == "400 E-INVALID");
     CHECK(api.failure("PUT", "/v1/instance", no_password.dump()) == "400 E-BAD-PASSWORD");
     CHECK(api.world.life().spec() == nullptr);
     CHECK(api.world.life().operations(10).empty());
@@ -609,8 +628,17 @@ TEST_CASE("events are asked for by kind, weight and time") {
     }
     const auto stream = router.stream(request("/stream?after=0&kind=volume"));
     REQUIRE(stream.has_value());
-    bool ended = false;
-    CHECK(stream->next(ended).size() == 2);
-    CHECK(stream->next(ended).empty());
+    CHECK(stream->next().items.size() == 2);
+    CHECK(stream->next().items.empty());
+    for (int number = 0; number < 120; ++number) { // more than are told at a time
+        timeline.add("volume.relief", "db1", "text");
+    }
+    const auto first = stream->next();
+    CHECK(first.items.size() == 100);
+    CHECK(first.has_more); // nobody wakes it for the rest
+    const auto rest = stream->next();
+    CHECK(rest.items.size() == 20);
+    CHECK_FALSE(rest.has_more);
+    CHECK_FALSE(rest.ended);
     CHECK_FALSE(router.stream(request("/stream?kind=vol")).has_value());
 }

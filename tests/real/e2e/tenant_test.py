@@ -243,7 +243,10 @@ def events(tenant):
               if op["action"] == "instance.repair" and op["warnings"])
     check("event scheduler" in op["warnings"][0], op)
     tenant.logs_in()
+    warning = tenant.warned("scheduler")
+    check(warning["mend"] == "jackdaw config set db1 event_scheduler=ON", warning)
     tenant.agent.do("PATCH", "/v1/parameters", {"unset": ["event_scheduler"]})
+    tenant.calm("scheduler")
     tenant.same_process()
 
     # And with the session ended each second, too: nobody gets in, and the setting goes all the same.
