@@ -89,8 +89,7 @@ public:
           client_{host_socket ? std::make_unique<HostClient>(std::move(host_socket)) : nullptr},
           inner_{client_ ? static_cast<Host*>(client_.get()) : &no_host_},
           host_{*inner_},
-          faults_{settings_.state_folder + "/faults"},
-          pool_{4} {}
+          faults_{settings_.state_folder + "/faults"} {}
 
     Result<void> run();
 
@@ -117,9 +116,10 @@ private:
     std::unique_ptr<StateStore> store_;
     std::unique_ptr<runtime::Clock> clock_;
     std::optional<Identity> identity_;
-    asio::thread_pool pool_;
-    asio::thread_pool public_pool_{1}; ///< who may only look keeps nobody's change waiting
-    asio::thread_pool metrics_pool_{1};
+    /// Made by open() behind the store, which forks once and so wants no threads.
+    std::optional<asio::thread_pool> pool_;
+    std::optional<asio::thread_pool> public_pool_; ///< a look keeps nobody's change waiting
+    std::optional<asio::thread_pool> metrics_pool_;
     asio::io_context io_{1};
     EventHub hub_;
     std::unique_ptr<Timeline> timeline_;
@@ -142,12 +142,15 @@ Result<void> Agent::open() {
     options.folder = settings_.state_folder;
     options.map_bytes = settings_.state_map_bytes;
     JACKDAW_TRY(store_, StateStore::open(std::move(options)));
+    pool_.emplace(4);
+    public_pool_.emplace(1);
+    metrics_pool_.emplace(1);
     // Two power-ons of one local machine share the host's boot id; its first process's start tells
     // them apart.
     clock_ = std::make_unique<runtime::Clock>(start_of_first_process(), faults_.path());
     timeline_ = std::make_unique<Timeline>(
         Timeline::Parts{*store_, *clock_,
-                        [this](std::function<void()> work) { asio::post(pool_, std::move(work)); },
+                        [this](std::function<void()> work) { asio::post(*pool_, std::move(work)); },
                         [this] { asio::post(io_, [this] { hub_.changed(timeline_watch); }); }});
     JACKDAW_CHECK(timeline_->load());
     JACKDAW_TRY(identity_, Identity::load_or_make(settings_.state_folder));
@@ -176,7 +179,7 @@ Result<void> Agent::open() {
                      [this](std::string_view record, std::string_view point) {
                          faults_.at("gossip", record, point);
                      },
-                     io_.get_executor(), pool_},
+                     io_.get_executor(), *pool_},
         Fleet::Label{name, address, listen.port, settings_.gossip_profile, gossip_config});
 
     LifeSettings life_settings;
@@ -232,7 +235,7 @@ Result<void> Agent::open() {
     (void)tcp.release(); // the acceptor's now
     channel_ = std::make_unique<ChannelServer>(
         std::move(acceptor),
-        ChannelServer::Parts{*router_, *life_, hub_, pool_,
+        ChannelServer::Parts{*router_, *life_, hub_, *pool_,
                              [this]() -> std::optional<runtime::ChannelKeys> {
                                  const bool ours = hand_over_ && !fleet_->has_twin();
                                  return ours ? std::optional{hand_over_->keys} : std::nullopt;
@@ -254,10 +257,10 @@ Result<void> Agent::open_sockets() {
     const auto database_uid =
         machine_.instance_id.empty() ? no_database_uid : machine_.database_uid;
     admin_ = std::make_unique<HttpServer>(io_.get_executor(), std::move(admin), HttpAudience::admin,
-                                          HttpServer::Parts{*router_, hub_, pool_, database_uid});
+                                          HttpServer::Parts{*router_, hub_, *pool_, database_uid});
     public_ = std::make_unique<HttpServer>(
         io_.get_executor(), std::move(everyone), HttpAudience::everyone,
-        HttpServer::Parts{*router_, hub_, public_pool_, database_uid});
+        HttpServer::Parts{*router_, hub_, *public_pool_, database_uid});
     return ok();
 }
 
@@ -322,7 +325,7 @@ asio::awaitable<Result<void>> Agent::serve_metrics() {
     }
     metrics_ = std::make_unique<HttpServer>(
         executor, *std::move(listener), HttpAudience::pollers,
-        HttpServer::Parts{*router_, hub_, metrics_pool_, no_database_uid});
+        HttpServer::Parts{*router_, hub_, *metrics_pool_, no_database_uid});
     spdlog::info("agent: metrics and health at {}", settings_.metrics_listen);
     co_return co_await metrics_->run();
 }
@@ -401,7 +404,7 @@ asio::awaitable<Result<void>> Agent::housekeeping() {
             co_return ok();
         }
         auto work = [this] { return store_->copy_if_due(clock_->wall_ms()); };
-        const auto copied = co_await runtime::offload(pool_, std::move(work));
+        const auto copied = co_await runtime::offload(*pool_, std::move(work));
         if (!copied) {
             spdlog::warn("agent: copy the state: {}; trying again in an hour",
                          copied.error().to_string());
@@ -463,9 +466,9 @@ Result<void> Agent::run() {
     if (outcome) {
         timeline_->add("agent.stopped", "", fmt::format("process {}", ::getpid()));
     }
-    pool_.join();
-    public_pool_.join();
-    metrics_pool_.join();
+    pool_->join();
+    public_pool_->join();
+    metrics_pool_->join();
     timeline_->flush();
     return outcome;
 }
