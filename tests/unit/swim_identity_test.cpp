@@ -232,6 +232,25 @@ TEST_CASE("core: of two machines with one key the lower boot falls silent; of on
     }
 }
 
+TEST_CASE("core: who began a fleet and is alone asks those it knew, and then in a later boot") {
+    World world; // without an address to join at
+    Peer a{1};
+    world.meet(a);
+    world.pass(10s);
+    REQUIRE(world.state(a) == Standing::down);
+    const auto first = world.sent().back().read.header.boot;
+    world.pass(1min);
+    const auto later = world.sent();
+    const auto asks = [&](const Heard& heard) {
+        return heard.read.body.kind == DatagramKind::join && heard.to == a.address;
+    };
+    const auto ask = std::ranges::find_if(later, asks);
+    REQUIRE(ask != later.end());
+    CHECK(ask->read.header.boot == first);
+    const auto last = std::find_if(later.rbegin(), later.rend(), asks);
+    CHECK(last->read.header.boot > first); // a's machine may have heard a copy of this disk
+}
+
 TEST_CASE("core: the addresses kept for the next start are never taken away by others' deaths") {
     World world;
     Peer a{1};

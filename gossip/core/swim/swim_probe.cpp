@@ -1,6 +1,7 @@
 // Probes, doubts and suspicions: who is asked, and what it means when nobody answers.
 #include <algorithm>
 #include <cassert>
+#include <vector>
 
 #include "gossip/core/swim/swim.h"
 
@@ -21,6 +22,17 @@ std::uint16_t to_ms(Duration d) noexcept {
     return static_cast<std::uint16_t>(std::clamp<std::int64_t>(ms, 0, 65'535));
 }
 
+/// Who began a fleet was given no addresses: these are all it has when it is alone.
+std::vector<NetAddress> addresses_of_down(const View& view, std::size_t most) {
+    std::vector<NetAddress> known;
+    for (std::size_t i = 0; i < view.dead() && known.size() < most; ++i) {
+        if (const auto& entry = view.dead_at(i); entry.state == Standing::down) {
+            known.push_back(entry.alive->address);
+        }
+    }
+    return known;
+}
+
 } // namespace
 
 // --- Probes -------------------------------------------------------------------------------------
@@ -31,6 +43,7 @@ void Swim::run_period(Instant now) {
     period_.advance();
     const auto n = view_.live();
     if (n == 1) { // answered by one that told nothing of others, or that is gone since
+        joiner_.add(addresses_of_down(view_, limits_.addresses), identity_.address);
         joiner_.ask_again(now, identity_.address);
     }
     if (n > 1 && !probes_.is_running(ProbeFor::period)) {
