@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/life/life.h"
+#include "agent/life/start_room.h"
 #include "agent/logs.h"
 #include "proto/base/ids.h"
 
@@ -262,7 +263,9 @@ void Life::read_usage() {
     }
     // Under 1 % or 8 MiB free: an engine's next write may be the one that fails.
     const auto reserve = std::min<std::uint64_t>(info->filesystem_bytes / 100, 8U << 20U);
-    const bool full = info->mounted && info->free_bytes < reserve;
+    const bool must_start = volume_full_ && database_.link == nullptr && last_failure_;
+    const auto needed = must_start ? start_room(info->filesystem_bytes) : reserve;
+    const bool full = info->mounted && info->free_bytes < needed;
     if (volume_full_ && !full && database_.link == nullptr && last_failure_) {
         spdlog::info("life: the volume has room again");
         supervisor_.forgive();

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/life/start_room.h"
 #include "agent/life/steps.h"
 #include "proto/base/ids.h"
 #include "proto/base/size.h"
@@ -88,6 +89,19 @@ Result<void> require_room(StepContext& context) {
                                                     format_size(volume.filesystem_bytes))};
     }
     return ok();
+}
+
+/// `volume_full` when this start failed on a volume without room for one: no other configuration
+/// helps, a larger volume does.
+Result<void> blame_full_volume(StepContext& context, const Error& failure) {
+    const auto volume = context.host.inspect_volume(context.spec().volume_serial);
+    if (!volume || !volume->mounted || volume->free_bytes >= start_room(volume->filesystem_bytes)) {
+        return ok(); // what the engine says is all that is known
+    }
+    return Error{Code::volume_full,
+                 fmt::format("the volume is full, {} of {} are free: {}",
+                             format_size(volume->free_bytes), format_size(volume->filesystem_bytes),
+                             failure.message())};
 }
 
 /// What the driver makes of the spec and the machine as they are, in the order of names.
@@ -320,6 +334,7 @@ Result<void> start_database(StepContext& context) {
     }
     auto started = spawn_and_wait(context);
     if (!started && started.error().id() == Code::start_failed) {
+        JACKDAW_CHECK(blame_full_volume(context, started.error()));
         return start_on_last_good(context, std::move(started).error());
     }
     return started;

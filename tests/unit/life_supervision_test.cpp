@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "agent/life/start_room.h"
 #include "tests/unit/life_world.h"
 #include "tests/unit/present.h"
 
@@ -298,6 +299,31 @@ TEST_CASE("a database that died on a full volume is not started on it, and is as
     world.host.set_volume(volume);
     wait_new_database(world, pid);
     CHECK(world.host.databases_started() == 2);
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE(
+    "a start that fails for want of room is the volume's fault, and is tried again when there "
+    "is enough") {
+    using jackdaw::agent::start_room;
+    LifeWorld world{watchful()};
+    world.start_agent();
+    (void)world.must_create();
+    auto volume = world.host.volume();
+    const auto used = volume.used_bytes;
+    const auto pid = world.host.database_pid();
+    volume.used_bytes = volume.filesystem_bytes - start_room(volume.filesystem_bytes) + 4096;
+    world.host.set_volume(volume);
+    CHECK(world.wait_status("running").reason.empty()); // one that runs needs less
+    world.host.set_database_refuses(1);
+    world.host.end_database(std::nullopt, 6);
+    CHECK_THAT(world.wait_status("failed").reason, Catch::Contains("the volume is full"));
+    world.wait("all has been tried", [&] { return quiet(world); });
+    CHECK(world.host.databases_started() == 2); // and not again and again
+    world.host.set_database_refuses(std::nullopt);
+    volume.used_bytes = used;
+    world.host.set_volume(volume);
+    wait_new_database(world, pid);
     CHECK(world.host.violations().empty());
 }
 
