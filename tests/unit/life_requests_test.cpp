@@ -597,3 +597,57 @@ TEST_CASE("what is asked for after the wall clock was set back comes last all th
     CHECK(before.id < after.id);
     CHECK(world.life().operations(1).front().id == after.id);
 }
+
+TEST_CASE("what has failed is let lie once something newer was done to the same thing") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.fail("databases.create", 1);
+    const auto old = world.submit("database.create", database("one"));
+    REQUIRE(old);
+    const auto& id = old->operation.id;
+    REQUIRE(world.wait_ended(id).status == "failed");
+    SECTION("another thing is none of its business") {
+        (void)world.must_do("database.create", database("two"));
+        REQUIRE(world.life().resume(id));
+        CHECK(world.wait_ended(id).status == "done");
+    }
+    SECTION("what was made anew is neither made nor dropped by the old one") {
+        const auto newer = world.must_do("database.create", database("one"));
+        for (const bool undo : {false, true}) {
+            const auto late = undo ? world.life().abort(id) : world.life().resume(id);
+            CHECK(code_of(late) == "E-CONFLICT");
+            REQUIRE_FALSE(late);
+            CHECK(late.error().message().find(newer.id) != std::string::npos);
+        }
+        CHECK(present(world.life().operation(id)).status == "failed");
+        CHECK(world.engine.databases() == std::vector<std::string>{"app", "one"});
+    }
+}
+
+TEST_CASE("a resumed operation says whose password it sets") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.must_do("instance.stop");
+    const Json request{{"request", {{"name", "app"}, {"host", "%"}}}, {"verifier", "*AB"}};
+    const auto old = world.submit("user.password", request);
+    REQUIRE(old);
+    const auto& id = old->operation.id;
+    REQUIRE(world.wait_ended(id).status == "failed");
+    (void)world.must_do("instance.start");
+    SECTION("nobody set another one since") {
+        REQUIRE(world.life().resume(id));
+        const auto done = world.wait_ended(id);
+        CHECK(done.status == "done");
+        REQUIRE(done.warnings.size() == 1);
+        CHECK(done.warnings.front().find("jackdaw user password") != std::string::npos);
+    }
+    SECTION("somebody did: that one stays") {
+        auto other = request;
+        other["verifier"] = "*CD";
+        (void)world.must_do("user.password", other);
+        CHECK(code_of(world.life().resume(id)) == "E-CONFLICT");
+        CHECK(world.engine.users().at("app@%").verifier == "*CD");
+    }
+}
