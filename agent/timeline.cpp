@@ -80,6 +80,8 @@ const std::vector<EventKind>& event_kinds() {
         {"maintenance.ended", "info", "the agent looks after the database again"},
         {"operation.done", "info", "an operation came to its end"},
         {"operation.failed", "error", "an operation failed; it can be resumed or aborted"},
+        {"operation.refused", "info",
+         "what was asked of the database cannot be, or is there already; whoever asked was told"},
         {"operation.undone", "warning", "an operation was undone"},
         {"member.joined", "info", "another agent is known now"},
         {"member.suspected", "info", "another agent does not answer"},

@@ -108,8 +108,8 @@ bool overtakes(const Record& later, const Record& one) {
 const Record* overtaken_by(const std::map<std::string, Record>& all, const Record& one) {
     for (auto later = all.rbegin(); later != all.rend() && later->first > one.shape.id; ++later) {
         const auto& shape = later->second.shape;
-        const bool counts = shape.status == "done" ||
-                            (!later->second.ended() && !shape.abort_requested);
+        const bool counts =
+            shape.status == "done" || (!later->second.ended() && !shape.abort_requested);
         if (counts && overtakes(later->second, one)) {
             return &later->second;
         }

@@ -227,7 +227,12 @@ Result<void> kill_session(StepContext& context) {
                                   return Error{Errc::not_allowed,
                                                "this session is the agent's or the database's own"};
                               }
-                              return at != all.end();
+                              if (at == all.end()) {
+                                  return false;
+                              }
+                              JACKDAW_CHECK(context.set_argument(
+                                  "whose", fmt::format("{}@{}", at->user, at->host)));
+                              return true;
                           }));
                           return gone_is_ok(sessions.kill(call, id, query_only));
                       });

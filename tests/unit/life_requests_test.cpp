@@ -651,3 +651,24 @@ TEST_CASE("a resumed operation says whose password it sets") {
         CHECK(world.engine.users().at("app@%").verifier == "*CD");
     }
 }
+
+TEST_CASE("an operation tells what was asked for, and a typo is no error of the instance") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    auto wish = database("one");
+    wish["request"]["charset"] = "utf8mb4";
+    const auto made = world.must_do("database.create", wish);
+    CHECK(made.detail == "utf8mb4");
+    const auto typo =
+        world.submit("user.delete", Json{{"request", {{"name", "bob"}, {"host", "%"}}}});
+    REQUIRE(typo);
+    REQUIRE(world.wait_ended(typo->operation.id).status == "failed");
+    const auto told = world.told();
+    const auto has = [&](const std::string& line) {
+        INFO(line);
+        CHECK(std::ranges::find(told, line) != told.end());
+    };
+    has("operation.done: database.create db1 (utf8mb4) by uid 0"); // the target is submit()'s here
+    has("operation.refused: user.delete db1: no 'db1'");
+}
