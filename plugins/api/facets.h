@@ -122,6 +122,9 @@ public:
     virtual ~Metrics() = default;
     /// Sorted by name; at most some 2,000 families. Also of a server at its connection limit.
     virtual Result<std::vector<proto::MetricFamily>> collect(const Call& call) = 0;
+    /// Of a server that is stopped, or lets nobody in: that it is not up, under the exporter's
+    /// name, for the rules that watch it. Pure.
+    [[nodiscard]] virtual std::vector<proto::MetricFamily> down() const { return {}; }
     /// The few of them that a person watches, in one cheap question.
     virtual Result<proto::DatabaseLoad> load(const Call& call) = 0;
 };
