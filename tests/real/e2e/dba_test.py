@@ -322,6 +322,8 @@ def stopped(agent):
     agent.do("PATCH", "/v1/parameters", {"unset": ["back_log"]})
     agent.do("POST", "/v1/instance/start")
     check(agent.sql("SELECT @@GLOBAL.max_connections") == "81\n", "in force")
+    error = agent.refused("PATCH", "/v1/parameters", {"set": {"time_zone": "Mars/Phobos"}})  # before there is an operation
+    check(error["code"] == "E-INVALID" and "mysql.time_zone_name" in error["hint"] and "Mars/Phobos" in error["cause"], error)
     check(agent.get("/v1/instance")["pending_restart"] == [], agent.get("/v1/instance"))
     check("recorded" not in agent.get("/v1/parameters?own=1") and "recorded" not in agent.get("/v1/root"), "asked again")
     check(agent.get("/v1/instance")["database_process"]["since"] > since, "another start")
