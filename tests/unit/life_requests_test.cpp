@@ -672,3 +672,14 @@ TEST_CASE("an operation tells what was asked for, and a typo is no error of the 
     has("operation.done: database.create db1 (utf8mb4) by uid 0"); // the target is submit()'s here
     has("operation.refused: user.delete db1: no 'db1'");
 }
+
+TEST_CASE("whose rights outlive a database is said when it goes") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto gone = world.must_do("database.delete", database("app"));
+    REQUIRE(gone.warnings.size() == 1);
+    CHECK(gone.warnings.front().find("app@%") != std::string::npos);
+    (void)world.must_do("database.create", database("other"));
+    CHECK(world.must_do("database.delete", database("other")).warnings.empty());
+}
