@@ -196,6 +196,10 @@ private:
     [[nodiscard]] Result<std::string> submit_locked(SubmitRequest request);
     /// The caller has core_mutex_. `conflict`, with the operation that came since.
     [[nodiscard]] Result<void> check_not_overtaken(const Record& failed) const;
+    /// Why nothing is known of the engine: there is no instance, or not yet.
+    [[nodiscard]] Error no_driver() const;
+    /// A database that does not let itself be asked, in the words of the instance's own status.
+    [[nodiscard]] Error not_adopted(Error error) const;
     void wake() noexcept;
     void fault(std::string_view action, std::string_view step, std::string_view point) const;
     void tell(std::string_view kind, std::string text, const std::string& operation = {}) const;

@@ -261,6 +261,25 @@ Result<proto::Operation> Life::resume(const std::string& id) {
     return shape(id);
 }
 
+Error Life::no_driver() const {
+    const auto has = state_.spec();
+    if (!has) {
+        return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    return Error{Errc::conflict, "the instance is not created yet"}.with_hint(
+        fmt::format("`jackdaw op list --instance {}` shows how far that has come", has->name));
+}
+
+Error Life::not_adopted(Error error) const {
+    const auto view = instance();
+    if (error.code() != Errc::unavailable || !view || view->reason.empty() ||
+        (view->status != "degraded" && view->status != "failed")) {
+        return error;
+    }
+    return Error{Code::database_down, view->reason}.with_hint(
+        fmt::format("`jackdaw doctor {}` says what mends it", view->name));
+}
+
 Result<Json>
 Life::query(const std::function<Result<Json>(plugins::Datastore&, const plugins::Call&)>& say,
             Deadline deadline) {
@@ -278,12 +297,14 @@ Life::query_place(const std::function<Result<Json>(plugins::Datastore&, const pl
         return Error{Errc::busy, "the database's session is taken by an operation"};
     }
     if (slot_.driver == nullptr || slot_.place.instance_id.empty()) {
-        return Error{Errc::not_found, "there is no instance on this machine"};
+        return no_driver();
     }
     JACKDAW_CHECK(steps::need_running(state_));
     const plugins::Call call{std::chrono::steady_clock::now() + within(query_limit, deadline),
                              nullptr};
-    JACKDAW_CHECK(slot_.driver->adopt(call, slot_.place));
+    if (auto adopted = slot_.driver->adopt(call, slot_.place); !adopted) {
+        return not_adopted(std::move(adopted).error());
+    }
     return say(*slot_.driver, call, slot_.place);
 }
 
@@ -293,7 +314,7 @@ Result<std::shared_ptr<plugins::Datastore>> Life::driver(Deadline deadline) {
         return Error{Errc::busy, "the database's session is taken by an operation"};
     }
     if (slot_.driver == nullptr) {
-        return Error{Errc::not_found, "there is no instance on this machine"};
+        return no_driver();
     }
     return slot_.driver;
 }

@@ -77,8 +77,13 @@ Result<void> need_running(const InstanceState& state) {
         return ok();
     }
     const auto spec = state.spec();
+    const auto name = spec ? spec->name : "NAME";
+    if (!state.facts().created) {
+        return Error{Code::database_down, "the instance is not created yet"}.with_hint(
+            fmt::format("`jackdaw op list --instance {}` shows how far that has come", name));
+    }
     return Error{Code::database_down, "the instance is stopped"}.with_hint(
-        fmt::format("`jackdaw instance start {}` first", spec ? spec->name : "NAME"));
+        fmt::format("`jackdaw instance start {}` first", name));
 }
 
 Result<void> create_databases(StepContext& context) {

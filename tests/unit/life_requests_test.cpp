@@ -683,3 +683,17 @@ TEST_CASE("whose rights outlive a database is said when it goes") {
     (void)world.must_do("database.create", database("other"));
     CHECK(world.must_do("database.delete", database("other")).warnings.empty());
 }
+
+TEST_CASE("an instance whose create has failed is not said to be none") {
+    LifeWorld world;
+    agent::FakeHost::Volume volume;
+    volume.attached = false;
+    world.host.set_volume(volume);
+    world.start_agent();
+    const auto create = world.create();
+    REQUIRE(create);
+    REQUIRE(world.wait_ended(create->operation.id).status == "failed");
+    const auto asked = world.life().query(list_databases);
+    REQUIRE_FALSE(asked);
+    CHECK(asked.error().message() == "the instance is not created yet");
+}
