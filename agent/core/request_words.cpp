@@ -95,9 +95,9 @@ std::string words_of_parameters(const Json& request) {
     std::vector<std::string> all;
     if (const auto& set = part(request, "set"); set.is_object()) {
         for (const auto& [name, value] : set.items()) {
-            auto shown = value.is_string() && may_be_shown(name) ? value.get<std::string>() : "…";
+            auto shown = value.is_string() && may_be_shown(name) ? value.get<std::string>() : "...";
             if (shown.size() > value_bytes_max) {
-                shown = "…";
+                shown = "...";
             }
             all.push_back(name + "=" + shown);
         }
@@ -163,7 +163,7 @@ std::string detail_of(std::string_view action, const Json& arguments) {
         while (!is_utf8(words)) { // cut inside a character
             words.pop_back();
         }
-        words += "…";
+        words += "...";
     }
     return words;
 }

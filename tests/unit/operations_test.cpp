@@ -434,7 +434,7 @@ TEST_CASE("what was asked for is told in a few words, and no secret among them")
     CHECK(asked("user.password", {{"name", "eve"}, {"host", "%"}}).empty());
     CHECK(asked("root.enable", {{"level", "superuser"}}) == "superuser");
     CHECK(asked("config.set", {{"set", {{"a", "1"}, {"x_password", "geheim"}}},
-                               {"unset", Json::array({"b"})}}) == "a=1, x_password=…, unset b");
+                               {"unset", Json::array({"b"})}}) == "a=1, x_password=..., unset b");
     CHECK(detail_of("instance.stop", Json{{"force", true}}) == "forced");
     CHECK(detail_of("instance.stop", Json::object()).empty());
     CHECK(detail_of("user.grant", Json::object()) == "USAGE on *.*"); // lost: no crash
