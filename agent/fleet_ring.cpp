@@ -112,7 +112,7 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
             for (const auto& [version, key] : ring->keys()) {
                 versions.push_back(version);
             }
-            parts_.tell("keys.changed", "",
+            parts_.tell("key.changed", "",
                         fmt::format("this agent holds key {} and seals with {}",
                                     fmt::join(versions, ", "), sealing.sealing()));
         }

@@ -49,7 +49,7 @@ const std::vector<EventKind>& event_kinds() {
         {"agent.stopped", "info", "an agent was asked to end; the database goes on"},
         {"agent.died", "warning",
          "the agent before this one ended without being asked to; its database went on"},
-        {"machine.died", "error",
+        {"agent.power_cut", "error",
          "the machine went off without ending its agent and its database: its power was cut, or it "
          "crashed"},
         {"database.started", "info", "the database answers its first probe after a start"},
@@ -95,7 +95,7 @@ const std::vector<EventKind>& event_kinds() {
         {"member.left", "info", "another agent has left the fleet"},
         {"member.forgotten", "info",
          "one that was gone is known no more: by an operator's order, or long after it went"},
-        {"keys.changed", "info", "this agent holds other gossip keys, or seals with another"},
+        {"key.changed", "info", "this agent holds other gossip keys, or seals with another"},
         {"gossip.refuted", "info", "others took this agent for gone; it said otherwise"},
         {"gossip.isolated", "warning", "this agent hears no other"},
         {"gossip.reconnected", "info", "this agent hears others again"},
@@ -116,9 +116,9 @@ std::optional<UnaskedEnd> unasked_end(const std::vector<proto::EventShape>& newe
     }
     const auto& heard = newest.back().at; // these times sort as texts
     return heard < machine_since
-               ? UnaskedEnd{"machine.died", fmt::format("it went off without a word, and is on "
-                                                        "since {}; last heard of at {}",
-                                                        machine_since, heard)}
+               ? UnaskedEnd{"agent.power_cut", fmt::format("it went off without a word, and is on "
+                                                           "since {}; last heard of at {}",
+                                                           machine_since, heard)}
                : UnaskedEnd{"agent.died", fmt::format("it had begun at {}: {}; last heard of at {}",
                                                       last->at, last->text, heard)};
 }

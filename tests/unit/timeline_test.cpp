@@ -164,7 +164,7 @@ TEST_CASE(
     CHECK(died->text.find("process 7") != std::string::npos);
     const auto cut = unasked_end(left, "2026-01-02T01:00:01.000Z");
     REQUIRE(cut);
-    CHECK(cut->kind == "machine.died");
+    CHECK(cut->kind == "agent.power_cut");
     for (const auto& one : {*died, *cut}) {
         CHECK(std::ranges::find(event_kinds(), one.kind, &EventKind::kind) != event_kinds().end());
     }
