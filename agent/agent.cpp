@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -33,6 +34,7 @@
 #include "agent/life/life.h"
 #include "agent/state/store.h"
 #include "plugins/api/loader.h"
+#include "proto/base/ids.h"
 #include "proto/runtime/clock.h"
 #include "proto/runtime/offload.h"
 #include "proto/runtime/task_scope.h"
@@ -47,6 +49,7 @@ constexpr const char* fleet_folder =
 constexpr std::chrono::hours copy_check{1};
 constexpr std::chrono::seconds listen_again{10}; ///< for metrics, when the address is not there
 constexpr std::chrono::seconds look_again{10};   ///< for the hand-over, when it cannot be watched
+constexpr std::size_t entries_looked_at = 1'000; ///< of the timeline: how the agent before ended
 constexpr std::uint32_t no_database_uid = ~0U - 1;
 
 std::error_code last_error() {
@@ -67,6 +70,19 @@ std::string start_of_first_process() {
     for (int number = 3; number <= 22 && fields >> field; ++number) {
     }
     return field;
+}
+
+/// Since when the machine is on; empty: it cannot be told.
+std::string machine_since(const runtime::Clock& clock) {
+    const auto field = start_of_first_process();
+    std::int64_t ticks = 0;
+    const auto [end, failure] = std::from_chars(field.data(), field.data() + field.size(), ticks);
+    const auto per_second = ::sysconf(_SC_CLK_TCK);
+    if (failure != std::errc{} || per_second <= 0) {
+        return {};
+    }
+    const auto age_ms = runtime::Clock::boottime_ns() / 1'000'000 - ticks * 1000 / per_second;
+    return rfc3339(clock.wall_ms() - age_ms);
 }
 
 /// A plain member's.
@@ -451,6 +467,12 @@ asio::awaitable<Result<void>> Agent::serve() {
 Result<void> Agent::run() {
     stopped_.emplace(io_, asio::steady_timer::time_point::max());
     JACKDAW_CHECK(open());
+    if (const auto left = timeline_->newest(entries_looked_at); !left) {
+        spdlog::warn("agent: read the timeline: {}", left.error().to_string());
+    } else if (auto unasked = unasked_end(*left, machine_since(*clock_))) {
+        spdlog::warn("agent: {}: {}", unasked->kind, unasked->text);
+        timeline_->add(unasked->kind, "", std::move(unasked->text));
+    }
     JACKDAW_CHECK(life_->start());
     timeline_->add("agent.started", "",
                    fmt::format("version {}, process {}", agent_version, ::getpid()));

@@ -52,7 +52,7 @@ void Fleet::on_event(const swim::Event& event) {
     case Kind::recovered: on_member("recovered", "member.recovered", event); break;
     case Kind::down: on_member("down", "member.down", event); break;
     case Kind::left: on_member("left", "member.left", event); break;
-    case Kind::forgotten: on_member("forgotten", "", event); break;
+    case Kind::forgotten: on_member("forgotten", "member.forgotten", event); break;
     case Kind::updated: spdlog::debug("member updated {}", name_of(event)); break;
     case Kind::refuted:
         spdlog::info("refuted {}", standing_text(event.state));

@@ -1,8 +1,10 @@
 // The key ring (GOSSIP.md, section 11): the one place where a ring comes in, and where each agent
 // by itself takes the next step of a rotation. What is used is durable first.
 #include <algorithm>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/fleet_node.h"
@@ -105,6 +107,15 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
         JACKDAW_TRY(auto sealing, proto::SealRing::make(ring->fleet, ring->keys()));
         spdlog::info("gossip: key ring with {} keys, newest {}, sealing with {}",
                      ring->keys().size(), sealing.newest(), sealing.sealing());
+        if (parts_.tell) {
+            std::vector<std::uint32_t> versions;
+            for (const auto& [version, key] : ring->keys()) {
+                versions.push_back(version);
+            }
+            parts_.tell("key.changed", "",
+                        fmt::format("this agent holds key {} and seals with {}",
+                                    fmt::join(versions, ", "), sealing.sealing()));
+        }
         const auto newest = sealing.newest();
         const auto used = sealing.sealing();
         ring_ = std::move(*ring);

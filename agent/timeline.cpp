@@ -47,6 +47,11 @@ const std::vector<EventKind>& event_kinds() {
     static const std::vector<EventKind> all{
         {"agent.started", "info", "an agent began its work; with its version"},
         {"agent.stopped", "info", "an agent was asked to end; the database goes on"},
+        {"agent.died", "warning",
+         "the agent before this one ended without being asked to; its database went on"},
+        {"agent.power_cut", "error",
+         "the machine went off without ending its agent and its database: its power was cut, or it "
+         "crashed"},
         {"database.started", "info", "the database answers its first probe after a start"},
         {"database.adopted", "info", "an agent found the database running and took it over"},
         {"database.ended", "error", "the database ended by itself, or its guard died"},
@@ -80,12 +85,17 @@ const std::vector<EventKind>& event_kinds() {
         {"maintenance.ended", "info", "the agent looks after the database again"},
         {"operation.done", "info", "an operation came to its end"},
         {"operation.failed", "error", "an operation failed; it can be resumed or aborted"},
+        {"operation.refused", "info",
+         "what was asked of the database cannot be, or is there already; whoever asked was told"},
         {"operation.undone", "warning", "an operation was undone"},
         {"member.joined", "info", "another agent is known now"},
         {"member.suspected", "info", "another agent does not answer"},
         {"member.recovered", "info", "another agent is alive again"},
         {"member.down", "warning", "another agent is down"},
         {"member.left", "info", "another agent has left the fleet"},
+        {"member.forgotten", "info",
+         "one that was gone is known no more: by an operator's order, or long after it went"},
+        {"key.changed", "info", "this agent holds other gossip keys, or seals with another"},
         {"gossip.refuted", "info", "others took this agent for gone; it said otherwise"},
         {"gossip.isolated", "warning", "this agent hears no other"},
         {"gossip.reconnected", "info", "this agent hears others again"},
@@ -94,6 +104,23 @@ const std::vector<EventKind>& event_kinds() {
         {"timeline.cut", "warning", "more happened than is kept: so many entries are missing here"},
     };
     return all;
+}
+
+std::optional<UnaskedEnd> unasked_end(const std::vector<proto::EventShape>& newest,
+                                      std::string_view machine_since) {
+    const auto last = std::find_if(newest.rbegin(), newest.rend(), [](const auto& entry) {
+        return entry.kind == "agent.started" || entry.kind == "agent.stopped";
+    });
+    if (last == newest.rend() || last->kind == "agent.stopped") {
+        return std::nullopt;
+    }
+    const auto& heard = newest.back().at; // these times sort as texts
+    return heard < machine_since
+               ? UnaskedEnd{"agent.power_cut", fmt::format("it went off without a word, and is on "
+                                                           "since {}; last heard of at {}",
+                                                           machine_since, heard)}
+               : UnaskedEnd{"agent.died", fmt::format("it had begun at {}: {}; last heard of at {}",
+                                                      last->at, last->text, heard)};
 }
 
 Timeline::Timeline(Parts parts, TimelineLimits limits)

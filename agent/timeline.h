@@ -9,7 +9,9 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/state/store.h"
@@ -70,6 +72,16 @@ private:
     std::int64_t filled_at_ms_ = 0;
     mutable std::mutex commit_mutex_; ///< one commit at a time, in order
 };
+
+/// The end of the agent before this one, where nobody had asked it to.
+struct UnaskedEnd {
+    std::string_view kind;
+    std::string text;
+};
+/// By what it left: the newest entries, oldest of them first. `machine_since`: since when the
+/// machine is on, as rfc3339() prints it. nullopt: it was asked, or there was none.
+[[nodiscard]] std::optional<UnaskedEnd> unasked_end(const std::vector<proto::EventShape>& newest,
+                                                    std::string_view machine_since);
 
 /// Every kind there is, with its weight ("info", "warning", "error"). A kind that is not in it is a
 /// bug.

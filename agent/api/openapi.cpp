@@ -66,6 +66,7 @@ constexpr std::string_view schemas_text = R"JSON({
 "Operation": {"type": "object", "required": ["id", "action", "target", "status", "steps"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "id": {"type": "string", "format": "uuid"},
   "action": {"type": "string"}, "target": {"type": "string"},
+  "detail": {"type": "string", "description": "what was asked for beside these: SELECT on shop.*; empty: nothing"},
   "status": {"enum": ["queued", "running", "done", "failed", "undone"]},
   "steps": {"type": "array", "items": {"$ref": "#/components/schemas/Step"}}, "progress": {"type": "number"},
   "seconds_left": {"type": ["number", "null"]}, "deadline": {"type": ["string", "null"]}, "caller": {"type": "string"},
@@ -164,6 +165,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "name": {"type": "string"}, "host": {"type": "string"}, "gives": {"type": "string"},
   "recorded": {"type": "string", "description": "why this is the agent's record and not the running database's word"},
   "history": {"type": "array", "items": {"type": "object", "properties": {"at": {"type": "string"}, "action": {"type": "string"},
+    "level": {"enum": ["off", "standard", "superuser"], "description": "that was asked for"},
     "status": {"type": "string"}, "caller": {"type": "string"}, "operation": {"type": "string"}}}}}},
 "RootRequest": {"type": "object", "required": ["password"], "properties": {
   "level": {"enum": ["standard", "superuser"]}, "password": {"type": "string", "writeOnly": true}}},

@@ -176,6 +176,7 @@ Router::Outcome Router::root(const ApiRequest& request, const Target& /*target*/
     for (const auto& one : parts_.life.operations(SIZE_MAX, {"root.enable", "root.disable"})) {
         history.push_back(Json{{"at", one.ended_at.empty() ? one.created_at : one.ended_at},
                                {"action", one.action},
+                               {"level", one.action == "root.disable" ? "off" : one.detail},
                                {"status", one.status},
                                {"caller", one.caller},
                                {"operation", one.id}});

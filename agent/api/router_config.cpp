@@ -112,17 +112,36 @@ Router::Outcome Router::set_parameters(const ApiRequest& request, const Target& 
     // What can be refused is refused before there is an operation.
     JACKDAW_TRY(const auto known, known_parameters(parts_.life, request));
     const auto spec = parts_.life.spec();
+    ParameterValues given;
     JACKDAW_TRY(
         [[maybe_unused]] const auto none,
         parts_.life.with_place(
             [&](plugins::Datastore& driver, const plugins::Place& place) -> Result<Json> {
                 JACKDAW_TRY(auto* const facet,
                             facet_of(driver, &plugins::Datastore::parameters, "parameters"));
-                JACKDAW_CHECK(
-                    wish_of(*facet, known.all, place, {set, unset}, spec ? spec->name : ""));
+                JACKDAW_TRY(const auto wanted, wish_of(*facet, known.all, place, {set, unset},
+                                                       spec ? spec->name : ""));
+                for (const auto& name : changed_between(place.parameters, wanted)) {
+                    if (const auto at = wanted.find(name); at != wanted.end()) {
+                        given.insert(*at);
+                    }
+                }
                 return Json{};
             },
             request.deadline));
+    if (known.recorded.empty() && !given.empty()) {
+        const auto tried = parts_.life.query(
+            [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
+                JACKDAW_TRY(auto* const facet,
+                            facet_of(driver, &plugins::Datastore::parameters, "parameters"));
+                JACKDAW_CHECK(facet->try_out(call, given));
+                return Json{};
+            },
+            request.deadline);
+        if (!tried && tried.error().code() == Errc::invalid) { // otherwise the operation tells
+            return tried.error().clone();
+        }
+    }
     return submit(request, "config.set", "",
                   Json{{"request", Json{{"set", set}, {"unset", unset}}}});
 }

@@ -97,6 +97,17 @@ void add_instance(std::vector<proto::MetricFamily>& families, const proto::Insta
                              static_cast<double>(instance.pending_restart.size())));
 }
 
+/// A database that does not answer is told of under its exporter's names, too: a rule that watches
+/// for them would otherwise see nothing and be silent.
+void add_down(std::vector<proto::MetricFamily>& families, Life& life, Life::Deadline deadline) {
+    const auto driver = life.driver(deadline);
+    if (driver && (*driver)->metrics() != nullptr) {
+        auto own = (*driver)->metrics()->down();
+        families.insert(families.end(), std::make_move_iterator(own.begin()),
+                        std::make_move_iterator(own.end()));
+    }
+}
+
 } // namespace
 
 Router::Outcome Router::logs(const ApiRequest& request, const Target& /*target*/) const {
@@ -216,7 +227,8 @@ ApiResponse Router::metrics() const {
     const auto view = parts_.life.instance();
     if (view) {
         add_instance(families, *view);
-        (void)parts_.life.query( // a database that is down has none: jackdaw_database_up says so
+        const auto deadline = std::chrono::steady_clock::now() + scrape_limit;
+        const auto asked = parts_.life.query(
             [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<Json> {
                 if (driver.metrics() != nullptr) {
                     JACKDAW_TRY(auto own, driver.metrics()->collect(call));
@@ -225,7 +237,10 @@ ApiResponse Router::metrics() const {
                 }
                 return Json{};
             },
-            std::chrono::steady_clock::now() + scrape_limit);
+            deadline);
+        if (!asked && asked.error().code() != Errc::busy) { // an operation that speaks is no outage
+            add_down(families, parts_.life, deadline);
+        }
     }
     ApiResponse response{200, proto::open_metrics_text(families)};
     response.content_type = proto::open_metrics_content_type;

@@ -5,12 +5,14 @@
 #include <array>
 
 #include "agent/api/router_parts.h"
+#include "agent/life/grant_part.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::agent {
 namespace {
 
 using Notes = std::vector<std::string>;
+constexpr std::size_t rights_shown_max = 20;
 
 /// What the steps of one action look at in the server.
 struct Rehearsal {
@@ -85,6 +87,19 @@ struct Rehearsal {
         JACKDAW_CHECK(need_database(name));
         notes.push_back(
             fmt::format("database '{}' is there, and goes with all that is in it", name));
+        auto* const users = driver.users();
+        if (users == nullptr) {
+            return ok();
+        }
+        JACKDAW_TRY(const auto all, users->list(call));
+        for (const auto& one : all) {
+            if (std::ranges::find(one.databases, name) != one.databases.end() &&
+                notes.size() < rights_shown_max) {
+                notes.push_back(fmt::format("'{}'@'{}' keeps its rights on it, also on a new one "
+                                            "of that name",
+                                            one.name, one.host));
+            }
+        }
         return ok();
     }
 
@@ -126,6 +141,11 @@ struct Rehearsal {
             if (has(privilege) == giving) {
                 notes.push_back(
                     fmt::format("{}: it {} that", privilege, giving ? "has" : "does not have"));
+            }
+        }
+        if (!giving) {
+            for (const auto& one : held_elsewhere(details, grant)) {
+                notes.push_back("it still has " + one + " afterwards");
             }
         }
         return ok();

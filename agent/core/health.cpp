@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "agent/core/error_line.h"
+#include "agent/core/request_words.h"
 #include "proto/base/ids.h"
 #include "proto/base/size.h"
 
@@ -248,21 +249,12 @@ void look_at_crashes(Report& report) {
         "warning", report.command("jackdaw log tail {} error"));
 }
 
-/// Asked for what cannot be: whoever asked was told, and nothing was left half done.
-bool was_refused(const proto::Operation& operation) {
-    const auto* const row = operation.status == "failed" && operation.error
-                                ? find_code(operation.error->code)
-                                : nullptr;
-    return row != nullptr && (row->reaction == Errc::invalid || row->reaction == Errc::not_found ||
-                              row->reaction == Errc::not_allowed);
-}
-
 /// The newest operation, when it failed: what came before it has been made good or left behind.
 void look_at_operations(Report& report) {
     const auto& operations = report.facts().operations;
     const auto ended = std::ranges::find_if(operations, [](const auto& one) {
         return (one.status == "done" || one.status == "failed" || one.status == "undone") &&
-               !was_refused(one);
+               !(one.status == "failed" && one.error && is_refusal(*one.error));
     });
     const bool failed = ended != operations.end() && ended->status == "failed";
     report.of_instance(

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/core/request_words.h"
 #include "proto/base/ids.h"
 
 namespace jackdaw::agent {
@@ -450,6 +451,7 @@ const Record* Operations::unfinished(std::string_view action) const {
 
 proto::Operation Operations::shape_at(const Now& now, const Record& record) const {
     auto shape = record.shape;
+    shape.detail = detail_of(shape.action, record.arguments);
     std::int64_t total = 0;
     std::int64_t behind = 0;
     for (const auto& step : shape.steps) {

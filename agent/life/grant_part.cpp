@@ -5,6 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace jackdaw::agent {
 namespace {
 
@@ -49,6 +52,57 @@ proto::Grant present_part(const proto::UserDetails& user, const proto::Grant& gr
         part.privileges.resize(1);
     }
     return part;
+}
+
+std::vector<std::string> held_elsewhere(const proto::UserDetails& user, const proto::Grant& taken) {
+    const bool asks_all = std::ranges::any_of(taken.privileges, is_all);
+    std::vector<std::string> all;
+    for (const auto& one : user.grants) {
+        const bool same = one.database == taken.database && one.table == taken.table;
+        const bool meets =
+            one.database.empty() || taken.database.empty() ||
+            (one.database == taken.database && (one.table.empty() || taken.table.empty()));
+        if (same || !meets) {
+            continue;
+        }
+        const bool has_all = std::ranges::any_of(one.privileges, is_all);
+        std::vector<std::string> both;
+        for (const auto& privilege : has_all && !asks_all ? taken.privileges : one.privileges) {
+            const auto is_this = [&](const auto& wanted) {
+                return privilege == wanted || privilege.starts_with(wanted + " (");
+            };
+            if (privilege != "USAGE" &&
+                (asks_all || std::ranges::any_of(taken.privileges, is_this))) {
+                both.push_back(privilege);
+            }
+        }
+        if (!both.empty()) {
+            all.push_back(fmt::format("{} on {}.{}", fmt::join(both, ", "),
+                                      one.database.empty() ? "*" : one.database,
+                                      one.table.empty() ? "*" : one.table));
+        }
+    }
+    return all;
+}
+
+std::vector<std::string> handed_on_besides(const proto::UserDetails& user,
+                                           const proto::Grant& given) {
+    std::vector<std::string> besides;
+    if (!given.with_grant_option || std::ranges::any_of(given.privileges, is_all)) {
+        return besides;
+    }
+    for (const auto& one : user.grants) {
+        if (one.database != given.database || one.table != given.table) {
+            continue;
+        }
+        for (const auto& privilege : one.privileges) {
+            if (privilege != "USAGE" &&
+                std::ranges::find(given.privileges, privilege) == given.privileges.end()) {
+                besides.push_back(privilege);
+            }
+        }
+    }
+    return besides;
 }
 
 } // namespace jackdaw::agent

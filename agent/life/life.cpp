@@ -361,8 +361,9 @@ void Life::run_step(const Operations::Next& next) {
         } else if (result) {
             operations_.step_done(now(), next.id, next.step, context.engine_us);
         } else {
-            auto error = std::move(result).error().while_doing(
-                fmt::format("{} {}: {}{}", action, copy.shape.target, undo ? "undo " : "", name));
+            const auto step = undo ? "undo " + name : name == action ? std::string{} : name;
+            auto error = std::move(result).error().while_doing(fmt::format(
+                "{} {}{}{}", action, copy.shape.target, step.empty() ? "" : ": ", step));
             spdlog::warn("life: {}", error.to_string());
             auto shape = proto::shape_of(error, next.id);
             if (action == "instance.start" && !undo) {

@@ -111,6 +111,7 @@ public:
     /// now; nullopt: no request had this key, or it was another one (submit() says so).
     [[nodiscard]] std::optional<Submitted> submitted_before(const std::string& idempotency_key,
                                                             const std::string& request_mac) const;
+    /// Both: `conflict` for one that has failed and was overtaken since (agent/life/overtaken.h).
     [[nodiscard]] Result<proto::Operation> abort(const std::string& id);
     [[nodiscard]] Result<proto::Operation> resume(const std::string& id);
 
@@ -193,6 +194,12 @@ private:
     [[nodiscard]] std::string new_id() const;
     [[nodiscard]] proto::Operation shape(const std::string& id) const;
     [[nodiscard]] Result<std::string> submit_locked(SubmitRequest request);
+    /// The caller has core_mutex_. `conflict`, with the operation that came since.
+    [[nodiscard]] Result<void> check_not_overtaken(const Record& failed) const;
+    /// Why nothing is known of the engine: there is no instance, or not yet.
+    [[nodiscard]] Error no_driver() const;
+    /// A database that does not let itself be asked, in the words of the instance's own status.
+    [[nodiscard]] Error not_adopted(Error error) const;
     void wake() noexcept;
     void fault(std::string_view action, std::string_view step, std::string_view point) const;
     void tell(std::string_view kind, std::string text, const std::string& operation = {}) const;

@@ -74,7 +74,7 @@ Life::with_place(const std::function<Result<Json>(plugins::Datastore&, const plu
         return Error{Errc::busy, "the database's session is taken by an operation"};
     }
     if (slot_.driver == nullptr || slot_.place.instance_id.empty()) {
-        return Error{Errc::not_found, "there is no instance on this machine"};
+        return no_driver();
     }
     return say(*slot_.driver, slot_.place);
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "agent/life/life.h"
+#include "agent/life/overtaken.h"
 #include "agent/life/steps.h"
 #include "proto/base/ids.h"
 #include "proto/base/size.h"
@@ -25,6 +26,14 @@ std::chrono::milliseconds within(std::chrono::seconds limit, Life::Deadline dead
 /// Somebody wants it to run: a crash loop is forgiven.
 bool is_start(std::string_view action) {
     return action == "instance.start" || action == "instance.restart";
+}
+
+/// Of a resumed operation that gives an account the password of its request.
+std::string password_words(const proto::Operation& operation) {
+    return fmt::format("the password is the one that was asked for at {}; one that was generated "
+                       "then was shown to nobody: `jackdaw {}` makes another",
+                       operation.created_at,
+                       operation.action == "root.enable" ? "root enable" : "user password");
 }
 
 /// What makes two specs the same wish: not the ids that were found on the way, nor passwords.
@@ -201,10 +210,26 @@ std::optional<Life::Submitted> Life::submitted_before(const std::string& idempot
     return Submitted{operations_.shape_at(now(), *record), false};
 }
 
+Result<void> Life::check_not_overtaken(const Record& failed) const {
+    const auto* const later = overtaken_by(operations_.all(), failed);
+    if (later == nullptr) {
+        return ok();
+    }
+    return Error{Errc::conflict,
+                 fmt::format("operation {} ({} {}) was overtaken by {} ({} {}), whose result it "
+                             "would change now",
+                             failed.shape.id, failed.shape.action, failed.shape.target,
+                             later->shape.id, later->shape.action, later->shape.target)}
+        .with_hint("leave it as it is; if it is still wanted, give the command anew");
+}
+
 Result<proto::Operation> Life::abort(const std::string& id) {
     const std::lock_guard lock{core_mutex_};
     const auto* const before = operations_.find(id);
     const bool again = before != nullptr && before->shape.abort_requested;
+    if (before != nullptr && before->shape.status == "failed" && !undoes_its_own_alone(*before)) {
+        JACKDAW_CHECK(check_not_overtaken(*before));
+    }
     JACKDAW_CHECK(operations_.abort(now(), id));
     JACKDAW_CHECK(journal());
     // Once only: raised again, it would cut short the undo that it asked for.
@@ -218,6 +243,15 @@ Result<proto::Operation> Life::abort(const std::string& id) {
 
 Result<proto::Operation> Life::resume(const std::string& id) {
     const std::lock_guard lock{core_mutex_};
+    const auto* const before = operations_.find(id);
+    if (before != nullptr && before->shape.status == "failed") {
+        // What an abort has begun to undo, only that undo can end.
+        const bool undoes = before->shape.abort_requested && undoes_its_own_alone(*before);
+        JACKDAW_CHECK(undoes ? ok() : check_not_overtaken(*before));
+        if (before->arguments.contains("verifier") && !before->shape.abort_requested) {
+            operations_.warn(id, password_words(before->shape));
+        }
+    }
     JACKDAW_CHECK(operations_.resume(now(), id, settings_.operation_limit.count()));
     if (is_start(operations_.find(id)->shape.action)) {
         forgiven_ = true;
@@ -225,6 +259,25 @@ Result<proto::Operation> Life::resume(const std::string& id) {
     JACKDAW_CHECK(journal());
     wake();
     return shape(id);
+}
+
+Error Life::no_driver() const {
+    const auto has = state_.spec();
+    if (!has) {
+        return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    return Error{Errc::conflict, "the instance is not created yet"}.with_hint(
+        fmt::format("`jackdaw op list --instance {}` shows how far that has come", has->name));
+}
+
+Error Life::not_adopted(Error error) const {
+    const auto view = instance();
+    if (error.code() != Errc::unavailable || !view || view->reason.empty() ||
+        (view->status != "degraded" && view->status != "failed")) {
+        return error;
+    }
+    return Error{Code::database_down, view->reason}.with_hint(
+        fmt::format("`jackdaw doctor {}` says what mends it", view->name));
 }
 
 Result<Json>
@@ -244,12 +297,14 @@ Life::query_place(const std::function<Result<Json>(plugins::Datastore&, const pl
         return Error{Errc::busy, "the database's session is taken by an operation"};
     }
     if (slot_.driver == nullptr || slot_.place.instance_id.empty()) {
-        return Error{Errc::not_found, "there is no instance on this machine"};
+        return no_driver();
     }
     JACKDAW_CHECK(steps::need_running(state_));
     const plugins::Call call{std::chrono::steady_clock::now() + within(query_limit, deadline),
                              nullptr};
-    JACKDAW_CHECK(slot_.driver->adopt(call, slot_.place));
+    if (auto adopted = slot_.driver->adopt(call, slot_.place); !adopted) {
+        return not_adopted(std::move(adopted).error());
+    }
     return say(*slot_.driver, call, slot_.place);
 }
 
@@ -259,7 +314,7 @@ Result<std::shared_ptr<plugins::Datastore>> Life::driver(Deadline deadline) {
         return Error{Errc::busy, "the database's session is taken by an operation"};
     }
     if (slot_.driver == nullptr) {
-        return Error{Errc::not_found, "there is no instance on this machine"};
+        return no_driver();
     }
     return slot_.driver;
 }

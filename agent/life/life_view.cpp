@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "agent/core/error_line.h"
+#include "agent/core/request_words.h"
 #include "agent/life/life.h"
 #include "proto/base/ids.h"
 #include "proto/wire/shapes_json.h"
@@ -20,11 +21,22 @@ void Life::tell(std::string_view kind, std::string text, const std::string& oper
 /// An operation has ended: that, and what it meant.
 void Life::tell_end(const Record& record) const {
     const auto& shape = record.shape;
-    const auto what = shape.target.empty() || shape.action.starts_with("instance.")
-                          ? shape.action
-                          : fmt::format("{} {}", shape.action, shape.target);
+    const auto detail = detail_of(shape.action, record.arguments);
+    const auto named = fmt::format("{} {}", shape.action, shape.target);
+    const auto what = fmt::format(
+        "{}{}",
+        shape.target.empty() || shape.action.starts_with("instance.") ? shape.action : named,
+        detail.empty() ? "" : fmt::format(" ({})", detail));
     if (shape.status == "failed" && shape.error) {
-        tell("operation.failed", fmt::format("{}: {}", what, line_of(*shape.error)), shape.id);
+        // A typo inside the database is no trouble of the instance.
+        const bool refused = is_refusal(*shape.error) && !shape.action.starts_with("instance.") &&
+                             !shape.action.starts_with("volume.");
+        auto why = line_of(*shape.error);
+        if (why.starts_with(named + ": ")) { // an error of a step says that, too
+            why.erase(0, named.size() + 2);
+        }
+        tell(refused ? "operation.refused" : "operation.failed", fmt::format("{}: {}", what, why),
+             shape.id);
         return;
     }
     tell(shape.status == "undone" ? "operation.undone" : "operation.done",
@@ -33,19 +45,7 @@ void Life::tell_end(const Record& record) const {
         return;
     }
     if (shape.action == "config.set") {
-        std::string names;
-        const auto request = record.arguments.find("request");
-        for (const auto* key : {"set", "unset"}) {
-            const auto all = request != record.arguments.end() ? request->find(key) : request;
-            if (request == record.arguments.end() || all == request->end()) {
-                continue;
-            }
-            for (const auto& [name, value] : all->items()) {
-                names += names.empty() ? "" : ", ";
-                names += value.is_string() && all->is_array() ? value.get<std::string>() : name;
-            }
-        }
-        tell("config.changed", names, shape.id);
+        tell("config.changed", detail, shape.id);
     } else if (shape.action == "instance.rename") {
         const auto before = record.arguments.find("before");
         const auto spec = state_.spec();

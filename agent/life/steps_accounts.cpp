@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "agent/life/facet_speech.h"
 
@@ -41,6 +42,34 @@ Result<bool> has_user(plugins::Users& users, const plugins::Call& call,
     });
 }
 
+/// Rights outlive what they are on: whoever makes a database of that name gives it to them.
+void warn_of_rights_left(StepContext& context, const plugins::Call& call,
+                         const std::string& database) {
+    constexpr std::size_t shown_max = 10;
+    auto* const users = context.slot.driver->users();
+    const auto all = users != nullptr
+                         ? users->list(call)
+                         : Result<std::vector<proto::UserSpec>>{std::vector<proto::UserSpec>{}};
+    if (!all) {
+        return; // it is dropped; only the look at the accounts failed
+    }
+    std::vector<std::string> have;
+    for (const auto& user : *all) {
+        if (std::ranges::find(user.databases, database) != user.databases.end()) {
+            have.push_back(user.name + "@" + user.host);
+        }
+    }
+    if (have.empty()) {
+        return;
+    }
+    const auto more = have.size() > shown_max ? have.size() - shown_max : 0;
+    have.resize(have.size() - more);
+    context.warn(fmt::format("accounts keep their rights on '{}', also on a new one of that name: "
+                             "{}{}; `jackdaw user revoke` takes them away",
+                             database, fmt::join(have, ", "),
+                             more == 0 ? "" : fmt::format(" and {} more", more)));
+}
+
 } // namespace
 
 Result<void> need_running(const InstanceState& state) {
@@ -48,8 +77,13 @@ Result<void> need_running(const InstanceState& state) {
         return ok();
     }
     const auto spec = state.spec();
+    const auto name = spec ? spec->name : "NAME";
+    if (!state.facts().created) {
+        return Error{Code::database_down, "the instance is not created yet"}.with_hint(
+            fmt::format("`jackdaw op list --instance {}` shows how far that has come", name));
+    }
     return Error{Code::database_down, "the instance is stopped"}.with_hint(
-        fmt::format("`jackdaw instance start {}` first", spec ? spec->name : "NAME"));
+        fmt::format("`jackdaw instance start {}` first", name));
 }
 
 Result<void> create_databases(StepContext& context) {
@@ -124,7 +158,9 @@ Result<void> drop_database(StepContext& context) {
                 return std::ranges::any_of(present,
                                            [&](const auto& one) { return one.name == spec.name; });
             }));
-            return gone_is_ok(databases.drop(call, spec.name));
+            JACKDAW_CHECK(gone_is_ok(databases.drop(call, spec.name)));
+            warn_of_rights_left(context, call, spec.name);
+            return ok();
         });
 }
 

@@ -176,7 +176,13 @@ Result<void> check_parameters(StepContext& context) {
                 JACKDAW_TRY(wanted, wish_of(parameters, known, place_with(context, before),
                                             {set, unset}, context.spec().name));
                 JACKDAW_TRY(named, names_of(parameters, known, set));
-                return ok();
+                Values given;
+                for (const auto& name : named) {
+                    if (const auto at = wanted.find(name); at != wanted.end()) {
+                        given.insert(*at);
+                    }
+                }
+                return parameters.try_out(call, given);
             }));
     } else {
         JACKDAW_CHECK(context.need_driver());

@@ -80,25 +80,45 @@ Result<void> give_back(plugins::Grants& grants, const plugins::Call& call, const
     return ok();
 }
 
-/// Gives or takes, after what was there before has been journalled.
-Result<void> change_grant(StepContext& context,
-                          Result<void> (plugins::Grants::*verb)(const plugins::Call&,
-                                                                std::string_view, std::string_view,
-                                                                const proto::Grant&)) {
+/// Gives or takes, after what was there before has been journalled; then warns of what its result
+/// does not show, as far as that can be read.
+Result<void>
+change_grant(StepContext& context,
+             Result<void> (plugins::Grants::*verb)(const plugins::Call&, std::string_view,
+                                                   std::string_view, const proto::Grant&),
+             std::vector<std::string> (*beside)(const proto::UserDetails&, const proto::Grant&),
+             std::string_view words) {
     JACKDAW_TRY(const auto request, request_of(context));
     JACKDAW_TRY(const auto account, account_of(request));
     JACKDAW_TRY(const auto grant, grant_of(request));
     return with_facet(context, &plugins::Datastore::grants,
                       [&](plugins::Grants& grants, const plugins::Call& call) -> Result<void> {
                           JACKDAW_CHECK(keep_before(context, grants, call, account, grant));
-                          return (grants.*verb)(call, account.name, account.host, grant);
+                          JACKDAW_CHECK((grants.*verb)(call, account.name, account.host, grant));
+                          const auto user = grants.show(call, account.name, account.host);
+                          const auto found =
+                              user ? beside(*user, grant) : std::vector<std::string>{};
+                          if (!found.empty()) {
+                              context.warn(fmt::format("{} {}", words, fmt::join(found, ", ")));
+                          }
+                          return ok();
                       });
 }
 
 } // namespace
 
 Result<void> grant_user(StepContext& context) {
-    return change_grant(context, &plugins::Grants::grant);
+    return change_grant(context, &plugins::Grants::grant, handed_on_besides,
+                        "the grant option is one of the whole level: it may hand on, too,");
+}
+
+Result<void> revoke_user(StepContext& context) {
+    JACKDAW_CHECK(change_grant(context, &plugins::Grants::revoke, held_elsewhere, "it still has"));
+    JACKDAW_TRY(const auto before, before_of(context));
+    if (before && before->privileges.empty() && !before->with_grant_option) {
+        context.warn("nothing of that was granted there, so nothing was taken away");
+    }
+    return ok();
 }
 
 Result<void> undo_grant_user(StepContext& context) {
@@ -115,10 +135,6 @@ Result<void> undo_grant_user(StepContext& context) {
                           JACKDAW_CHECK(gone_is_ok(std::move(taken)));
                           return give_back(grants, call, account, *before);
                       });
-}
-
-Result<void> revoke_user(StepContext& context) {
-    return change_grant(context, &plugins::Grants::revoke);
 }
 
 Result<void> undo_revoke_user(StepContext& context) {
@@ -227,7 +243,12 @@ Result<void> kill_session(StepContext& context) {
                                   return Error{Errc::not_allowed,
                                                "this session is the agent's or the database's own"};
                               }
-                              return at != all.end();
+                              if (at == all.end()) {
+                                  return false;
+                              }
+                              JACKDAW_CHECK(context.set_argument(
+                                  "whose", fmt::format("{}@{}", at->user, at->host)));
+                              return true;
                           }));
                           return gone_is_ok(sessions.kill(call, id, query_only));
                       });

@@ -223,6 +223,7 @@ std::string operation_text(const proto::Operation& one, bool colour) {
         {{"Id", {one.id, Style::bold}},
          {"Action", {one.action}},
          {"Target", {one.target}},
+         {"Detail", {one.detail}},
          {"Status", {one.status, style_of_status(one.status)}},
          {"Progress", {fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100)}},
          {"Cause", {one.cause}},

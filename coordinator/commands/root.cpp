@@ -28,7 +28,7 @@ Result<proto::RootStatus> status_of(Session& session, ApiClient& client) {
 }
 
 Result<Table> history_of(const Json& json) {
-    Table table{{{"AT"}, {"WHAT"}, {"STATUS"}, {"BY"}, {"OPERATION", true}}, {}};
+    Table table{{{"AT"}, {"WHAT"}, {"LEVEL"}, {"STATUS"}, {"BY"}, {"OPERATION", true}}, {}};
     const auto history = json.find("history");
     if (history == json.end() || !history->is_array() || history->size() > history_max) {
         return Error{Code::protocol, "the agent's answer has no 'history'"};
@@ -36,10 +36,11 @@ Result<Table> history_of(const Json& json) {
     for (const auto& one : *history) {
         JACKDAW_TRY(const auto at, proto::string_at(one, "at", ""));
         JACKDAW_TRY(const auto action, proto::string_at(one, "action", ""));
+        JACKDAW_TRY(const auto level, proto::string_at(one, "level", ""));
         JACKDAW_TRY(const auto status, proto::string_at(one, "status", ""));
         JACKDAW_TRY(const auto caller, proto::string_at(one, "caller", ""));
         JACKDAW_TRY(const auto operation, proto::string_at(one, "operation", ""));
-        table.rows.push_back({{at}, {action}, {status}, {caller}, {operation}});
+        table.rows.push_back({{at}, {action}, {level}, {status}, {caller}, {operation}});
     }
     return table;
 }

@@ -6,6 +6,7 @@
 // hold here, too.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -90,6 +91,12 @@ public:
     /// `place.parameters`. `invalid`. Pure.
     [[nodiscard]] virtual Result<void> check_together(const std::vector<proto::Parameter>& known,
                                                       const Place& place) const = 0;
+    /// What only the running server can tell of values that check() took, by their canonical names:
+    /// whether what they name is there. `invalid`; changes nothing.
+    virtual Result<void> try_out(const Call& /*call*/,
+                                 const std::map<std::string, std::string>& /*values*/) {
+        return ok();
+    }
     /// Gives the running server the values that a start on `wanted` would give it, of those in
     /// `changed` that it takes now, and reads them back (E-CONFIG-REFUSED when it then has another
     /// one, with both). The names of those that wait for a restart.
@@ -122,6 +129,9 @@ public:
     virtual ~Metrics() = default;
     /// Sorted by name; at most some 2,000 families. Also of a server at its connection limit.
     virtual Result<std::vector<proto::MetricFamily>> collect(const Call& call) = 0;
+    /// Of a server that is stopped, or lets nobody in: that it is not up, under the exporter's
+    /// name, for the rules that watch it. Pure.
+    [[nodiscard]] virtual std::vector<proto::MetricFamily> down() const { return {}; }
     /// The few of them that a person watches, in one cheap question.
     virtual Result<proto::DatabaseLoad> load(const Call& call) = 0;
 };

@@ -58,10 +58,14 @@ Result<void> FakeLogs::reopen(const plugins::Call& call, std::string_view name) 
     return ok();
 }
 
+std::vector<proto::MetricFamily> FakeMetrics::down() const {
+    return {family("fake_up", "gauge", "Whether the fake database answers.", 0)};
+}
+
 Result<std::vector<proto::MetricFamily>> FakeMetrics::collect(const plugins::Call& call) {
     const auto status = session_.ask(call, {"STATUS"});
     if (!status && status.error().id() == Code::database_down) {
-        return std::vector{family("fake_up", "gauge", "Whether the fake database answers.", 0)};
+        return down();
     }
     if (!status) {
         return status.error().clone();

@@ -24,6 +24,7 @@ class FakeMetrics final : public plugins::Metrics {
 public:
     explicit FakeMetrics(FakeSession& session) noexcept : session_{session} {}
     Result<std::vector<proto::MetricFamily>> collect(const plugins::Call& call) override;
+    [[nodiscard]] std::vector<proto::MetricFamily> down() const override; ///< fake_up 0
     /// It counts sessions, and nothing that they do.
     Result<proto::DatabaseLoad> load(const plugins::Call& call) override;
 

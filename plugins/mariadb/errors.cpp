@@ -110,9 +110,7 @@ Error error_of(unsigned number, std::string_view text, ServerText show) {
                                           "then the same command again");
     }
     if (number == ER_UNKNOWN_TIME_ZONE) {
-        return std::move(error).with_hint(
-            "the name of a zone in the tables mysql.time_zone*, which are empty unless they were "
-            "filled; an offset, as in +02:00, needs none of them");
+        return std::move(error).with_hint(unknown_zone_hint);
     }
     return error;
 }

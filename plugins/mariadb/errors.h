@@ -28,6 +28,10 @@ inline constexpr unsigned access_denied_error = 1045;
 /// locked, with a password that has expired, a limit that is reached, a plug-in that is not there.
 [[nodiscard]] bool is_access_denied(unsigned number) noexcept;
 
+inline constexpr const char* unknown_zone_hint =
+    "one that `SELECT Name FROM mysql.time_zone_name` tells: the tables mysql.time_zone* are "
+    "filled when the instance is made; an offset, as in +02:00, needs none of them";
+
 /// The server gave up waiting for somebody's lock.
 [[nodiscard]] bool is_lock_wait(unsigned number) noexcept;
 /// It ended the statement at the session's own limit: account statements of 10.11 wait for locks

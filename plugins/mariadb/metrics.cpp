@@ -58,6 +58,12 @@ Result<proto::DatabaseLoad> ServerMetrics::load(const plugins::Call& call) {
     return load;
 }
 
+std::vector<proto::MetricFamily> ServerMetrics::down() const {
+    Families families;
+    families.add_own("mysql_up", up_help, 0);
+    return families.take();
+}
+
 Result<std::vector<proto::MetricFamily>> ServerMetrics::collect(const plugins::Call& call) {
     if (!session_.is_aimed()) {
         return Error{Errc::unavailable, "not adopted yet"};
@@ -68,8 +74,7 @@ Result<std::vector<proto::MetricFamily>> ServerMetrics::collect(const plugins::C
         const auto number = session_.last_error();
         if (status.error().id() == Code::database_down || is_connection_limit(number) ||
             is_access_denied(number)) {
-            families.add_own("mysql_up", up_help, 0);
-            return families.take();
+            return down();
         }
         return status.error().clone().while_doing("read MariaDB's status");
     }

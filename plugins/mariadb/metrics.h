@@ -15,6 +15,7 @@ public:
     /// leaves its families out and makes mysql_exporter_last_scrape_error 1.
     /// jackdaw_database_metrics_left_out: samples above the bounds of metric_families.h.
     Result<std::vector<proto::MetricFamily>> collect(const plugins::Call& call) override;
+    [[nodiscard]] std::vector<proto::MetricFamily> down() const override; ///< mysql_up 0
     Result<proto::DatabaseLoad> load(const plugins::Call& call) override;
 
 private:

@@ -7,6 +7,8 @@
 #include <fmt/ranges.h>
 
 #include "plugins/mariadb/config.h"
+#include "plugins/mariadb/errors.h"
+#include "plugins/mariadb/names.h"
 #include "plugins/mariadb/parameter_list.h"
 #include "plugins/mariadb/parameter_owned.h"
 #include "plugins/mariadb/parameter_rules.h"
@@ -118,6 +120,24 @@ EngineParameters::check(const std::vector<proto::Parameter>& known, std::string_
 Result<void> EngineParameters::check_together(const std::vector<proto::Parameter>& known,
                                               const plugins::Place& place) const {
     return check_parameters_together(known, place);
+}
+
+Result<void> EngineParameters::try_out(const plugins::Call& call,
+                                       const std::map<std::string, std::string>& values) {
+    const auto zone = values.find("time_zone");
+    if (zone == values.end()) {
+        return ok();
+    }
+    // Looked up as SET does, offsets and SYSTEM, too; NULL for what is none.
+    JACKDAW_TRY(const auto rows,
+                session_.query(call, fmt::format("SELECT CONVERT_TZ('2000-01-01', '+00:00', {})",
+                                                 quote_value(zone->second))));
+    if (rows.size() == 1 && rows.front().size() == 1 && rows.front().front()) {
+        return ok();
+    }
+    return Error{Errc::invalid,
+                 fmt::format("the server knows no time zone {}", printable(zone->second, 64))}
+        .with_hint(unknown_zone_hint);
 }
 
 Result<std::vector<std::string>> EngineParameters::apply(const plugins::Call& call,

@@ -19,6 +19,9 @@ public:
           std::string_view value) const override;
     [[nodiscard]] Result<void> check_together(const std::vector<proto::Parameter>& known,
                                               const plugins::Place& place) const override;
+    /// Names of time zones, which stand in tables.
+    Result<void> try_out(const plugins::Call& call,
+                         const std::map<std::string, std::string>& values) override;
     /// A failure in the middle names what has its new value by then; those keep it, and the same
     /// call with the old Place takes them back. A name that was unset and that the server computes
     /// at start waits.

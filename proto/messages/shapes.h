@@ -134,6 +134,7 @@ struct Operation {
     bool abort_requested = false;
     std::vector<std::string> warnings; ///< what its caller should know although it is done
     std::optional<ErrorShape> error;
+    std::string detail; ///< what was asked for beside action and target: "SELECT on shop.*"
 };
 
 struct MemberShape {

@@ -406,6 +406,7 @@ Json to_json(const Operation& value) {
         Json{{"id", value.id},
              {"action", value.action},
              {"target", value.target},
+             {"detail", value.detail},
              {"status", value.status},
              {"steps", std::move(steps)},
              {"progress", value.progress},
@@ -560,6 +561,7 @@ Result<Operation> operation_from(const Json& json) {
     in.read("id", value.id, 64);
     in.read("action", value.action, 64);
     in.read("target", value.target, 256);
+    in.read("detail", value.detail);
     in.read("status", value.status, 16);
     in.read_list("steps", value.steps, step_from);
     in.read("progress", value.progress);

@@ -50,3 +50,36 @@ TEST_CASE("of ALL an account has each right that it has") {
                   {{"ALL"}, "shop", "items", false})
               .privileges == std::vector<std::string>{"SELECT (`a`)", "INSERT"});
 }
+
+TEST_CASE("what is taken at one level may be there at another") {
+    const auto held = [](std::vector<proto::Grant> has, const proto::Grant& taken) {
+        proto::UserDetails user;
+        user.grants = std::move(has);
+        return agent::held_elsewhere(user, taken);
+    };
+    using Texts = std::vector<std::string>;
+    const proto::Grant on_table{{"SELECT"}, "shop", "items", false};
+    CHECK(held({on_shop({"SELECT", "DROP"})}, on_table) == Texts{"SELECT on shop.*"});
+    CHECK(held({on_shop({"ALL"})}, on_table) == Texts{"SELECT on shop.*"});
+    CHECK(held({{{"SELECT"}, "", "", false}}, on_table) == Texts{"SELECT on *.*"});
+    CHECK(held({on_table, {{"SELECT (`a`)"}, "shop", "items", false}}, on_shop({"SELECT"})) ==
+          Texts{"SELECT on shop.items", "SELECT (`a`) on shop.items"});
+    CHECK(held({{{"USAGE"}, "", "", false}, {{"INSERT"}, "other", "", false}, on_shop({"DROP"})},
+               on_table)
+              .empty());
+    CHECK(held({on_table}, {{"ALL"}, "shop", "", false}) == Texts{"SELECT on shop.items"});
+    CHECK(held({on_shop({"SELECT"})}, on_shop({"SELECT"})).empty()); // the level itself
+}
+
+TEST_CASE("a grant option hands on all that is held at its level") {
+    const auto besides = [](std::vector<proto::Grant> has, const proto::Grant& given) {
+        proto::UserDetails user;
+        user.grants = std::move(has);
+        return agent::handed_on_besides(user, given);
+    };
+    const auto has = on_shop({"SELECT", "INSERT", "DROP"}, true);
+    CHECK(besides({has}, on_shop({"INSERT"}, true)) == std::vector<std::string>{"SELECT", "DROP"});
+    CHECK(besides({has}, on_shop({"INSERT"})).empty());
+    CHECK(besides({on_shop({"ALL"}, true)}, on_shop({"ALL"}, true)).empty());
+    CHECK(besides({{{"SELECT"}, "other", "", true}}, on_shop({"INSERT"}, true)).empty());
+}

@@ -217,6 +217,26 @@ TEST_CASE(
     CHECK(world.engine.values() == Values{{"cache", "16"}, {"threads", "4"}});
 }
 
+TEST_CASE("what only the running server can tell of a value is asked before anything is changed") {
+    LifeWorld world;
+    make_with_parameters(world);
+    const auto before = written(world);
+    const auto applied = world.engine.said("parameters.apply");
+    world.engine.fail("parameters.try_out", 1, Errc::invalid);
+    const auto submitted = world.submit("config.set", change({{"cache", "16"}}));
+    REQUIRE(submitted);
+    const auto failed = world.wait_ended(submitted->operation.id);
+    CHECK(present(failed.error).code == "E-INVALID");
+    REQUIRE(failed.steps.size() == 4);
+    CHECK(failed.steps[0].status == "failed"); // the check; the others had no turn
+    CHECK(failed.steps[1].status == "pending");
+    CHECK(written(world) == before);
+    CHECK(world.engine.said("parameters.apply") == applied);
+    (void)world.must_do("config.set", change({{"cache", "16"}}));
+    CHECK(world.engine.values().at("cache") == "16");
+    (void)world.must_do("config.set", change({}, {"cache"})); // what is unset names nothing
+}
+
 TEST_CASE("without a list of any start nothing can be set on a stopped instance") {
     LifeWorld world;
     world.engine.fail("parameters.list", 1'000'000);

@@ -184,6 +184,10 @@ public:
                    ? Result<void>{Error{Errc::invalid, "threads is above cache"}}
                    : ok();
     }
+    Result<void> try_out(const plugins::Call& call,
+                         const std::map<std::string, std::string>& values) override {
+        return values.empty() ? ok() : engine_.speak(call, "parameters.try_out");
+    }
     Result<std::vector<std::string>> apply(const plugins::Call& call, const plugins::Place& wanted,
                                            const std::vector<std::string>& changed) override {
         std::vector<std::string> waiting;

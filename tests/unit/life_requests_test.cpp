@@ -597,3 +597,103 @@ TEST_CASE("what is asked for after the wall clock was set back comes last all th
     CHECK(before.id < after.id);
     CHECK(world.life().operations(1).front().id == after.id);
 }
+
+TEST_CASE("what has failed is let lie once something newer was done to the same thing") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.fail("databases.create", 1);
+    const auto old = world.submit("database.create", database("one"));
+    REQUIRE(old);
+    const auto& id = old->operation.id;
+    REQUIRE(world.wait_ended(id).status == "failed");
+    SECTION("another thing is none of its business") {
+        (void)world.must_do("database.create", database("two"));
+        REQUIRE(world.life().resume(id));
+        CHECK(world.wait_ended(id).status == "done");
+    }
+    SECTION("what was made anew is neither made nor dropped by the old one") {
+        const auto newer = world.must_do("database.create", database("one"));
+        for (const bool undo : {false, true}) {
+            const auto late = undo ? world.life().abort(id) : world.life().resume(id);
+            CHECK(code_of(late) == "E-CONFLICT");
+            REQUIRE_FALSE(late);
+            CHECK(late.error().message().find(newer.id) != std::string::npos);
+        }
+        CHECK(present(world.life().operation(id)).status == "failed");
+        CHECK(world.engine.databases() == std::vector<std::string>{"app", "one"});
+    }
+}
+
+TEST_CASE("a resumed operation says whose password it sets") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    (void)world.must_do("instance.stop");
+    const Json request{{"request", {{"name", "app"}, {"host", "%"}}}, {"verifier", "*AB"}};
+    const auto old = world.submit("user.password", request);
+    REQUIRE(old);
+    const auto& id = old->operation.id;
+    REQUIRE(world.wait_ended(id).status == "failed");
+    (void)world.must_do("instance.start");
+    SECTION("nobody set another one since") {
+        REQUIRE(world.life().resume(id));
+        const auto done = world.wait_ended(id);
+        CHECK(done.status == "done");
+        REQUIRE(done.warnings.size() == 1);
+        CHECK(done.warnings.front().find("jackdaw user password") != std::string::npos);
+    }
+    SECTION("somebody did: that one stays") {
+        auto other = request;
+        other["verifier"] = "*CD";
+        (void)world.must_do("user.password", other);
+        CHECK(code_of(world.life().resume(id)) == "E-CONFLICT");
+        CHECK(world.engine.users().at("app@%").verifier == "*CD");
+    }
+}
+
+TEST_CASE("an operation tells what was asked for, and a typo is no error of the instance") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    auto wish = database("one");
+    wish["request"]["charset"] = "utf8mb4";
+    const auto made = world.must_do("database.create", wish);
+    CHECK(made.detail == "utf8mb4");
+    const auto typo =
+        world.submit("user.delete", Json{{"request", {{"name", "bob"}, {"host", "%"}}}});
+    REQUIRE(typo);
+    REQUIRE(world.wait_ended(typo->operation.id).status == "failed");
+    const auto told = world.told();
+    const auto has = [&](const std::string& line) {
+        INFO(line);
+        CHECK(std::ranges::find(told, line) != told.end());
+    };
+    has("operation.done: database.create db1 (utf8mb4) by uid 0"); // the target is submit()'s here
+    has("operation.refused: user.delete db1: no 'db1'");
+}
+
+TEST_CASE("whose rights outlive a database is said when it goes") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto gone = world.must_do("database.delete", database("app"));
+    REQUIRE(gone.warnings.size() == 1);
+    CHECK(gone.warnings.front().find("app@%") != std::string::npos);
+    (void)world.must_do("database.create", database("other"));
+    CHECK(world.must_do("database.delete", database("other")).warnings.empty());
+}
+
+TEST_CASE("an instance whose create has failed is not said to be none") {
+    LifeWorld world;
+    agent::FakeHost::Volume volume;
+    volume.attached = false;
+    world.host.set_volume(volume);
+    world.start_agent();
+    const auto create = world.create();
+    REQUIRE(create);
+    REQUIRE(world.wait_ended(create->operation.id).status == "failed");
+    const auto asked = world.life().query(list_databases);
+    REQUIRE_FALSE(asked);
+    CHECK(asked.error().message() == "the instance is not created yet");
+}

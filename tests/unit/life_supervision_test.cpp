@@ -101,6 +101,13 @@ TEST_CASE("a database that dies again and again is given up, and a start forgive
     const auto reason = world.wait_status("failed").reason;
     INFO(reason);
     CHECK(reason.find("ended 5 times") != std::string::npos);
+    const auto asked =
+        world.life().query([](plugins::Datastore&, const plugins::Call&) -> Result<agent::Json> {
+            return agent::Json{};
+        });
+    REQUIRE_FALSE(asked);
+    CHECK(asked.error().id() == Code::database_down);
+    CHECK(asked.error().message() == reason); // who asks is told what the instance's status says
     CHECK(world.host.databases_started() == 5);
     CHECK(quiet(world));
     (void)world.must_do("instance.start");

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "agent/core/operations.h"
+#include "agent/core/request_words.h"
 #include "proto/base/ids.h"
 #include "tests/unit/present.h"
 
@@ -417,4 +418,30 @@ TEST_CASE(
     CHECK(shape.steps[0].started_at == rfc3339(at(1).wall_ms));
     CHECK(shape.steps[0].ended_at == rfc3339(at(3).wall_ms));
     CHECK(shape.ended_at == rfc3339(at(3).wall_ms));
+}
+
+TEST_CASE("what was asked for is told in a few words, and no secret among them") {
+    const auto asked = [](const char* action, Json request) {
+        return detail_of(action, Json{{"request", std::move(request)}, {"verifier", "*AB"}});
+    };
+    const Json grant{{"privileges", {"SELECT", "INSERT"}},
+                     {"database", "shop"},
+                     {"table", ""},
+                     {"with_grant_option", true}};
+    CHECK(asked("user.grant", {{"grant", grant}}) == "SELECT, INSERT on shop.* with grant option");
+    CHECK(asked("user.update", {{"attributes", {{"name", "eve"}, {"locked", true}}}}) ==
+          "name eve, locked");
+    CHECK(asked("user.password", {{"name", "eve"}, {"host", "%"}}).empty());
+    CHECK(asked("root.enable", {{"level", "superuser"}}) == "superuser");
+    CHECK(asked("config.set", {{"set", {{"a", "1"}, {"x_password", "geheim"}}},
+                               {"unset", Json::array({"b"})}}) == "a=1, x_password=..., unset b");
+    CHECK(detail_of("instance.stop", Json{{"force", true}}) == "forced");
+    CHECK(detail_of("instance.stop", Json::object()).empty());
+    CHECK(detail_of("user.grant", Json::object()) == "USAGE on *.*"); // lost: no crash
+    const std::string long_value(90, 'v');
+    Json many = Json::object();
+    for (int i = 0; i < 20; ++i) {
+        many["p" + std::to_string(i)] = long_value;
+    }
+    CHECK(asked("config.set", {{"set", many}}).size() < 410);
 }

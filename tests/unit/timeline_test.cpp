@@ -144,3 +144,32 @@ TEST_CASE("texts are bounded; every kind has a weight and a meaning") {
         CHECK_FALSE(row.text.empty());
     }
 }
+
+TEST_CASE(
+    "an end that nobody asked for is seen by the next agent, and a machine's from an agent's") {
+    const auto entry = [](std::string at, std::string kind) {
+        proto::EventShape one;
+        one.at = std::move(at);
+        one.kind = std::move(kind);
+        one.text = "process 7";
+        return one;
+    };
+    std::vector<proto::EventShape> left;
+    CHECK_FALSE(unasked_end(left, "2026-01-01T00:00:00.000Z"));
+    left.push_back(entry("2026-01-02T00:00:00.000Z", "agent.started"));
+    left.push_back(entry("2026-01-02T01:00:00.000Z", "database.started"));
+    const auto died = unasked_end(left, "2026-01-01T00:00:00.000Z");
+    REQUIRE(died);
+    CHECK(died->kind == "agent.died");
+    CHECK(died->text.find("process 7") != std::string::npos);
+    const auto cut = unasked_end(left, "2026-01-02T01:00:01.000Z");
+    REQUIRE(cut);
+    CHECK(cut->kind == "agent.power_cut");
+    for (const auto& one : {*died, *cut}) {
+        CHECK(std::ranges::find(event_kinds(), one.kind, &EventKind::kind) != event_kinds().end());
+    }
+    left.push_back(entry("2026-01-02T02:00:00.000Z", "agent.stopped"));
+    left.push_back(entry("2026-01-02T02:00:00.001Z", "member.down"));
+    CHECK_FALSE(unasked_end(left, "2026-01-01T00:00:00.000Z"));
+    CHECK_FALSE(unasked_end(left, "2026-01-03T00:00:00.000Z"));
+}

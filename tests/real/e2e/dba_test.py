@@ -303,6 +303,10 @@ def stopped(agent):
     since = agent.get("/v1/instance")["database_process"]["since"]
     agent.do("PATCH", "/v1/parameters", {"set": {"max_connections": "79"}})
     agent.do("POST", "/v1/instance/stop")
+    scraped = subprocess.run(["curl", "-s", "--max-time", "10", "--unix-socket",
+                              agent.fleet.root(agent.name) + "/run/jackdaw/admin.sock", "http://agent/metrics"],
+                             check=True, capture_output=True, text=True).stdout
+    check("\nmysql_up 0\n" in scraped, "a rule that watches for mysql_up 0 fires")
     shown = agent.get("/v1/parameters?own=1")
     check({p["name"]: p["configured"] for p in shown["items"]}["max_connections"] == "79" and "last start" in shown["recorded"], shown)
     text = agent.fleet.run("config", "show", "db1").out
@@ -318,6 +322,8 @@ def stopped(agent):
     agent.do("PATCH", "/v1/parameters", {"unset": ["back_log"]})
     agent.do("POST", "/v1/instance/start")
     check(agent.sql("SELECT @@GLOBAL.max_connections") == "81\n", "in force")
+    error = agent.refused("PATCH", "/v1/parameters", {"set": {"time_zone": "Mars/Phobos"}})  # before there is an operation
+    check(error["code"] == "E-INVALID" and "mysql.time_zone_name" in error["hint"] and "Mars/Phobos" in error["cause"], error)
     check(agent.get("/v1/instance")["pending_restart"] == [], agent.get("/v1/instance"))
     check("recorded" not in agent.get("/v1/parameters?own=1") and "recorded" not in agent.get("/v1/root"), "asked again")
     check(agent.get("/v1/instance")["database_process"]["since"] > since, "another start")

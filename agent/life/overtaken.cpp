@@ -1,0 +1,124 @@
+#include "agent/life/overtaken.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "proto/wire/datastore_json.h"
+
+namespace jackdaw::agent {
+namespace {
+
+bool is_start(std::string_view action) {
+    return action == "instance.start" || action == "instance.restart";
+}
+
+const Json* member_of(const Json& object, const char* key) {
+    const auto at = object.is_object() ? object.find(key) : object.end();
+    return at == object.end() ? nullptr : &*at;
+}
+
+/// Options in a file are written either way; the server's names are in small letters.
+std::string parameter_subject(std::string name) {
+    std::ranges::transform(name, name.begin(), [](char c) {
+        return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return "parameter " + name;
+}
+
+void add_parameters(const Json& request, std::vector<std::string>& subjects) {
+    if (const auto* const set = member_of(request, "set"); set != nullptr && set->is_object()) {
+        for (const auto& [name, value] : set->items()) {
+            subjects.push_back(parameter_subject(name));
+        }
+    }
+    if (const auto* const unset = member_of(request, "unset");
+        unset != nullptr && unset->is_array()) {
+        for (const auto& name : *unset) {
+            subjects.push_back(parameter_subject(name.is_string() ? name.get<std::string>() : ""));
+        }
+    }
+}
+
+std::string text_at(const Json& object, const char* key, const std::string& otherwise) {
+    const auto* const found = member_of(object, key);
+    return found != nullptr && found->is_string() ? found->get<std::string>() : otherwise;
+}
+
+/// The name that an account gets by this update, too: "user NAME@HOST"; empty: it keeps its own.
+std::string renamed_subject(const Json& request) {
+    const auto* const asked = member_of(request, "attributes");
+    if (asked == nullptr) {
+        return {};
+    }
+    const auto attributes = proto::user_attributes_from(*asked);
+    if (!attributes || (!attributes->name && !attributes->host)) {
+        return {};
+    }
+    return "user " + attributes->name.value_or(text_at(request, "name", "")) + "@" +
+           attributes->host.value_or(text_at(request, "host", "%"));
+}
+
+/// What an operation is about; two that share none do not meet.
+std::vector<std::string> subjects_of(const Record& record) {
+    const std::string_view action = record.shape.action;
+    const auto* const found = member_of(record.arguments, "request");
+    const auto& request = found != nullptr ? *found : record.arguments;
+    std::vector<std::string> subjects;
+    if (action.starts_with("database.")) {
+        subjects.push_back("database " + text_at(request, "name", record.shape.target));
+    } else if (action.starts_with("user.")) {
+        subjects.push_back("user " + text_at(request, "name", record.shape.target) + "@" +
+                           text_at(request, "host", "%"));
+        if (auto renamed = renamed_subject(request); !renamed.empty()) {
+            subjects.push_back(std::move(renamed));
+        }
+    } else if (action.starts_with("root.")) {
+        subjects.emplace_back("root");
+    } else if (action == "config.set") {
+        add_parameters(request, subjects);
+    } else if (is_start(action) || action == "instance.stop" || action == "instance.delete") {
+        subjects.emplace_back("power");
+    } else if (action == "instance.pause" || action == "instance.resume") {
+        subjects.emplace_back("maintenance");
+    } else if (action == "instance.rename") {
+        subjects.emplace_back("name");
+    } else if (action == "instance.protect") {
+        subjects.emplace_back("protection");
+    }
+    return subjects;
+}
+
+bool overtakes(const Record& later, const Record& one) {
+    if (one.shape.action == "session.kill") { // a server that starts counts its sessions anew
+        return is_start(later.shape.action);
+    }
+    if (later.shape.cause != "request") {
+        return false; // nobody's wish: it follows what was wished for
+    }
+    const auto mine = subjects_of(one);
+    const auto others = subjects_of(later);
+    return std::ranges::any_of(mine, [&](const auto& subject) {
+        return std::ranges::find(others, subject) != others.end();
+    });
+}
+
+} // namespace
+
+const Record* overtaken_by(const std::map<std::string, Record>& all, const Record& one) {
+    for (auto later = all.rbegin(); later != all.rend() && later->first > one.shape.id; ++later) {
+        const auto& shape = later->second.shape;
+        const bool counts =
+            shape.status == "done" || (!later->second.ended() && !shape.abort_requested);
+        if (counts && overtakes(later->second, one)) {
+            return &later->second;
+        }
+    }
+    return nullptr;
+}
+
+bool undoes_its_own_alone(const Record& one) {
+    return one.shape.action == "config.set" || one.shape.action == "instance.delete";
+}
+
+} // namespace jackdaw::agent
