@@ -14,6 +14,7 @@
 #include "agent/api/process_usage.h"
 #include "agent/fleet_node.h"
 #include "agent/settings.h"
+#include "proto/base/rfc3339.h"
 #include "proto/runtime/offload.h"
 #include "proto/runtime/task_scope.h"
 
@@ -238,6 +239,11 @@ proto::MemberStatus Fleet::own_status() const {
                 status.alerts |= 1U << static_cast<unsigned>(at - proto::warning_kinds.begin());
             }
         }
+        status.tells_upkeep = instance->is_upkeep_told;
+        status.needs_restart = !instance->pending_restart.empty();
+        const auto paused_until_ms = unix_ms_of(instance->maintenance_until).value_or(0);
+        status.maintenance_until_s =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, paused_until_ms / 1000));
         status.disk_class =
             proto::eighth_of(instance->volume_used_bytes, instance->volume_size_bytes,
                              told_ ? told_->disk_class : std::uint8_t{0});

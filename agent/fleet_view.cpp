@@ -144,6 +144,12 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
         instance.address = host_of(status.address);
         instance.port = status.address.port;
         instance.agent_version = status.agent_version;
+        instance.is_upkeep_told = !down && status.tells_upkeep;
+        instance.needs_restart = instance.is_upkeep_told && status.needs_restart;
+        if (instance.is_upkeep_told && status.maintenance_until_s != 0) {
+            instance.maintenance_until =
+                rfc3339(static_cast<std::int64_t>(status.maintenance_until_s) * 1000);
+        }
         for (std::size_t i = 0; !down && i < proto::warning_kinds.size(); ++i) {
             if ((status.alerts >> i & 1U) != 0) {
                 instance.warnings.push_back({proto::warning_kinds[i], "", "", ""});

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
-#include <iomanip>
 #include <map>
-#include <sstream>
 
 #include <fmt/format.h>
 
@@ -169,19 +166,6 @@ void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
 }
 
 } // namespace
-
-std::optional<std::int64_t> unix_ms_of(const std::string& text) {
-    std::tm broken{};
-    std::istringstream in{text};
-    in >> std::get_time(&broken, "%Y-%m-%dT%H:%M:%S");
-    char dot = 0, zone = 0;
-    int milliseconds = 0;
-    if (!(in >> dot >> milliseconds >> zone) || dot != '.' || zone != 'Z' || milliseconds < 0 ||
-        milliseconds > 999) {
-        return std::nullopt;
-    }
-    return std::int64_t{::timegm(&broken)} * 1000 + milliseconds;
-}
 
 std::vector<FindingShape> examine_machine(const FleetHealth& fleet, const MachineHealth& machine) {
     std::vector<FindingShape> all;

@@ -99,9 +99,11 @@ struct Instance {
     std::int64_t database_pid = 0;
     std::string database_since;
     std::uint32_t database_restarts = 0;
+    bool is_upkeep_told = true; ///< false: nobody tells the next four
     std::vector<std::string> pending_restart;
+    bool needs_restart = false;    ///< as gossip tells it, without the names
     std::string maintenance_until; ///< empty: the agent looks after it
-    std::string maintenance_by;
+    std::string maintenance_by;    ///< empty when gossip tells of it
     std::vector<Warning> warnings; ///< the gravest first
     bool protect = false;
     std::string connection_uri;

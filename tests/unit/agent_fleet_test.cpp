@@ -178,6 +178,9 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     instance.volume_size_bytes = 800;
     instance.volume_used_bytes = 500;
     instance.warnings.push_back({proto::warning_kinds[0], "", "", ""});
+    instance.pending_restart = {"back_log"};
+    instance.maintenance_until = "2026-01-01T01:00:00.250Z";
+    instance.maintenance_by = "uid 0";
     a.has(instance);
     wait_until("b lists it", [&] {
         const auto all = b->instances();
@@ -191,6 +194,10 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     CHECK(seen.agent_version == "1.2.3");
     REQUIRE(seen.warnings.size() == 1);
     CHECK(seen.warnings[0].kind == proto::warning_kinds[0]);
+    CHECK(seen.is_upkeep_told);
+    CHECK(seen.needs_restart); // of the names gossip tells nothing
+    CHECK(seen.pending_restart.empty());
+    CHECK(seen.maintenance_until == "2026-01-01T01:00:00.000Z");
     CHECK(a->gossip()->at("status").at("disk_class") == 5);
     CHECK(b.standing_of("a").empty()); // the instance's name is the member's
     CHECK(b.standing_of("db1") == "alive");

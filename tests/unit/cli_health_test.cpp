@@ -160,14 +160,6 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
     CHECK(std::ranges::all_of(unknown, [](const auto& one) { return one.state == "unknown"; }));
 }
 
-TEST_CASE("a time of ours is read back, and nothing else is one") {
-    CHECK(unix_ms_of("1970-01-01T00:00:01.007Z") == std::int64_t{1007});
-    for (const auto* bad : {"", "now", "1970-01-01T00:00:01Z", "1970-01-01T00:00:01.007",
-                            "1970-01-01T00:00:01.1234Z"}) {
-        CHECK_FALSE(unix_ms_of(bad));
-    }
-}
-
 TEST_CASE_METHOD(Scene, "doctor exits 3 for an error and names what mends it, on a bare host too") {
     CHECK(world.jackdaw({"doctor"}) == 3);
     CHECK(out() == "AREA  WHAT  OF  STATE  WHY       MEND WITH\n"
