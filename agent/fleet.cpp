@@ -172,6 +172,7 @@ asio::awaitable<Result<void>> Fleet::run() {
         again_ = false;
         left_ = false;
         told_.reset();
+        key_watch_ = {};
         node_.reset(); // its socket first: two would share what comes in
         JACKDAW_CO_TRY(node_, make_node());
         ask_seeds();
@@ -199,6 +200,7 @@ asio::awaitable<Result<void>> Fleet::care_loop() {
         if (twin_) {
             continue;
         }
+        watch_keys();
         if (const auto rotated = co_await rotate(); !rotated) {
             spdlog::warn("gossip: the next step of the key ring: {}", rotated.error().to_string());
         }

@@ -25,6 +25,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "agent/api/fleet_api.h"
+#include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
 #include "agent/gossip_records.h"
 #include "agent/identity/identity.h"
@@ -139,6 +140,7 @@ private:
     [[nodiscard]] Result<std::optional<proto::GossipRing>> merged_ring(proto::GossipRing given,
                                                                        bool use_now);
     [[nodiscard]] asio::awaitable<Result<void>> rotate();
+    void watch_keys();
 
     /// Runs `work` on the loop and waits for its Result. `work` owns what it uses, but for this
     /// object: it may run after the waiting was given up.
@@ -168,6 +170,7 @@ private:
     std::optional<asio::steady_timer> care_due_;
     std::optional<proto::MemberStatus> told_;
     LoadMeter load_;
+    KeyWatch key_watch_;        ///< of this life
     bool again_ = false;        ///< this life is over, another is to begin
     bool left_ = false;         ///< asked to leave, in this life
     bool leave_wanted_ = false; ///< by a request, not by a delete

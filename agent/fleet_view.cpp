@@ -162,7 +162,8 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
 }
 
 std::string_view Fleet::own_state() const {
-    return twin_ ? "twin" : left_ ? "left" : node_->core.is_isolated() ? "isolated" : "member";
+    const bool is_alone = node_->core.is_isolated() || key_watch_.is_shut_out();
+    return twin_ ? "twin" : left_ ? "left" : is_alone ? "isolated" : "member";
 }
 
 GossipHealth Fleet::health_facts() const {
@@ -178,6 +179,10 @@ GossipHealth Fleet::health_facts() const {
             health.namesakes.size() < told_of_each) {
             health.namesakes.push_back(id_text(entry.id()));
         }
+    }
+    if (key_watch_.is_shut_out()) {
+        health.shut_out_since = rfc3339(key_watch_.since_ms());
+        health.shut_out_datagrams = key_watch_.missed();
     }
     for (const auto id : core.incompatible()) {
         if (health.incompatible.size() < told_of_each) {

@@ -278,6 +278,25 @@ TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and
     CHECK(ring(again) == R"({"versions":[2,1],"sealing":2})");
 }
 
+TEST_CASE("fleet: who holds no key that the others seal with says so, until it is given one") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent late{"late", two, {a.address()}};
+    wait_for_each_other(a, "a", late, "late");
+    CHECK(late->health()->shut_out_since.empty());
+    REQUIRE(a->set_ring(Secret{ring_of({key_2})}, true).has_value());
+    wait_until("it misses keys", [&] { return late.told("gossip.keys_missed"); });
+    CHECK(late.state() == "isolated");
+    const auto health = late->health();
+    REQUIRE(health.has_value());
+    CHECK_FALSE(health->shut_out_since.empty());
+    CHECK(health->shut_out_datagrams >= 2);
+    REQUIRE(late->set_ring(Secret{ring_of({key_2})}, true).has_value());
+    wait_until("it is let in", [&] { return late.told("gossip.keys_given"); });
+    CHECK(late->health()->shut_out_since.empty());
+    CHECK(late.state() == "member");
+}
+
 TEST_CASE("fleet: whatever core, pass, seal and socket count has a figure") {
     const Keys one, two;
     Agent a{"a", one, {}};
