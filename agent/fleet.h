@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -122,6 +123,8 @@ private:
     // fleet_events.cpp
     void on_event(const swim::Event& event);
     void on_member(std::string_view word, std::string_view kind, const swim::Event& event);
+    void on_joined(const swim::Event& event);
+    void on_left(const swim::Event& event);
     void on_twin();
 
     // fleet_view.cpp
@@ -169,6 +172,7 @@ private:
     std::unique_ptr<Node> node_;
     std::optional<asio::steady_timer> care_due_;
     std::optional<proto::MemberStatus> told_;
+    std::set<swim::NodeId> long_left_; ///< joined for this agent, and about to be told to have left
     LoadMeter load_;
     KeyWatch key_watch_;        ///< of this life
     bool again_ = false;        ///< this life is over, another is to begin

@@ -227,6 +227,20 @@ TEST_CASE("fleet: who leaves has left, and comes back as a later life when it is
     CHECK_FALSE(a->join({"127.0.0.1:0"}));
 }
 
+TEST_CASE("fleet: who left before an agent began is known to it, and stands in no timeline") {
+    const Keys one, two, three;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    REQUIRE(b->leave().has_value());
+    wait_until("a's timeline tells that b left", [&] { return a.told("member.left"); });
+    Agent c{"c", three, {a.address()}};
+    wait_until("c knows both",
+               [&] { return c.standing_of("a") == "alive" && c.standing_of("b") == "left"; });
+    CHECK(c.told("member.joined"));
+    CHECK_FALSE(c.told("member.left"));
+}
+
 TEST_CASE("fleet: two machines with one key: one falls silent and refuses what needs the key") {
     const Keys one, two;
     Agent a{"a", one, {}};
