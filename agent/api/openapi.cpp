@@ -107,7 +107,7 @@ constexpr std::string_view schemas_text = R"JSON({
 "Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},
-  "rtt_ms": {"type": ["number", "null"]}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]},
+  "rtt_ms": {"type": ["number", "null"], "description": "smoothed, of all members of its zone"}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]},
   "ring": {"type": "integer", "description": "newest version of the gossip keys that it holds"},
   "sealing": {"type": "integer", "description": "the version that it seals with"}}},
 "MemberChange": {"type": "object", "required": ["at", "to", "incarnation", "cause"], "additionalProperties": false, "properties": {

@@ -36,10 +36,17 @@ struct FleetScene : Scene {
 TEST_CASE_METHOD(FleetScene, "a member's changes are shown with what led to them") {
     make_fleet({"db1"});
     add_member("db1", "0011223344556677", "suspect");
+    const std::string seen = "2026-01-01T00:00:00.000Z";
+    world.members[0].since = seen;
+    world.members[0].rtt_ms = 1.5;
+    REQUIRE(run({"member", "show", "db1"}) == 0);
+    CHECK(out().find("1.5 ms, mean of its zone") != std::string::npos);
     REQUIRE(run({"member", "why", "db1"}) == 0);
     CHECK(out().find("probe") != std::string::npos);
     CHECK(out().find("db7") != std::string::npos);
+    CHECK(err() == "note: seen by the agent of 'db1' since it began, at " + seen + "\n");
     REQUIRE(run({"member", "why", "db1", "-o", "json"}) == 0);
+    CHECK(err().empty());
     CHECK(json().at("items").at(0).at("pings") == 3);
     CHECK(run({"member", "why", "none"}) == 5);
 }
