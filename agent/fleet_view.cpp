@@ -144,6 +144,7 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
         instance.address = host_of(status.address);
         instance.port = status.address.port;
         instance.agent_version = status.agent_version;
+        instance.volume_filled_min = std::min<unsigned>(status.disk_class, 7) / 8.0;
         instance.is_upkeep_told = !down && status.tells_upkeep;
         instance.needs_restart = instance.is_upkeep_told && status.needs_restart;
         if (instance.is_upkeep_told && status.maintenance_until_s != 0) {

@@ -93,6 +93,7 @@ struct Instance {
     std::string address;
     std::uint16_t port = 0;
     std::uint64_t volume_size_bytes = 0, volume_used_bytes = 0;
+    std::optional<double> volume_filled_min; ///< of 1, in eighths: gossip tells no sizes
     std::string agent_version;
     std::int64_t agent_pid = 0;
     std::string agent_since;

@@ -394,6 +394,9 @@ Json to_json(const Instance& value) {
               {{"pid", value.database_pid},
                {"since", or_null(value.database_since)},
                {"restarts", value.database_restarts}}}});
+    if (value.volume_filled_min) {
+        json["volume"]["filled_min"] = *value.volume_filled_min;
+    }
     add_upkeep(json, value);
     json.update(Json{{"warnings", std::move(warnings)},
                      {"protect", value.protect},
@@ -528,6 +531,7 @@ Result<Instance> instance_from(const Json& json) {
     auto volume = in.inside("volume");
     volume.read("size_bytes", value.volume_size_bytes);
     volume.read("used_bytes", value.volume_used_bytes);
+    volume.read("filled_min", value.volume_filled_min);
     in.also(std::move(volume));
     auto agent = in.inside("agent");
     agent.read("version", value.agent_version);

@@ -194,6 +194,7 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     CHECK(seen.agent_version == "1.2.3");
     REQUIRE(seen.warnings.size() == 1);
     CHECK(seen.warnings[0].kind == proto::warning_kinds[0]);
+    CHECK(seen.volume_filled_min == 0.625);
     CHECK(seen.is_upkeep_told);
     CHECK(seen.needs_restart); // of the names gossip tells nothing
     CHECK(seen.pending_restart.empty());

@@ -199,6 +199,8 @@ TEST_CASE("shapes: an instance, an operation and a spec come back as they went",
     instance.warnings.push_back({"one more", "", "", ""});
     CHECK_FALSE(proto::instance_from(proto::to_json(instance)));
     instance.warnings.clear();
+    CHECK_FALSE(proto::to_json(instance).at("volume").contains("filled_min"));
+    instance.volume_filled_min = 0.625;
     instance.is_upkeep_told = false;
     const auto untold = proto::to_json(instance);
     CHECK_FALSE(untold.contains("maintenance"));
