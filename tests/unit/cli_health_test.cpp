@@ -101,6 +101,11 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
          [](auto& s) { s.members[1].status = "down"; }},
         {"member", "db2", "warning", "jackdaw machine heal db2",
          [](auto& s) { s.members[1].status = "suspect"; }},
+        {"gossip keys", "db2", "error", "jackdaw key rotate",
+         [](auto& s) { // it was off while the others rotated
+             s.members[0].ring = s.members[0].sealing = 2;
+             s.members[1].ring = s.members[1].sealing = 1;
+         }},
         {"agent without machine", "db2", "info", "jackdaw member show db2",
          [](auto& s) { s.machines.pop_back(); }},
         {"member versions", "", "warning", "jackdaw image build",
