@@ -14,7 +14,7 @@ std::string datastore_of(const proto::Instance& one) {
 std::string volume_of(const proto::Instance& one) {
     if (one.volume_size_bytes == 0 && one.volume_filled_min) { // from one eighth to the next
         const auto percent = *one.volume_filled_min * 100;
-        return fmt::format("{:.0f} to {:.0f} %", percent, percent + 12.5);
+        return fmt::format("{:g} to {:g} %", percent, percent + 12.5);
     }
     if (one.volume_size_bytes == 0) {
         return {};
