@@ -14,6 +14,7 @@
 #include "agent/api/process_usage.h"
 #include "agent/fleet_node.h"
 #include "agent/settings.h"
+#include "proto/base/rfc3339.h"
 #include "proto/runtime/offload.h"
 #include "proto/runtime/task_scope.h"
 
@@ -171,6 +172,8 @@ asio::awaitable<Result<void>> Fleet::run() {
         again_ = false;
         left_ = false;
         told_.reset();
+        key_watch_ = {};
+        long_left_.clear();
         node_.reset(); // its socket first: two would share what comes in
         JACKDAW_CO_TRY(node_, make_node());
         ask_seeds();
@@ -198,6 +201,7 @@ asio::awaitable<Result<void>> Fleet::care_loop() {
         if (twin_) {
             continue;
         }
+        watch_keys();
         if (const auto rotated = co_await rotate(); !rotated) {
             spdlog::warn("gossip: the next step of the key ring: {}", rotated.error().to_string());
         }
@@ -238,6 +242,11 @@ proto::MemberStatus Fleet::own_status() const {
                 status.alerts |= 1U << static_cast<unsigned>(at - proto::warning_kinds.begin());
             }
         }
+        status.tells_upkeep = instance->is_upkeep_told;
+        status.needs_restart = !instance->pending_restart.empty();
+        const auto paused_until_ms = unix_ms_of(instance->maintenance_until).value_or(0);
+        status.maintenance_until_s =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, paused_until_ms / 1000));
         status.disk_class =
             proto::eighth_of(instance->volume_used_bytes, instance->volume_size_bytes,
                              told_ ? told_->disk_class : std::uint8_t{0});

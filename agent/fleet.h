@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "agent/api/fleet_api.h"
+#include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
 #include "agent/gossip_records.h"
 #include "agent/identity/identity.h"
@@ -121,6 +123,8 @@ private:
     // fleet_events.cpp
     void on_event(const swim::Event& event);
     void on_member(std::string_view word, std::string_view kind, const swim::Event& event);
+    void on_joined(const swim::Event& event);
+    void on_left(const swim::Event& event);
     void on_twin();
 
     // fleet_view.cpp
@@ -139,6 +143,7 @@ private:
     [[nodiscard]] Result<std::optional<proto::GossipRing>> merged_ring(proto::GossipRing given,
                                                                        bool use_now);
     [[nodiscard]] asio::awaitable<Result<void>> rotate();
+    void watch_keys();
 
     /// Runs `work` on the loop and waits for its Result. `work` owns what it uses, but for this
     /// object: it may run after the waiting was given up.
@@ -167,7 +172,9 @@ private:
     std::unique_ptr<Node> node_;
     std::optional<asio::steady_timer> care_due_;
     std::optional<proto::MemberStatus> told_;
+    std::set<swim::NodeId> long_left_; ///< joined for this agent, and about to be told to have left
     LoadMeter load_;
+    KeyWatch key_watch_;        ///< of this life
     bool again_ = false;        ///< this life is over, another is to begin
     bool left_ = false;         ///< asked to leave, in this life
     bool leave_wanted_ = false; ///< by a request, not by a delete

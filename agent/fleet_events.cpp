@@ -28,6 +28,23 @@ void Fleet::on_member(std::string_view word, std::string_view kind, const swim::
     }
 }
 
+/// Others tell an agent that begins of those, too, that left before: its timeline tells of neither.
+void Fleet::on_joined(const swim::Event& event) {
+    const auto* const entry = core().find(event.id);
+    if (entry != nullptr && entry->state == swim::Standing::left) {
+        long_left_.insert(event.id);
+        spdlog::debug("member known {}, who has left", name_of(event));
+    } else {
+        on_member("joined", "member.joined", event);
+    }
+}
+
+void Fleet::on_left(const swim::Event& event) {
+    if (long_left_.erase(event.id) == 0) {
+        on_member("left", "member.left", event);
+    }
+}
+
 void Fleet::on_twin() {
     twin_ = true;
     spdlog::error("twin_detected {}: another machine holds this agent's keys; this one is silent "
@@ -47,11 +64,11 @@ void Fleet::on_event(const swim::Event& event) {
         }
     };
     switch (event.kind) {
-    case Kind::joined: on_member("joined", "member.joined", event); break;
+    case Kind::joined: on_joined(event); break;
     case Kind::suspected: on_member("suspected", "member.suspected", event); break;
     case Kind::recovered: on_member("recovered", "member.recovered", event); break;
     case Kind::down: on_member("down", "member.down", event); break;
-    case Kind::left: on_member("left", "member.left", event); break;
+    case Kind::left: on_left(event); break;
     case Kind::forgotten: on_member("forgotten", "member.forgotten", event); break;
     case Kind::updated: spdlog::debug("member updated {}", name_of(event)); break;
     case Kind::refuted:
@@ -77,7 +94,10 @@ void Fleet::on_event(const swim::Event& event) {
         spdlog::warn("incompatible {:016x}: it speaks gossip's version {}, which is unknown here",
                      swim::raw(event.id), event.version);
         break;
-    case Kind::overflow: spdlog::warn("gossip: more happened than could be told"); break;
+    case Kind::overflow:
+        long_left_.clear(); // what was to follow may be among the lost
+        spdlog::warn("gossip: more happened than could be told");
+        break;
     }
 }
 

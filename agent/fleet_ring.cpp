@@ -134,6 +134,28 @@ Result<void> Fleet::set_ring(Secret text, bool use_now) {
     });
 }
 
+/// Who was off during a rotation cannot be told of it in words that it could open.
+void Fleet::watch_keys() {
+    const auto& counted = node_->pass.link().counters();
+    const auto turn = key_watch_.look(parts_.clock.wall_ms(), counted.unknown_key, counted.opened);
+    if (turn == KeyWatch::Turn::shut_out) {
+        spdlog::warn(
+            "keys_missed: what comes in is sealed with keys that this agent does not have; "
+            "its newest is {}",
+            ring_.newest());
+    } else if (turn == KeyWatch::Turn::let_in) {
+        spdlog::info("keys_given: others are heard again");
+    }
+    if (turn != KeyWatch::Turn::none && parts_.tell) {
+        const bool is_out = turn == KeyWatch::Turn::shut_out;
+        parts_.tell(is_out ? "gossip.keys_missed" : "gossip.keys_given", "",
+                    fmt::format("its newest is {}{}", ring_.newest(),
+                                is_out
+                                    ? "; `jackdaw key rotate` hands the fleet's to who missed them"
+                                    : ""));
+    }
+}
+
 asio::awaitable<Result<void>> Fleet::rotate() {
     if (ring_.keys().size() < 2) {
         co_return ok();

@@ -144,6 +144,13 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
         instance.address = host_of(status.address);
         instance.port = status.address.port;
         instance.agent_version = status.agent_version;
+        instance.volume_filled_min = std::min<unsigned>(status.disk_class, 7) / 8.0;
+        instance.is_upkeep_told = !down && status.tells_upkeep;
+        instance.needs_restart = instance.is_upkeep_told && status.needs_restart;
+        if (instance.is_upkeep_told && status.maintenance_until_s != 0) {
+            instance.maintenance_until =
+                rfc3339(static_cast<std::int64_t>(status.maintenance_until_s) * 1000);
+        }
         for (std::size_t i = 0; !down && i < proto::warning_kinds.size(); ++i) {
             if ((status.alerts >> i & 1U) != 0) {
                 instance.warnings.push_back({proto::warning_kinds[i], "", "", ""});
@@ -156,7 +163,8 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
 }
 
 std::string_view Fleet::own_state() const {
-    return twin_ ? "twin" : left_ ? "left" : node_->core.is_isolated() ? "isolated" : "member";
+    const bool is_alone = node_->core.is_isolated() || key_watch_.is_shut_out();
+    return twin_ ? "twin" : left_ ? "left" : is_alone ? "isolated" : "member";
 }
 
 GossipHealth Fleet::health_facts() const {
@@ -172,6 +180,10 @@ GossipHealth Fleet::health_facts() const {
             health.namesakes.size() < told_of_each) {
             health.namesakes.push_back(id_text(entry.id()));
         }
+    }
+    if (key_watch_.is_shut_out()) {
+        health.shut_out_since = rfc3339(key_watch_.since_ms());
+        health.shut_out_datagrams = key_watch_.missed();
     }
     for (const auto id : core.incompatible()) {
         if (health.incompatible.size() < told_of_each) {

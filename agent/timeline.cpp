@@ -99,6 +99,8 @@ const std::vector<EventKind>& event_kinds() {
         {"gossip.refuted", "info", "others took this agent for gone; it said otherwise"},
         {"gossip.isolated", "warning", "this agent hears no other"},
         {"gossip.reconnected", "info", "this agent hears others again"},
+        {"gossip.keys_missed", "error", "what comes in is sealed with keys that are not here"},
+        {"gossip.keys_given", "info", "this agent has the keys that others seal with"},
         {"gossip.name_conflict", "warning", "two agents have one name"},
         {"gossip.twin", "error", "another machine holds this agent's keys"},
         {"timeline.cut", "warning", "more happened than is kept: so many entries are missing here"},

@@ -29,10 +29,12 @@ constexpr std::string_view schemas_text = R"JSON({
   "role": {"enum": ["standalone", "primary", "replica", "member"]}, "cluster": {"type": ["string", "null"]},
   "machine": {"type": "object", "properties": {"id": {"type": "string"}, "state": {"type": "string"}}},
   "address": {"type": ["string", "null"]}, "port": {"type": "integer"},
-  "volume": {"type": "object", "properties": {"size_bytes": {"type": "integer"}, "used_bytes": {"type": "integer"}}},
+  "volume": {"type": "object", "properties": {"size_bytes": {"type": "integer"}, "used_bytes": {"type": "integer"},
+    "filled_min": {"type": "number", "description": "of 1, in eighths, where gossip tells it: it has no sizes"}}},
   "agent": {"type": "object", "properties": {"version": {"type": "string"}, "pid": {"type": "integer"}, "since": {"type": ["string", "null"]}}},
   "database_process": {"type": "object", "properties": {"pid": {"type": "integer"}, "since": {"type": ["string", "null"]}, "restarts": {"type": "integer"}}},
-  "pending_restart": {"type": "array", "items": {"type": "string"}},
+  "needs_restart": {"type": "boolean", "description": "left out, as the next two, where nobody tells it"},
+  "pending_restart": {"type": "array", "items": {"type": "string"}, "description": "left out where gossip tells that there are some, and no names"},
   "maintenance": {"type": ["object", "null"], "properties": {"until": {"type": "string"}, "by": {"type": "string"}}},
   "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Warning"}},
   "protect": {"type": "boolean"},
@@ -107,7 +109,7 @@ constexpr std::string_view schemas_text = R"JSON({
 "Member": {"type": "object", "required": ["name", "id", "address", "status"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "id": {"type": "string"},
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},
-  "rtt_ms": {"type": ["number", "null"]}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]},
+  "rtt_ms": {"type": ["number", "null"], "description": "smoothed, of all members of its zone"}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]},
   "ring": {"type": "integer", "description": "newest version of the gossip keys that it holds"},
   "sealing": {"type": "integer", "description": "the version that it seals with"}}},
 "MemberChange": {"type": "object", "required": ["at", "to", "incarnation", "cause"], "additionalProperties": false, "properties": {

@@ -140,6 +140,29 @@ void look_at_links(Report& report) {
                     names));
 }
 
+/// Empty: this agent hears others, or there are none.
+std::string silence_of(const HealthFacts& facts) {
+    std::size_t alive = 0, lost = 0, others = 0;
+    for (const auto& one : facts.members) {
+        alive += one.status == "alive" ? 1U : 0U;
+        lost += one.status == "suspect" || one.status == "down" ? 1U : 0U;
+        others += one.status == "left" ? 0U : 1U;
+    }
+    others -= others != 0 ? 1U : 0U; // itself
+    const auto& gossip = facts.gossip;
+    if (!gossip.shut_out_since.empty()) {
+        return fmt::format(
+            "this agent hears nobody: since {} {} datagrams came in, all sealed "
+            "with keys that it does not have: it missed a rotation, or who sends them did",
+            gossip.shut_out_since, gossip.shut_out_datagrams);
+    }
+    return gossip.state == "isolated" || (alive <= 1 && lost > 0)
+               ? fmt::format("this agent hears nobody (others known: {}): it is cut off, or all of "
+                             "them are down",
+                             others)
+               : "";
+}
+
 void look_at_fleet(Report& report) {
     const auto& members = report.facts().members;
     if (members.empty()) {
@@ -148,19 +171,11 @@ void look_at_fleet(Report& report) {
         return;
     }
     report.of_agent("hand-over", "", "warning", "");
-    std::size_t alive = 0, lost = 0;
-    for (const auto& one : members) {
-        alive += one.status == "alive" ? 1U : 0U;
-        lost += one.status == "suspect" || one.status == "down" ? 1U : 0U;
-    }
     const auto& gossip = report.facts().gossip;
-    report.of_agent("gossip",
-                    gossip.state == "isolated" || (alive <= 1 && lost > 0)
-                        ? fmt::format("this agent hears nobody of {} others: it is cut off, or all "
-                                      "of them are down",
-                                      lost)
-                        : "",
-                    "error", "jackdaw machine list, then `jackdaw machine heal NAME` ends a cut");
+    report.of_agent("gossip", silence_of(report.facts()), "error",
+                    gossip.shut_out_since.empty()
+                        ? "jackdaw machine list, then `jackdaw machine heal NAME` ends a cut"
+                        : "`jackdaw key rotate` hands the fleet's keys to those that missed them");
     report.of_agent("twin",
                     gossip.state == "twin"
                         ? "another machine holds this agent's keys: this one is silent in the "

@@ -25,6 +25,9 @@ struct GossipHealth {
     std::string name;  ///< its own, as others see it
     std::vector<std::string> namesakes;    ///< ids of others that are alive and have it, too
     std::vector<std::string> incompatible; ///< ids of senders that cannot be read
+    /// All that comes in since then is sealed with keys that this agent does not have; empty: no.
+    std::string shut_out_since;
+    std::uint64_t shut_out_datagrams = 0;
     struct Detour {
         std::string name; ///< of a member that others hear, and this agent does not
         std::uint32_t times = 0;

@@ -11,6 +11,7 @@
 #include "coordinator/commands/reach.h"
 #include "coordinator/core/fleet_health.h"
 #include "proto/base/ids.h"
+#include "proto/base/rfc3339.h"
 #include "proto/wire/health_json.h"
 
 #ifndef JACKDAW_VERSION

@@ -12,6 +12,10 @@ std::string datastore_of(const proto::Instance& one) {
 }
 
 std::string volume_of(const proto::Instance& one) {
+    if (one.volume_size_bytes == 0 && one.volume_filled_min) { // from one eighth to the next
+        const auto percent = *one.volume_filled_min * 100;
+        return fmt::format("{:g} to {:g} %", percent, percent + 12.5);
+    }
     if (one.volume_size_bytes == 0) {
         return {};
     }
@@ -42,7 +46,7 @@ Cell status_of(const proto::Instance& one) {
     if (!one.maintenance_until.empty()) {
         add("paused");
     }
-    if (!one.pending_restart.empty()) {
+    if (one.needs_restart || !one.pending_restart.empty()) {
         add("needs restart");
     }
     for (const auto& warning : one.warnings) {
@@ -105,6 +109,9 @@ std::string instance_text(const proto::Instance& one, bool colour) {
     for (const auto& name : one.pending_restart) {
         pending += (pending.empty() ? "" : ", ") + name;
     }
+    if (pending.empty() && one.needs_restart) {
+        pending = "yes";
+    }
     const auto database = process_of(one.database_pid, one.database_since);
     std::vector<std::pair<std::string, Cell>> pairs{
         {"Name", {one.name, Style::bold}},
@@ -127,7 +134,8 @@ std::string instance_text(const proto::Instance& one, bool colour) {
         {"Maintenance",
          {one.maintenance_until.empty()
               ? ""
-              : fmt::format("until {}, by {}", one.maintenance_until, one.maintenance_by),
+              : fmt::format("until {}{}{}", one.maintenance_until,
+                            one.maintenance_by.empty() ? "" : ", by ", one.maintenance_by),
           Style::warning}},
         {"Needs a restart", {pending, Style::warning}}};
     for (const auto& warning : one.warnings) {

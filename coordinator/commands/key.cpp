@@ -143,31 +143,48 @@ Result<void> end_leak(Session& session, std::vector<Holder>& holders, const std:
 }
 
 struct Held {
-    std::size_t held = 0;    ///< members whose newest key is this or a later one
-    std::size_t sealing = 0; ///< members that seal with it
+    std::size_t held = 0;             ///< members whose newest key is this or a later one
+    std::vector<std::string> missing; ///< names of the others
+    std::vector<std::string> sealing; ///< names of those that seal with it
 };
 
-/// By version, of the members alive or suspect.
+/// "db2, db3", or a few of them and how many more.
+std::string some_of(const std::vector<std::string>& names) {
+    constexpr std::size_t shown = 8;
+    std::string text;
+    for (std::size_t i = 0; i < names.size() && i < shown; ++i) {
+        text += (i == 0 ? "" : ", ") + printable(names[i]);
+    }
+    return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
+}
+
+/// By version, of the members that did not leave: who is down may come back, and is counted by what
+/// it last said.
 Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClient& client,
                                                       std::size_t& members) {
     JACKDAW_TRY(const auto list, get(client, "/v1/members", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
     note_untold_in(session, items, proto::to_json(proto::MemberShape{}));
     std::map<std::uint32_t, Held> all;
-    std::vector<proto::MemberShape> live;
+    std::vector<proto::MemberShape> counted;
     for (const auto& item : items) {
         JACKDAW_TRY(auto one, proto::member_from(item));
-        if (one.status == "alive" || one.status == "suspect") {
-            ++all[one.sealing].sealing;
+        if (one.status != "left") {
+            all[one.sealing].sealing.push_back(one.name);
             all.try_emplace(one.ring);
-            live.push_back(std::move(one));
+            counted.push_back(std::move(one));
         }
     }
     for (auto& [version, held] : all) {
-        held.held = static_cast<std::size_t>(
-            std::ranges::count_if(live, [v = version](const auto& one) { return one.ring >= v; }));
+        for (const auto& one : counted) {
+            if (one.ring >= version) {
+                ++held.held;
+            } else {
+                held.missing.push_back(one.name);
+            }
+        }
     }
-    members = live.size();
+    members = counted.size();
     return all;
 }
 
@@ -184,16 +201,18 @@ Result<int> key_list(Session& session, const Invocation& invocation) {
             keys.try_emplace(version);
         }
     }
-    Table table{{{"VERSION", false, true}, {"HELD BY"}, {"SEALS FOR"}}, {}};
+    Table table{{{"VERSION", false, true}, {"HELD BY"}, {"SEALS FOR"}, {"MISSED BY"}}, {}};
     Json items = Json::array();
     for (const auto& [version, held] : keys) {
         table.rows.push_back({{std::to_string(version)},
                               {fmt::format("{} of {}", held.held, members)},
-                              {fmt::format("{} of {}", held.sealing, members)}});
+                              {fmt::format("{} of {}", held.sealing.size(), members)},
+                              {some_of(held.missing)}});
         items.push_back(Json{{"version", version},
                              {"held", held.held},
-                             {"sealing", held.sealing},
-                             {"members", members}});
+                             {"sealing", held.sealing.size()},
+                             {"members", members},
+                             {"missing", held.missing}});
     }
     session.terminal.page(render_list(proto::list_json("Key", std::move(items), session.now_text()),
                                       table, invocation.format, session.terminal.colour_out(),
@@ -273,10 +292,13 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
         std::size_t members = 0;
         JACKDAW_TRY(const auto held, held_by_members(session, *client, members));
         const auto used = held.find(version);
-        if (used != held.end() && used->second.sealing != 0) {
-            return Error{Errc::conflict, fmt::format("{} of {} members seal with key {}",
-                                                     used->second.sealing, members, version)}
-                .with_hint("wait until `jackdaw key list` shows none, or --force");
+        if (used != held.end() && !used->second.sealing.empty()) {
+            const auto& sealing = used->second.sealing;
+            return Error{Errc::conflict,
+                         fmt::format("{} of {} members seal with key {}: {}", sealing.size(),
+                                     members, version, some_of(sealing))}
+                .with_hint("wait until `jackdaw key list` shows none; power on who is down, or "
+                           "`jackdaw member forget` it; or --force");
         }
     }
     if (invocation.dry_run) {
@@ -288,8 +310,13 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
         JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
         return hand_out(session, holders, ring);
     };
-    return at_once(session, invocation, "key.remove", fleet,
-                   fmt::format("no agent has key {} any more", version), remove);
+    JACKDAW_TRY(const auto machines, reach.machines());
+    const auto off = machines.size() - std::min(machines.size(), holders.size());
+    auto said = off == 0 ? fmt::format("no agent has key {} any more", version)
+                         : fmt::format("no agent that is on has key {} any more; machines that are "
+                                       "off: {}, `jackdaw key rotate` once they are on",
+                                       version, off);
+    return at_once(session, invocation, "key.remove", fleet, std::move(said), remove);
 }
 
 } // namespace jackdaw::cli

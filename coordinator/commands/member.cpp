@@ -44,6 +44,24 @@ std::string path_of(const std::string& member) {
     return "/v1/members/" + percent_encoded(member);
 }
 
+/// For people, beside the table: whose view it is. Each agent has its own, and begins it anew.
+/// Nothing when that cannot be asked.
+void note_viewer(Session& session, const Invocation& invocation, ApiClient& client) {
+    if (invocation.format != Format::table && invocation.format != Format::wide) {
+        return;
+    }
+    const auto gossip = get(client, "/v1/gossip", session.in(answer_limit));
+    const auto id = gossip ? text_at(*gossip, "id") : std::string{};
+    if (id.empty()) {
+        return;
+    }
+    if (const auto self = get(client, path_of(id), session.in(answer_limit))) {
+        session.terminal.err(fmt::format("note: seen by the agent of '{}' since it began, at {}\n",
+                                         printable(text_at(*self, "name")),
+                                         printable(text_at(*self, "since"))));
+    }
+}
+
 std::string hex_of(const std::string& bytes) {
     return to_hex(std::as_bytes(std::span{bytes}));
 }
@@ -58,7 +76,7 @@ Result<int> member_list(Session& session, const Invocation& invocation) {
     Table table{{{"NAME"},
                  {"STATUS"},
                  {"ADDRESS"},
-                 {"RTT", false, true},
+                 {"ZONE RTT", false, true},
                  {"VERSION"},
                  {"SINCE"},
                  {"INCARNATION", true, true},
@@ -78,6 +96,7 @@ Result<int> member_list(Session& session, const Invocation& invocation) {
                               {one.id}});
     }
     note_untold_in(session, items, proto::to_json(proto::MemberShape{}));
+    note_viewer(session, invocation, *client);
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));
     return 0;
@@ -90,12 +109,13 @@ Result<int> member_show(Session& session, const Invocation& invocation) {
                 get(*client, path_of(invocation.text("NAME")), session.in(answer_limit)));
     JACKDAW_TRY(const auto one, proto::member_from(json));
     note_untold(session, json, proto::to_json(proto::MemberShape{}));
+    note_viewer(session, invocation, *client);
     const auto text = render_pairs(
         {{"Name", {one.name, Style::bold}},
          {"Id", {one.id}},
          {"Status", {one.status, style_of_status(one.status)}},
          {"Address", {one.address}},
-         {"Round trip", {rtt_of(one)}},
+         {"Round trip", {one.rtt_ms ? rtt_of(one) + ", mean of its zone" : ""}},
          {"Incarnation", {std::to_string(one.incarnation)}},
          {"Version", {one.version}},
          {"Instance", {one.instance}},
@@ -140,6 +160,7 @@ Result<int> member_why(Session& session, const Invocation& invocation) {
                               {cell("rto_ms")},
                               {cell("incarnation")}});
     }
+    note_viewer(session, invocation, *client);
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out(), "at"));
     return 0;

@@ -144,11 +144,19 @@ Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
                    : std::move(down).with_hint(
                          fmt::format("`jackdaw machine power-on {}`", machine.label));
     }
-    return session_->connector
-        .dial(*profile_, machine.address, machine.id, session_->in(dial_limit))
-        .while_doing([&] {
-            return fmt::format("reach the agent of '{}' at {}", machine.label, machine.address);
-        });
+    auto client =
+        session_->connector.dial(*profile_, machine.address, machine.id, session_->in(dial_limit))
+            .while_doing([&] {
+                return fmt::format("reach the agent of '{}' at {}", machine.label, machine.address);
+            });
+    const auto general = Error{Code::unavailable, ""}.hint();
+    if (!client && client.error().id() == Code::unavailable && client.error().hint() == general) {
+        return std::move(client).error().with_hint(
+            fmt::format("an agent answers some seconds after its machine is on; `jackdaw doctor "
+                        "{}` says what is wrong",
+                        machine.label));
+    }
+    return client;
 }
 
 Result<ClientPtr> Reach::any() {

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
-#include <iomanip>
+#include <limits>
 #include <map>
-#include <sstream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -122,6 +121,36 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
     }
 }
 
+/// Who missed a rotation, by what it last said: others cannot tell it in words that it could open.
+void look_at_keys(const FleetHealth& seen, std::vector<FindingShape>& all) {
+    constexpr auto none = std::numeric_limits<std::uint32_t>::max();
+    const proto::MemberShape* lowest = nullptr; // of those alive, by the key that they seal with
+    std::uint32_t sealing = none, sealing_else = none;
+    for (const auto& one : seen.members) {
+        if (one.status != "alive") {
+            continue;
+        }
+        if (one.sealing < sealing) {
+            sealing_else = std::exchange(sealing, one.sealing);
+            lowest = &one;
+        } else {
+            sealing_else = std::min(sealing_else, one.sealing);
+        }
+    }
+    for (const auto& one : seen.members) {
+        const auto least = &one == lowest ? sealing_else : sealing; // of the others
+        if (one.status != "left" && one.ring != 0 && least != none && one.ring < least) {
+            all.push_back(of_fleet(
+                "gossip keys", one.name,
+                fmt::format("the newest key that it holds is {}, and the others seal with {}: it "
+                            "cannot read them",
+                            one.ring, least),
+                "error",
+                "`jackdaw key rotate` hands the fleet's keys to it, once its machine is on"));
+        }
+    }
+}
+
 void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
                    std::vector<FindingShape>& all) {
     FindingShape reached{"agent", "agent", machine.name, "ok", "error", "", ""};
@@ -169,19 +198,6 @@ void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
 }
 
 } // namespace
-
-std::optional<std::int64_t> unix_ms_of(const std::string& text) {
-    std::tm broken{};
-    std::istringstream in{text};
-    in >> std::get_time(&broken, "%Y-%m-%dT%H:%M:%S");
-    char dot = 0, zone = 0;
-    int milliseconds = 0;
-    if (!(in >> dot >> milliseconds >> zone) || dot != '.' || zone != 'Z' || milliseconds < 0 ||
-        milliseconds > 999) {
-        return std::nullopt;
-    }
-    return std::int64_t{::timegm(&broken)} * 1000 + milliseconds;
-}
 
 std::vector<FindingShape> examine_machine(const FleetHealth& fleet, const MachineHealth& machine) {
     std::vector<FindingShape> all;
@@ -238,6 +254,7 @@ std::vector<FindingShape> examine_fleet(const FleetHealth& seen) {
         all.push_back(of_fleet("orphans", "", "", "warning", ""));
     }
     look_at_members(seen, all);
+    look_at_keys(seen, all);
     for (const auto& machine : seen.machines) {
         auto more = examine_machine(seen, machine);
         all.insert(all.end(), std::make_move_iterator(more.begin()),

@@ -50,10 +50,6 @@ struct FleetHealth {
     std::string keys_folder;
 };
 
-/// The milliseconds of "2026-11-24T10:51:00.123Z", as rfc3339() writes it; nullopt for another
-/// text.
-[[nodiscard]] std::optional<std::int64_t> unix_ms_of(const std::string& text);
-
 /// Of the fleet, good and bad.
 [[nodiscard]] std::vector<proto::FindingShape> examine_fleet(const FleetHealth& seen);
 /// Of one of its machines and what its agent tells; areas "fleet" and "agent".

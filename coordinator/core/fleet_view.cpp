@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace jackdaw::cli {
 namespace {
@@ -14,6 +15,17 @@ proto::Instance untold(const MachineView& machine) {
     instance.version = machine.version;
     instance.address = machine.address;
     return instance;
+}
+
+/// What it last told of its upkeep may be otherwise by now.
+void be_unreachable(proto::Instance& instance, std::string reason) {
+    instance.status = "unreachable";
+    instance.reason = std::move(reason);
+    instance.is_upkeep_told = false;
+    instance.pending_restart.clear();
+    instance.needs_restart = false;
+    instance.maintenance_until.clear();
+    instance.maintenance_by.clear();
 }
 
 } // namespace
@@ -40,11 +52,9 @@ FleetView fleet_view(std::vector<proto::Instance> told, const std::vector<Machin
         if (machine.id.empty() && known) {
             at->reason = "what is written down of its machine cannot be read";
         } else if (machine.state != "on") {
-            at->status = "unreachable";
-            at->reason = "its machine is " + machine.state;
+            be_unreachable(*at, "its machine is " + machine.state);
         } else if (!known) {
-            at->status = "unreachable";
-            at->reason = "no agent tells of it yet";
+            be_unreachable(*at, "no agent tells of it yet");
         }
     }
     FleetView view;

@@ -1,6 +1,9 @@
 #include "proto/base/rfc3339.h"
 
 #include <algorithm>
+#include <ctime>
+#include <iomanip>
+#include <sstream>
 
 namespace jackdaw {
 
@@ -22,6 +25,19 @@ bool is_rfc3339_utc(std::string_view text) noexcept {
            (fraction.empty() ||
             (fraction.front() == '.' && fraction.size() >= 2 && fraction.size() <= 10 &&
              std::all_of(fraction.begin() + 1, fraction.end(), is_digit)));
+}
+
+std::optional<std::int64_t> unix_ms_of(const std::string& text) {
+    std::tm broken{};
+    std::istringstream in{text};
+    in >> std::get_time(&broken, "%Y-%m-%dT%H:%M:%S");
+    char dot = 0, zone = 0;
+    int milliseconds = 0;
+    if (!(in >> dot >> milliseconds >> zone) || dot != '.' || zone != 'Z' || milliseconds < 0 ||
+        milliseconds > 999) {
+        return std::nullopt;
+    }
+    return std::int64_t{::timegm(&broken)} * 1000 + milliseconds;
 }
 
 } // namespace jackdaw

@@ -93,15 +93,18 @@ struct Instance {
     std::string address;
     std::uint16_t port = 0;
     std::uint64_t volume_size_bytes = 0, volume_used_bytes = 0;
+    std::optional<double> volume_filled_min; ///< of 1, in eighths: gossip tells no sizes
     std::string agent_version;
     std::int64_t agent_pid = 0;
     std::string agent_since;
     std::int64_t database_pid = 0;
     std::string database_since;
     std::uint32_t database_restarts = 0;
+    bool is_upkeep_told = true; ///< false: nobody tells the next four
     std::vector<std::string> pending_restart;
+    bool needs_restart = false;    ///< as gossip tells it, without the names
     std::string maintenance_until; ///< empty: the agent looks after it
-    std::string maintenance_by;
+    std::string maintenance_by;    ///< empty when gossip tells of it
     std::vector<Warning> warnings; ///< the gravest first
     bool protect = false;
     std::string connection_uri;

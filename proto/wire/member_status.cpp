@@ -17,13 +17,16 @@ namespace jackdaw::proto {
 namespace {
 
 constexpr std::uint8_t schema = 1;
-constexpr std::size_t fields = 14;
+constexpr std::size_t fields = 16;
+constexpr std::uint64_t tells_upkeep_bit = 1, needs_restart_bit = 2;
+constexpr std::uint64_t time_s_max = 253'402'300'799; ///< the year 9999 has four digits
 constexpr std::size_t uuid_bytes = 16;
 /// By number on the wire: only ever appended to.
 constexpr std::array<std::string_view, 8> states{"",         "building", "running",  "stopped",
                                                  "degraded", "failed",   "deleting", "unreachable"};
 // The worst of it: the array and the numbers, then the texts and bins with their heads.
-static_assert(1 + 1 + 9 + 2 + 2 + 9 + 3 * 2 + 5 + 25 + 5 + 17 + 18 + 20 <= gossip_status_bytes_max);
+static_assert(3 + 1 + 9 + 2 + 2 + 9 + 3 * 2 + 5 + 25 + 5 + 17 + 18 + 20 + 1 + 9 <=
+              gossip_status_bytes_max);
 
 std::uint32_t version_number(std::string_view text) {
     std::array<std::uint32_t, 3> part{};
@@ -98,7 +101,9 @@ std::string encode_member_status(const MemberStatus& status) {
     std::array<char, gossip_status_bytes_max> buffer{};
     MsgpackWriter out{buffer};
     const auto* const state = std::ranges::find(states, status.db_state);
-    out.array(fields);
+    // The last one is rarely there, and without it the head of the array is two bytes shorter.
+    const bool is_paused = status.maintenance_until_s != 0;
+    out.array(is_paused ? fields : fields - 1);
     out.uint(schema);
     out.uint(status.cluster);
     out.uint(status.role);
@@ -116,6 +121,11 @@ std::string encode_member_status(const MemberStatus& status) {
     text(status.datastore, datastore_name_bytes_max);
     out.bin(uuid_to_bytes(status.instance_id));
     out.bin(address_to_bytes(status.address));
+    out.uint((status.tells_upkeep ? tells_upkeep_bit : 0) |
+             (status.needs_restart ? needs_restart_bit : 0));
+    if (is_paused) {
+        out.uint(status.maintenance_until_s);
+    }
     return std::string{out.written()};
 }
 
@@ -140,6 +150,10 @@ std::optional<MemberStatus> decode_member_status(std::string_view bytes) {
     status.datastore = field.str(datastore_name_bytes_max);
     const auto id = field.bin(uuid_bytes);
     const auto address = field.bin(18);
+    const auto upkeep = field.uint(0xFF);
+    status.tells_upkeep = (upkeep & tells_upkeep_bit) != 0;
+    status.needs_restart = (upkeep & needs_restart_bit) != 0;
+    field.into(status.maintenance_until_s, time_s_max);
     field.skip_rest();
     if (in.is_bad() || !in.at_end() || (!id.empty() && id.size() != uuid_bytes) ||
         !is_printable(status.db_version) || !is_printable(status.datastore) ||

@@ -4,7 +4,8 @@
 //
 //   msgpack [schema, cluster u64, role u8, db_state u8, epoch u64, lag class u8, load class u8,
 //            disk class u8, agent version u32, db version str, alert bits u32,
-//            datastore str, instance id bin 0 or 16, address of the database bin]
+//            datastore str, instance id bin 0 or 16, address of the database bin,
+//            upkeep bits u8, end of maintenance u64]
 //
 // Cluster, epoch and lag are 0 until something here has them. Fields are only ever
 // appended: a reader skips those that it does not know and takes the default for missing ones.
@@ -32,6 +33,9 @@ struct MemberStatus {
     std::string datastore;       ///< at most 16 bytes; empty: it runs no database
     std::string instance_id;     ///< a UUID as text, or empty
     NetAddress address{};        ///< of the database; port 0 or unset: none
+    bool tells_upkeep = false;   ///< the next two; an agent that knows neither tells neither
+    bool needs_restart = false;  ///< parameters wait for one
+    std::uint64_t maintenance_until_s = 0; ///< of the wall clock; 0: the agent looks after it
 
     friend bool operator==(const MemberStatus&, const MemberStatus&) = default;
 };

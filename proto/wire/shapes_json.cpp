@@ -184,6 +184,25 @@ Result<void> check_depth_and_keys(std::string_view text) {
     return ok();
 }
 
+/// What nobody told is left out: null and [] say that there is none.
+void add_upkeep(Json& json, const Instance& value) {
+    if (!value.is_upkeep_told) {
+        return;
+    }
+    const bool has_names = !value.pending_restart.empty();
+    json["needs_restart"] = has_names || value.needs_restart;
+    if (has_names || !value.needs_restart) {
+        json["pending_restart"] = value.pending_restart;
+    }
+    auto& maintenance = json["maintenance"] = nullptr;
+    if (!value.maintenance_until.empty()) {
+        maintenance = Json{{"until", value.maintenance_until}};
+        if (!value.maintenance_by.empty()) {
+            maintenance["by"] = value.maintenance_by;
+        }
+    }
+}
+
 } // namespace
 
 ErrorShape shape_of(const Error& error, std::string operation) {
@@ -352,40 +371,40 @@ Json to_json(const Instance& value) {
                                 {"mend", or_null(one.mend)}});
     }
     auto json = headed("Instance");
-    json.update(Json{
-        {"name", value.name},
-        {"id", value.id},
-        {"fleet", value.fleet},
-        {"status", value.status},
-        {"reason", or_null(value.reason)},
-        {"datastore", value.datastore},
-        {"version", value.version},
-        {"role", value.role},
-        {"cluster", or_null(value.cluster)},
-        {"machine", {{"id", value.machine_id}, {"state", value.machine_state}}},
-        {"address", value.address},
-        {"port", value.port},
-        {"volume",
-         {{"size_bytes", value.volume_size_bytes}, {"used_bytes", value.volume_used_bytes}}},
-        {"agent",
-         {{"version", value.agent_version},
-          {"pid", value.agent_pid},
-          {"since", or_null(value.agent_since)}}},
-        {"database_process",
-         {{"pid", value.database_pid},
-          {"since", or_null(value.database_since)},
-          {"restarts", value.database_restarts}}},
-        {"pending_restart", value.pending_restart},
-        {"maintenance", value.maintenance_until.empty() ? Json(nullptr)
-                                                        : Json{{"until", value.maintenance_until},
-                                                               {"by", value.maintenance_by}}},
-        {"warnings", std::move(warnings)},
-        {"protect", value.protect},
-        {"connection",
-         {{"uri", or_null(value.connection_uri)},
-          {"ca", nullptr},
-          {"note", or_null(value.connection_note)}}},
-        {"created_at", or_null(value.created_at)}});
+    json.update(
+        Json{{"name", value.name},
+             {"id", value.id},
+             {"fleet", value.fleet},
+             {"status", value.status},
+             {"reason", or_null(value.reason)},
+             {"datastore", value.datastore},
+             {"version", value.version},
+             {"role", value.role},
+             {"cluster", or_null(value.cluster)},
+             {"machine", {{"id", value.machine_id}, {"state", value.machine_state}}},
+             {"address", value.address},
+             {"port", value.port},
+             {"volume",
+              {{"size_bytes", value.volume_size_bytes}, {"used_bytes", value.volume_used_bytes}}},
+             {"agent",
+              {{"version", value.agent_version},
+               {"pid", value.agent_pid},
+               {"since", or_null(value.agent_since)}}},
+             {"database_process",
+              {{"pid", value.database_pid},
+               {"since", or_null(value.database_since)},
+               {"restarts", value.database_restarts}}}});
+    if (value.volume_filled_min) {
+        json["volume"]["filled_min"] = *value.volume_filled_min;
+    }
+    add_upkeep(json, value);
+    json.update(Json{{"warnings", std::move(warnings)},
+                     {"protect", value.protect},
+                     {"connection",
+                      {{"uri", or_null(value.connection_uri)},
+                       {"ca", nullptr},
+                       {"note", or_null(value.connection_note)}}},
+                     {"created_at", or_null(value.created_at)}});
     return json;
 }
 
@@ -513,6 +532,7 @@ Result<Instance> instance_from(const Json& json) {
     auto volume = in.inside("volume");
     volume.read("size_bytes", value.volume_size_bytes);
     volume.read("used_bytes", value.volume_used_bytes);
+    volume.read("filled_min", value.volume_filled_min);
     in.also(std::move(volume));
     auto agent = in.inside("agent");
     agent.read("version", value.agent_version);
@@ -524,7 +544,9 @@ Result<Instance> instance_from(const Json& json) {
     process.read("since", value.database_since);
     process.read("restarts", value.database_restarts);
     in.also(std::move(process));
+    value.is_upkeep_told = json.contains("maintenance") || json.contains("pending_restart");
     in.read("pending_restart", value.pending_restart);
+    in.read("needs_restart", value.needs_restart);
     if (const auto* maintenance = find(json, "maintenance")) {
         Reader of{*maintenance};
         of.read("until", value.maintenance_until, 64);

@@ -178,6 +178,9 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     instance.volume_size_bytes = 800;
     instance.volume_used_bytes = 500;
     instance.warnings.push_back({proto::warning_kinds[0], "", "", ""});
+    instance.pending_restart = {"back_log"};
+    instance.maintenance_until = "2026-01-01T01:00:00.250Z";
+    instance.maintenance_by = "uid 0";
     a.has(instance);
     wait_until("b lists it", [&] {
         const auto all = b->instances();
@@ -191,6 +194,11 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     CHECK(seen.agent_version == "1.2.3");
     REQUIRE(seen.warnings.size() == 1);
     CHECK(seen.warnings[0].kind == proto::warning_kinds[0]);
+    CHECK(seen.volume_filled_min == 0.625);
+    CHECK(seen.is_upkeep_told);
+    CHECK(seen.needs_restart); // of the names gossip tells nothing
+    CHECK(seen.pending_restart.empty());
+    CHECK(seen.maintenance_until == "2026-01-01T01:00:00.000Z");
     CHECK(a->gossip()->at("status").at("disk_class") == 5);
     CHECK(b.standing_of("a").empty()); // the instance's name is the member's
     CHECK(b.standing_of("db1") == "alive");
@@ -218,6 +226,20 @@ TEST_CASE("fleet: who leaves has left, and comes back as a later life when it is
     CHECK(a->gossip()->at("boot") > boot);
     CHECK_FALSE(a->join({"nowhere"}));
     CHECK_FALSE(a->join({"127.0.0.1:0"}));
+}
+
+TEST_CASE("fleet: who left before an agent began is known to it, and stands in no timeline") {
+    const Keys one, two, three;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    REQUIRE(b->leave().has_value());
+    wait_until("a's timeline tells that b left", [&] { return a.told("member.left"); });
+    Agent c{"c", three, {a.address()}};
+    wait_until("c knows both",
+               [&] { return c.standing_of("a") == "alive" && c.standing_of("b") == "left"; });
+    CHECK(c.told("member.joined"));
+    CHECK_FALSE(c.told("member.left"));
 }
 
 TEST_CASE("fleet: two machines with one key: one falls silent and refuses what needs the key") {
@@ -269,6 +291,25 @@ TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and
     }
     Agent again{"a", one, {}, state.path()};
     CHECK(ring(again) == R"({"versions":[2,1],"sealing":2})");
+}
+
+TEST_CASE("fleet: who holds no key that the others seal with says so, until it is given one") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent late{"late", two, {a.address()}};
+    wait_for_each_other(a, "a", late, "late");
+    CHECK(late->health()->shut_out_since.empty());
+    REQUIRE(a->set_ring(Secret{ring_of({key_2})}, true).has_value());
+    wait_until("it misses keys", [&] { return late.told("gossip.keys_missed"); });
+    CHECK(late.state() == "isolated");
+    const auto health = late->health();
+    REQUIRE(health.has_value());
+    CHECK_FALSE(health->shut_out_since.empty());
+    CHECK(health->shut_out_datagrams >= 2);
+    REQUIRE(late->set_ring(Secret{ring_of({key_2})}, true).has_value());
+    wait_until("it is let in", [&] { return late.told("gossip.keys_given"); });
+    CHECK(late->health()->shut_out_since.empty());
+    CHECK(late.state() == "member");
 }
 
 TEST_CASE("fleet: whatever core, pass, seal and socket count has a figure") {

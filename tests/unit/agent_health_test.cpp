@@ -6,6 +6,7 @@
 
 #include "agent/api/process_usage.h"
 #include "agent/core/health.h"
+#include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
 #include "proto/base/ids.h"
 #include "proto/wire/health_json.h"
@@ -91,6 +92,11 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
         {"hand-over", "warning", "instance create", [](auto& f) { f.members.clear(); }},
         {"gossip", "error", "machine heal", [](auto& f) { f.members[1].status = "down"; }},
         {"gossip", "error", "machine heal", [](auto& f) { f.gossip.state = "isolated"; }},
+        {"gossip", "error", "jackdaw key rotate",
+         [](auto& f) { // it knows of nobody else
+             f.members.pop_back();
+             f.gossip.shut_out_since = "2026-01-01T00:00:00.000Z";
+         }},
         {"twin", "error", "remove its state folder", [](auto& f) { f.gossip.state = "twin"; }},
         {"own name", "error", "jackdaw instance rename",
          [](auto& f) { f.gossip.namesakes = {"a1"}; }},
@@ -152,6 +158,35 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
         CHECK(found.mend.find(one.mend) != std::string::npos);
         CHECK(found.state == "bad");
     }
+}
+
+TEST_CASE("who hears nobody is told of how many, whatever it takes them for") {
+    auto facts = healthy();
+    facts.gossip.state = "isolated"; // all others are alive to it
+    CHECK(only(facts).cause.find("others known: 1") != std::string::npos);
+    facts.members[1].status = "down";
+    CHECK(only(facts).cause.find("others known: 1") != std::string::npos);
+}
+
+TEST_CASE("keys are missed while datagrams come and none opens, until one does") {
+    using Turn = KeyWatch::Turn;
+    KeyWatch watch;
+    CHECK(watch.look(1000, 0, 5) == Turn::none);
+    CHECK(watch.look(2000, 3, 9) == Turn::none); // a step of a rotation: others are heard
+    CHECK(watch.look(3000, 5, 9) == Turn::none); // once may be chance
+    CHECK_FALSE(watch.is_shut_out());
+    CHECK(watch.look(4000, 5, 9) == Turn::none);
+    CHECK(watch.look(5000, 6, 9) == Turn::shut_out);
+    CHECK(watch.look(6000, 9, 9) == Turn::none); // told once
+    CHECK(watch.look(7000, 9, 9) == Turn::none);
+    CHECK(watch.is_shut_out());
+    CHECK(watch.since_ms() == 3000);
+    CHECK(watch.missed() == 6);
+    CHECK(watch.look(8000, 9, 10) == Turn::let_in);
+    CHECK_FALSE(watch.is_shut_out());
+    CHECK(watch.look(9000, 10, 10) == Turn::none);
+    CHECK(watch.look(10000, 11, 10) == Turn::shut_out);
+    CHECK(watch.since_ms() == 9000);
 }
 
 TEST_CASE("what is past or to be expected is no finding") {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "proto/base/ids.h"
+#include "proto/base/rfc3339.h"
 #include "proto/base/secret.h"
 #include "proto/base/size.h"
 #include "proto/wire/shapes_json.h"
@@ -99,6 +100,14 @@ TEST_CASE("ids: UUIDv7 carries its time, sorts by it and is told from other text
     }
 }
 
+TEST_CASE("a time of ours is read back, and nothing else is one") {
+    CHECK(unix_ms_of("1970-01-01T00:00:01.007Z") == std::int64_t{1007});
+    for (const auto* bad : {"", "now", "1970-01-01T00:00:01Z", "1970-01-01T00:00:01.007",
+                            "1970-01-01T00:00:01.1234Z"}) {
+        CHECK_FALSE(unix_ms_of(bad));
+    }
+}
+
 TEST_CASE("secret: it is not printed, and the string it was made of is wiped", "[secret]") {
     std::string clear = "correct horse battery staple";
     Secret secret{std::move(clear)};
@@ -185,6 +194,22 @@ TEST_CASE("shapes: an instance, an operation and a spec come back as they went",
     const auto view = proto::to_json(instance);
     REQUIRE(proto::instance_from(view));
     CHECK(proto::to_json(*proto::instance_from(view)) == view);
+    CHECK(view.at("maintenance").is_null());
+    CHECK(view.at("pending_restart").empty());
     instance.warnings.push_back({"one more", "", "", ""});
     CHECK_FALSE(proto::instance_from(proto::to_json(instance)));
+    instance.warnings.clear();
+    CHECK_FALSE(proto::to_json(instance).at("volume").contains("filled_min"));
+    instance.volume_filled_min = 0.625;
+    instance.is_upkeep_told = false;
+    const auto untold = proto::to_json(instance);
+    CHECK_FALSE(untold.contains("maintenance"));
+    CHECK_FALSE(untold.contains("pending_restart"));
+    CHECK(proto::to_json(*proto::instance_from(untold)) == untold);
+    instance.is_upkeep_told = instance.needs_restart = true;
+    instance.maintenance_until = "2026-01-01T01:00:00.000Z";
+    const auto gossiped = proto::to_json(instance);
+    CHECK(gossiped.at("needs_restart") == true);
+    CHECK_FALSE(gossiped.contains("pending_restart"));
+    CHECK(proto::to_json(*proto::instance_from(gossiped)) == gossiped);
 }

@@ -106,6 +106,32 @@ TEST_CASE_METHOD(Scene, "instance show says that client connections are not encr
     CHECK(err().find("E-NOT-FOUND") != std::string::npos);
 }
 
+TEST_CASE_METHOD(Scene,
+                 "what gossip tells of upkeep stands in the list, and what nobody tells is no "
+                 "denial") {
+    make_fleet({"db1"});
+    proto::Instance rumour;
+    rumour.name = "db2";
+    rumour.id = "018f3c1e-0000-7000-8000-0000000000aa";
+    rumour.status = "running";
+    rumour.needs_restart = true;
+    rumour.maintenance_until = "2026-01-01T01:00:00.000Z";
+    rumour.volume_filled_min = 0.25;
+    world.rumours = {rumour};
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "wide"}) == 0);
+    CHECK(out().find("running (paused, needs restart)") != std::string::npos);
+    CHECK(out().find("25 to 37.5 %") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("maintenance").is_null());
+    CHECK(json().at("items").at(1).at("maintenance").at("until") == rumour.maintenance_until);
+    CHECK(json().at("items").at(1).at("needs_restart") == true);
+    CHECK_FALSE(json().at("items").at(1).contains("pending_restart"));
+    world.rumours[0].is_upkeep_told = false;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0);
+    CHECK_FALSE(json().at("items").at(1).contains("maintenance"));
+    CHECK_FALSE(json().at("items").at(1).contains("needs_restart"));
+}
+
 TEST_CASE_METHOD(Scene, "what an agent of an earlier version does not tell is said to be unknown") {
     make_fleet({"db1"});
     auto& agent = world.agents["db1"];

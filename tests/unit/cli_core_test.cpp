@@ -7,6 +7,7 @@
 #include "coordinator/core/fleet_view.h"
 #include "coordinator/core/suggest.h"
 #include "coordinator/core/words.h"
+#include "proto/wire/shapes_json.h"
 
 using namespace jackdaw;
 using namespace jackdaw::cli;
@@ -284,6 +285,29 @@ TEST_CASE("machines that are off, and those of which nobody tells, are listed as
     CHECK(view.instances[1].machine_state == "on");
     CHECK(view.instances[2].status == "unreachable");
     CHECK(view.unreachable == std::vector<std::string>{"db0", "db2"});
+}
+
+TEST_CASE("whether an unreachable instance is paused or needs a restart is unknown, not denied") {
+    proto::Instance told;
+    told.name = "db1";
+    told.id = "id-1";
+    told.status = "running";
+    told.needs_restart = true;
+    told.maintenance_until = "2026-01-01T01:00:00.000Z";
+    const auto json_of = [&](const char* state) {
+        const auto view =
+            fleet_view({told}, {{"db1", "id-1", state, "10.0.0.2", "mariadb", "10.11"}});
+        return proto::to_json(view.instances.at(0));
+    };
+    const auto on = json_of("on");
+    CHECK(on.at("needs_restart") == true);
+    CHECK_FALSE(on.contains("pending_restart")); // gossip knows no names
+    CHECK(on.at("maintenance").at("until") == "2026-01-01T01:00:00.000Z");
+    CHECK_FALSE(on.at("maintenance").contains("by"));
+    const auto off = json_of("off");
+    for (const auto* key : {"needs_restart", "pending_restart", "maintenance"}) {
+        CHECK_FALSE(off.contains(key));
+    }
 }
 
 TEST_CASE("a machine whose record is damaged is shown with what its agent tells") {

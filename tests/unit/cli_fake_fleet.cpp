@@ -1,20 +1,29 @@
 // An agent's answers about its fleet.
+#include <algorithm>
+
 #include "proto/wire/gossip_ring.h"
 #include "tests/unit/cli_fakes.h"
 
 namespace jackdaw::cli::fakes {
 namespace {
 
-ApiResponse gossip_of(const Agent& agent) {
+ApiResponse gossip_of(const World& world, const Agent& agent) {
     auto versions = Json::array();
     if (const auto ring = proto::parse_gossip_ring(agent.ring, "f1")) {
         for (const auto& [version, key] : ring->keys()) {
             versions.push_back(version);
         }
     }
-    return {200, Json{{"kind", "Gossip"},
-                      {"state", agent.has_left ? "left" : "member"},
-                      {"ring", {{"versions", std::move(versions)}}}}};
+    Json gossip{{"kind", "Gossip"},
+                {"state", agent.has_left ? "left" : "member"},
+                {"ring", {{"versions", std::move(versions)}}}};
+    const auto self = std::ranges::find_if(world.members, [&](const proto::MemberShape& one) {
+        return agent.spec && one.name == agent.spec->name;
+    });
+    if (self != world.members.end()) {
+        gossip["id"] = self->id;
+    }
+    return {200, std::move(gossip)};
 }
 
 } // namespace
@@ -28,7 +37,7 @@ std::optional<ApiResponse> answer_fleet(const World& world, Agent& agent,
             agent.last_change = request;
         }
         agent.has_left = agent.has_left || path == "/v1/gossip/leave";
-        return gossip_of(agent);
+        return gossip_of(world, agent);
     }
     if (!path.starts_with("/v1/members")) {
         return std::nullopt;

@@ -36,10 +36,17 @@ struct FleetScene : Scene {
 TEST_CASE_METHOD(FleetScene, "a member's changes are shown with what led to them") {
     make_fleet({"db1"});
     add_member("db1", "0011223344556677", "suspect");
+    const std::string seen = "2026-01-01T00:00:00.000Z";
+    world.members[0].since = seen;
+    world.members[0].rtt_ms = 1.5;
+    REQUIRE(run({"member", "show", "db1"}) == 0);
+    CHECK(out().find("1.5 ms, mean of its zone") != std::string::npos);
     REQUIRE(run({"member", "why", "db1"}) == 0);
     CHECK(out().find("probe") != std::string::npos);
     CHECK(out().find("db7") != std::string::npos);
+    CHECK(err() == "note: seen by the agent of 'db1' since it began, at " + seen + "\n");
     REQUIRE(run({"member", "why", "db1", "-o", "json"}) == 0);
+    CHECK(err().empty());
     CHECK(json().at("items").at(0).at("pings") == 3);
     CHECK(run({"member", "why", "none"}) == 5);
 }
@@ -94,13 +101,20 @@ TEST_CASE_METHOD(FleetScene, "a key is made and handed to all; who missed it get
     add_member("db2", "8899aabbccddeeff", "alive", 2, 1);
     add_member("db3", "8899aabbccddee00", "down", 1, 1);
     REQUIRE(run({"key", "list", "-o", "json"}) == 0);
-    CHECK(json().at("items").at(0).at("sealing") == 1);
+    CHECK(json().at("items").at(0).at("sealing") == 2);
+    CHECK(json().at("items").at(0).at("missing").empty());
     CHECK(json().at("items").at(1).at("held") == 2);
-    CHECK(json().at("items").at(1).at("members") == 2);
+    CHECK(json().at("items").at(1).at("members") == 3);
+    CHECK(json().at("items").at(1).at("missing") == proto::Json::array({"db3"})); // down, not gone
+    REQUIRE(run({"key", "list"}) == 0);
+    CHECK(out().find("MISSED BY") != std::string::npos);
 
     CHECK(run({"key", "remove", "one"}) == 2);
     CHECK(run({"key", "remove", "2"}) == 6); // the newest
     CHECK(run({"key", "remove", "1"}) == 6); // db2 seals with it
+    world.members[1].sealing = 2;
+    CHECK(run({"key", "remove", "1"}) == 6); // db3 would hear nobody when it is back
+    CHECK(err().find("1 of 3 members seal with key 1: db3") != std::string::npos);
     CHECK(ring().keys().size() == 2);
     REQUIRE(run({"key", "remove", "1", "--force"}) == 0);
     CHECK(ring().keys().size() == 1);

@@ -20,6 +20,8 @@ MemberStatus full() {
     status.datastore = std::string(16, 'd');
     status.instance_id = "018f3c1e-0000-7000-8000-0000000000aa";
     status.address = *proto::net_address("fd00::1", 3306);
+    status.tells_upkeep = status.needs_restart = true;
+    status.maintenance_until_s = 253'402'300'799;
     return status;
 }
 } // namespace
@@ -69,11 +71,25 @@ TEST_CASE(
     later.uint(200);
     CHECK(proto::decode_member_status(later.written())->db_state == "unknown");
 
-    auto grown = proto::encode_member_status({});
-    grown[0] = static_cast<char>(grown[0] + 1); // one field more
+    const auto fields = proto::encode_member_status({}).substr(1); // without the array's head
+    std::string grown{"\xdc\x00\x11", 3};                          // two more, one of them known
+    grown += fields + '\x00';
     CHECK_FALSE(proto::decode_member_status(grown));
     CHECK(proto::decode_member_status(grown + '\x07') == MemberStatus{});
     CHECK_FALSE(proto::decode_member_status(proto::encode_member_status({}) + '\x07'));
+}
+
+TEST_CASE("an agent of before the upkeep's fields tells none of it") {
+    MemberStatus status;
+    status.db_state = "running";
+    status.tells_upkeep = status.needs_restart = true;
+    auto bytes = proto::encode_member_status(status);
+    CHECK(proto::decode_member_status(bytes) == status);
+    REQUIRE(bytes[0] == '\x9f');
+    bytes[0] = '\x9e'; // as it wrote them: 14 fields
+    bytes.pop_back();
+    status.tells_upkeep = status.needs_restart = false;
+    CHECK(proto::decode_member_status(bytes) == status);
 }
 
 TEST_CASE("classes may wait, the rest may not") {
@@ -81,6 +97,9 @@ TEST_CASE("classes may wait, the rest may not") {
     after.disk_class = after.load_class = after.lag_class = 0;
     CHECK_FALSE(proto::is_urgent(full(), after));
     after.db_state = "failed";
+    CHECK(proto::is_urgent(full(), after));
+    after = full();
+    after.maintenance_until_s = 0;
     CHECK(proto::is_urgent(full(), after));
 }
 

@@ -200,6 +200,35 @@ TEST_CASE("core: forget needs a member, its incarnation, and an operator's signa
     CHECK(world.state(a) == std::nullopt);
 }
 
+TEST_CASE("core: who left by itself is forgotten, too, here and where it is told of") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    Peer operator_{9};
+    world.meet(a);
+    world.meet(b);
+    REQUIRE(world.core->set_operators({operator_.key}));
+    const auto leaves = [&](Peer& peer) {
+        world.say(peer, DatagramKind::gossip, {peer.left(peer.id, 10, proto::SignedAs::left)});
+        REQUIRE(world.state(peer) == Standing::left);
+    };
+    leaves(a);
+    (void)operator_.left(a.id, 10, proto::SignedAs::forget);
+    CHECK(world.core->forget(world.now, a.id, 10, view_of(operator_.key), operator_.signature));
+    CHECK(world.state(a) == std::nullopt);
+    CHECK(world.core->view().tombstone_of(a.id) != nullptr);
+    world.say(b, DatagramKind::gossip, {a.left(a.id, 10, proto::SignedAs::left)});
+    CHECK(world.state(a) == std::nullopt); // its own word brings nobody back
+
+    Peer c{3};
+    world.meet(c);
+    leaves(c);
+    world.say(b, DatagramKind::gossip, {b.left(c.id, 10, proto::SignedAs::forget)});
+    CHECK(world.state(c) == Standing::left); // no operator's
+    world.say(b, DatagramKind::gossip, {operator_.left(c.id, 10, proto::SignedAs::forget)});
+    CHECK(world.state(c) == std::nullopt);
+}
+
 TEST_CASE("core: an observer that cannot reach the doubted publishes both, one that can clears") {
     World world;
     Peer a{1};

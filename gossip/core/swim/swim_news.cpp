@@ -296,7 +296,12 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
         about_me ? judge_own(claim, own_.incarnation())
                  : judge(claim, entry != nullptr ? &held : nullptr, view_.tombstone_of(item.id),
                          entry != nullptr ? entry->alive->incarnation : 0);
-    if (verdict != Verdict::refute && verdict != Verdict::replace && verdict != Verdict::bury) {
+    const bool is_forgotten = entry != nullptr ? entry->alive->public_key() != item.public_key
+                                               : proto::node_id_of(item.public_key) != item.id;
+    // Who left by itself is forgotten by the same claim in an operator's words.
+    const bool is_of_left = entry != nullptr && !about_me && held == claim && is_forgotten;
+    if (verdict != Verdict::refute && verdict != Verdict::replace && verdict != Verdict::bury &&
+        !is_of_left) {
         accused_ = accused_ || about_me;
         ++counters_.news_stale;
         return;
@@ -313,8 +318,6 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
         refute(source.now, claim);
         return;
     }
-    const bool is_forgotten = entry != nullptr ? entry->alive->public_key() != item.public_key
-                                               : proto::node_id_of(item.public_key) != item.id;
     News news;
     news.kind = NewsKind::left;
     news.id = item.id;
@@ -322,6 +325,8 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
     if (verdict == Verdict::bury) {
         drop_graves(limits_.tombstones - 1);
         view_.bury(item.id, claim, source.now);
+    } else if (is_of_left) {
+        bury_member(source.now, *entry);
     } else {
         set_state(source.now, *entry, claim, is_forgotten ? Cause::operator_ : Cause::itself,
                   source.from);

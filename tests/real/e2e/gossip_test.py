@@ -196,10 +196,15 @@ def rotation():
         wait_for("others drop what it says", lambda: world.figure(0, "dropped.key") > 0, 30, 0.2)
         check(all(world.standings(number)["n5"] == "down" for number in running), "it is not heard")
         check(world.standings(5) == {"n5": "alive"}, "and hears nobody")
+        wait_for("its timeline says that it misses keys", lambda: world.events(5, "gossip.keys_missed"), 60, 0.5)
+        found = world.finding(5, "gossip")
+        check(found["state"] == "bad" and "jackdaw key rotate" in found["mend"], found)
         world.give_ring(5, (3,), use_now=True)
         status, body = world.api(5, "POST", "/v1/gossip/join", {"addresses": [f"{address(0)}:{PORT}"]})
         check(status < 300, f"{status} {body}")
         world.all_alive((*running, 5, 6))
+        wait_for("it says that it has them", lambda: world.events(5, "gossip.keys_given"), 30, 0.5)
+        check(world.finding(5, "gossip")["state"] == "ok", world.finding(5, "gossip"))
 
 
 if __name__ == "__main__":
