@@ -205,8 +205,11 @@ void look_at_status(Report& report) {
         "waiting parameters",
         view.pending_restart.empty()
             ? ""
-            : fmt::format("{} wait for a restart", fmt::join(view.pending_restart, ", ")),
-        "info", report.command("jackdaw instance restart {}"));
+            : fmt::format("{} {} for a restart", fmt::join(view.pending_restart, ", "),
+                          view.pending_restart.size() == 1 ? "waits" : "wait"),
+        "info",
+        view.status == "stopped" ? report.command("jackdaw instance start {}")
+                                 : report.command("jackdaw instance restart {}"));
     report.of_instance("maintenance",
                        view.maintenance_until.empty()
                            ? ""
@@ -244,7 +247,8 @@ void look_at_crashes(Report& report) {
         "crashes",
         deaths == 0
             ? ""
-            : fmt::format("it ended {} times by itself within a day, last at {}", deaths, last),
+            : fmt::format("it ended {} by itself within a day, last at {}",
+                          deaths == 1 ? "once" : fmt::format("{} times", deaths), last),
         "warning", report.command("jackdaw log tail {} error"));
 }
 

@@ -401,6 +401,7 @@ private:
             end.instance = instance();
         } else {
             end.credentials.clear(); // a resumed create makes new ones
+            hint_at_abort(end.operation);
         }
         const int status = conclude(session_, invocation_, end);
         record_.told =
@@ -412,6 +413,17 @@ private:
             JACKDAW_CHECK(cloud->provider().keep_volume(record_.volume_id, false));
         }
         return status;
+    }
+
+    /// Other words are another create: the name is this one's until it is taken back.
+    static void hint_at_abort(proto::Operation& failed) {
+        if (!failed.error) {
+            return;
+        }
+        auto& hint = failed.error->hint;
+        hint += fmt::format("{}a create with other words takes the name once `jackdaw op abort {}` "
+                            "gave this one back",
+                            hint.empty() ? "" : "; ", failed.id);
     }
 
     /// Nothing was submitted by this run, because the agent has it and the passwords were told:
