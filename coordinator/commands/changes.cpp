@@ -73,7 +73,11 @@ std::string credentials_text(const std::vector<Credential>& credentials, bool va
 proto::ErrorShape error_of(const Conclusion& end) {
     const auto& operation = end.operation;
     auto error = operation.error.value_or(proto::ErrorShape{});
-    if (error.code.empty()) {
+    if (end.is_abort && operation.status == "done") {
+        error = proto::shape_of(
+            Error{Errc::conflict, fmt::format("operation {} is done: it was too late to abort it",
+                                              operation.id)});
+    } else if (error.code.empty()) {
         error = proto::shape_of(Error{operation.status == "undone" ? Code::aborted : Code::internal,
                                       fmt::format("the operation ended as {}", operation.status)});
     }
@@ -191,8 +195,9 @@ Result<proto::Operation> follow(Session& session, const Invocation& invocation,
 }
 
 int conclude(Session& session, const Invocation& invocation, const Conclusion& end) {
-    const bool good = end.operation.status != "failed" && end.operation.status != "undone";
-    const bool finished = end.operation.status == "done";
+    const auto& status = end.operation.status;
+    const bool good = status != "failed" && status != (end.is_abort ? "done" : "undone");
+    const bool finished = good && has_ended(end.operation);
     std::string text;
     if (good) {
         if (finished && !end.said.empty()) {
@@ -224,8 +229,8 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
     }
     auto error = error_of(end);
     error.hint = hint_for(std::move(error.hint), session, invocation);
-    const int status = report(session, invocation.format, error);
-    return status == row_of(Code::deadline).exit_status ? 1 : status; // it has ended
+    const int exit_status = report(session, invocation.format, error);
+    return exit_status == row_of(Code::deadline).exit_status ? 1 : exit_status; // it has ended
 }
 
 Result<int> see_through(Session& session, const Invocation& invocation, const Redial& redial,

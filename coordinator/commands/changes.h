@@ -45,6 +45,7 @@ struct Conclusion {
     proto::Operation operation;
     bool waited = false;
     bool no_op = false;        ///< it was so already
+    bool is_abort = false;     ///< `undone` is what was wanted, and `done` is too late
     std::string said;          ///< a line for people when all went well
     std::string what_there_is; ///< the hint when it fails because something is not there
     Json instance;             ///< null: none

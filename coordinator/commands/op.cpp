@@ -312,7 +312,8 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
         return abort_create(session, invocation, reach, *found.record);
     }
     Conclusion end;
-    end.said = fmt::format("operation {} is done", id);
+    end.is_abort = verb == "abort";
+    end.said = fmt::format("operation {} is {}", id, end.is_abort ? "undone" : "done");
     return see_through(session, invocation, redial, accepted, std::move(end));
 }
 

@@ -403,6 +403,16 @@ TEST_CASE_METHOD(Scene,
     CHECK(out().find(id) != std::string::npos);
 }
 
+TEST_CASE_METHOD(Scene, "an abort that undoes what it was asked to is no error") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "json"}) == 0);
+    const auto id = json().at("id").get<std::string>();
+    REQUIRE(world.jackdaw({"op", "abort", id, "--wait"}) == 0);
+    CHECK(out().find("operation " + id + " is undone\n") != std::string::npos);
+    CHECK(err().find("error") == std::string::npos);
+    CHECK(world.jackdaw({"op", "watch", id}) == 1); // who only looks on is told that it was aborted
+}
+
 TEST_CASE_METHOD(Scene, "a dry run asks whether the disk has room, and a create tells of ext4") {
     make_fleet({"db1"});
     world.room_bytes = 1U << 29U;

@@ -59,7 +59,7 @@ def refusals(fleet, agent, password):
     check(not quiet.out and "config set db1 general_log=ON" in quiet.err, quiet.err)
     check(fleet.run("op", "list", "--instance", "nosuch", ok=None).status == 5, "nobody has that name")
     missing = fleet.run("database", "delete", "db1", "nosuch", "--yes", "-o", "json", ok=None)
-    aborted = fleet.run("op", "abort", missing.json["id"], "--wait", "-o", "json", ok=None)
+    aborted = fleet.run("op", "abort", missing.json["id"], "--wait", "-o", "json")
     check(aborted.json["status"] == "undone", f"{aborted.out}{aborted.err}")
     lowered, password = root_of(fleet, "db1")
     check("becomes standard" in lowered.err and lowered.json["result"]["level_before"] == "superuser", lowered.err)
