@@ -49,13 +49,31 @@ proto::Operation whole(const Found& found, proto::Operation agent) {
     return found.record ? merged(*found.record, agent) : std::move(agent);
 }
 
+struct Listed {
+    proto::Operation operation;
+    std::string instance; ///< its name; empty: none is known
+    const std::string& id() const { return operation.id; }
+};
+
+/// Its agent has it, and is not asked or does not answer: what is written down here is how it began.
+constexpr std::string_view unknown = "unknown";
+
+proto::Operation as_written(const CreateRecord& record) {
+    auto operation = record.operation;
+    if (record.agent_has_it && operation.status == "running") {
+        operation.status = unknown;
+    }
+    return operation;
+}
+
 struct Told {
-    std::vector<proto::Operation> operations; ///< in no order
+    std::vector<Listed> operations;           ///< in no order
     std::vector<std::string> unreachable;     ///< names
     bool is_cut = false;                      ///< some agent has older ones
 };
 
-Result<void> add_from_agent(Session& session, ApiClient& client,
+/// `instance`: whose agent it is.
+Result<void> add_from_agent(Session& session, ApiClient& client, const std::string& instance,
                             const std::vector<CreateRecord>& records, std::size_t limit,
                             Told& told) {
     JACKDAW_TRY(const auto list, get(client, fmt::format("/v1/operations?limit={}", limit),
@@ -67,14 +85,14 @@ Result<void> add_from_agent(Session& session, ApiClient& client,
         JACKDAW_TRY(auto operation, proto::operation_from(item));
         const auto record =
             std::ranges::find(records, operation.id, [](const auto& r) { return r.operation.id; });
-        const auto known = std::ranges::find(all, operation.id, &proto::Operation::id);
+        const auto known = std::ranges::find(all, operation.id, &Listed::id);
         if (record != records.end()) {
             operation = merged(*record, operation);
         }
         if (known != all.end()) {
-            *known = std::move(operation);
+            known->operation = std::move(operation);
         } else {
-            all.push_back(std::move(operation));
+            all.push_back({std::move(operation), instance});
         }
     }
     return ok();
@@ -88,22 +106,23 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
     bool is_known = target.empty();
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
-        JACKDAW_CHECK(add_from_agent(session, *client, {}, shown_of_one, told));
         const auto here = get(*client, "/v1/instance", session.in(answer_limit));
         const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
+        JACKDAW_CHECK(
+            add_from_agent(session, *client, name ? *name : "", {}, shown_of_one, told));
         is_known = name && wanted(*name);
         if (!is_known) { // it was another's, or is no more: its own record tells
-            std::erase_if(all, [&](const proto::Operation& one) { return !wanted(one.target); });
+            std::erase_if(all, [&](const Listed& one) { return !wanted(one.operation.target); });
         }
     } else {
         const auto records = reach.journal().load_all();
         for (const auto& record : records) {
             if (wanted(record.request.name) || wanted(name_of(record))) {
                 if (!record.deletion || record.deletion->id != record.operation.id) {
-                    all.push_back(record.operation);
+                    all.push_back({as_written(record), name_of(record)});
                 }
                 if (record.deletion) {
-                    all.push_back(*record.deletion);
+                    all.push_back({*record.deletion, name_of(record)});
                 }
             }
         }
@@ -115,7 +134,7 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
             is_known = true;
             auto client = reach.of_machine(machine);
             const auto limit = target.empty() ? shown_of_many : shown_of_one;
-            if (!client || !add_from_agent(session, **client, records, limit, told)) {
+            if (!client || !add_from_agent(session, **client, machine.label, records, limit, told)) {
                 told.unreachable.push_back(machine.label);
             }
         }
@@ -143,8 +162,8 @@ Result<std::string> full_id(Session& session, Reach& reach, const std::string& w
     JACKDAW_TRY(const auto told, tell_all(session, reach, ""));
     std::set<std::string> found;
     for (const auto& one : told.operations) {
-        if (one.id.starts_with(words)) {
-            found.insert(one.id);
+        if (one.id().starts_with(words)) {
+            found.insert(one.id());
         }
     }
     if (found.size() == 1) {
@@ -192,9 +211,17 @@ Result<Found> find_operation(Session& session, Reach& reach, const std::string& 
         .with_hint("`jackdaw op list` shows what there is");
 }
 
-Table operation_table(const std::vector<proto::Operation>& operations) {
+std::string progress_of(const proto::Operation& one) {
+    return one.status == unknown
+               ? ""
+               : fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100);
+}
+
+/// What is meant of an instance; itself needs no second word.
+Table operation_table(const std::vector<Listed>& operations) {
     Table table{{{"ID"},
                  {"ACTION"},
+                 {"INSTANCE"},
                  {"TARGET"},
                  {"STATUS"},
                  {"PROGRESS", false, true},
@@ -203,12 +230,13 @@ Table operation_table(const std::vector<proto::Operation>& operations) {
                  {"CALLER", true},
                  {"ERROR", true}},
                 {}};
-    for (const auto& one : operations) {
+    for (const auto& [one, instance] : operations) {
         table.rows.push_back({{one.id},
                               {one.action},
-                              {one.target},
+                              {instance},
+                              {one.target == instance ? "" : one.target},
                               {one.status, style_of_status(one.status)},
-                              {fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100)},
+                              {progress_of(one)},
                               {one.created_at},
                               {one.cause},
                               {one.caller},
@@ -224,7 +252,7 @@ std::string operation_text(const proto::Operation& one, bool colour) {
          {"Action", {one.action}},
          {"Target", {one.target}},
          {"Status", {one.status, style_of_status(one.status)}},
-         {"Progress", {fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100)}},
+         {"Progress", {progress_of(one)}},
          {"Cause", {one.cause}},
          {"Caller", {one.caller}},
          {"Created", {one.created_at}},
@@ -330,18 +358,20 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto told, tell_all(session, reach, invocation.text("--instance")));
     auto& [all, unreachable, is_cut] = told;
-    std::erase_if(all, [&](const proto::Operation& one) {
-        return invocation.has("--cause") && one.cause != invocation.text("--cause");
+    std::erase_if(all, [&](const Listed& one) {
+        return invocation.has("--cause") && one.operation.cause != invocation.text("--cause");
     });
-    std::ranges::sort(all, std::greater{}, &proto::Operation::id); // the newest first
+    std::ranges::sort(all, std::greater{}, &Listed::id); // the newest first
     Json items = Json::array();
-    for (const auto& one : all) {
+    for (const auto& [one, instance] : all) {
         items.push_back(proto::to_json(one));
+        items.back()["instance"] = instance.empty() ? Json{} : Json(instance);
     }
     if (!unreachable.empty() && !is_structured(invocation.format)) {
-        session.terminal.err(fmt::format("no answer from {}: what only {} knows is missing\n",
-                                         printable(fmt::format("{}", fmt::join(unreachable, ", "))),
-                                         unreachable.size() == 1 ? "its agent" : "their agents"));
+        session.terminal.err(fmt::format(
+            "no answer from {}: what only {} is missing\n",
+            printable(fmt::format("{}", fmt::join(unreachable, ", "))),
+            unreachable.size() == 1 ? "its agent knows" : "their agents know"));
     }
     if (is_cut) {
         const bool of_one = reach.local() || invocation.has("--instance");
@@ -357,7 +387,10 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
 
 Result<int> op_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
+    JACKDAW_TRY(auto found, find_operation(session, reach, invocation.text("ID")));
+    if (found.record && found.machine.empty()) { // its agent did not tell of it
+        found.operation = as_written(*found.record);
+    }
     session.terminal.page(render_object(
         proto::to_json(found.operation),
         operation_text(found.operation, session.terminal.colour_out()), invocation.format, "id"));

@@ -318,6 +318,7 @@ TEST_CASE_METHOD(Scene,
     const auto items = json().at("items");
     REQUIRE(items.size() == 2);
     CHECK(items.at(0).at("action") == "instance.restart");
+    CHECK(items.at(0).at("instance") == "db1");
     CHECK(items.at(1).at("action") == "instance.create");
     CHECK(items.at(1).at("steps").size() == 8); // seven of ours and the agent's
     const auto id = items.at(1).at("id").get<std::string>();
@@ -331,6 +332,19 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.jackdaw({"op", "list", "--instance", "db2", "-o", "json"}) == 5);
     CHECK(out().empty()); // nobody has, or had, that name: no list
     CHECK(world.jackdaw({"op", "show", "01890000-0000-7000-8000-000000000009"}) == 5);
+}
+
+TEST_CASE_METHOD(Scene, "what only a silent agent knows of a create is unknown, not running") {
+    make_fleet({});
+    REQUIRE(world.jackdaw({"instance", "create", "db1", "--datastore", "mariadb", "--volume", "1G",
+                           "--no-wait", "-o", "json"}) == 0);
+    const auto id = json().at("id").get<std::string>();
+    world.machines.front().state = cloud::MachineState::off;
+    REQUIRE(world.jackdaw({"op", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("status") == "unknown");
+    REQUIRE(world.jackdaw({"op", "show", id, "-o", "json"}) == 0);
+    CHECK(json().at("status") == "unknown");
+    CHECK(world.jackdaw({"op", "watch", id}) == 8);
 }
 
 TEST_CASE_METHOD(Scene,
