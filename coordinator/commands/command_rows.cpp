@@ -210,7 +210,11 @@ std::vector<CommandRow> rows_of_settings() {
          {which_instance},
          {of_instance,
           {"--limit", "N", "so many (default: 100)"},
-          {"--kind", "KIND", "only this kind, e.g. volume.full, or all of one, e.g. volume"},
+          {"--kind", "KIND",
+           "only this kind, e.g. volume.full (a wrong one is answered with all kinds), or all of "
+           "access, accounts, agent, config, connections, database, gossip, instance, key, "
+           "maintenance, member, memory, metrics, operation, scheduler, session, sight, timeline "
+           "or volume"},
           {"--weight", "W", "only this and graver: info, warning or error"},
           {"--since", "TIME", "only from then on: so long ago, e.g. 2h, or an RFC 3339 time"},
           {"--follow", "", "then what happens, until Ctrl-C"},

@@ -10,6 +10,7 @@
 
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/completion.h"
+#include "tests/unit/cli_openapi.h"
 #include "tests/unit/cli_scene.h"
 
 using namespace jackdaw;
@@ -295,4 +296,12 @@ TEST_CASE_METHOD(Typing, "what cannot be read says so in this program's own word
     CHECK(refused({"config", "set", "db1"}).find("needs NAME=VALUE") != std::string::npos);
     CHECK(refused({"instance", "list", "more"}).find("takes at most no argument") !=
           std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "help on events names every group of kinds that an agent has") {
+    REQUIRE(world.jackdaw({"events", "--help"}) == 0);
+    for (const auto& group : fakes::event_groups()) {
+        INFO(group);
+        CHECK(out().find(" " + group) != std::string::npos);
+    }
 }
