@@ -53,7 +53,8 @@ def refusals(fleet, agent, password):
     check("time_zone" in fleet.run("config", "parameters", "db1", "--changed", "-o", "name").out.split(), "it is changed")
     fleet.run("config", "unset", "db1", "default_time_zone", "init_connect")  # the option's name
     check(fleet.run("config", "show", "db1", "-o", "json").json["settings"] == {}, "unset by its other name")
-    none = fleet.run("config", "unset", "db1", "default_time_zone", ok=None)
+    fleet.run("config", "unset", "db1", "default_time_zone")
+    none = fleet.run("config", "unset", "db1", "no_such_parameter", ok=None)
     check(none.status == 5 and "jackdaw config show db1" in none.err, none.err)
     quiet = fleet.run("log", "tail", "db1", "general")
     check(not quiet.out and "config set db1 general_log=ON" in quiet.err, quiet.err)
