@@ -245,7 +245,7 @@ Result<int> see_through(Session& session, const Invocation& invocation, const Re
             session.terminal.out(render_object(operation_json(conclusion, true),
                                                credentials_text(conclusion.credentials, false),
                                                invocation.format, "id"));
-            return std::move(followed).error();
+            return report_lost(session, invocation, followed.error(), conclusion.operation.id);
         }
         conclusion.operation = *std::move(followed);
         conclusion.waited = true;
@@ -399,6 +399,13 @@ int report(Session& session, Format format, const proto::ErrorShape& error) {
 
 int report(Session& session, Format format, const Error& error) {
     return report(session, format, proto::shape_of(error));
+}
+
+int report_lost(Session& session, const Invocation& invocation, const Error& error,
+                const std::string& operation) {
+    auto shape = proto::shape_of(error, operation);
+    shape.hint = hint_for(std::move(shape.hint), session, invocation);
+    return report(session, invocation.format, shape);
 }
 
 } // namespace jackdaw::cli

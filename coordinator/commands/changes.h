@@ -105,5 +105,8 @@ struct NameLock {
 /// On stderr, as text or as JSON; the exit status.
 [[nodiscard]] int report(Session& session, Format format, const proto::ErrorShape& error);
 [[nodiscard]] int report(Session& session, Format format, const Error& error);
+/// What ended the watching of an operation that may go on: with its id.
+[[nodiscard]] int report_lost(Session& session, const Invocation& invocation, const Error& error,
+                              const std::string& operation);
 
 } // namespace jackdaw::cli

@@ -382,7 +382,7 @@ private:
                 is_structured(invocation_.format)
                     ? render_object(proto::to_json(late.operation), "", invocation_.format, "id")
                     : "");
-            return std::move(followed).error();
+            return report_lost(session_, invocation_, followed.error(), late.operation.id);
         }
         auto end = conclusion(*std::move(followed));
         end.waited = true;

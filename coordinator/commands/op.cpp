@@ -404,14 +404,17 @@ Result<int> op_watch(Session& session, const Invocation& invocation) {
     end.operation = found.operation;
     JACKDAW_CHECK(check_somebody(reach, found));
     if (!found.deletion && (!found.record || !found.machine.empty())) {
-        JACKDAW_TRY(end.operation, follow(session, invocation, redial_of(reach, found),
-                                          found.operation, [&](proto::Operation agent) {
-                                              // The first one that is shown was merged already.
-                                              return agent.steps.size() >=
-                                                             found.operation.steps.size()
-                                                         ? agent
-                                                         : whole(found, agent);
-                                          }));
+        auto followed = follow(session, invocation, redial_of(reach, found), found.operation,
+                               [&](proto::Operation agent) {
+                                   // The first one that is shown was merged already.
+                                   return agent.steps.size() >= found.operation.steps.size()
+                                              ? agent
+                                              : whole(found, agent);
+                               });
+        if (!followed) {
+            return report_lost(session, invocation, followed.error(), found.operation.id);
+        }
+        end.operation = *std::move(followed);
     }
     end.waited = true;
     end.said = fmt::format("operation {} is {}", end.operation.id, end.operation.status);

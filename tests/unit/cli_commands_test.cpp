@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <sstream>
 
 #include <catch2/catch.hpp>
 
@@ -308,6 +309,14 @@ TEST_CASE_METHOD(Scene, "a long step without news is waited for, an agent that i
     CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 7);
     CHECK(err().find("op watch") != std::string::npos);
     CHECK(world.clock.now() - stopped < std::chrono::minutes{3});
+    CHECK(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "json"}) == 7);
+    std::string last;
+    std::istringstream lines{err()};
+    for (std::string line; std::getline(lines, line);) {
+        last = line;
+    }
+    CHECK(Json::parse(last).at("kind") == "Error");
+    CHECK(Json::parse(last).at("operation") == json().at("id"));
 }
 
 TEST_CASE_METHOD(Scene,
