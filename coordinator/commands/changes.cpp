@@ -75,8 +75,8 @@ proto::ErrorShape error_of(const Conclusion& end) {
     auto error = operation.error.value_or(proto::ErrorShape{});
     if (end.is_abort && operation.status == "done") {
         error = proto::shape_of(
-            Error{Errc::conflict, fmt::format("operation {} is done: it was too late to abort it",
-                                              operation.id)});
+            Error{Errc::conflict,
+                  fmt::format("operation {} is done: it was too late to abort it", operation.id)});
     } else if (error.code.empty()) {
         error = proto::shape_of(Error{operation.status == "undone" ? Code::aborted : Code::internal,
                                       fmt::format("the operation ended as {}", operation.status)});
@@ -85,8 +85,10 @@ proto::ErrorShape error_of(const Conclusion& end) {
         error.operation = operation.id;
     }
     const auto& missing = row_of(Code::not_found);
-    if (error.code == missing.name && error.hint == missing.hint && !end.what_there_is.empty()) {
-        error.hint = end.what_there_is;
+    if (error.code == missing.name && error.hint == missing.hint) {
+        error.hint = end.look_for_it              ? end.look_for_it()
+                     : !end.what_there_is.empty() ? end.what_there_is
+                                                  : error.hint;
     }
     return error;
 }

@@ -48,7 +48,8 @@ struct Conclusion {
     bool is_abort = false;     ///< `undone` is what was wanted, and `done` is too late
     std::string said;          ///< a line for people when all went well
     std::string what_there_is; ///< the hint when it fails because something is not there
-    Json instance;             ///< null: none
+    std::function<std::string()> look_for_it; ///< instead of it, when that takes a question
+    Json instance;                            ///< null: none
     std::vector<Credential> credentials;
     Json more;        ///< further keys of "result"; null: none
     std::string next; ///< the next useful command, for a person who looks on

@@ -126,8 +126,8 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
                                  (!record || record->agent_has_it) &&
                                  (!record || !is_being_deleted(*record));
         if (record && record->operation.status != "done") {
-            const auto create = get(**client, "/v1/operations/" + record->operation.id,
-                                    session.in(look_limit));
+            const auto create =
+                get(**client, "/v1/operations/" + record->operation.id, session.in(look_limit));
             const auto status =
                 create ? proto::string_at(*create, "status", "") : create.error().clone();
             if (status && *status == "failed") {

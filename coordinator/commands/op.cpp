@@ -55,7 +55,8 @@ struct Listed {
     const std::string& id() const { return operation.id; }
 };
 
-/// Its agent has it, and is not asked or does not answer: what is written down here is how it began.
+/// Its agent has it, and is not asked or does not answer: what is written down here is how it
+/// began.
 constexpr std::string_view unknown = "unknown";
 
 proto::Operation as_written(const CreateRecord& record) {
@@ -67,9 +68,9 @@ proto::Operation as_written(const CreateRecord& record) {
 }
 
 struct Told {
-    std::vector<Listed> operations;           ///< in no order
-    std::vector<std::string> unreachable;     ///< names
-    bool is_cut = false;                      ///< some agent has older ones
+    std::vector<Listed> operations;       ///< in no order
+    std::vector<std::string> unreachable; ///< names
+    bool is_cut = false;                  ///< some agent has older ones
 };
 
 /// `instance`: whose agent it is.
@@ -108,8 +109,7 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
         JACKDAW_TRY(auto client, reach.any());
         const auto here = get(*client, "/v1/instance", session.in(answer_limit));
         const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
-        JACKDAW_CHECK(
-            add_from_agent(session, *client, name ? *name : "", {}, shown_of_one, told));
+        JACKDAW_CHECK(add_from_agent(session, *client, name ? *name : "", {}, shown_of_one, told));
         is_known = name && wanted(*name);
         if (!is_known) { // it was another's, or is no more: its own record tells
             std::erase_if(all, [&](const Listed& one) { return !wanted(one.operation.target); });
@@ -134,7 +134,8 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
             is_known = true;
             auto client = reach.of_machine(machine);
             const auto limit = target.empty() ? shown_of_many : shown_of_one;
-            if (!client || !add_from_agent(session, **client, machine.label, records, limit, told)) {
+            if (!client ||
+                !add_from_agent(session, **client, machine.label, records, limit, told)) {
                 told.unreachable.push_back(machine.label);
             }
         }
@@ -368,10 +369,10 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
         items.back()["instance"] = instance.empty() ? Json{} : Json(instance);
     }
     if (!unreachable.empty() && !is_structured(invocation.format)) {
-        session.terminal.err(fmt::format(
-            "no answer from {}: what only {} is missing\n",
-            printable(fmt::format("{}", fmt::join(unreachable, ", "))),
-            unreachable.size() == 1 ? "its agent knows" : "their agents know"));
+        session.terminal.err(
+            fmt::format("no answer from {}: what only {} is missing\n",
+                        printable(fmt::format("{}", fmt::join(unreachable, ", "))),
+                        unreachable.size() == 1 ? "its agent knows" : "their agents know"));
     }
     if (is_cut) {
         const bool of_one = reach.local() || invocation.has("--instance");

@@ -305,3 +305,24 @@ TEST_CASE_METHOD(Scene, "help on events names every group of kinds that an agent
         CHECK(out().find(" " + group) != std::string::npos);
     }
 }
+
+TEST_CASE_METHOD(Typing, "what this host has written down of a fleet is offered") {
+    make_fleet({"db1"});
+    CHECK(offered({"key", "remove", ""}).size() == 1);
+    CHECK(offered({"instance", "create", "x", "--attach-volume", ""}).empty());
+    const auto id = world.volumes.front().id;
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--yes", "--keep-volume"}) == 0);
+    CHECK(offered({"instance", "create", "x", "--attach-volume", ""}) == Words{id});
+    REQUIRE(world.jackdaw({"fleet", "init", "f2", "--flavor", "small=cpu=1,mem=1G"}) == 0);
+    CHECK(offered({"--fleet", "f2", "instance", "create", "x", "--flavor", ""}) == Words{"small"});
+}
+
+TEST_CASE_METHOD(Typing, "a user of another host than % is offered with it, and hinted at") {
+    make_fleet({"db1"});
+    world.agents["db1"].users["far@10.%"] = {"far", "10.%", {}, {}, {}};
+    CHECK(offered({"user", "show", "db1", "f"}) == Words{"far@10.%"});
+    CHECK(offered({"connect", "db1", "--user", "f"}) == Words{"far"});
+    CHECK(world.jackdaw({"user", "show", "db1", "far"}) == 5);
+    CHECK(err().find("there is 'far@10.%'; `jackdaw user list db1`") != std::string::npos);
+    CHECK(world.jackdaw({"user", "show", "db1", "far@10.%"}) == 0);
+}
