@@ -389,6 +389,9 @@ TEST_CASE_METHOD(Scene,
 }
 
 TEST_CASE_METHOD(Scene, "explain knows every code and guesses at others") {
+    CHECK(world.jackdaw({"explain", "E-NAME-TAKEN"}) == 0);
+    CHECK(out().find("jackdaw op abort ID") != std::string::npos); // more than the error itself
+    CHECK(out().find("Again:") != std::string::npos);
     CHECK(world.jackdaw({"explain", "e-volume-full"}) == 0);
     CHECK(out().find("resize") != std::string::npos);
     CHECK(world.jackdaw({"explain", "E-VOLUME-FUL"}) == 5);
