@@ -117,7 +117,7 @@ private:
         show();
         const auto began = session_.clock.now();
         JACKDAW_CHECK(
-            perform(step).while_doing(fmt::format("create '{}': {}", name(), step_name(step))));
+            perform(step).while_doing(fmt::format("create '{}': {}", name(), step_words(step))));
         step_done(
             record_, step, session_.now_text(),
             std::chrono::duration_cast<std::chrono::microseconds>(session_.clock.now() - began)
