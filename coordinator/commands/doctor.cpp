@@ -51,8 +51,7 @@ FindingShape of_host(const cloud::Finding& one) {
 
 FindingShape unseen(std::string area, std::string name, const Error& error) {
     const auto shape = proto::shape_of(error);
-    return {std::move(area), std::move(name),   "",        "unknown",
-            "error",         error.to_string(), shape.hint};
+    return {std::move(area), std::move(name), "", "unknown", "error", shape.cause, shape.hint};
 }
 
 /// Its version, its clock, what it says of itself.

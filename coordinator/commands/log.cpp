@@ -148,8 +148,14 @@ Result<std::string> filters_of(const Session& session, const Invocation& invocat
     if (invocation.has("--since")) {
         auto since = invocation.text("--since");
         if (!is_rfc3339_utc(since)) {
-            JACKDAW_TRY(const auto ago, parse_duration(since).while_doing("read --since"));
-            since = rfc3339(session.clock.wall_ms() - ago.count());
+            const auto ago = parse_duration(since);
+            if (!ago) {
+                return Error{Errc::invalid,
+                             fmt::format("--since '{}': neither so long ago (1s to 30d, e.g. 2h) "
+                                         "nor a time as in 2026-01-02T03:04:05Z",
+                                         printable(since.substr(0, 40)))};
+            }
+            since = rfc3339(session.clock.wall_ms() - ago->count());
         }
         query += "&since=" + percent_encoded(since);
     }

@@ -356,8 +356,9 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
                                                 printable(invocation.text("--cause").substr(0, 40)),
                                                 fmt::join(causes, ", "))};
     }
+    const auto target = invocation.text("INSTANCE", invocation.text("--instance"));
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto told, tell_all(session, reach, invocation.text("--instance")));
+    JACKDAW_TRY(auto told, tell_all(session, reach, target));
     auto& [all, unreachable, is_cut] = told;
     std::erase_if(all, [&](const Listed& one) {
         return invocation.has("--cause") && one.operation.cause != invocation.text("--cause");
@@ -375,7 +376,7 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
                         unreachable.size() == 1 ? "its agent knows" : "their agents know"));
     }
     if (is_cut) {
-        const bool of_one = reach.local() || invocation.has("--instance");
+        const bool of_one = reach.local() || !target.empty();
         session.terminal.err(fmt::format("only the newest {} operations of an agent are told{}\n",
                                          of_one ? shown_of_one : shown_of_many,
                                          of_one ? "" : "; --instance NAME tells more of one"));

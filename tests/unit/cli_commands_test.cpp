@@ -51,6 +51,7 @@ TEST_CASE_METHOD(Scene, "a fleet is named by flag, then environment, then defaul
     CHECK(shown({"fleet", "show"}) == "f2\n");
     CHECK(world.jackdaw({"fleet", "use", "f3"}) == 4);
     CHECK(world.jackdaw({"fleet", "show", "--fleet", "../etc"}) == 2);
+    CHECK(world.jackdaw({"fleet", "show", "nope"}) == 5);
 }
 
 TEST_CASE_METHOD(Scene, "fleet init twice is a no-op, with other settings 6") {
@@ -338,6 +339,8 @@ TEST_CASE_METHOD(Scene,
     REQUIRE(world.jackdaw({"user", "create", "db1", "app", "--wait"}) == 0);
     REQUIRE(world.jackdaw({"op", "list", "--instance", "db1", "-o", "json"}) == 0);
     CHECK(json().at("items").size() == 3); // whatever their targets are
+    REQUIRE(world.jackdaw({"op", "list", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("items").size() == 3);
     CHECK(world.jackdaw({"op", "list", "--instance", "db2", "-o", "json"}) == 5);
     CHECK(out().empty()); // nobody has, or had, that name: no list
     CHECK(world.jackdaw({"op", "show", "01890000-0000-7000-8000-000000000009"}) == 5);
