@@ -432,6 +432,19 @@ TEST_CASE_METHOD(Scene,
     CHECK(out().find(id) != std::string::npos);
 }
 
+TEST_CASE_METHOD(Scene, "an instance is shown with what its machine may take") {
+    make_fleet({"db1"});
+    world.machines.front().flavor = {1500, std::uint64_t{1} << 30U};
+    REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(out().find("on, 1.50 CPU, 1.0 GiB of memory") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "show", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("machine").at("state") == "on");
+    CHECK(json().at("machine").at("memory_bytes") == std::uint64_t{1} << 30U);
+    world.machines.front().cut = true;
+    REQUIRE(world.jackdaw({"machine", "list"}) == 0);
+    CHECK(out().find("on (cut)") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Scene, "an abort that undoes what it was asked to is no error") {
     make_fleet({"db1"});
     REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "json"}) == 0);
