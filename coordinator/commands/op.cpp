@@ -305,6 +305,21 @@ Result<void> check_somebody(Reach& reach, const Found& found) {
                                name, found.operation.id));
 }
 
+/// A password is told when it is asked for, and kept by nobody: who lost it needs another one.
+void tell_of_password(Conclusion& end) {
+    constexpr std::array<std::string_view, 3> actions{"user.create", "user.password",
+                                                      "root.enable"};
+    if (std::ranges::find(actions, end.operation.action) == actions.end()) {
+        return;
+    }
+    end.operation.warnings.emplace_back(
+        end.operation.action == "root.enable"
+            ? "its password is the one that was told when this was asked for; `jackdaw root "
+              "enable` makes another one"
+            : "its password is the one that was told when this was asked for; `jackdaw user "
+              "password` makes another one");
+}
+
 Result<int> order(Session& session, const Invocation& invocation, std::string_view verb) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
@@ -324,7 +339,9 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
         return Error{Errc::conflict, fmt::format("operation {} has ended: {}", id, status)};
     }
     if (invocation.dry_run) {
-        return would(session, invocation, {fmt::format("{} operation {}", verb, id)});
+        return would(session, invocation,
+                     {fmt::format("{} operation {}: {} {}", verb, id, found.operation.action,
+                                  found.operation.target)});
     }
     if (found.record && found.machine.empty()) {
         return verb == "abort" ? abort_create(session, invocation, reach, *found.record)
@@ -343,6 +360,11 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
     Conclusion end;
     end.is_abort = verb == "abort";
     end.said = fmt::format("operation {} is {}", id, end.is_abort ? "undone" : "done");
+    if (verb == "resume") {
+        end.said += fmt::format(": {} {}", printable(found.operation.action),
+                                printable(found.operation.target));
+        end.when_done = tell_of_password;
+    }
     return see_through(session, invocation, redial, accepted, std::move(end));
 }
 
