@@ -10,6 +10,8 @@
 
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/completion.h"
+#include "coordinator/commands/examples.h"
+#include "coordinator/commands/invocation.h"
 #include "tests/unit/cli_openapi.h"
 #include "tests/unit/cli_scene.h"
 
@@ -325,4 +327,26 @@ TEST_CASE_METHOD(Typing, "a user of another host than % is offered with it, and 
     CHECK(world.jackdaw({"user", "show", "db1", "far"}) == 5);
     CHECK(err().find("there is 'far@10.%'; `jackdaw user list db1`") != std::string::npos);
     CHECK(world.jackdaw({"user", "show", "db1", "far@10.%"}) == 0);
+}
+
+TEST_CASE_METHOD(Typing, "every example is a command line, and stands in help and manual page") {
+    CHECK(example_table().size() >= 20);
+    for (const auto& example : example_table()) {
+        INFO(example.line);
+        Words words;
+        std::istringstream line{std::string{example.line}};
+        for (std::string word; line >> word;) {
+            words.push_back(word);
+        }
+        REQUIRE(words.front() == "jackdaw");
+        words.erase(words.begin());
+        const auto parsed = parse_command_line(words);
+        REQUIRE(parsed);
+        REQUIRE(parsed->command != nullptr);
+        CHECK(parsed->command->noun == example.noun);
+        CHECK(parsed->command->verb == example.verb);
+        CHECK(help_text(example.noun, example.verb).find(example.line) != std::string::npos);
+    }
+    REQUIRE(world.jackdaw({"manual", "user", "grant"}) == 0);
+    CHECK(out().find(".SH EXAMPLES") != std::string::npos);
 }
