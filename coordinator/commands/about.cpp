@@ -145,7 +145,8 @@ Result<int> version(Session& session, const Invocation& invocation) {
               {"agent", nullptr}};
     std::string text = "jackdaw " JACKDAW_VERSION "\n";
     // An agent's version is a help, not a duty: nobody there is no failure.
-    if (auto reach = Reach::find(session, invocation)) {
+    const bool alone = invocation.has("--version");
+    if (auto reach = Reach::find(session, invocation); reach && !alone) {
         if (auto client = reach->any()) {
             if (const auto told = get(**client, "/v1/version", session.in(dial_limit))) {
                 json["agent"] = proto::string_at(*told, "version", "").value_or("");
