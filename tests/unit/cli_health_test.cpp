@@ -162,6 +162,28 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
     CHECK(std::ranges::all_of(unknown, [](const auto& one) { return one.state == "unknown"; }));
 }
 
+TEST_CASE("a time of ours is read back, and nothing else is one") {
+    CHECK(unix_ms_of("1970-01-01T00:00:01.007Z") == std::int64_t{1007});
+    for (const auto* bad : {"", "now", "1970-01-01T00:00:01Z", "1970-01-01T00:00:01.007",
+                            "1970-01-01T00:00:01.1234Z"}) {
+        CHECK_FALSE(unix_ms_of(bad));
+    }
+}
+
+TEST_CASE_METHOD(Scene, "doctor exits 3 for an error and names what mends it, on a bare host too") {
+    CHECK(world.jackdaw({"doctor"}) == 3);
+    CHECK(out() == "AREA  WHAT  OF  STATE  WHY       MEND WITH\n"
+                   "host  root  -   error  uid 1000  sudo jackdaw\n");
+    CHECK(err() == "looked at 2: 1 with an error, 0 with a warning, 0 to know\n");
+    CHECK(world.jackdaw({"doctor", "-o", "wide"}) == 3);
+    CHECK(out().find("loop devices") != std::string::npos);
+    CHECK(world.jackdaw({"doctor", "-o", "json"}) == 3);
+    CHECK(json().at("items").size() == 2);
+    CHECK(json().at("items")[1].at("state") == "bad");
+    CHECK(err().empty());
+    CHECK(world.jackdaw({"doctor", "db1"}) == 4); // of which fleet?
+}
+
 TEST_CASE("what brings a member back is what its machine lacks") {
     const auto mend_of = [](const std::function<void(FleetHealth&)>& break_it) {
         auto seen = healthy();
@@ -190,28 +212,6 @@ TEST_CASE("a create that its agent failed is resumed or taken back, not started"
     REQUIRE(found.size() == 1);
     CHECK(found[0].mend.find("jackdaw op abort ID") != std::string::npos);
     CHECK(found[0].mend.find("instance start") == std::string::npos);
-}
-
-TEST_CASE("a time of ours is read back, and nothing else is one") {
-    CHECK(unix_ms_of("1970-01-01T00:00:01.007Z") == std::int64_t{1007});
-    for (const auto* bad : {"", "now", "1970-01-01T00:00:01Z", "1970-01-01T00:00:01.007",
-                            "1970-01-01T00:00:01.1234Z"}) {
-        CHECK_FALSE(unix_ms_of(bad));
-    }
-}
-
-TEST_CASE_METHOD(Scene, "doctor exits 3 for an error and names what mends it, on a bare host too") {
-    CHECK(world.jackdaw({"doctor"}) == 3);
-    CHECK(out() == "AREA  WHAT  OF  STATE  WHY       MEND WITH\n"
-                   "host  root  -   error  uid 1000  sudo jackdaw\n");
-    CHECK(err() == "looked at 2: 1 with an error, 0 with a warning, 0 to know\n");
-    CHECK(world.jackdaw({"doctor", "-o", "wide"}) == 3);
-    CHECK(out().find("loop devices") != std::string::npos);
-    CHECK(world.jackdaw({"doctor", "-o", "json"}) == 3);
-    CHECK(json().at("items").size() == 2);
-    CHECK(json().at("items")[1].at("state") == "bad");
-    CHECK(err().empty());
-    CHECK(world.jackdaw({"doctor", "db1"}) == 4); // of which fleet?
 }
 
 TEST_CASE_METHOD(Scene, "doctor asks every agent, and tells of those that do not answer") {
