@@ -135,9 +135,13 @@ Result<EventFilter> filter_of(const Target& target) {
         return one.kind == filter.kind || one.kind.starts_with(filter.kind + ".");
     };
     if (!filter.kind.empty() && std::ranges::none_of(event_kinds(), known)) {
+        std::string names;
+        for (const auto& one : event_kinds()) {
+            names += fmt::format("{}{}", names.empty() ? "" : ", ", one.kind);
+        }
         return Error{Errc::invalid,
                      fmt::format("no kind of event '{}'", filter.kind.substr(0, shown_bytes_max))}
-            .with_hint("`jackdaw events` shows kinds; a part before the dot means all of them");
+            .with_hint(fmt::format("a part before the dot, or one of {}", names));
     }
     if (const auto weight = text("weight"); !weight.empty()) {
         const auto at = std::ranges::find(weights, weight);

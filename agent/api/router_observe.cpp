@@ -278,8 +278,9 @@ std::optional<ApiResponse> Router::plain(std::string_view method, std::string_vi
         const auto view = parts_.life.instance();
         if (!view || view->status != "running") {
             response.status = 503;
-            response.body = !view ? "there is no instance on this machine"
-                                  : fmt::format("{}: {}", view->status, view->reason);
+            response.body = !view                  ? "there is no instance on this machine"
+                            : view->reason.empty() ? view->status
+                                                   : view->status + ": " + view->reason;
         }
     }
     return response;

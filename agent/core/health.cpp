@@ -217,12 +217,15 @@ void look_at_status(Report& report) {
         "configuration", reverted ? view.reason : "", "warning",
         report.command("jackdaw config show {0}, then `jackdaw config unset {0} NAME` "
                        "of what the log refuses: jackdaw log tail {0} error"));
-    report.of_instance(
-        "waiting parameters",
-        view.pending_restart.empty()
-            ? ""
-            : fmt::format("{} wait for a restart", fmt::join(view.pending_restart, ", ")),
-        "info", report.command("jackdaw instance restart {}"));
+    report.of_instance("waiting parameters",
+                       view.pending_restart.empty()
+                           ? ""
+                           : fmt::format("{} {} for a restart",
+                                         fmt::join(view.pending_restart, ", "),
+                                         view.pending_restart.size() == 1 ? "waits" : "wait"),
+                       "info",
+                       view.status == "stopped" ? report.command("jackdaw instance start {}")
+                                                : report.command("jackdaw instance restart {}"));
     report.of_instance("maintenance",
                        view.maintenance_until.empty()
                            ? ""
@@ -258,9 +261,9 @@ void look_at_crashes(Report& report) {
     }
     report.of_instance(
         "crashes",
-        deaths == 0
-            ? ""
-            : fmt::format("it ended {} times by itself within a day, last at {}", deaths, last),
+        deaths == 0 ? ""
+                    : fmt::format("it ended {} by itself within a day, last at {}",
+                                  deaths == 1 ? "once" : fmt::format("{} times", deaths), last),
         "warning", report.command("jackdaw log tail {} error"));
 }
 

@@ -84,7 +84,11 @@ Result<ParameterValues> wish_of(const plugins::Parameters& parameters,
             const auto canonical = parameters.check(known, name, one.second);
             return canonical && canonical->first == one.first;
         });
-        if (meant == own.end()) {
+        if (meant == own.end()) { // a parameter that is not set is as it is wished to be
+            if (const auto checked = parameters.check(known, name, "");
+                checked || checked.error().code() != Errc::not_found) {
+                continue;
+            }
             return Error{Errc::not_found, fmt::format("'{}' is not set on this instance",
                                                       name.substr(0, shown_bytes_max))}
                 .with_hint(fmt::format("`jackdaw config show {}` shows what is", instance));

@@ -32,9 +32,9 @@ struct ParameterChange {
 };
 
 /// All own parameters as they would be: names and values against `known`, then all of them
-/// together. `not_found` for one to be unset that is not set; else as Parameters::check() and
-/// check_together() say. `instance` is its name, for hints. With an empty `known` nothing can be
-/// checked, so nothing may be set.
+/// together. To unset what is not set is nothing to do, and `not_found` if `known` has no such
+/// parameter; else as Parameters::check() and check_together() say. `instance` is its name, for
+/// hints. With an empty `known` nothing can be checked, so nothing may be set.
 [[nodiscard]] Result<ParameterValues>
 wish_of(const plugins::Parameters& parameters, const std::vector<proto::Parameter>& known,
         const plugins::Place& place, const ParameterChange& change, const std::string& instance);

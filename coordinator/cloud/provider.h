@@ -90,6 +90,7 @@ struct Machine {
     /// A rename to it has begun, and its end is not written down: the agent knows. Else empty.
     std::string next_label;
     MachineState state = MachineState::making;
+    bool cut = false;       ///< on, and some or all of its packets are lost on purpose
     bool wanted_on = false; ///< what power_on() and power_off() last left it for
     std::string address;
     std::string image_digest;

@@ -10,6 +10,8 @@
 
 namespace jackdaw::cli {
 
+struct InstanceAccess;
+
 /// The "items" of an agent's list, bounded, each an object. E-PROTOCOL without them.
 [[nodiscard]] Result<Json> items_of(const Json& list);
 
@@ -18,5 +20,8 @@ namespace jackdaw::cli {
 [[nodiscard]] Result<proto::UserSpec> account_of(const Invocation& invocation);
 /// "/v1/users/NAME/grants?host=H" for `below` "/grants".
 [[nodiscard]] std::string user_path(const proto::UserSpec& user, std::string_view below);
+/// The hint when there is no such user: who has this name at other hosts, then `otherwise`.
+[[nodiscard]] std::string namesakes_hint(Session& session, InstanceAccess& at,
+                                         const proto::UserSpec& user, const std::string& otherwise);
 
 } // namespace jackdaw::cli

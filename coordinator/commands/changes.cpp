@@ -73,7 +73,11 @@ std::string credentials_text(const std::vector<Credential>& credentials, bool va
 proto::ErrorShape error_of(const Conclusion& end) {
     const auto& operation = end.operation;
     auto error = operation.error.value_or(proto::ErrorShape{});
-    if (error.code.empty()) {
+    if (end.is_abort && operation.status == "done") {
+        error = proto::shape_of(
+            Error{Errc::conflict,
+                  fmt::format("operation {} is done: it was too late to abort it", operation.id)});
+    } else if (error.code.empty()) {
         error = proto::shape_of(Error{operation.status == "undone" ? Code::aborted : Code::internal,
                                       fmt::format("the operation ended as {}", operation.status)});
     }
@@ -81,8 +85,10 @@ proto::ErrorShape error_of(const Conclusion& end) {
         error.operation = operation.id;
     }
     const auto& missing = row_of(Code::not_found);
-    if (error.code == missing.name && error.hint == missing.hint && !end.what_there_is.empty()) {
-        error.hint = end.what_there_is;
+    if (error.code == missing.name && error.hint == missing.hint) {
+        error.hint = end.look_for_it              ? end.look_for_it()
+                     : !end.what_there_is.empty() ? end.what_there_is
+                                                  : error.hint;
     }
     return error;
 }
@@ -191,8 +197,9 @@ Result<proto::Operation> follow(Session& session, const Invocation& invocation,
 }
 
 int conclude(Session& session, const Invocation& invocation, const Conclusion& end) {
-    const bool good = end.operation.status != "failed" && end.operation.status != "undone";
-    const bool finished = end.operation.status == "done";
+    const auto& status = end.operation.status;
+    const bool good = status != "failed" && status != (end.is_abort ? "done" : "undone");
+    const bool finished = good && has_ended(end.operation);
     std::string text;
     if (good) {
         if (finished && !end.said.empty()) {
@@ -224,8 +231,8 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
     }
     auto error = error_of(end);
     error.hint = hint_for(std::move(error.hint), session, invocation);
-    const int status = report(session, invocation.format, error);
-    return status == row_of(Code::deadline).exit_status ? 1 : status; // it has ended
+    const int exit_status = report(session, invocation.format, error);
+    return exit_status == row_of(Code::deadline).exit_status ? 1 : exit_status; // it has ended
 }
 
 Result<int> see_through(Session& session, const Invocation& invocation, const Redial& redial,
@@ -240,7 +247,7 @@ Result<int> see_through(Session& session, const Invocation& invocation, const Re
             session.terminal.out(render_object(operation_json(conclusion, true),
                                                credentials_text(conclusion.credentials, false),
                                                invocation.format, "id"));
-            return std::move(followed).error();
+            return report_lost(session, invocation, followed.error(), conclusion.operation.id);
         }
         conclusion.operation = *std::move(followed);
         conclusion.waited = true;
@@ -394,6 +401,13 @@ int report(Session& session, Format format, const proto::ErrorShape& error) {
 
 int report(Session& session, Format format, const Error& error) {
     return report(session, format, proto::shape_of(error));
+}
+
+int report_lost(Session& session, const Invocation& invocation, const Error& error,
+                const std::string& operation) {
+    auto shape = proto::shape_of(error, operation);
+    shape.hint = hint_for(std::move(shape.hint), session, invocation);
+    return report(session, invocation.format, shape);
 }
 
 } // namespace jackdaw::cli

@@ -45,9 +45,11 @@ struct Conclusion {
     proto::Operation operation;
     bool waited = false;
     bool no_op = false;        ///< it was so already
+    bool is_abort = false;     ///< `undone` is what was wanted, and `done` is too late
     std::string said;          ///< a line for people when all went well
     std::string what_there_is; ///< the hint when it fails because something is not there
-    Json instance;             ///< null: none
+    std::function<std::string()> look_for_it; ///< instead of it, when that takes a question
+    Json instance;                            ///< null: none
     std::vector<Credential> credentials;
     Json more;        ///< further keys of "result"; null: none
     std::string next; ///< the next useful command, for a person who looks on
@@ -104,5 +106,8 @@ struct NameLock {
 /// On stderr, as text or as JSON; the exit status.
 [[nodiscard]] int report(Session& session, Format format, const proto::ErrorShape& error);
 [[nodiscard]] int report(Session& session, Format format, const Error& error);
+/// What ended the watching of an operation that may go on: with its id.
+[[nodiscard]] int report_lost(Session& session, const Invocation& invocation, const Error& error,
+                              const std::string& operation);
 
 } // namespace jackdaw::cli

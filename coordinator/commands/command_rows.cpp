@@ -112,7 +112,8 @@ std::vector<CommandRow> rows_of_content() {
 
         {"root",
          "enable",
-         "enable the all-powerful account; a generated password is shown once",
+         "enable the administrator's account 'root', standard without --superuser; a generated "
+         "password is shown once",
          {which_instance},
          {of_instance,
           {"--superuser", "", "with all that the database has; asks first"},
@@ -162,7 +163,8 @@ std::vector<CommandRow> rows_of_settings() {
            .text = "only those that have all of them in name or text",
            .required = false,
            .many = true}},
-         {of_instance, {"--changed", "", "only those that are not at their default"}},
+         {of_instance,
+          {"--changed", "", "only those that were set here, or are not at the database's default"}},
          looks,
          config_parameters},
         {"config",
@@ -181,7 +183,7 @@ std::vector<CommandRow> rows_of_settings() {
          config_set},
         {"config",
          "unset",
-         "give parameters their default back",
+         "take settings back: what is computed for the machine counts again, else the default",
          {named_instance, {.name = "NAME", .text = "a parameter", .many = true}},
          {of_instance},
          account_change,
@@ -210,7 +212,11 @@ std::vector<CommandRow> rows_of_settings() {
          {which_instance},
          {of_instance,
           {"--limit", "N", "so many (default: 100)"},
-          {"--kind", "KIND", "only this kind, e.g. volume.full, or all of one, e.g. volume"},
+          {"--kind", "KIND",
+           "only this kind, e.g. volume.full (a wrong one is answered with all kinds), or all of "
+           "access, accounts, agent, config, connections, database, gossip, instance, key, "
+           "maintenance, member, memory, metrics, operation, scheduler, session, sight, timeline "
+           "or volume"},
           {"--weight", "W", "only this and graver: info, warning or error"},
           {"--since", "TIME", "only from then on: so long ago, e.g. 2h, or an RFC 3339 time"},
           {"--follow", "", "then what happens, until Ctrl-C"},

@@ -9,7 +9,10 @@ inline constexpr Nature looks{};
 inline constexpr Nature changes{.change = true};
 inline constexpr Nature changes_and_waits{.change = true, .waits = true};
 inline constexpr Nature destroys{.change = true, .destroys = true};
-inline constexpr Nature destroys_and_waits{.change = true, .waits = true, .destroys = true};
+inline constexpr Nature deletes_instance{
+    .change = true, .waits = true, .destroys = true, .always_waits = true};
+inline constexpr Nature renames_instance{
+    .change = true, .waits = true, .is_short = true, .always_waits = true};
 // Their end is what tells whether an account or its password is good.
 inline constexpr Nature account_change{.change = true, .waits = true, .is_short = true};
 inline constexpr Nature account_deletion{

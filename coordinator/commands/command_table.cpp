@@ -12,7 +12,7 @@ const std::vector<NounRow>& noun_table() {
         {"instance", "database instances, each on a machine of its own"},
         {"database", "the databases of an instance"},
         {"user", "the users of an instance"},
-        {"root", "the all-powerful account of an instance"},
+        {"root", "the administrator's account of an instance, in two levels"},
         {"session", "who is connected to an instance, and what it runs"},
         {"config", "the parameters of an instance"},
         {"log", "the logs of an instance's database"},
@@ -116,7 +116,7 @@ std::vector<CommandRow> rows_of_fleets() {
          {instance_name},
          {{"--keep-volume", "",
            "keep the volume with databases and users; not settings, root, logs, history"}},
-         destroys_and_waits,
+         deletes_instance,
          instance_delete},
         {"instance",
          "start",
@@ -151,7 +151,7 @@ std::vector<CommandRow> rows_of_fleets() {
          "give it another name; its machine keeps the old one (always waits)",
          {instance_name, {"NEW", "its new name, 1 to 63 of a-z, 0-9 and '-', a letter first"}},
          {},
-         account_change,
+         renames_instance,
          instance_rename},
         {"instance",
          "resize",
@@ -197,9 +197,9 @@ std::vector<CommandRow> rows_of_care() {
         {"op",
          "list",
          "operations, the newest first",
-         {},
+         {{"INSTANCE", "only those of this one", false}},
          {{"--cause", "C", "only those of this cause: request, boot, supervisor or timer"},
-          {"--instance", "NAME", "only those of this target"}},
+          of_instance},
          looks,
          op_list},
         {"op", "show", "one operation with its steps", {operation_id}, {}, looks, op_show},
@@ -400,9 +400,12 @@ std::vector<OptionRow> shared_options(const CommandRow& row) {
     }
     if (row.nature.waits) {
         options.push_back({"--wait", "",
-                           row.nature.is_short ? "until it has ended (default)"
-                                               : "until it has ended (default on a terminal)"});
-        options.push_back({"--no-wait", "", "return as soon as it has begun"});
+                           row.nature.always_waits ? "until it has ended (as always)"
+                           : row.nature.is_short   ? "until it has ended (default)"
+                                                   : "until it has ended (default on a terminal)"});
+        if (!row.nature.always_waits) {
+            options.push_back({"--no-wait", "", "return as soon as it has begun"});
+        }
         options.push_back({"--timeout", "TIME", "how long to wait, e.g. 10m (default: an hour)"});
     }
     if (row.nature.destroys) {

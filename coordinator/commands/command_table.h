@@ -30,10 +30,11 @@ struct ArgumentRow {
 
 /// What a command is, which decides the options that it shares with others.
 struct Nature {
-    bool change = false;   ///< --dry-run
-    bool waits = false;    ///< --wait, --no-wait, --timeout
-    bool destroys = false; ///< --yes
-    bool is_short = false; ///< waits by default, whether anybody looks on or not
+    bool change = false;       ///< --dry-run
+    bool waits = false;        ///< --wait, --no-wait, --timeout
+    bool destroys = false;     ///< --yes
+    bool is_short = false;     ///< waits by default, whether anybody looks on or not
+    bool always_waits = false; ///< no --no-wait: it has to end what its agent has begun
 };
 
 /// Does the command. The exit status, or an Error that main prints.

@@ -8,6 +8,7 @@
 
 #include "coordinator/commands/account_lists.h"
 #include "coordinator/commands/reach.h"
+#include "proto/base/size.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::cli {
@@ -32,6 +33,9 @@ constexpr std::array rows{
     NamesRow{"", "--programs", Names::folders},
     NamesRow{"", "--folder", Names::folders},
     NamesRow{"", "--from", Names::machines},
+    NamesRow{"instance", "--flavor", Names::flavors},
+    NamesRow{"", "--attach-volume", Names::kept_volumes},
+    NamesRow{"key", "VERSION", Names::key_versions},
     NamesRow{"", "--fs", Names::filesystems},
     NamesRow{"", "--cause", Names::causes},
     NamesRow{"", "--provider", Names::providers},
@@ -46,7 +50,7 @@ constexpr std::array rows{
     NamesRow{"session", "--user", Names::users},
     NamesRow{"connect", "--user", Names::users},
     NamesRow{"", "INSTANCE", Names::instances},
-    NamesRow{"", "USER", Names::users},
+    NamesRow{"", "USER", Names::accounts},
     NamesRow{"", "SHELL", Names::shells},
     NamesRow{"", "CODE", Names::codes},
     NamesRow{"", "NOUN", Names::nouns},
@@ -66,7 +70,7 @@ constexpr std::array rows{
     NamesRow{"doctor", "NAME", Names::instances},
     NamesRow{"machine", "NAME", Names::machines},
     NamesRow{"member", "NAME", Names::members},
-    NamesRow{"user", "NAME", Names::users},
+    NamesRow{"user", "NAME", Names::accounts},
     NamesRow{"database", "NAME", Names::databases},
 };
 
@@ -111,6 +115,51 @@ std::vector<Candidate> of_machines(Reach& reach) {
     return names;
 }
 
+std::vector<Candidate> of_key_versions(Session& session, Reach& reach) {
+    std::vector<Candidate> names;
+    if (const auto ring = read_gossip_ring(session.folders, reach.profile().name)) {
+        for (const auto& [version, key] : ring->keys()) {
+            add(names, std::to_string(version), version == ring->newest() ? "the newest" : "");
+        }
+    }
+    return names;
+}
+
+std::vector<Candidate> of_flavors(Session& /*session*/, Reach& reach) {
+    std::vector<Candidate> names;
+    for (const auto& [name, flavor] : reach.profile().flavors) {
+        add(names, name,
+            fmt::format("cpu={}, mem={}", flavor.cpu_millis / 1000.0,
+                        format_size(flavor.memory_bytes)));
+    }
+    return names;
+}
+
+std::vector<Candidate> of_kept_volumes(Session& /*session*/, Reach& reach) {
+    std::vector<Candidate> names;
+    const auto cloud = reach.cloud();
+    const auto volumes = cloud
+                             ? (*cloud)->provider().volumes().value_or(std::vector<cloud::Volume>{})
+                             : std::vector<cloud::Volume>{};
+    for (const auto& one : volumes) {
+        if (one.kept && one.machine.empty()) {
+            add(names, one.id, fmt::format("of '{}', {}", one.name, format_size(one.size_bytes)));
+        }
+    }
+    return names;
+}
+
+/// What this host alone has written down of a fleet.
+using NamesOfHost = std::vector<Candidate> (*)(Session& session, Reach& reach);
+NamesOfHost names_of_host(Names kind) {
+    switch (kind) {
+    case Names::key_versions: return of_key_versions;
+    case Names::flavors: return of_flavors;
+    case Names::kept_volumes: return of_kept_volumes;
+    default: return nullptr;
+    }
+}
+
 /// The one agent that knows: of the named instance, of the only one, or of this machine; of what
 /// all of them know, the first that is on.
 Result<ClientPtr> dial(Session& session, Reach& reach, const CompletionContext& context,
@@ -144,7 +193,8 @@ struct Question {
 
 Question question_of(Names kind) {
     switch (kind) {
-    case Names::users: return {"/v1/users", "name", "host"};
+    case Names::users:
+    case Names::accounts: return {"/v1/users", "name", "host"};
     case Names::databases: return {"/v1/databases", "name", "charset"};
     case Names::sessions: return {"/v1/sessions", "id", "user"};
     case Names::parameters: return {"/v1/parameters", "name", "text"};
@@ -173,7 +223,11 @@ std::vector<Candidate> of_agent(Session& session, Reach& reach, Names kind,
             continue;
         }
         auto word = text_of(item, question.name);
-        if (kind != Names::event_kinds ||
+        if (const auto host = text_of(item, "host");
+            kind == Names::accounts && !host.empty() && host != "%") {
+            word += "@" + host;
+        }
+        if ((kind != Names::event_kinds && kind != Names::users) ||
             std::ranges::find(names, word, &Candidate::word) == names.end()) {
             add(names, std::move(word), text_of(item, question.text));
         }
@@ -279,6 +333,10 @@ std::vector<Candidate> live_names(Session& session, Names kind, const Completion
     case Names::operations:
     case Names::members:
     case Names::users:
+    case Names::accounts:
+    case Names::key_versions:
+    case Names::flavors:
+    case Names::kept_volumes:
     case Names::databases:
     case Names::sessions:
     case Names::logs:
@@ -293,6 +351,9 @@ std::vector<Candidate> live_names(Session& session, Names kind, const Completion
     }
     if (!reach->local() && (kind == Names::instances || kind == Names::machines)) {
         return of_machines(*reach);
+    }
+    if (const auto of_host = names_of_host(kind); of_host != nullptr) {
+        return reach->local() ? std::vector<Candidate>{} : of_host(session, *reach);
     }
     auto names = kind == Names::operations ? of_operations(*reach) : std::vector<Candidate>{};
     for (auto& more : of_agent(session, *reach, kind, context)) {

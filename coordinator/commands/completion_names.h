@@ -21,6 +21,7 @@ enum class Names : std::uint8_t {
     operations,
     members,
     users,
+    accounts, ///< NAME, or NAME@HOST where that is not %
     databases,
     sessions,
     logs,
@@ -38,6 +39,9 @@ enum class Names : std::uint8_t {
     event_kinds,
     weights,
     load_columns,
+    key_versions,
+    flavors,      ///< named ones of the fleet
+    kept_volumes, ///< ids of those that no machine has
     files,
     folders,
 };

@@ -203,7 +203,8 @@ Result<int> config_parameters(Session& session, const Invocation& invocation) {
     std::vector<proto::Parameter> wanted;
     Json items = Json::array();
     for (const auto& one : all) {
-        const bool changed = one.source != "default" || one.is_configured;
+        const bool changed =
+            one.is_configured || (one.source != "default" && one.current != one.default_value);
         if (matches(one, asked.words) && (changed || !invocation.has("--changed"))) {
             wanted.push_back(one);
             items.push_back(proto::to_json(one));

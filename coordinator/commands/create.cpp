@@ -117,7 +117,7 @@ private:
         show();
         const auto began = session_.clock.now();
         JACKDAW_CHECK(
-            perform(step).while_doing(fmt::format("create '{}': {}", name(), step_name(step))));
+            perform(step).while_doing(fmt::format("create '{}': {}", name(), step_words(step))));
         step_done(
             record_, step, session_.now_text(),
             std::chrono::duration_cast<std::chrono::microseconds>(session_.clock.now() - began)
@@ -382,7 +382,7 @@ private:
                 is_structured(invocation_.format)
                     ? render_object(proto::to_json(late.operation), "", invocation_.format, "id")
                     : "");
-            return std::move(followed).error();
+            return report_lost(session_, invocation_, followed.error(), late.operation.id);
         }
         auto end = conclusion(*std::move(followed));
         end.waited = true;
@@ -401,6 +401,7 @@ private:
             end.instance = instance();
         } else {
             end.credentials.clear(); // a resumed create makes new ones
+            hint_at_abort(end.operation);
         }
         const int status = conclude(session_, invocation_, end);
         record_.told =
@@ -412,6 +413,17 @@ private:
             JACKDAW_CHECK(cloud->provider().keep_volume(record_.volume_id, false));
         }
         return status;
+    }
+
+    /// Other words are another create: the name is this one's until it is taken back.
+    static void hint_at_abort(proto::Operation& failed) {
+        if (!failed.error) {
+            return;
+        }
+        auto& hint = failed.error->hint;
+        hint += fmt::format("{}a create with other words takes the name once `jackdaw op abort {}` "
+                            "gave this one back",
+                            hint.empty() ? "" : "; ", failed.id);
     }
 
     /// Nothing was submitted by this run, because the agent has it and the passwords were told:

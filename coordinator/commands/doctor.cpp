@@ -52,8 +52,7 @@ FindingShape of_host(const cloud::Finding& one) {
 
 FindingShape unseen(std::string area, std::string name, const Error& error) {
     const auto shape = proto::shape_of(error);
-    return {std::move(area), std::move(name),   "",        "unknown",
-            "error",         error.to_string(), shape.hint};
+    return {std::move(area), std::move(name), "", "unknown", "error", shape.cause, shape.hint};
 }
 
 /// Its version, its clock, what it says of itself.
@@ -112,6 +111,7 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
     health.name = machine.label;
     health.id = machine.id;
     health.state = cloud::to_string(machine.state);
+    health.cut = machine.cut;
     health.wanted_on = machine.wanted_on;
     health.warnings = machine.warnings;
     if (machine.state != cloud::MachineState::on) {
@@ -125,6 +125,15 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
         health.has_no_instance = !instance && instance.error().id() == Code::not_found &&
                                  (!record || record->agent_has_it) &&
                                  (!record || !is_being_deleted(*record));
+        if (record && record->operation.status != "done") {
+            const auto create =
+                get(**client, "/v1/operations/" + record->operation.id, session.in(look_limit));
+            const auto status =
+                create ? proto::string_at(*create, "status", "") : create.error().clone();
+            if (status && *status == "failed") {
+                health.failed_create = record->operation.id;
+            }
+        }
         ask_members(session, **client, seen);
     } else {
         health.silent = proto::shape_of(client.error());

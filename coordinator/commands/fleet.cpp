@@ -245,7 +245,11 @@ Result<int> fleet_show(Session& session, const Invocation& invocation) {
     if (invocation.has("NAME")) {
         named.fleet = invocation.text("NAME");
     }
-    JACKDAW_TRY(auto reach, Reach::find_fleet(session, named));
+    auto found = Reach::find_fleet(session, named);
+    if (!found && invocation.has("NAME") && found.error().id() == Code::no_profile) {
+        return Error{Errc::not_found, found.error().message()}.with_hint(found.error().hint());
+    }
+    JACKDAW_TRY(auto reach, std::move(found));
     const auto& profile = reach.profile();
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     JACKDAW_TRY(const auto network, cloud->provider().describe_network());

@@ -73,7 +73,7 @@ Result<int> change_grant(Session& session, const Invocation& invocation, bool gi
     Conclusion end;
     end.said =
         fmt::format("user {} {} {}", shown(user), gives ? "has" : "no longer has", printable(what));
-    end.what_there_is = list_hint(at.name);
+    end.look_for_it = [&] { return namesakes_hint(session, at, user, list_hint(at.name)); };
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, user.name, user.host);
     if (!gives && !grant.database.empty()) {
         end.when_done = [&](Conclusion& done) {
@@ -157,8 +157,9 @@ Result<int> user_show(Session& session, const Invocation& invocation) {
     if (!json) {
         const bool missing = json.error().id() == Code::not_found;
         auto error = std::move(json).error();
-        return missing ? std::move(error).with_hint(
-                             fmt::format("`jackdaw user list {}` shows what there is", at.name))
+        return missing ? std::move(error).with_hint(namesakes_hint(
+                             session, at, user,
+                             fmt::format("`jackdaw user list {}` shows what there is", at.name)))
                        : std::move(error);
     }
     JACKDAW_TRY(const auto details, proto::user_details_from(*json));
@@ -191,7 +192,7 @@ Result<int> user_update(Session& session, const Invocation& invocation) {
     Conclusion end;
     end.said = next == user ? fmt::format("user {} is changed", shown(user))
                             : fmt::format("user {} is {} now", shown(user), shown(next));
-    end.what_there_is = list_hint(at.name);
+    end.look_for_it = [&] { return namesakes_hint(session, at, user, list_hint(at.name)); };
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, next.name, next.host);
     return change_instance(session, invocation, at, std::move(request), std::move(end));
 }

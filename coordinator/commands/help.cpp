@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/commands/command_table.h"
+#include "coordinator/commands/examples.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -83,7 +84,13 @@ std::string command_help(const CommandRow& row) {
     if (!row.options.empty()) {
         text += "\nOptions:\n" + aligned(option_lines(row.options));
     }
-    return text + "\nShared options:\n" + aligned(option_lines(shared_options(row)));
+    text += "\nShared options:\n" + aligned(option_lines(shared_options(row)));
+    const auto examples = examples_of(row);
+    text += examples.empty() ? "" : "\nExamples:\n";
+    for (const auto& example : examples) {
+        text += fmt::format("  {}\n      {}\n", example.line, example.text);
+    }
+    return text;
 }
 
 } // namespace

@@ -306,7 +306,9 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
             JACKDAW_CHECK(
                 cloud->provider().check_room(request.volume_size_bytes, request.overcommit));
         }
-        return would(session, invocation, plan_text(request));
+        return would(session, invocation, plan_text(request),
+                     {"what only the datastore can judge (names, hosts, memory) its agent checks "
+                      "once there is one; what it refuses as written is taken back"});
     }
     auto record = begin_create(std::move(request), reach.profile().name,
                                new_uuid(session.clock, session.entropy),

@@ -9,6 +9,7 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/instance_text.h"
 #include "coordinator/commands/reach.h"
+#include "proto/base/size.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -69,6 +70,23 @@ Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machin
 
 constexpr std::chrono::milliseconds restart_limit{3'000}; ///< an agent that died is back by then
 constexpr std::chrono::milliseconds between_looks{100};
+
+/// "on, 2.00 CPU, 1.0 GiB of memory": what the provider gave it, as far as there is a limit.
+std::string machine_words(const proto::Instance& instance, const cloud::Flavor& flavor) {
+    auto words = instance.machine_state;
+    if (flavor.cpu_millis > 0) {
+        words += fmt::format(", {:.2f} CPU", flavor.cpu_millis / 1000.0);
+    }
+    if (flavor.memory_bytes > 0) {
+        words += fmt::format(", {} of memory", format_size(flavor.memory_bytes));
+    }
+    return words;
+}
+
+Json flavor_json(const cloud::Flavor& flavor) {
+    return Json{{"cpu_millis", flavor.cpu_millis == 0 ? Json{} : Json(flavor.cpu_millis)},
+                {"memory_bytes", flavor.memory_bytes == 0 ? Json{} : Json(flavor.memory_bytes)}};
+}
 
 /// What nobody told is null, not zero: gossip has no sizes and no processes.
 Json as_told(const proto::Instance& instance) {
@@ -173,11 +191,15 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
         instance = std::move(view.instances.front());
         instance.fleet = reach.profile().name;
         if (machine->state == cloud::MachineState::on) {
-            instance.reason = json.error().to_string();
+            instance.reason = proto::shape_of(json.error()).cause;
         }
         shown = as_told(instance);
     } else {
         return std::move(json).error();
+    }
+    if (machine && machine->state != cloud::MachineState::damaged) {
+        shown["machine"].update(flavor_json(machine->flavor));
+        instance.machine_state = machine_words(instance, machine->flavor);
     }
     session.terminal.page(render_object(
         shown, instance_text(instance, session.terminal.colour_out()), invocation.format));

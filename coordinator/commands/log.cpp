@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -75,11 +76,28 @@ std::string shown_line(std::string line) {
     return printable(line);
 }
 
+/// A line of the log is a line of jsonl, which says of itself whether some were left out before it.
+std::string lines_alone(const Json& json, const LogPart& part) {
+    std::string text;
+    bool is_cut = part.is_cut;
+    for (const auto& line : part.lines) {
+        text += Json{{"apiVersion", proto::api_version},
+                     {"kind", "LogLine"},
+                     {"log", json.value("name", Json{})},
+                     {"text", line},
+                     {"is_cut", std::exchange(is_cut, false)}}
+                    .dump(-1, ' ', false, Json::error_handler_t::replace) +
+                "\n";
+    }
+    return text;
+}
+
 void show(Session& session, const Invocation& invocation, const Json& json, const LogPart& part,
           bool follows) {
     if (is_structured(invocation.format)) {
-        session.terminal.out(
-            render_object(json, "", follows ? Format::jsonl : invocation.format, "name"));
+        session.terminal.out(follows || invocation.format == Format::jsonl
+                                 ? lines_alone(json, part)
+                                 : render_object(json, "", invocation.format, "name"));
         return;
     }
     if (part.is_cut) {
@@ -148,8 +166,14 @@ Result<std::string> filters_of(const Session& session, const Invocation& invocat
     if (invocation.has("--since")) {
         auto since = invocation.text("--since");
         if (!is_rfc3339_utc(since)) {
-            JACKDAW_TRY(const auto ago, parse_duration(since).while_doing("read --since"));
-            since = rfc3339(session.clock.wall_ms() - ago.count());
+            const auto ago = parse_duration(since);
+            if (!ago) {
+                return Error{Errc::invalid,
+                             fmt::format("--since '{}': neither so long ago (1s to 30d, e.g. 2h) "
+                                         "nor a time as in 2026-01-02T03:04:05Z",
+                                         printable(since.substr(0, 40)))};
+            }
+            since = rfc3339(session.clock.wall_ms() - ago->count());
         }
         query += "&since=" + percent_encoded(since);
     }

@@ -96,7 +96,8 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
         const auto image = one.version.empty() ? one.datastore : one.datastore + ":" + one.version;
         table.rows.push_back(
             {{one.label},
-             {state, style_of_status(state)},
+             {one.cut ? state + " (cut)" : state,
+              one.cut ? Style::warning : style_of_status(state)},
              {one.address},
              {image},
              {one.flavor.cpu_millis == 0 ? ""
@@ -114,6 +115,7 @@ Result<int> machine_list(Session& session, const Invocation& invocation) {
             {"host_name", one.name},
             {"id", one.id},
             {"state", state},
+            {"cut", one.cut},
             {"wanted_on", one.wanted_on},
             {"address", one.address},
             {"image",

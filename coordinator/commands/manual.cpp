@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/commands/command_table.h"
+#include "coordinator/commands/examples.h"
 #include "coordinator/commands/handlers.h"
 #include "coordinator/core/suggest.h"
 #include "coordinator/profile/files.h"
@@ -85,6 +86,11 @@ std::string command_page(const CommandRow& row) {
         text += ".SH OPTIONS\n" + items(row.options);
     }
     text += ".SH SHARED OPTIONS\n" + items(shared_options(row));
+    const auto examples = examples_of(row);
+    text += examples.empty() ? "" : ".SH EXAMPLES\n";
+    for (const auto& example : examples) {
+        text += fmt::format(".TP\n\\fB{}\\fR\n{}\n", roff(example.line), roff(example.text));
+    }
     return text + ".SH SEE ALSO\n.BR jackdaw (1)\n";
 }
 

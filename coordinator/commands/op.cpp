@@ -49,13 +49,32 @@ proto::Operation whole(const Found& found, proto::Operation agent) {
     return found.record ? merged(*found.record, agent) : std::move(agent);
 }
 
-struct Told {
-    std::vector<proto::Operation> operations; ///< in no order
-    std::vector<std::string> unreachable;     ///< names
-    bool is_cut = false;                      ///< some agent has older ones
+struct Listed {
+    proto::Operation operation;
+    std::string instance; ///< its name; empty: none is known
+    const std::string& id() const { return operation.id; }
 };
 
-Result<void> add_from_agent(Session& session, ApiClient& client,
+/// Its agent has it, and is not asked or does not answer: what is written down here is how it
+/// began.
+constexpr std::string_view unknown = "unknown";
+
+proto::Operation as_written(const CreateRecord& record) {
+    auto operation = record.operation;
+    if (record.agent_has_it && operation.status == "running") {
+        operation.status = unknown;
+    }
+    return operation;
+}
+
+struct Told {
+    std::vector<Listed> operations;       ///< in no order
+    std::vector<std::string> unreachable; ///< names
+    bool is_cut = false;                  ///< some agent has older ones
+};
+
+/// `instance`: whose agent it is.
+Result<void> add_from_agent(Session& session, ApiClient& client, const std::string& instance,
                             const std::vector<CreateRecord>& records, std::size_t limit,
                             Told& told) {
     JACKDAW_TRY(const auto list, get(client, fmt::format("/v1/operations?limit={}", limit),
@@ -67,14 +86,14 @@ Result<void> add_from_agent(Session& session, ApiClient& client,
         JACKDAW_TRY(auto operation, proto::operation_from(item));
         const auto record =
             std::ranges::find(records, operation.id, [](const auto& r) { return r.operation.id; });
-        const auto known = std::ranges::find(all, operation.id, &proto::Operation::id);
+        const auto known = std::ranges::find(all, operation.id, &Listed::id);
         if (record != records.end()) {
             operation = merged(*record, operation);
         }
         if (known != all.end()) {
-            *known = std::move(operation);
+            known->operation = std::move(operation);
         } else {
-            all.push_back(std::move(operation));
+            all.push_back({std::move(operation), instance});
         }
     }
     return ok();
@@ -88,22 +107,22 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
     bool is_known = target.empty();
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
-        JACKDAW_CHECK(add_from_agent(session, *client, {}, shown_of_one, told));
         const auto here = get(*client, "/v1/instance", session.in(answer_limit));
         const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
+        JACKDAW_CHECK(add_from_agent(session, *client, name ? *name : "", {}, shown_of_one, told));
         is_known = name && wanted(*name);
         if (!is_known) { // it was another's, or is no more: its own record tells
-            std::erase_if(all, [&](const proto::Operation& one) { return !wanted(one.target); });
+            std::erase_if(all, [&](const Listed& one) { return !wanted(one.operation.target); });
         }
     } else {
         const auto records = reach.journal().load_all();
         for (const auto& record : records) {
             if (wanted(record.request.name) || wanted(name_of(record))) {
                 if (!record.deletion || record.deletion->id != record.operation.id) {
-                    all.push_back(record.operation);
+                    all.push_back({as_written(record), name_of(record)});
                 }
                 if (record.deletion) {
-                    all.push_back(*record.deletion);
+                    all.push_back({*record.deletion, name_of(record)});
                 }
             }
         }
@@ -115,7 +134,8 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
             is_known = true;
             auto client = reach.of_machine(machine);
             const auto limit = target.empty() ? shown_of_many : shown_of_one;
-            if (!client || !add_from_agent(session, **client, records, limit, told)) {
+            if (!client ||
+                !add_from_agent(session, **client, machine.label, records, limit, told)) {
                 told.unreachable.push_back(machine.label);
             }
         }
@@ -143,8 +163,8 @@ Result<std::string> full_id(Session& session, Reach& reach, const std::string& w
     JACKDAW_TRY(const auto told, tell_all(session, reach, ""));
     std::set<std::string> found;
     for (const auto& one : told.operations) {
-        if (one.id.starts_with(words)) {
-            found.insert(one.id);
+        if (one.id().starts_with(words)) {
+            found.insert(one.id());
         }
     }
     if (found.size() == 1) {
@@ -192,9 +212,17 @@ Result<Found> find_operation(Session& session, Reach& reach, const std::string& 
         .with_hint("`jackdaw op list` shows what there is");
 }
 
-Table operation_table(const std::vector<proto::Operation>& operations) {
+std::string progress_of(const proto::Operation& one) {
+    return one.status == unknown
+               ? ""
+               : fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100);
+}
+
+/// What is meant of an instance; itself needs no second word.
+Table operation_table(const std::vector<Listed>& operations) {
     Table table{{{"ID"},
                  {"ACTION"},
+                 {"INSTANCE"},
                  {"TARGET"},
                  {"STATUS"},
                  {"PROGRESS", false, true},
@@ -203,12 +231,13 @@ Table operation_table(const std::vector<proto::Operation>& operations) {
                  {"CALLER", true},
                  {"ERROR", true}},
                 {}};
-    for (const auto& one : operations) {
+    for (const auto& [one, instance] : operations) {
         table.rows.push_back({{one.id},
                               {one.action},
-                              {one.target},
+                              {instance},
+                              {one.target == instance ? "" : one.target},
                               {one.status, style_of_status(one.status)},
-                              {fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100)},
+                              {progress_of(one)},
                               {one.created_at},
                               {one.cause},
                               {one.caller},
@@ -225,7 +254,7 @@ std::string operation_text(const proto::Operation& one, bool colour) {
          {"Target", {one.target}},
          {"Detail", {one.detail}},
          {"Status", {one.status, style_of_status(one.status)}},
-         {"Progress", {fmt::format("{:.0f} %", std::clamp(one.progress, 0.0, 1.0) * 100)}},
+         {"Progress", {progress_of(one)}},
          {"Cause", {one.cause}},
          {"Caller", {one.caller}},
          {"Created", {one.created_at}},
@@ -277,6 +306,21 @@ Result<void> check_somebody(Reach& reach, const Found& found) {
                                name, found.operation.id));
 }
 
+/// A password is told when it is asked for, and kept by nobody: who lost it needs another one.
+void tell_of_password(Conclusion& end) {
+    constexpr std::array<std::string_view, 3> actions{"user.create", "user.password",
+                                                      "root.enable"};
+    if (std::ranges::find(actions, end.operation.action) == actions.end()) {
+        return;
+    }
+    end.operation.warnings.emplace_back(
+        end.operation.action == "root.enable"
+            ? "its password is the one that was told when this was asked for; `jackdaw root "
+              "enable` makes another one"
+            : "its password is the one that was told when this was asked for; `jackdaw user "
+              "password` makes another one");
+}
+
 Result<int> order(Session& session, const Invocation& invocation, std::string_view verb) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
@@ -296,7 +340,9 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
         return Error{Errc::conflict, fmt::format("operation {} has ended: {}", id, status)};
     }
     if (invocation.dry_run) {
-        return would(session, invocation, {fmt::format("{} operation {}", verb, id)});
+        return would(session, invocation,
+                     {fmt::format("{} operation {}: {} {}", verb, id, found.operation.action,
+                                  found.operation.target)});
     }
     if (found.record && found.machine.empty()) {
         return verb == "abort" ? abort_create(session, invocation, reach, *found.record)
@@ -313,7 +359,13 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
         return abort_create(session, invocation, reach, *found.record);
     }
     Conclusion end;
-    end.said = fmt::format("operation {} is done", id);
+    end.is_abort = verb == "abort";
+    end.said = fmt::format("operation {} is {}", id, end.is_abort ? "undone" : "done");
+    if (verb == "resume") {
+        end.said += fmt::format(": {} {}", printable(found.operation.action),
+                                printable(found.operation.target));
+        end.when_done = tell_of_password;
+    }
     return see_through(session, invocation, redial, accepted, std::move(end));
 }
 
@@ -327,24 +379,27 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
                                                 printable(invocation.text("--cause").substr(0, 40)),
                                                 fmt::join(causes, ", "))};
     }
+    const auto target = invocation.text("INSTANCE", invocation.text("--instance"));
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto told, tell_all(session, reach, invocation.text("--instance")));
+    JACKDAW_TRY(auto told, tell_all(session, reach, target));
     auto& [all, unreachable, is_cut] = told;
-    std::erase_if(all, [&](const proto::Operation& one) {
-        return invocation.has("--cause") && one.cause != invocation.text("--cause");
+    std::erase_if(all, [&](const Listed& one) {
+        return invocation.has("--cause") && one.operation.cause != invocation.text("--cause");
     });
-    std::ranges::sort(all, std::greater{}, &proto::Operation::id); // the newest first
+    std::ranges::sort(all, std::greater{}, &Listed::id); // the newest first
     Json items = Json::array();
-    for (const auto& one : all) {
+    for (const auto& [one, instance] : all) {
         items.push_back(proto::to_json(one));
+        items.back()["instance"] = instance.empty() ? Json{} : Json(instance);
     }
     if (!unreachable.empty() && !is_structured(invocation.format)) {
-        session.terminal.err(fmt::format("no answer from {}: what only {} knows is missing\n",
-                                         printable(fmt::format("{}", fmt::join(unreachable, ", "))),
-                                         unreachable.size() == 1 ? "its agent" : "their agents"));
+        session.terminal.err(
+            fmt::format("no answer from {}: what only {} is missing\n",
+                        printable(fmt::format("{}", fmt::join(unreachable, ", "))),
+                        unreachable.size() == 1 ? "its agent knows" : "their agents know"));
     }
     if (is_cut) {
-        const bool of_one = reach.local() || invocation.has("--instance");
+        const bool of_one = reach.local() || !target.empty();
         session.terminal.err(fmt::format("only the newest {} operations of an agent are told{}\n",
                                          of_one ? shown_of_one : shown_of_many,
                                          of_one ? "" : "; --instance NAME tells more of one"));
@@ -357,7 +412,10 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
 
 Result<int> op_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
+    JACKDAW_TRY(auto found, find_operation(session, reach, invocation.text("ID")));
+    if (found.record && found.machine.empty()) { // its agent did not tell of it
+        found.operation = as_written(*found.record);
+    }
     session.terminal.page(render_object(
         proto::to_json(found.operation),
         operation_text(found.operation, session.terminal.colour_out()), invocation.format, "id"));
@@ -371,14 +429,17 @@ Result<int> op_watch(Session& session, const Invocation& invocation) {
     end.operation = found.operation;
     JACKDAW_CHECK(check_somebody(reach, found));
     if (!found.deletion && (!found.record || !found.machine.empty())) {
-        JACKDAW_TRY(end.operation, follow(session, invocation, redial_of(reach, found),
-                                          found.operation, [&](proto::Operation agent) {
-                                              // The first one that is shown was merged already.
-                                              return agent.steps.size() >=
-                                                             found.operation.steps.size()
-                                                         ? agent
-                                                         : whole(found, agent);
-                                          }));
+        auto followed = follow(session, invocation, redial_of(reach, found), found.operation,
+                               [&](proto::Operation agent) {
+                                   // The first one that is shown was merged already.
+                                   return agent.steps.size() >= found.operation.steps.size()
+                                              ? agent
+                                              : whole(found, agent);
+                               });
+        if (!followed) {
+            return report_lost(session, invocation, followed.error(), found.operation.id);
+        }
+        end.operation = *std::move(followed);
     }
     end.waited = true;
     end.said = fmt::format("operation {} is {}", end.operation.id, end.operation.status);

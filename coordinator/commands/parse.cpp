@@ -329,7 +329,11 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
     if (to.help_noun.empty() && std::ranges::find(words, "--version") != words.end()) {
         auto asked = words; // as other programs have it
         *std::ranges::find(asked, "--version") = "version";
-        return parse_command_line(asked);
+        auto parsed = parse_command_line(asked);
+        if (parsed) {
+            parsed->values["--version"] = {"true"}; // of this program alone
+        }
+        return parsed;
     }
     if (to.help_noun.empty()) {
         for (const auto& word :

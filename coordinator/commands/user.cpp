@@ -36,6 +36,20 @@ std::string user_path(const proto::UserSpec& user, std::string_view below) {
                        percent_encoded(user.host));
 }
 
+std::string namesakes_hint(Session& session, InstanceAccess& at, const proto::UserSpec& user,
+                           const std::string& otherwise) {
+    const auto list = get(*at.client, "/v1/users", session.in(answer_limit));
+    const auto items = list ? items_of(*list) : Result<Json>{list.error().clone()};
+    std::string others;
+    for (const auto& item : items ? *items : Json::array()) {
+        const auto host = proto::string_at(item, "host", "").value_or("");
+        if (proto::string_at(item, "name", "").value_or("") == user.name && host != user.host) {
+            others += fmt::format("{}'{}@{}'", others.empty() ? "" : ", ", user.name, host);
+        }
+    }
+    return others.empty() ? otherwise : fmt::format("there is {}; {}", others, otherwise);
+}
+
 namespace {
 
 Result<int> send_password(Session& session, const Invocation& invocation,
@@ -50,8 +64,13 @@ Result<int> send_password(Session& session, const Invocation& invocation,
         wipe(request.body["password"].get_ref<std::string&>());
         return rehearsed;
     }
-    end.what_there_is = fmt::format(
-        "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is", at.name);
+    end.look_for_it = [&] {
+        return namesakes_hint(
+            session, at, user,
+            fmt::format(
+                "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is",
+                at.name));
+    };
     end.next = fmt::format("jackdaw connect {} --user {}", at.name, user.name);
     return send_with_password(session, invocation, at, user, std::move(request), std::move(end));
 }
@@ -157,7 +176,10 @@ Result<int> user_delete(Session& session, const Invocation& invocation) {
     JACKDAW_CHECK(confirm(session, invocation, user.name, "deletes the user"));
     Conclusion end;
     end.said = fmt::format("user '{}@{}' is gone", printable(user.name), printable(user.host));
-    end.what_there_is = fmt::format("`jackdaw user list {}` shows what there is", at.name);
+    end.look_for_it = [&] {
+        return namesakes_hint(session, at, user,
+                              fmt::format("`jackdaw user list {}` shows what there is", at.name));
+    };
     end.next = fmt::format("jackdaw user list {}", at.name);
     return change_instance(session, invocation, at, std::move(request), std::move(end));
 }

@@ -39,6 +39,21 @@ std::string_view step_name(CreateStep step) noexcept {
     return "?";
 }
 
+std::string_view step_words(CreateStep step) noexcept {
+    switch (step) {
+    case CreateStep::network: return "make the fleet's network";
+    case CreateStep::volume: return "make its volume";
+    case CreateStep::machine: return "make its machine";
+    case CreateStep::boot: return "start its machine";
+    case CreateStep::identity: return "read its agent's keys";
+    case CreateStep::hand_over: return "hand it to its agent";
+    case CreateStep::submit: return "have its agent make it";
+    case CreateStep::watch:
+    case CreateStep::ended: break;
+    }
+    return "follow it";
+}
+
 CreateRecord begin_create(CreateRequest request, std::string fleet, std::string operation_id,
                           std::string instance_id, std::string now, std::string caller) {
     CreateRecord record;

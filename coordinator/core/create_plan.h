@@ -70,6 +70,8 @@ enum class CreateStep : std::uint8_t {
 };
 
 [[nodiscard]] std::string_view step_name(CreateStep step) noexcept;
+/// What it does, for people: "make its volume".
+[[nodiscard]] std::string_view step_words(CreateStep step) noexcept;
 
 /// What the instance is called. Its machine keeps the requested name.
 [[nodiscard]] const std::string& name_of(const CreateRecord& record) noexcept;

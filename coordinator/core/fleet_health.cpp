@@ -66,9 +66,36 @@ FindingShape power_of(const MachineHealth& machine) {
                        "error", "jackdaw machine power-on " + name);
     }
     if (machine.state == "off") {
-        return finding("it was switched off", "info", "jackdaw machine power-on " + name);
+        return finding("it was switched off: its database answers nobody", "error",
+                       "jackdaw machine power-on " + name);
+    }
+    if (machine.cut) {
+        return finding("it is cut from the network, in part or as a whole", "error",
+                       "jackdaw machine heal " + name);
     }
     return finding("", "error", "");
+}
+
+/// What brings a member back that the others do not hear.
+std::string mend_of_member(const proto::MemberShape& member, const MachineHealth* machine) {
+    if (machine == nullptr) { // nothing is left that could come back
+        return "jackdaw member forget " + member.name;
+    }
+    const auto& name = machine->name;
+    if (machine->state == "frozen") {
+        return "jackdaw machine thaw " + name;
+    }
+    if (machine->state != "on") {
+        return "jackdaw machine power-on " + name;
+    }
+    if (machine->cut) {
+        return "jackdaw machine heal " + name;
+    }
+    if (machine->silent) { // what is told of its agent says more
+        return "jackdaw doctor " + name;
+    }
+    return "jackdaw key rotate, if it missed a key; `jackdaw member why " + member.name +
+           "` says how it came";
 }
 
 void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
@@ -81,15 +108,14 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
     }
     for (const auto& one : seen.members) {
         const bool bad = one.status == "suspect" || one.status == "down";
+        const auto machine = std::ranges::find(seen.machines, one.instance, &MachineHealth::id);
+        const bool has_machine = machine != seen.machines.end();
         all.push_back(of_fleet(
             "member", one.name,
             bad ? fmt::format("the others see it as {} since {}", one.status, one.since) : "",
             one.status == "down" ? "error" : "warning",
-            fmt::format("jackdaw machine list, then `jackdaw machine power-on {0}` or `jackdaw "
-                        "machine heal {0}`",
-                        one.name)));
-        const auto machine = std::ranges::find(seen.machines, one.instance, &MachineHealth::id);
-        if (one.status == "alive" && !one.instance.empty() && machine == seen.machines.end()) {
+            bad ? mend_of_member(one, has_machine ? &*machine : nullptr) : ""));
+        if (one.status == "alive" && !one.instance.empty() && !has_machine) {
             all.push_back(of_fleet("agent without machine", one.name,
                                    "gossip tells of it, and this host has no machine of it", "info",
                                    "jackdaw member show " + one.name));
@@ -191,6 +217,16 @@ void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
                        said(*machine.untold), machine.untold->hint});
     }
     for (auto one : machine.told) {
+        if (!machine.failed_create.empty()) {
+            if (one.state == "unknown") {
+                continue; // of a database that was never made
+            }
+            if (one.name == "database" && one.state == "bad") {
+                one.mend = fmt::format("jackdaw op resume {0} tries it again; `jackdaw op abort "
+                                       "{0}` takes it back, for a create with other words",
+                                       machine.failed_create);
+            }
+        }
         one.area = "agent";
         one.subject = one.subject.empty() ? machine.name : one.subject;
         all.push_back(std::move(one));

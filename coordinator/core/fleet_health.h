@@ -16,12 +16,14 @@ namespace jackdaw::cli {
 struct MachineHealth {
     std::string name, id;
     std::string state; ///< making off on frozen damaged
+    bool cut = false;  ///< from the network, by `machine cut`
     bool wanted_on = false;
     std::vector<std::string> warnings; ///< of its last start
     /// Of one that is on: nullopt when it answered.
     std::optional<proto::ErrorShape> silent;
     std::string agent_version;               ///< empty: not asked
     bool has_no_instance = false;            ///< its agent says so, though it was given one
+    std::string failed_create;               ///< the operation that its agent failed; empty: none
     std::int64_t clock_ahead_ms = 0;         ///< its wall clock against this host's
     std::vector<proto::FindingShape> told;   ///< by the agent itself
     std::optional<proto::ErrorShape> untold; ///< it answered, and not this

@@ -162,7 +162,8 @@ std::string doing(const proto::LoadShape& load) {
         return "maintenance until " + load.maintenance_until;
     }
     return load.pending_restart > 0
-               ? fmt::format("{} parameters wait for a restart", load.pending_restart)
+               ? fmt::format("{} parameter{} for a restart", load.pending_restart,
+                             load.pending_restart == 1 ? " waits" : "s wait")
                : "";
 }
 

@@ -7,8 +7,8 @@
 
 namespace jackdaw::cli {
 
-/// The number of letters to insert, delete or replace (Levenshtein, 1966). Quadratic: callers bound
-/// the length.
+/// The number of letters to insert, delete or replace, and of neighbours to swap (Damerau, 1964;
+/// no letter is touched twice). Quadratic: callers bound the length.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// The nearest of the known words if it is near enough to be a slip (a third of its letters, at

@@ -6,15 +6,29 @@
 
 namespace jackdaw::cli {
 
-std::string error_text(const proto::ErrorShape& error, bool colour) {
-    // Nobody said what was being done: then the cause tells more than the table's general sentence.
+namespace {
+
+/// Nobody said what was being done: then the cause tells more than the table's general sentence.
+proto::ErrorShape headed(proto::ErrorShape error) {
     const auto* const row = find_code(error.code);
     const bool general = error.message.empty() || (row != nullptr && error.message == row->text);
-    const auto what = general && !error.cause.empty() ? error.cause : error.message;
-    auto text = fmt::format("{} {} ({})\n", styled("error:", Style::bad, colour), printable(what),
-                            printable(error.code));
-    if (!error.cause.empty() && error.cause != what) {
-        text += fmt::format("cause: {}\n", printable(error.cause));
+    if (general && !error.cause.empty()) {
+        error.message = error.cause;
+    }
+    if (error.cause == error.message) {
+        error.cause.clear();
+    }
+    return error;
+}
+
+} // namespace
+
+std::string error_text(const proto::ErrorShape& error, bool colour) {
+    const auto told = headed(error);
+    auto text = fmt::format("{} {} ({})\n", styled("error:", Style::bad, colour),
+                            printable(told.message), printable(told.code));
+    if (!told.cause.empty()) {
+        text += fmt::format("cause: {}\n", printable(told.cause));
     }
     if (!error.hint.empty()) {
         text += fmt::format("hint: {}\n", printable(error.hint));
@@ -24,7 +38,7 @@ std::string error_text(const proto::ErrorShape& error, bool colour) {
 
 proto::Json error_json(const proto::ErrorShape& error) {
     proto::Json json{{"apiVersion", proto::api_version}, {"kind", "Error"}};
-    json.update(proto::to_json(error));
+    json.update(proto::to_json(headed(error)));
     return json;
 }
 

@@ -51,8 +51,9 @@ std::string format_size(std::uint64_t bytes) {
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     using std::chrono::milliseconds;
     const auto refuse = [&] {
-        return Error{Errc::invalid, fmt::format("'{}' is not a time such as 30s, 10m or 1h30m",
-                                                text.substr(0, 40))};
+        return Error{Errc::invalid,
+                     fmt::format("'{}' is not a time of 1ms to 30d, such as 30s, 10m or 1h30m",
+                                 text.substr(0, 40))};
     };
     constexpr std::int64_t max_ms = std::int64_t{30} * 24 * 3600 * 1000;
     std::int64_t total = 0;

@@ -119,6 +119,8 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
          [](auto& f) { f.instance->reason = "it runs on its last good configuration"; }},
         {"waiting parameters", "info", "jackdaw instance restart db1",
          [](auto& f) { f.instance->pending_restart = {"innodb_log_file_size"}; }},
+        {"waiting parameters", "info", "jackdaw instance restart db1",
+         [](auto& f) { f.instance->pending_restart = {"back_log", "innodb_log_file_size"}; }},
         {"maintenance", "info", "jackdaw instance resume db1",
          [](auto& f) { f.instance->maintenance_until = "2027-01-01T00:00:00.000Z"; }},
         {"volume", "warning", "jackdaw instance resize db1 --volume 15G",

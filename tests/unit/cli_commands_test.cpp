@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <sstream>
 
 #include <catch2/catch.hpp>
 
@@ -50,6 +51,7 @@ TEST_CASE_METHOD(Scene, "a fleet is named by flag, then environment, then defaul
     CHECK(shown({"fleet", "show"}) == "f2\n");
     CHECK(world.jackdaw({"fleet", "use", "f3"}) == 4);
     CHECK(world.jackdaw({"fleet", "show", "--fleet", "../etc"}) == 2);
+    CHECK(world.jackdaw({"fleet", "show", "nope"}) == 5);
 }
 
 TEST_CASE_METHOD(Scene, "fleet init twice is a no-op, with other settings 6") {
@@ -334,6 +336,14 @@ TEST_CASE_METHOD(Scene, "a long step without news is waited for, an agent that i
     CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 7);
     CHECK(err().find("op watch") != std::string::npos);
     CHECK(world.clock.now() - stopped < std::chrono::minutes{3});
+    CHECK(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "json"}) == 7);
+    std::string last;
+    std::istringstream lines{err()};
+    for (std::string line; std::getline(lines, line);) {
+        last = line;
+    }
+    CHECK(Json::parse(last).at("kind") == "Error");
+    CHECK(Json::parse(last).at("operation") == json().at("id"));
 }
 
 TEST_CASE_METHOD(Scene,
@@ -344,6 +354,7 @@ TEST_CASE_METHOD(Scene,
     const auto items = json().at("items");
     REQUIRE(items.size() == 2);
     CHECK(items.at(0).at("action") == "instance.restart");
+    CHECK(items.at(0).at("instance") == "db1");
     CHECK(items.at(1).at("action") == "instance.create");
     CHECK(items.at(1).at("steps").size() == 8); // seven of ours and the agent's
     const auto id = items.at(1).at("id").get<std::string>();
@@ -354,9 +365,24 @@ TEST_CASE_METHOD(Scene,
     REQUIRE(world.jackdaw({"user", "create", "db1", "app", "--wait"}) == 0);
     REQUIRE(world.jackdaw({"op", "list", "--instance", "db1", "-o", "json"}) == 0);
     CHECK(json().at("items").size() == 3); // whatever their targets are
+    REQUIRE(world.jackdaw({"op", "list", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("items").size() == 3);
     CHECK(world.jackdaw({"op", "list", "--instance", "db2", "-o", "json"}) == 5);
     CHECK(out().empty()); // nobody has, or had, that name: no list
     CHECK(world.jackdaw({"op", "show", "01890000-0000-7000-8000-000000000009"}) == 5);
+}
+
+TEST_CASE_METHOD(Scene, "what only a silent agent knows of a create is unknown, not running") {
+    make_fleet({});
+    REQUIRE(world.jackdaw({"instance", "create", "db1", "--datastore", "mariadb", "--volume", "1G",
+                           "--no-wait", "-o", "json"}) == 0);
+    const auto id = json().at("id").get<std::string>();
+    world.machines.front().state = cloud::MachineState::off;
+    REQUIRE(world.jackdaw({"op", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("status") == "unknown");
+    REQUIRE(world.jackdaw({"op", "show", id, "-o", "json"}) == 0);
+    CHECK(json().at("status") == "unknown");
+    CHECK(world.jackdaw({"op", "watch", id}) == 8);
 }
 
 TEST_CASE_METHOD(Scene,
@@ -392,6 +418,9 @@ TEST_CASE_METHOD(Scene,
 }
 
 TEST_CASE_METHOD(Scene, "explain knows every code and guesses at others") {
+    CHECK(world.jackdaw({"explain", "E-NAME-TAKEN"}) == 0);
+    CHECK(out().find("jackdaw op abort ID") != std::string::npos); // more than the error itself
+    CHECK(out().find("Again:") != std::string::npos);
     CHECK(world.jackdaw({"explain", "e-volume-full"}) == 0);
     CHECK(out().find("resize") != std::string::npos);
     CHECK(world.jackdaw({"explain", "E-VOLUME-FUL"}) == 5);
@@ -427,6 +456,44 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.jackdaw({"op", "abort", "no id"}) == 2);
     REQUIRE(world.jackdaw({"op", "abort", id.substr(0, 35), "--dry-run"}) == 0);
     CHECK(out().find(id) != std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "an instance is shown with what its machine may take") {
+    make_fleet({"db1"});
+    world.machines.front().flavor = {1500, std::uint64_t{1} << 30U};
+    REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);
+    CHECK(out().find("on, 1.50 CPU, 1.0 GiB of memory") != std::string::npos);
+    REQUIRE(world.jackdaw({"instance", "show", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("machine").at("state") == "on");
+    CHECK(json().at("machine").at("memory_bytes") == std::uint64_t{1} << 30U);
+    world.machines.front().cut = true;
+    REQUIRE(world.jackdaw({"machine", "list"}) == 0);
+    CHECK(out().find("on (cut)") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "an abort that undoes what it was asked to is no error") {
+    make_fleet({"db1"});
+    REQUIRE(world.jackdaw({"instance", "restart", "db1", "--wait", "-o", "json"}) == 0);
+    const auto id = json().at("id").get<std::string>();
+    REQUIRE(world.jackdaw({"op", "abort", id, "--wait"}) == 0);
+    CHECK(out().find("operation " + id + " is undone\n") != std::string::npos);
+    CHECK(err().find("error") == std::string::npos);
+    CHECK(world.jackdaw({"op", "watch", id}) == 1); // who only looks on is told that it was aborted
+}
+
+TEST_CASE_METHOD(Scene, "a resume says what it did, and whose password may be lost") {
+    make_fleet({"db1"});
+    proto::Operation failed;
+    failed.id = new_uuid(world.clock, world.entropy);
+    failed.action = "user.password";
+    failed.target = "app@%";
+    failed.status = "failed";
+    world.agents["db1"].operations[failed.id] = failed;
+    REQUIRE(world.jackdaw({"op", "resume", failed.id, "--dry-run"}) == 0);
+    CHECK(out().find("user.password app@%") != std::string::npos);
+    REQUIRE(world.jackdaw({"op", "resume", failed.id, "--wait"}) == 0);
+    CHECK(out().find("is done: user.password app@%\n") != std::string::npos);
+    CHECK(err().find("`jackdaw user password` makes another one") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene, "a dry run asks whether the disk has room, and a create tells of ext4") {

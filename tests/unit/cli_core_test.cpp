@@ -94,6 +94,10 @@ TEST_CASE("a slip is answered with the nearest word, nonsense with none") {
     const std::vector<std::string> known{"instance", "image", "database"};
     CHECK(nearest("instnace", known) == "instance");
     CHECK(nearest("imag", known) == "image");
+    CHECK(nearest("lsit", {"list", "show"}) == "list"); // two letters in the wrong order
+    CHECK(edit_distance("", "ab") == 2);
+    CHECK(edit_distance("abcd", "badc") == 2);
+    CHECK(edit_distance("kitten", "sitting") == 3);
     CHECK(nearest("xyzzy", known).empty());
     CHECK(nearest(std::string(65536, 'i'), known).empty());
     CHECK(edit_distance("kitten", "sitting") == 3);

@@ -222,6 +222,8 @@ TEST_CASE_METHOD(Scene,
     world.agents["db1"].ends_as = "failed";
     CHECK(world.jackdaw(create_words) == 1);
     CHECK(json().at("status") == "failed");
+    CHECK(err().find("jackdaw op abort " + json().at("id").get<std::string>()) !=
+          std::string::npos); // before a create with other words
     CHECK_FALSE(json().contains("result"));
     CHECK(world.machines.size() == 1);
     world.agents["db1"].ends_as = "done";

@@ -115,7 +115,7 @@ ApiResponse change_parameters(Agent& agent, const ApiRequest& request) {
     }
     for (const auto& name : request.body.at("unset")) {
         const auto at = find(name.get<std::string>());
-        if (at == agent.parameters.end() || !at->is_configured) {
+        if (at == agent.parameters.end()) {
             return missing("'" + name.get<std::string>() + "' is not set on this instance");
         }
         at->is_configured = at->pending = false;

@@ -97,9 +97,9 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
          [](auto& s) { s.unfinished = {{"db3", "op", true, false}}; }},
         {"orphans", "volume v2", "warning", "jackdaw fleet gc f1",
          [](auto& s) { s.garbage = {{"volume v2", "it belongs to no machine"}}; }},
-        {"member", "db2", "error", "jackdaw machine power-on db2",
+        {"member", "db2", "error", "jackdaw key rotate",
          [](auto& s) { s.members[1].status = "down"; }},
-        {"member", "db2", "warning", "jackdaw machine heal db2",
+        {"member", "db2", "warning", "jackdaw member why db2",
          [](auto& s) { s.members[1].status = "suspect"; }},
         {"gossip keys", "db2", "error", "jackdaw key rotate",
          [](auto& s) { // it was off while the others rotated
@@ -117,6 +117,8 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
          [](auto& s) { s.members[1].name = "db1"; }},
         {"machine", "db1", "error", "jackdaw machine power-on db1",
          [](auto& s) { s.machines[0].state = "off"; }},
+        {"machine", "db1", "error", "jackdaw machine heal db1",
+         [](auto& s) { s.machines[0].cut = true; }},
         {"machine", "db1", "error", "jackdaw machine thaw db1",
          [](auto& s) { s.machines[0].state = "frozen"; }},
         {"machine", "db1", "error", "jackdaw instance delete db1",
@@ -153,7 +155,7 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
     seen.machines[0].wanted_on = false; // by an operator's order
     const auto off = not_well(seen);
     REQUIRE(off.size() == 1);
-    CHECK(off[0].severity == "info");
+    CHECK(off[0].severity == "error"); // its database answers nobody
     seen = healthy();
     seen.unfinished = {{"db3", "op", false, true}}; // somebody is at it
     CHECK(not_well(seen).empty());
@@ -177,6 +179,36 @@ TEST_CASE_METHOD(Scene, "doctor exits 3 for an error and names what mends it, on
     CHECK(json().at("items")[1].at("state") == "bad");
     CHECK(err().empty());
     CHECK(world.jackdaw({"doctor", "db1"}) == 4); // of which fleet?
+}
+
+TEST_CASE("what brings a member back is what its machine lacks") {
+    const auto mend_of = [](const std::function<void(FleetHealth&)>& break_it) {
+        auto seen = healthy();
+        seen.members[1].status = "down";
+        break_it(seen);
+        const auto found = not_well(seen);
+        const auto at = std::ranges::find(found, "member", &FindingShape::name);
+        return at == found.end() ? std::string{"nothing is told"} : at->mend;
+    };
+    CHECK(mend_of([](auto& s) { s.machines[1].state = "off"; }) == "jackdaw machine power-on db2");
+    CHECK(mend_of([](auto& s) { s.machines[1].state = "frozen"; }) == "jackdaw machine thaw db2");
+    CHECK(mend_of([](auto& s) { s.machines[1].cut = true; }) == "jackdaw machine heal db2");
+    CHECK(mend_of([](auto& s) { s.machines.pop_back(); }) == "jackdaw member forget db2");
+    CHECK(mend_of([](auto& s) { s.machines[1].silent = proto::ErrorShape{}; }) ==
+          "jackdaw doctor db2");
+}
+
+TEST_CASE("a create that its agent failed is resumed or taken back, not started") {
+    auto seen = healthy();
+    seen.machines[0].told = {
+        {"agent", "database", "db1", "bad", "error", "failed", "jackdaw instance start db1"},
+        {"agent", "connections", "db1", "unknown", "warning", "stopped", "jackdaw instance show"}};
+    CHECK(not_well(seen).size() == 2);
+    seen.machines[0].failed_create = "ID";
+    const auto found = not_well(seen);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].mend.find("jackdaw op abort ID") != std::string::npos);
+    CHECK(found[0].mend.find("instance start") == std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene, "doctor asks every agent, and tells of those that do not answer") {
@@ -300,6 +332,8 @@ TEST_CASE("what is going on: an operation first, then what is not as usual") {
     CHECK(doing(load).empty());
     load.pending_restart = 2;
     CHECK(doing(load) == "2 parameters wait for a restart");
+    load.pending_restart = 1;
+    CHECK(doing(load) == "1 parameter waits for a restart");
     load.maintenance_until = "T";
     CHECK(doing(load) == "maintenance until T");
     load.reason = "the volume is full";

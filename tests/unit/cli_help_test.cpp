@@ -10,6 +10,9 @@
 
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/completion.h"
+#include "coordinator/commands/examples.h"
+#include "coordinator/commands/invocation.h"
+#include "tests/unit/cli_openapi.h"
 #include "tests/unit/cli_scene.h"
 
 using namespace jackdaw;
@@ -295,4 +298,55 @@ TEST_CASE_METHOD(Typing, "what cannot be read says so in this program's own word
     CHECK(refused({"config", "set", "db1"}).find("needs NAME=VALUE") != std::string::npos);
     CHECK(refused({"instance", "list", "more"}).find("takes at most no argument") !=
           std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "help on events names every group of kinds that an agent has") {
+    REQUIRE(world.jackdaw({"events", "--help"}) == 0);
+    for (const auto& group : fakes::event_groups()) {
+        INFO(group);
+        CHECK(out().find(" " + group) != std::string::npos);
+    }
+}
+
+TEST_CASE_METHOD(Typing, "what this host has written down of a fleet is offered") {
+    make_fleet({"db1"});
+    CHECK(offered({"key", "remove", ""}).size() == 1);
+    CHECK(offered({"instance", "create", "x", "--attach-volume", ""}).empty());
+    const auto id = world.volumes.front().id;
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--yes", "--keep-volume"}) == 0);
+    CHECK(offered({"instance", "create", "x", "--attach-volume", ""}) == Words{id});
+    REQUIRE(world.jackdaw({"fleet", "init", "f2", "--flavor", "small=cpu=1,mem=1G"}) == 0);
+    CHECK(offered({"--fleet", "f2", "instance", "create", "x", "--flavor", ""}) == Words{"small"});
+}
+
+TEST_CASE_METHOD(Typing, "a user of another host than % is offered with it, and hinted at") {
+    make_fleet({"db1"});
+    world.agents["db1"].users["far@10.%"] = {"far", "10.%", {}, {}, {}};
+    CHECK(offered({"user", "show", "db1", "f"}) == Words{"far@10.%"});
+    CHECK(offered({"connect", "db1", "--user", "f"}) == Words{"far"});
+    CHECK(world.jackdaw({"user", "show", "db1", "far"}) == 5);
+    CHECK(err().find("there is 'far@10.%'; `jackdaw user list db1`") != std::string::npos);
+    CHECK(world.jackdaw({"user", "show", "db1", "far@10.%"}) == 0);
+}
+
+TEST_CASE_METHOD(Typing, "every example is a command line, and stands in help and manual page") {
+    CHECK(example_table().size() >= 20);
+    for (const auto& example : example_table()) {
+        INFO(example.line);
+        Words words;
+        std::istringstream line{std::string{example.line}};
+        for (std::string word; line >> word;) {
+            words.push_back(word);
+        }
+        REQUIRE(words.front() == "jackdaw");
+        words.erase(words.begin());
+        const auto parsed = parse_command_line(words);
+        REQUIRE(parsed);
+        REQUIRE(parsed->command != nullptr);
+        CHECK(parsed->command->noun == example.noun);
+        CHECK(parsed->command->verb == example.verb);
+        CHECK(help_text(example.noun, example.verb).find(example.line) != std::string::npos);
+    }
+    REQUIRE(world.jackdaw({"manual", "user", "grant"}) == 0);
+    CHECK(out().find(".SH EXAMPLES") != std::string::npos);
 }

@@ -258,6 +258,15 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
     CHECK(json().at("items").at(0).at("formula") == "memory / 64");
     REQUIRE(run({"config", "parameters", "--changed", "-o", "name"}) == 0);
     CHECK(out().empty());
+    auto& computed = db1().parameters[0];
+    const auto before = computed;
+    computed.source = "computed"; // and yet as it would be without
+    REQUIRE(run({"config", "parameters", "--changed", "-o", "name"}) == 0);
+    CHECK(out().empty());
+    computed.current = "4096";
+    REQUIRE(run({"config", "parameters", "--changed", "-o", "name"}) == 0);
+    CHECK(out() == computed.name + "\n");
+    computed = before;
     REQUIRE(run({"config", "show", "--instance", "db1"}) == 0);
     CHECK(out() == "the instance has no settings of its own\n");
 
@@ -278,7 +287,8 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
     REQUIRE(run({"instance", "list"}) == 0);
     CHECK(out().find("running (needs restart)") != std::string::npos);
     REQUIRE(run({"config", "unset", "db1", "innodb_log_file_size"}) == 0);
-    CHECK(run({"config", "unset", "db1", "innodb_log_file_size"}) == 5);
+    CHECK(run({"config", "unset", "db1", "innodb_log_file_size"}) == 0); // it is so already
+    CHECK(run({"config", "unset", "db1", "innodb_log_fil_size"}) == 5);
     CHECK(run({"config", "set", "db1", "sort_buffer_size"}) == 2);
     CHECK(err().find("NAME=VALUE") != std::string::npos);
     CHECK(run({"config", "set", "db1", "a=1", "a=2"}) == 2);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/api/openapi.h"
+#include "agent/timeline.h"
 
 namespace jackdaw::cli::fakes {
 namespace {
@@ -109,6 +110,14 @@ std::string not_in_openapi(const ApiRequest& request) {
     }
     return unknown_key(route->at("requestBody").at("content").at("application/json").at("schema"),
                        request.body, where);
+}
+
+std::set<std::string> event_groups() {
+    std::set<std::string> groups;
+    for (const auto& one : agent::event_kinds()) {
+        groups.emplace(one.kind.substr(0, one.kind.find('.')));
+    }
+    return groups;
 }
 
 } // namespace jackdaw::cli::fakes

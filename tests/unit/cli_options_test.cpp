@@ -308,6 +308,9 @@ TEST_CASE_METHOD(Options, "a log is listed, its end shown without escapes, and f
     CHECK(agent("db1").busy_looks == 0);
     REQUIRE(run({"log", "tail", "db1", "error", "-o", "json"}) == 0);
     CHECK(json().at("lines").size() == 5);
+    REQUIRE(run({"log", "tail", "db1", "error", "-o", "jsonl"}) == 0);
+    CHECK(std::ranges::count(out(), '\n') == 5); // one each
+    CHECK(out().find(R"("kind":"LogLine")") != std::string::npos);
     REQUIRE(run({"log", "tail", "error", "--lines", "1"}) == 0); // the only instance's
     CHECK(out() == "five\n");
     REQUIRE(run({"log", "tail", "db1", "slow"}) == 0);

@@ -167,6 +167,9 @@ TEST_CASE("an error is three lines for people and one object for programs") {
         error_json(error).dump() ==
         R"({"apiVersion":"jackdaw/v1","kind":"Error","code":"E-VOLUME-FULL","message":"start db1",)"
         R"("cause":"no space\nleft","hint":"grow it","operation":null})");
+    const auto general = proto::shape_of(Error{Code::volume_full, "no space left"});
+    CHECK(error_json(general).at("message") == "no space left"); // as people see it
+    CHECK(error_json(general).at("cause") == "");
     CHECK(exit_status_of("E-VOLUME-FULL") == 6);
     CHECK(exit_status_of("E-OF-TOMORROW") == 1);
 }

@@ -204,7 +204,8 @@ TEST_CASE(
     CHECK(refused(world, {{"cache", "65"}}) == "E-INVALID");
     CHECK(refused(world, {{"threads", "17"}}) == "E-INVALID"); // above what cache is set to
     CHECK(refused(world, {{"threads", "9"}}, {"cache"}) == "E-INVALID");
-    CHECK(refused(world, {}, {"threads"}) == "E-NOT-FOUND"); // is not set
+    CHECK(refused(world, {}, {"no_such"}) == "E-NOT-FOUND");
+    (void)world.must_do("config.set", change({}, {"threads"})); // is not set: nothing to do
     world.host.set_job("fake-check", agent::JobScript{1, "line 3 is wrong", false, false, false});
     CHECK(refused(world, {{"threads", "12"}}) == "E-CONFIG-REFUSED");
     CHECK(written(world) == before);

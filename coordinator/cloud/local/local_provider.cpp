@@ -293,6 +293,9 @@ Result<Machine> LocalProvider::seen(const MachineRecord& record) const {
     machine.state = record.damaged ? MachineState::damaged
                     : record.made  ? power.state()
                                    : MachineState::making;
+    std::error_code ignored; // one that cannot be looked at is told of as not cut
+    machine.cut = machine.state == MachineState::on &&
+                  std::filesystem::exists(layout_.machine(record.spec.name) / "cut", ignored);
     machine.wanted_on = record.wanted;
     machine.address = record.spec.address;
     machine.image_digest = record.image_digest;
