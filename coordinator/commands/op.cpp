@@ -227,6 +227,7 @@ Table operation_table(const std::vector<Listed>& operations) {
                  {"STATUS"},
                  {"PROGRESS", false, true},
                  {"CREATED"},
+                 {"DETAIL", true},
                  {"CAUSE", true},
                  {"CALLER", true},
                  {"ERROR", true}},
@@ -239,6 +240,7 @@ Table operation_table(const std::vector<Listed>& operations) {
                               {one.status, style_of_status(one.status)},
                               {progress_of(one)},
                               {one.created_at},
+                              {one.detail},
                               {one.cause},
                               {one.caller},
                               {one.error ? one.error->code : ""}});
@@ -306,21 +308,6 @@ Result<void> check_somebody(Reach& reach, const Found& found) {
                                name, found.operation.id));
 }
 
-/// A password is told when it is asked for, and kept by nobody: who lost it needs another one.
-void tell_of_password(Conclusion& end) {
-    constexpr std::array<std::string_view, 3> actions{"user.create", "user.password",
-                                                      "root.enable"};
-    if (std::ranges::find(actions, end.operation.action) == actions.end()) {
-        return;
-    }
-    end.operation.warnings.emplace_back(
-        end.operation.action == "root.enable"
-            ? "its password is the one that was told when this was asked for; `jackdaw root "
-              "enable` makes another one"
-            : "its password is the one that was told when this was asked for; `jackdaw user "
-              "password` makes another one");
-}
-
 Result<int> order(Session& session, const Invocation& invocation, std::string_view verb) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(const auto found, find_operation(session, reach, invocation.text("ID")));
@@ -364,7 +351,6 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
     if (verb == "resume") {
         end.said += fmt::format(": {} {}", printable(found.operation.action),
                                 printable(found.operation.target));
-        end.when_done = tell_of_password;
     }
     return see_through(session, invocation, redial, accepted, std::move(end));
 }
