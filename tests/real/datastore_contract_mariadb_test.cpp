@@ -180,6 +180,32 @@ TEST_CASE("a system table that was renamed or replaced is told, and does not hol
     CHECK(store.examine(plenty())->unseen.empty());
 }
 
+TEST_CASE("a database that a prepared XA transaction holds is told with what ends that") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    REQUIRE(store.databases()->create(plenty(), {"held", "", ""}).has_value());
+    {
+        Client client{*server, "jackdawd"};
+        client.ask("CREATE TABLE held.rows_of (id INT PRIMARY KEY) ENGINE=InnoDB");
+        client.ask("XA START 'half'");
+        client.ask("INSERT INTO held.rows_of VALUES (1)");
+        client.ask("XA END 'half'");
+        client.ask("XA PREPARE 'half'");
+    } // its locks stay
+    const auto dropped = store.databases()->drop(within(8s), "held");
+    REQUIRE_FALSE(dropped.has_value());
+    INFO(dropped.error().to_string() << " " << dropped.error().hint());
+    CHECK(dropped.error().code() == Errc::busy);
+    CHECK(dropped.error().to_string().find("prepared XA transaction") != std::string::npos);
+    CHECK(dropped.error().hint().find("XA ROLLBACK 'half'") != std::string::npos);
+    Client{*server, "jackdawd"}.ask("XA ROLLBACK 'half'");
+    CHECK(store.databases()->drop(plenty(), "held").has_value());
+}
+
 TEST_CASE("a change that waits for somebody's lock ends with who holds it, and with the session") {
     Server* const server = server_of("mariadb");
     if (server == nullptr) {

@@ -186,7 +186,8 @@ TEST_CASE("each statement of the init file stands on one line and names the agen
     // An own setting that refuses changes is taken back for this session before the first of them.
     const auto first_change = text.find("DELETE");
     REQUIRE(first_change != std::string::npos);
-    for (const auto* pinned : {"sql_safe_updates = OFF", "max_statement_time = 0", "READ WRITE"}) {
+    for (const auto* pinned : {"sql_safe_updates = OFF", "max_statement_time = 0", "READ WRITE",
+                               "autocommit = ON", "sql_mode = ''", "range_alloc_block_size = "}) {
         INFO(pinned);
         CHECK(text.find(pinned) < first_change);
     }
