@@ -180,6 +180,29 @@ TEST_CASE("a system table that was renamed or replaced is told, and does not hol
     CHECK(store.examine(plenty())->unseen.empty());
 }
 
+TEST_CASE("a file of the engine's own is no database") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    for (const auto* name : {"ibdata1", "aria_log_control", "ib_logfile0"}) {
+        INFO(name);
+        const auto made = store.databases()->create(plenty(), {name, "", ""});
+        REQUIRE_FALSE(made.has_value());
+        CHECK(made.error().id() == Code::name_taken);
+        const auto verifier = store.users()->make_verifier(Secret{std::string{"word"}});
+        const auto given = store.users()->create(plenty(), {"of_file", "%", {name}, *verifier});
+        REQUIRE_FALSE(given.has_value());
+        CHECK(given.error().code() == Errc::not_found);
+        CHECK_FALSE(store.databases()->drop(plenty(), name).has_value());
+    }
+    REQUIRE(store.databases()->create(plenty(), {"ibdata2", "", ""}).has_value());
+    REQUIRE(store.databases()->create(plenty(), {"ibdata2", "", ""}).has_value());
+    REQUIRE(store.databases()->drop(plenty(), "ibdata2").has_value());
+}
+
 TEST_CASE("a database that a prepared XA transaction holds is told with what ends that") {
     Server* const server = server_of("mariadb");
     if (server == nullptr) {
