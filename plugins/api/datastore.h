@@ -70,6 +70,9 @@ struct Examination {
     struct Connections {
         std::uint64_t now = 0, max = 0; ///< max 0: it has no such limit
         std::uint64_t refused = 0;      ///< for want of room, since the server's start
+        /// Why nobody who comes over the network is let in, a line; empty: they are.
+        std::string closed{};
+        std::string mend{}; ///< of that: a command with INSTANCE for the name
     };
     struct Unseen {
         std::string what; ///< "accounts that look like the agent's"

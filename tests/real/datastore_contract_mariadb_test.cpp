@@ -180,6 +180,27 @@ TEST_CASE("a system table that was renamed or replaced is told, and does not hol
     CHECK(store.examine(plenty())->unseen.empty());
 }
 
+TEST_CASE("a tenant who lets in TLS alone, where there is none, shuts all clients out: told") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    const auto before = store.examine(plenty());
+    REQUIRE(before.has_value());
+    REQUIRE(before->connections.has_value());
+    CHECK(before->connections->closed.empty());
+    Client client{*server, "jackdawd"};
+    client.ask("SET GLOBAL require_secure_transport = ON");
+    const auto seen = store.examine(plenty());
+    client.ask("SET GLOBAL require_secure_transport = OFF");
+    REQUIRE(seen.has_value());
+    REQUIRE(seen->connections.has_value());
+    CHECK(seen->connections->closed.find("require_secure_transport") != std::string::npos);
+    CHECK(seen->connections->mend.find("INSTANCE") != std::string::npos);
+}
+
 TEST_CASE("a file of the engine's own is no database") {
     Server* const server = server_of("mariadb");
     if (server == nullptr) {
