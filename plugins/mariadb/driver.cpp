@@ -72,6 +72,9 @@ public:
         return line.find("ERROR") != std::string_view::npos ||
                line.find("rror:") != std::string_view::npos;
     }
+    [[nodiscard]] std::string start_complaint(std::string_view output) const override {
+        return mariadb::start_complaint(output);
+    }
     [[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place) const override {
         return mariadb::launch(place);
     }

@@ -251,6 +251,15 @@ TEST_CASE(
     CHECK(judge_config(0, "[ERROR] " + std::string(65536, 'x')).error().message().size() <= 300);
 }
 
+TEST_CASE("an init file that ended early is seen in what the server prints") {
+    CHECK(start_complaint("").empty());
+    CHECK(start_complaint("2026-11-29 [ERROR] Event Scheduler: ERROR: 1175\n").empty());
+    const auto told = start_complaint("2026-11-29 [Note] Starting\nERROR: 1175  You are using "
+                                      "safe update\x01\n2026-11-29 [Note] ready\n");
+    CHECK(told.find("1175  You are using safe update?") != std::string::npos);
+    CHECK(told.find("ready") == std::string::npos);
+}
+
 TEST_CASE("the server is stopped by one SIGTERM and has ten minutes") {
     const auto spec = launch(place());
     REQUIRE(spec.argv == std::vector<std::string>{"/usr/sbin/mariadbd",
