@@ -79,7 +79,8 @@ constexpr std::string_view schemas_text = R"JSON({
 "Log": {"type": "object", "required": ["name", "enabled"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "enabled": {"type": "boolean"}, "enabled_by": {"type": "string"}, "size_bytes": {"type": "integer"},
   "size_bytes_max": {"type": "integer"}, "kept": {"type": "integer"}, "changed_at": {"type": "string"},
-  "refused": {"type": "string", "description": "why it is not read: what stands in its place"}}},
+  "refused": {"type": "string", "description": "why it is not read: what stands in its place"},
+  "elsewhere": {"type": "string", "description": "where else the database writes it, neither read nor bounded; empty: nowhere"}}},
 "LogLines": {"type": "object", "required": ["name", "lines", "cursor"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"},
   "lines": {"type": "array", "items": {"type": "string"}}, "cursor": {"type": "string"}, "is_cut": {"type": "boolean"}}},

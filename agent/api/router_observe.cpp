@@ -122,13 +122,16 @@ Router::Outcome Router::logs(const ApiRequest& request, const Target& /*target*/
         shape.size_bytes_max = log_bytes_max;
         shape.kept = log_kept;
         if (!file.enabled_by.empty()) {
-            auto enabled = parts_.life.query(
+            const auto told = parts_.life.query(
                 [&](plugins::Datastore& asked, const plugins::Call& call) -> Result<Json> {
-                    JACKDAW_TRY(const bool on, asked.logs()->is_enabled(call, file.name));
-                    return Json(on);
+                    JACKDAW_TRY(shape.enabled, asked.logs()->is_enabled(call, file.name));
+                    JACKDAW_TRY(shape.elsewhere, asked.logs()->elsewhere(call, file.name));
+                    return Json{};
                 },
                 request.deadline);
-            shape.enabled = enabled && enabled->get<bool>(); // a stopped server writes none
+            if (!told) { // a stopped server writes none
+                shape.enabled = false;
+            }
         }
         // What stands in one log's place hides no other log.
         const auto fact = look_at_log(*parts_.host, file);

@@ -122,11 +122,17 @@ Concerns::Seen Concerns::connections(const std::string& instance, const Figures&
         return Finding{"all connections are taken, the agent's own, too: " + *figures.crowded_out,
                        "jackdaw instance restart " + instance};
     }
-    if (!figures.inside || !figures.inside->connections || figures.inside->connections->max == 0) {
+    if (!figures.inside || !figures.inside->connections) {
         return std::nullopt;
     }
     const auto& seen = *figures.inside->connections;
     const auto before = std::exchange(connections_refused_, seen.refused);
+    if (!seen.closed.empty()) {
+        return Finding{seen.closed, with_name(seen.mend, instance)};
+    }
+    if (seen.max == 0) {
+        return std::nullopt;
+    }
     const auto refused = before && *before < seen.refused;
     const auto mark = is_on("connections") ? limits_.end_percent : limits_.begin_percent;
     if (!refused && seen.now * 100 < seen.max * mark) {

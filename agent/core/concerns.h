@@ -33,6 +33,8 @@ struct Figures {
     struct Connections {
         std::uint64_t now = 0, max = 0; ///< max 0: it has no limit
         std::uint64_t refused = 0;      ///< for want of room, since the server's start
+        std::string closed{};           ///< why it lets in nobody over the network; empty: it does
+        std::string mend{};             ///< of that, with INSTANCE where the name goes
     };
     struct Unseen {
         std::string what, why;

@@ -73,6 +73,11 @@ void FakeHost::set_database_refuses(std::optional<int> exit_status) {
     database_refuses_ = exit_status;
 }
 
+void FakeHost::set_database_says(std::string output) {
+    const std::lock_guard lock{mutex_};
+    database_says_ = std::move(output);
+}
+
 void FakeHost::set_database_refuses_word(std::string word) {
     const std::lock_guard lock{mutex_};
     refused_word_ = std::move(word);
@@ -517,6 +522,7 @@ FakeHost::Links FakeHost::spawn_database(const plugins::LaunchSpec&) {
         ++databases_started_;
         JobScript script;
         script.hangs = true;
+        script.output = database_says_;
         const auto guard = start_guard(name, script, {});
         const bool refused_word =
             !refused_word_.empty() && std::ranges::any_of(config_, [&](const auto& file) {

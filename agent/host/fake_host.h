@@ -79,6 +79,8 @@ public:
     void set_database_refuses(std::optional<int> exit_status);
     /// New databases end at once while their configuration holds this word; empty: none does.
     void set_database_refuses_word(std::string word);
+    /// What new databases print at their start.
+    void set_database_says(std::string output);
     [[nodiscard]] bool database_running() const;
     [[nodiscard]] std::int64_t database_pid() const; ///< 0: none
     [[nodiscard]] std::uint32_t databases_started() const;
@@ -170,6 +172,7 @@ private:
     std::map<std::string, std::string> hostile_logs_;
     std::vector<std::string> allowed_;
     std::optional<int> database_refuses_;
+    std::string database_says_;
     std::string refused_word_;
     std::uint32_t databases_started_ = 0;
     std::int64_t last_pid_ = 100;

@@ -111,6 +111,20 @@ Result<std::vector<plugins::RenderedFile>> rendered(StepContext& context) {
     return files;
 }
 
+/// A server runs although its first statements failed, and then perhaps without the agent's
+/// account.
+void warn_of_start(StepContext& context) {
+    if (context.database.link == nullptr || !context.arguments().contains("spawned")) {
+        return; // it has ended, which is told with its log; or it is another operation's
+    }
+    const auto output = context.database.link->output();
+    const auto complaint =
+        output ? context.slot.driver->start_complaint(*output) : std::string{};
+    if (!complaint.empty()) {
+        context.warn(complaint);
+    }
+}
+
 Result<void> spawn_and_wait(StepContext& context) {
     const auto launch = context.slot.driver->launch(context.slot.place);
     const auto began = runtime::Clock::boottime_ns();
@@ -125,7 +139,9 @@ Result<void> spawn_and_wait(StepContext& context) {
             JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
         }
     }
-    JACKDAW_CHECK(wait_for_answer(context, launch.ready_within));
+    auto answered = wait_for_answer(context, launch.ready_within);
+    warn_of_start(context);
+    JACKDAW_CHECK(std::move(answered));
     JACKDAW_CHECK(note_answer(context.state, database));
     const auto from = std::max(began, database.status.started_boottime_ns);
     context.engine_us += (runtime::Clock::boottime_ns() - from) / 1000;

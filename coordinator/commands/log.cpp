@@ -186,7 +186,12 @@ Result<void> tell_if_off(Session& session, InstanceAccess& at, const std::string
     JACKDAW_TRY(const auto items, items_of(list));
     for (const auto& item : items) {
         JACKDAW_TRY(const auto one, proto::log_from(item));
-        if (one.name == name && !one.enabled && !one.enabled_by.empty()) {
+        if (one.name == name && !one.elsewhere.empty()) {
+            session.terminal.err(fmt::format("note: the database writes the {} log to {}; what "
+                                             "stands there is not read (`jackdaw instance restart "
+                                             "{}` leads it back)\n",
+                                             printable(name), printable(one.elsewhere), at.name));
+        } else if (one.name == name && !one.enabled && !one.enabled_by.empty()) {
             session.terminal.err(fmt::format(
                 "note: nothing is written to the {} log now; if '{}' runs, `jackdaw config set {} "
                 "{}=ON` turns it on\n",
@@ -214,16 +219,26 @@ Result<int> log_list(Session& session, const Invocation& invocation) {
         JACKDAW_TRY(const auto one, proto::log_from(item));
         table.rows.push_back(
             {{one.name},
-             {one.enabled ? "yes"
+             {!one.elsewhere.empty() ? "elsewhere"
+              : one.enabled          ? "yes"
               : one.enabled_by.empty()
                   ? "no"
                   : fmt::format("no: `jackdaw config set {} {}=ON`", at.name, one.enabled_by),
-              one.enabled ? Style::good : Style::dim},
+              !one.elsewhere.empty() ? Style::warning
+              : one.enabled          ? Style::good
+                                     : Style::dim},
              {format_size(one.size_bytes)},
              {format_size(one.size_bytes_max)},
              {std::to_string(one.kept)},
-             {one.refused.empty() ? one.changed_at : "not read: " + one.refused,
-              one.refused.empty() ? Style::plain : Style::bad}});
+             {!one.refused.empty() ? "not read: " + one.refused
+              : !one.elsewhere.empty()
+                  ? fmt::format("written without bound to {}; `jackdaw instance restart {}` leads "
+                                "it back",
+                                one.elsewhere, at.name)
+                  : one.changed_at,
+              !one.refused.empty()     ? Style::bad
+              : !one.elsewhere.empty() ? Style::warning
+                                       : Style::plain}});
     }
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out()));

@@ -70,6 +70,9 @@ struct Examination {
     struct Connections {
         std::uint64_t now = 0, max = 0; ///< max 0: it has no such limit
         std::uint64_t refused = 0;      ///< for want of room, since the server's start
+        /// Why nobody who comes over the network is let in, a line; empty: they are.
+        std::string closed{};
+        std::string mend{}; ///< of that: a command with INSTANCE for the name
     };
     struct Unseen {
         std::string what; ///< "accounts that look like the agent's"
@@ -165,6 +168,11 @@ public:
     /// Does this line of what its programs print tell of an error? Many end with general advice,
     /// in which the error would be lost.
     [[nodiscard]] virtual bool complains(std::string_view /*line*/) const { return false; }
+    /// Of what a server printed at its start: what the files of render() should have done then and
+    /// did not, a printable line; empty: nothing went wrong. It runs all the same.
+    [[nodiscard]] virtual std::string start_complaint(std::string_view /*output*/) const {
+        return {};
+    }
 
     // ---- speech ----
     /// Opens (or reopens) the one session that is kept. `unavailable` while the server is not up

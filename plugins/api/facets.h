@@ -119,6 +119,11 @@ public:
     virtual ~Logs() = default;
     [[nodiscard]] virtual std::vector<LogFile> files() const = 0; ///< pure
     virtual Result<bool> is_enabled(const Call& call, std::string_view name) = 0;
+    /// Where else the running server writes it, for people: a file that jackdaw neither reads nor
+    /// bounds, a table. Empty: nowhere.
+    virtual Result<std::string> elsewhere(const Call& /*call*/, std::string_view /*name*/) {
+        return std::string{};
+    }
     /// The file was renamed: write to a new one.
     virtual Result<void> reopen(const Call& call, std::string_view name) = 0;
 };

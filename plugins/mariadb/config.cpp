@@ -261,8 +261,15 @@ std::vector<std::string> account_statements(std::string_view admin) {
 
 std::string init_file(const plugins::Place& place) {
     // It begins with the option file's values, and one that a DBA sets for safety
-    // (sql_safe_updates, tx_read_only) would end it at its first DELETE.
-    std::string text = "SET SESSION sql_safe_updates = OFF, SESSION max_statement_time = 0;\n"
+    // (sql_safe_updates, tx_read_only), or too small or large, would end it at its first DELETE.
+    // The limit of time alone and first: it counts until it is lifted.
+    std::string text = "SET SESSION max_statement_time = 0;\n"
+                       "SET SESSION sql_mode = '', SESSION sql_safe_updates = OFF, "
+                       "SESSION autocommit = ON, SESSION sql_select_limit = 18446744073709551615, "
+                       "SESSION sql_big_selects = ON, SESSION max_session_mem_used = 1073741824, "
+                       "SESSION lock_wait_timeout = 20, SESSION range_alloc_block_size = 4096, "
+                       "SESSION query_alloc_block_size = 16384, "
+                       "SESSION transaction_alloc_block_size = 8192;\n"
                        "SET SESSION TRANSACTION READ WRITE;\n";
     for (const auto& statement : account_statements(place.admin_user)) {
         text += statement + ";\n"; // one a line: the server's rule

@@ -72,12 +72,16 @@ public:
         return line.find("ERROR") != std::string_view::npos ||
                line.find("rror:") != std::string_view::npos;
     }
+    [[nodiscard]] std::string start_complaint(std::string_view output) const override {
+        return mariadb::start_complaint(output);
+    }
     [[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place) const override {
         return mariadb::launch(place);
     }
 
     Result<void> adopt(const plugins::Call& call, const plugins::Place& place) override {
         admin_user_ = place.admin_user;
+        log_folder_ = place.log_folder;
         session_.aim(socket_path(place), place.admin_user);
         // An open session proves nothing about the server of now; the statement does, and opens a
         // dead one again.
@@ -153,7 +157,8 @@ private:
     Accounts accounts_{session_};
     AccountGrants grants_{session_};
     RootAccount root_{session_};
-    ServerLogs logs_{session_};
+    std::string log_folder_;
+    ServerLogs logs_{session_, log_folder_};
     ServerMetrics metrics_{session_};
     EngineParameters parameters_{session_};
     std::string admin_user_;

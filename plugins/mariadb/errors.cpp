@@ -12,9 +12,19 @@ namespace {
 
 constexpr std::size_t text_bytes_max = 300;
 
+/// Numbers below 1000 are of mysys, the server's own lowest part, and reach clients as they are
+/// (include/mysys_err.h, which no package of clients has).
+constexpr unsigned cannot_create_file = 1;
+constexpr unsigned cannot_write = 3;
+constexpr unsigned bad_close = 4;
+constexpr unsigned disk_full = 20;
+constexpr unsigned cannot_make_folder = 21;
+constexpr unsigned cannot_sync = 27;
+
 bool mentions_errno(std::string_view text, std::string_view number) {
-    // "Can't create database 'x' (errno: 28 \"No space left on device\")"
-    return text.find(fmt::format("errno: {} ", number)) != std::string_view::npos;
+    // "Can't create database 'x' (errno: 28 \"No space left on device\")"; also "Errcode: 28", and
+    // another word in another language of the server.
+    return text.find(fmt::format(": {} \"", number)) != std::string_view::npos;
 }
 
 Code code_of(unsigned number, std::string_view text) {
@@ -32,8 +42,14 @@ Code code_of(unsigned number, std::string_view text) {
     case CR_COMMANDS_OUT_OF_SYNC: return Code::corrupt;
 
     // No room.
+    case disk_full:
     case ER_RECORD_FILE_FULL:                    // 1114
     case ER_DISK_FULL: return Code::volume_full; // 1021
+    case cannot_create_file:
+    case cannot_write:
+    case bad_close:
+    case cannot_make_folder:
+    case cannot_sync:
     case ER_CANT_CREATE_DB:
     case ER_CANT_CREATE_TABLE:
     case ER_CANT_CREATE_FILE:
@@ -88,7 +104,10 @@ Code code_of(unsigned number, std::string_view text) {
 
     // Now is not the time.
     case ER_OPTION_PREVENTS_STATEMENT: // 1290: --read-only, --skip-grant-tables
-    case ER_READ_ONLY_TRANSACTION: return Code::conflict;
+        return text.find("max-session-mem-used") != std::string_view::npos ? Code::exhausted
+                                                                           : Code::conflict;
+    case ER_READ_ONLY_TRANSACTION:                                         // 1207
+    case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: return Code::conflict; // 1792
     case ER_LOCK_WAIT_TIMEOUT:
     case ER_LOCK_DEADLOCK: return Code::busy;
     case ER_QUERY_INTERRUPTED: return Code::unavailable;

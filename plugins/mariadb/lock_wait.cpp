@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t shown_bytes_max = 80;
 constexpr std::size_t suspects_shown = 3;
+constexpr std::size_t xid_bytes_max = 300; ///< two parts of 64 bytes in hexadecimal, and quotes
 
 /// Those that account statements and DROP DATABASE write.
 constexpr std::array<std::string_view, 9> own_tables{"global_priv",   "db",         "tables_priv",
@@ -39,9 +40,9 @@ std::string held_table(Session& session, const plugins::Call& call, std::string_
     return {};
 }
 
-/// The kind of lock; empty: none is to be seen. In this order: a global read lock lets others read,
-/// a write lock on one table makes CREATE DATABASE wait, too.
-std::string held_lock(Session& session, const plugins::Call& call, unsigned error) {
+/// The lock on what is the server's; empty: none is to be seen. In this order: a global read lock
+/// lets others read, a write lock on one table makes CREATE DATABASE wait, too.
+std::string held_lock(Session& session, const plugins::Call& call) {
     if (auto table = held_table(session, call, ""); !table.empty()) {
         return table;
     }
@@ -49,10 +50,34 @@ std::string held_lock(Session& session, const plugins::Call& call, unsigned erro
     if (has_to_wait(session, call, "CREATE DATABASE IF NOT EXISTS mysql")) {
         return "a global read lock (FLUSH TABLES WITH READ LOCK, or a backup)";
     }
-    if (auto table = held_table(session, call, " FOR UPDATE"); !table.empty()) {
-        return table; // that only lets others read
+    return held_table(session, call, " FOR UPDATE"); // that only lets others read
+}
+
+/// Transactions that were prepared and neither committed nor rolled back: they keep their locks
+/// without a session, and over a restart. As XA ROLLBACK takes them.
+std::vector<std::string> prepared(Session& session, const plugins::Call& call) {
+    const auto rows = session.query(call, "XA RECOVER FORMAT='SQL'");
+    std::vector<std::string> found;
+    if (!rows) {
+        return found;
     }
-    return is_lock_wait(error) ? "a lock on what this needs (LOCK TABLES, or a transaction)" : "";
+    for (const auto& row : *rows) {
+        if (row.size() == 4) {
+            found.push_back(printable(row[3].value_or(""), xid_bytes_max));
+        }
+    }
+    return found;
+}
+
+Blocker blocker_of(const std::vector<std::string>& transactions) {
+    const auto more = transactions.size() - 1;
+    return {fmt::format("a prepared XA transaction can hold a lock on what this needs: {}{}",
+                        transactions[0],
+                        more == 0 ? "" : fmt::format(", or one of {} others", more)),
+            fmt::format("XA ROLLBACK {} in SQL ends it (XA COMMIT keeps what it wrote), once the "
+                        "session that made it has ended; XA RECOVER FORMAT='SQL' shows all; then "
+                        "the same command again",
+                        transactions[0])};
 }
 
 struct Suspect {
@@ -87,9 +112,15 @@ std::vector<Suspect> suspects(Session& session, const plugins::Call& call) {
 } // namespace
 
 std::optional<Blocker> find_blocker(Session& session, const plugins::Call& call, unsigned error) {
-    const auto lock = held_lock(session, call, error);
+    auto lock = held_lock(session, call);
     if (lock.empty()) {
-        return std::nullopt;
+        if (const auto transactions = prepared(session, call); !transactions.empty()) {
+            return blocker_of(transactions);
+        }
+        if (!is_lock_wait(error)) {
+            return std::nullopt;
+        }
+        lock = "a lock on what this needs (LOCK TABLES, or a transaction)";
     }
     const auto all = suspects(session, call);
     if (all.size() == 1) {

@@ -1,6 +1,6 @@
 #pragma once
 // What a statement of ours waited for in vain: a global read lock, a lock on the server's own
-// tables, or another session's; and which session that can be.
+// tables, a prepared XA transaction's, or another session's; and which session that can be.
 //
 // MariaDB 10.11 as the agent runs it does not tell who holds a lock: performance_schema is off, and
 // the plug-in metadata_lock_info is not installed. So the kind of lock is found by asking for one

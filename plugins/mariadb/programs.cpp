@@ -162,6 +162,21 @@ Result<void> judge_config(int exit_status, std::string_view output) {
     return ok();
 }
 
+std::string start_complaint(std::string_view output) {
+    constexpr std::string_view mark = "ERROR: "; // "ERROR: 1175  You are using safe update mode …"
+    for (std::size_t from = 0; from < output.size();) {
+        const auto end = std::min(output.find('\n', from), output.size());
+        const auto line = output.substr(from, end - from);
+        if (line.starts_with(mark)) {
+            return fmt::format("the init file, which repairs the agent's account, ended at its "
+                               "first error: {}",
+                               printable(line.substr(mark.size()), line_bytes_max));
+        }
+        from = end + 1;
+    }
+    return {};
+}
+
 plugins::LaunchSpec launch(const plugins::Place& place) {
     plugins::LaunchSpec spec;
     spec.argv = {server, "--defaults-file=" + option_file_path(place)};

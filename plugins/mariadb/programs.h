@@ -27,6 +27,8 @@ inline constexpr const char* timezone_file = "/usr/lib/jackdaw/plugins/mariadb-t
 /// that the server says it adjusted (it would run with another one than was asked for). The line is
 /// made printable: it quotes values.
 [[nodiscard]] Result<void> judge_config(int exit_status, std::string_view output);
+/// What ended the init file, which the server tells in one line and goes on; empty: nothing did.
+[[nodiscard]] std::string start_complaint(std::string_view output);
 [[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place);
 
 } // namespace jackdaw::mariadb

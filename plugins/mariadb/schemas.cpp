@@ -31,10 +31,12 @@ constexpr std::string_view select_schemata =
 
 Result<std::optional<proto::DatabaseSpec>>
 find_database(Session& session, const plugins::Call& call, std::string_view name) {
-    JACKDAW_TRY(auto rows, session.query(call, fmt::format("{} WHERE SCHEMA_NAME = {}",
+    // BINARY keeps the server from looking for that one path in its data folder, where it takes a
+    // file (ibdata1, aria_log_control) for a database: it goes through its folders instead.
+    JACKDAW_TRY(auto rows, session.query(call, fmt::format("{} WHERE BINARY SCHEMA_NAME = {}",
                                                            select_schemata, quote_value(name))));
     JACKDAW_TRY(auto specs, specs_of(std::move(rows)));
-    for (auto& spec : specs) { // the comparison above ignores case, the engine's folders do not
+    for (auto& spec : specs) { // whatever the server makes of the comparison
         if (spec.name == name) {
             return std::optional{std::move(spec)};
         }
@@ -75,7 +77,10 @@ Result<void> Schemas::create(const plugins::Call& call, const proto::DatabaseSpe
             .while_doing(doing()));
     JACKDAW_TRY(auto found, find_database(session_, call, spec.name));
     if (!found) {
-        return Error{Errc::internal, "it is not there after it was made"}.while_doing(doing());
+        return Error{Code::name_taken,
+                     "MariaDB made nothing: a file of that name stands in its data folder"}
+            .with_hint("take another name")
+            .while_doing(doing());
     }
     if (found->charset != charset || found->collation != collation) {
         return Error{Errc::conflict,

@@ -29,6 +29,11 @@ constexpr std::array<unsigned, 7> statement_limits_s{48, 24, 18, 12, 8, 5, 3};
 constexpr milliseconds limit_margin{1500}; ///< to look who holds the lock, and to answer
 constexpr int limit_attempts = 10;         ///< at the connection limit, one slice apart
 
+// First and short: a global max_statement_time of a millisecond, and a global memory of 8 KiB, are
+// in force until it has run.
+constexpr std::string_view room =
+    "SET SESSION max_statement_time = 0, SESSION max_session_mem_used = 1073741824";
+
 // Pinned (and never to DEFAULT, which is the global value), since a tenant with enough rights sets
 // those: quoting (names.h) stands on NO_BACKSLASH_ESCAPES and on double quotes and `||` meaning
 // what they mean without ANSI. Without NO_AUTO_CREATE_USER a GRANT to an account that has just gone
@@ -36,15 +41,19 @@ constexpr int limit_attempts = 10;         ///< at the connection limit, one sli
 constexpr std::string_view modes =
     "SET SESSION sql_mode = "
     "'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,NO_AUTO_CREATE_USER', "
-    "SESSION lock_wait_timeout = 20, SESSION max_statement_time = 0, "
+    "SESSION lock_wait_timeout = 20, SESSION innodb_lock_wait_timeout = 20, "
     "SESSION sql_select_limit = 18446744073709551615, SESSION wait_timeout = 2147483, "
     "SESSION sql_quote_show_create = ON, SESSION autocommit = ON, "
     // Global values that would refuse our own deletions (no key names an account by its user
     // alone), and cut or refuse our own lists (information_schema is temporary tables).
     "SESSION sql_safe_updates = OFF, SESSION group_concat_max_len = 1048576, "
-    "SESSION sql_big_selects = ON, SESSION max_session_mem_used = 1073741824, "
-    "SESSION tmp_memory_table_size = 16777216, SESSION max_heap_table_size = 16777216, "
-    "SESSION tmp_disk_table_size = 18446744073709551615";
+    "SESSION sql_big_selects = ON, SESSION tmp_memory_table_size = 16777216, "
+    "SESSION max_heap_table_size = 16777216, SESSION tmp_disk_table_size = 18446744073709551615, "
+    // What one statement takes at once: of 4 GiB none is left, and the error is 1290.
+    "SESSION range_alloc_block_size = 4096, SESSION query_alloc_block_size = 16384, "
+    "SESSION transaction_alloc_block_size = 8192, SESSION sort_buffer_size = 2097152, "
+    "SESSION join_buffer_size = 262144, SESSION read_buffer_size = 131072, "
+    "SESSION read_rnd_buffer_size = 262144";
 
 // With the global tx_read_only every change is refused (1792). Not that variable: a later MariaDB
 // calls it otherwise.
@@ -228,7 +237,7 @@ Result<void> Session::know_oneself(const plugins::Call& call) {
 }
 
 Result<void> Session::pin_modes(const plugins::Call& call) {
-    for (const auto sql : {modes, writing}) {
+    for (const auto sql : {room, modes, writing}) {
         if (auto pinned = query_once(call, sql, ServerText::yes); !pinned) {
             close();
             return with_way_back(std::move(pinned).error(), last_error_);
@@ -298,8 +307,9 @@ Result<void> Session::limit_statements(const plugins::Call& call) {
         return ok(); // a short call asks nothing that locks; what was set is no shorter than needed
     }
     JACKDAW_CHECK(query_once(call,
-                             fmt::format("SET SESSION max_statement_time = {}, SESSION "
-                                         "lock_wait_timeout = {}",
+                             fmt::format("SET SESSION max_statement_time = {0}, SESSION "
+                                         "lock_wait_timeout = {1}, SESSION "
+                                         "innodb_lock_wait_timeout = {1}",
                                          *fits, *fits - 1),
                              ServerText::yes));
     limit_s_ = *fits;

@@ -83,6 +83,7 @@ struct LogShape {
     std::uint32_t kept = 0;
     std::string changed_at; ///< empty: never written
     std::string refused;    ///< why it is not read: what stands in its place; empty: it is
+    std::string elsewhere;  ///< where else the database writes it; empty: nowhere
 };
 
 /// OpenMetrics 1.0, section 4.

@@ -104,7 +104,8 @@ Json to_json(const LogShape& value) {
             {"size_bytes_max", value.size_bytes_max},
             {"kept", value.kept},
             {"changed_at", value.changed_at},
-            {"refused", value.refused}};
+            {"refused", value.refused},
+            {"elsewhere", value.elsewhere}};
 }
 
 Result<Grant> grant_from(const Json& json) {
@@ -222,6 +223,7 @@ Result<LogShape> log_from(const Json& json) {
     log.kept = static_cast<std::uint32_t>(kept);
     JACKDAW_TRY(log.changed_at, string_at(json, "changed_at", ""));
     JACKDAW_TRY(log.refused, string_at(json, "refused", ""));
+    JACKDAW_TRY(log.elsewhere, string_at(json, "elsewhere", ""));
     return log;
 }
 

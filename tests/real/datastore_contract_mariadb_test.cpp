@@ -180,6 +180,76 @@ TEST_CASE("a system table that was renamed or replaced is told, and does not hol
     CHECK(store.examine(plenty())->unseen.empty());
 }
 
+TEST_CASE("a tenant who lets in TLS alone, where there is none, shuts all clients out: told") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    const auto before = store.examine(plenty());
+    REQUIRE(before.has_value());
+    REQUIRE(before->connections.has_value());
+    CHECK(before->connections->closed.empty());
+    Client client{*server, "jackdawd"};
+    client.ask("SET GLOBAL require_secure_transport = ON");
+    const auto seen = store.examine(plenty());
+    client.ask("SET GLOBAL require_secure_transport = OFF");
+    REQUIRE(seen.has_value());
+    REQUIRE(seen->connections.has_value());
+    CHECK(seen->connections->closed.find("require_secure_transport") != std::string::npos);
+    CHECK(seen->connections->mend.find("INSTANCE") != std::string::npos);
+}
+
+TEST_CASE("a file of the engine's own is no database") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    for (const auto* name : {"ibdata1", "aria_log_control", "ib_logfile0"}) {
+        INFO(name);
+        const auto made = store.databases()->create(plenty(), {name, "", ""});
+        REQUIRE_FALSE(made.has_value());
+        CHECK(made.error().id() == Code::name_taken);
+        const auto verifier = store.users()->make_verifier(Secret{std::string{"word"}});
+        const auto given = store.users()->create(plenty(), {"of_file", "%", {name}, *verifier});
+        REQUIRE_FALSE(given.has_value());
+        CHECK(given.error().code() == Errc::not_found);
+        CHECK_FALSE(store.databases()->drop(plenty(), name).has_value());
+    }
+    REQUIRE(store.databases()->create(plenty(), {"ibdata2", "", ""}).has_value());
+    REQUIRE(store.databases()->create(plenty(), {"ibdata2", "", ""}).has_value());
+    REQUIRE(store.databases()->drop(plenty(), "ibdata2").has_value());
+}
+
+TEST_CASE("a database that a prepared XA transaction holds is told with what ends that") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& store = server->store();
+    REQUIRE(store.databases()->create(plenty(), {"held", "", ""}).has_value());
+    {
+        Client client{*server, "jackdawd"};
+        client.ask("CREATE TABLE held.rows_of (id INT PRIMARY KEY) ENGINE=InnoDB");
+        client.ask("XA START 'half'");
+        client.ask("INSERT INTO held.rows_of VALUES (1)");
+        client.ask("XA END 'half'");
+        client.ask("XA PREPARE 'half'");
+    } // its locks stay
+    const auto dropped = store.databases()->drop(within(8s), "held");
+    REQUIRE_FALSE(dropped.has_value());
+    INFO(dropped.error().to_string() << " " << dropped.error().hint());
+    CHECK(dropped.error().code() == Errc::busy);
+    CHECK(dropped.error().to_string().find("prepared XA transaction") != std::string::npos);
+    CHECK(dropped.error().hint().find("XA ROLLBACK 'half'") != std::string::npos);
+    Client{*server, "jackdawd"}.ask("XA ROLLBACK 'half'");
+    CHECK(store.databases()->drop(plenty(), "held").has_value());
+}
+
 TEST_CASE("a change that waits for somebody's lock ends with who holds it, and with the session") {
     Server* const server = server_of("mariadb");
     if (server == nullptr) {

@@ -213,6 +213,19 @@ TEST_CASE("a log that MariaDB cannot open again is an error, and turning it off 
     {
         const AsAgent agent;
         CHECK_FALSE(*logs.is_enabled(plenty(), "general")); // into no file
+        CHECK(*logs.elsewhere(plenty(), "general") == "the table mysql.general_log");
+        CHECK(logs.elsewhere(plenty(), "slow")->empty()); // it is off
     }
-    say(*server, "SET GLOBAL general_log = OFF, GLOBAL log_output = 'FILE'", "");
+    say(*server,
+        "SET GLOBAL general_log = OFF, GLOBAL log_output = 'FILE', GLOBAL general_log_file = "
+        "'led_away.log', GLOBAL general_log = ON",
+        "");
+    {
+        const AsAgent agent;
+        CHECK(*logs.is_enabled(plenty(), "general"));
+        CHECK(*logs.elsewhere(plenty(), "general") == "led_away.log in the data folder");
+    }
+    say(*server, "SET GLOBAL general_log = OFF, GLOBAL general_log_file = '" + path + "'", "");
+    const AsAgent agent;
+    CHECK(logs.elsewhere(plenty(), "general")->empty());
 }

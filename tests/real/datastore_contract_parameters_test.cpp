@@ -518,7 +518,10 @@ TEST_CASE("MariaDB: a tenant's global values show as drift and do not blind the 
              "SET GLOBAL max_heap_table_size = 16384", "SET GLOBAL optimizer_switch = 'mrr=on'",
              "SET GLOBAL sql_mode = 'ORACLE'", "SET GLOBAL max_session_mem_used = 65536",
              "SET GLOBAL sql_safe_updates = ON", "SET GLOBAL tx_read_only = ON",
-             "SET GLOBAL group_concat_max_len = 4"});
+             "SET GLOBAL group_concat_max_len = 4",
+             "SET GLOBAL range_alloc_block_size = 4294966272",
+             "SET GLOBAL transaction_alloc_block_size = 4294966272",
+             "SET GLOBAL sort_buffer_size = 8589934592"});
     server->store().release(); // a session that begins with those
     {
         const AsAgent agent;

@@ -88,6 +88,18 @@ TEST_CASE("concerns: a refused connection is pressure whatever the number", "[co
     CHECK(look.at(with_connections(50, 8), 9'000) == Words{"connections.relief"});
 }
 
+TEST_CASE("concerns: a server that lets in nobody over the network", "[concerns]") {
+    Look look;
+    auto closed = well();
+    closed.inside->connections->closed = "TLS alone, and it has none";
+    closed.inside->connections->mend = "jackdaw config set INSTANCE tls=OFF";
+    CHECK(look.at(closed) == Words{"connections.pressure"});
+    CHECK(look.concerns.warnings().at(0).text == "TLS alone, and it has none");
+    CHECK(look.concerns.warnings().at(0).mend == "jackdaw config set db1 tls=OFF");
+    CHECK(look.at(well()).empty());
+    CHECK(look.at(well(), 10'000) == Words{"connections.relief"});
+}
+
 TEST_CASE("concerns: what nobody can look at neither begins nor ends", "[concerns]") {
     Look look;
     CHECK(look.at(with_connections(95)) == Words{"connections.pressure"});

@@ -270,6 +270,14 @@ TEST_CASE("a database that does not let the agent in gets what is set at its nex
     CHECK(world.host.violations().empty());
 }
 
+TEST_CASE("what a server's first statements did not do is a warning of its start") {
+    LifeWorld world;
+    make_with_parameters(world);
+    world.host.set_database_says("half of them were refused");
+    const auto done = world.must_do("instance.restart");
+    CHECK(done.warnings == std::vector<std::string>{"half of them were refused"});
+}
+
 TEST_CASE("what is unset and still in force waits for a restart, too, until it is there") {
     LifeWorld world;
     make_with_parameters(world);

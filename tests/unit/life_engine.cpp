@@ -260,6 +260,9 @@ public:
     [[nodiscard]] bool complains(std::string_view line) const override {
         return line.starts_with("complaint");
     }
+    [[nodiscard]] std::string start_complaint(std::string_view output) const override {
+        return output.starts_with("half") ? std::string{output} : std::string{};
+    }
     [[nodiscard]] plugins::LaunchSpec launch(const plugins::Place& place) const override {
         plugins::LaunchSpec spec;
         spec.argv = {"/usr/lib/jackdaw/fake-db", place.data_folder};

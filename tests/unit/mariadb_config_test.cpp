@@ -186,7 +186,8 @@ TEST_CASE("each statement of the init file stands on one line and names the agen
     // An own setting that refuses changes is taken back for this session before the first of them.
     const auto first_change = text.find("DELETE");
     REQUIRE(first_change != std::string::npos);
-    for (const auto* pinned : {"sql_safe_updates = OFF", "max_statement_time = 0", "READ WRITE"}) {
+    for (const auto* pinned : {"sql_safe_updates = OFF", "max_statement_time = 0", "READ WRITE",
+                               "autocommit = ON", "sql_mode = ''", "range_alloc_block_size = "}) {
         INFO(pinned);
         CHECK(text.find(pinned) < first_change);
     }
@@ -248,6 +249,15 @@ TEST_CASE(
     }
     CHECK_FALSE(judge_config(7, "").has_value());
     CHECK(judge_config(0, "[ERROR] " + std::string(65536, 'x')).error().message().size() <= 300);
+}
+
+TEST_CASE("an init file that ended early is seen in what the server prints") {
+    CHECK(start_complaint("").empty());
+    CHECK(start_complaint("2026-11-29 [ERROR] Event Scheduler: ERROR: 1175\n").empty());
+    const auto told = start_complaint("2026-11-29 [Note] Starting\nERROR: 1175  You are using "
+                                      "safe update\x01\n2026-11-29 [Note] ready\n");
+    CHECK(told.find("1175  You are using safe update?") != std::string::npos);
+    CHECK(told.find("ready") == std::string::npos);
 }
 
 TEST_CASE("the server is stopped by one SIGTERM and has ten minutes") {

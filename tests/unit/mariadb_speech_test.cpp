@@ -56,7 +56,21 @@ TEST_CASE("each error number of the server calls for one reaction") {
           Code::volume_full);
     CHECK(id(1006, "Can't create database 'x' (errno: 36 \"File name too long\")") ==
           Code::bad_name);
+    CHECK(id(1, "Can't create/write to file '/x/y' (Errcode: 28 \"No space left on device\")") ==
+          Code::volume_full);
+    CHECK(id(3, "Error writing file '/x/y' (Errcode: 28 \"No space left on device\")") ==
+          Code::volume_full);
+    CHECK(id(20, "Disk is full writing '/x/y' (Errcode: 28 \"No space left on device\")") ==
+          Code::volume_full);
+    CHECK(id(1, "Can't create/write to file '/x/y' (Errcode: 13 \"Permission denied\")") ==
+          Code::internal);
+    CHECK(id(1006, "Kann Datenbank 'x' nicht erzeugen (Fehler: 28 \"No space left on device\")") ==
+          Code::volume_full);
     CHECK(id(1290) == Code::conflict);
+    CHECK(id(1290, "The MariaDB server is running with the --max-session-mem-used option so it "
+                   "cannot execute this statement") == Code::exhausted);
+    CHECK(id(1207) == Code::conflict);
+    CHECK(id(1792) == Code::conflict);
     CHECK(id(1115) == Code::invalid);
     CHECK(id(1273) == Code::invalid);
     CHECK(id(1205) == Code::busy);
