@@ -210,7 +210,7 @@ TEST_CASE("a delete that failed is not gone on with once the instance is protect
     const auto resumed = world.life().resume(id);
     REQUIRE_FALSE(resumed);
     CHECK(resumed.error().id() == Code::protected_);
-    REQUIRE(world.life().spec());
+    REQUIRE(world.life().spec() != nullptr);
     REQUIRE(world.life().abort(id)); // what it did is taken back all the same
     CHECK(world.wait_ended(id).status == "undone");
     (void)world.wait_status("running");
