@@ -192,6 +192,9 @@ void mount_kernel_trees(const Reporter& report, const ChildPlan& plan) noexcept 
                                             plan.run_options.c_str()) == 0);
     report.need(ChildStep::tmp, ::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV,
                                         plan.tmp_options.c_str()) == 0);
+    // The same folder: on the overlay everybody in the machine could fill the host's disk by it.
+    report.need(ChildStep::tmp, folders_above("/var/tmp") && folder("/var/tmp", 01777) &&
+                                    ::mount("/tmp", "/var/tmp", nullptr, MS_BIND, nullptr) == 0);
 }
 
 /// The node has the device's real name: mount(2) would resolve a link to it anyway.
