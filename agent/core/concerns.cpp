@@ -25,6 +25,9 @@ constexpr std::array all_words{
     Words{"sight", "sight.lost", "sight.regained"},
 };
 
+/// Of the machine's memory, by the files of one folder: more than anybody has a use for.
+constexpr std::uint64_t folder_percent = 20;
+
 std::string joined(const std::vector<std::string>& all) {
     std::string text;
     for (const auto& one : all) {
@@ -145,14 +148,41 @@ Concerns::Seen Concerns::connections(const std::string& instance, const Figures&
 
 Concerns::Seen Concerns::memory(const std::string& instance, const Figures& figures) const {
     const auto mark = is_on("memory") ? limits_.end_percent : limits_.begin_percent;
-    if (!figures.memory_bytes || figures.memory_bytes_max == 0 ||
-        *figures.memory_bytes / 100 < figures.memory_bytes_max / 100 * mark / 100) {
+    if (!figures.memory_bytes) {
         return std::nullopt;
     }
+    const auto beyond = [](std::uint64_t part, std::uint64_t whole, std::uint64_t percent) {
+        return whole != 0 && part / 100 >= whole / 100 * percent / 100;
+    };
+    std::uint64_t in_files = 0;
+    std::vector<std::string> filled;
+    std::string paths;
+    for (const auto& one : figures.memory_folders) {
+        in_files += one.used_bytes;
+        if (beyond(one.used_bytes, one.size_bytes, mark) ||
+            beyond(one.used_bytes, figures.memory_bytes_max, folder_percent)) {
+            filled.push_back(fmt::format("{} {} MiB", one.path, one.used_bytes >> 20U));
+            paths += " " + one.path;
+        }
+    }
+    const auto held = *figures.memory_bytes + in_files;
+    const bool tight = beyond(held, figures.memory_bytes_max, mark);
+    if (!tight && filled.empty()) {
+        return std::nullopt;
+    }
+    const auto words = fmt::format("the database{} {} of the machine's {} MiB of memory",
+                                   in_files >> 20U == 0 ? " holds" : " and files in memory hold",
+                                   held >> 20U, figures.memory_bytes_max >> 20U);
+    if (filled.empty()) {
+        return Finding{words, fmt::format("jackdaw config parameters {0} memory; "
+                                          "jackdaw session list {0}",
+                                          instance)};
+    }
     return Finding{
-        fmt::format("the database holds {} of the machine's {} MiB of memory",
-                    *figures.memory_bytes >> 20U, figures.memory_bytes_max >> 20U),
-        fmt::format("jackdaw config parameters {0} memory; jackdaw session list {0}", instance)};
+        fmt::format("{}; such files: {}", words, joined(filled)),
+        fmt::format("jackdaw machine shell {0} -- ls -la{1}, and remove what lies there; jackdaw "
+                    "instance restart {0} ends a log that was led there",
+                    instance, paths)};
 }
 
 std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::string& since,

@@ -59,6 +59,13 @@ struct Figures {
 
     std::optional<std::uint64_t> memory_bytes; ///< that the database's process holds
     std::uint64_t memory_bytes_max = 0;        ///< of the machine
+    /// A file system in memory: what lies in it is taken from the machine's, too, and no end of a
+    /// process gives it back.
+    struct MemoryFolder {
+        std::string path;
+        std::uint64_t used_bytes = 0, size_bytes = 0; ///< size 0: it has no limit
+    };
+    std::vector<MemoryFolder> memory_folders;
     unsigned volume_percent = 0;               ///< the mark that its fill has passed; 0: none
     bool volume_full = false;
 };

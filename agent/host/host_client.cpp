@@ -170,7 +170,13 @@ Result<void> HostClient::ask(const void* request, std::size_t size, std::chrono:
         if (!fds.empty()) {
             came_ = std::move(fds.front());
         }
-        return host::error_of(*reply_);
+        auto result = host::error_of(*reply_);
+        if (!result && result.error().id() == Code::deadline) {
+            return std::move(result).error().with_hint(
+                "is that machine starved, or does it stand still? `jackdaw op resume` does it "
+                "again");
+        }
+        return result;
     }
 }
 

@@ -27,7 +27,7 @@ constexpr const char* drive_folder = "/etc/jackdaw/config-drive/openstack/latest
 constexpr const char* fleet_folder = "/etc/jackdaw/fleet";
 /// A caller that comes while the agent is busy waits and is not refused.
 constexpr int api_backlog = SOMAXCONN;
-constexpr int stale_files_max = 4096; ///< of the configuration folder, looked at once
+constexpr int stale_files_max = 4096; ///< of one folder, looked at once
 
 struct Folder {
     const char* path;
@@ -66,25 +66,32 @@ bool is_file_name(std::string_view name) {
                });
 }
 
-/// Rendered files of an earlier configuration that the new one does not have.
-Result<void> remove_others(int folder, const std::set<std::string, std::less<>>& keep) {
+/// Its first stale_files_max names.
+Result<std::vector<std::string>> names_in(int folder) {
     const int again = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR* stream = again < 0 ? nullptr : ::fdopendir(again);
     if (stream == nullptr) {
-        return file_error("list the configuration folder", errno);
+        return file_error("list a folder", errno);
     }
-    std::vector<std::string> stale;
+    std::vector<std::string> names;
     for (int i = 0; i < stale_files_max; ++i) {
         const dirent* entry = ::readdir(stream);
         if (entry == nullptr) {
             break;
         }
         const std::string_view name{entry->d_name};
-        if (name != "." && name != ".." && !keep.contains(name)) {
-            stale.emplace_back(name);
+        if (name != "." && name != "..") {
+            names.emplace_back(name);
         }
     }
     ::closedir(stream);
+    return names;
+}
+
+/// Rendered files of an earlier configuration that the new one does not have.
+Result<void> remove_others(int folder, const std::set<std::string, std::less<>>& keep) {
+    JACKDAW_TRY(auto stale, names_in(folder).while_doing("look at the configuration folder"));
+    std::erase_if(stale, [&](const auto& name) { return keep.contains(name); });
     for (const auto& name : stale) {
         if (::unlinkat(folder, name.c_str(), 0) != 0 && errno != ENOENT && errno != EISDIR) {
             return file_error(fmt::format("remove {}", name), errno);
@@ -165,6 +172,21 @@ Result<void> prepare_folders(const MachineFile& machine, const Volume& volume) {
                                 machine.database_gid, 0755));
     JACKDAW_CHECK(ensure_folder(std::string{config_folder}, 0, 0, 0755));
     return ensure_folder("/var/log/jackdaw", 0, 0, 0755);
+}
+
+Result<void> clear_run_folder(const MachineFile& machine) {
+    JACKDAW_TRY(const auto folder,
+                open_no_links(std::string{database_run_folder}, O_RDONLY | O_DIRECTORY));
+    JACKDAW_TRY(const auto names, names_in(folder.get()));
+    for (const auto& name : names) {
+        struct stat info{};
+        if (::fstatat(folder.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            info.st_uid == machine.database_uid && !S_ISDIR(info.st_mode) &&
+            ::unlinkat(folder.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
+            return file_error(fmt::format("remove {}", name), errno);
+        }
+    }
+    return ok();
 }
 
 Result<void> wipe_data(const Volume& volume) {

@@ -161,6 +161,13 @@ Result<void> Server::config(const Request& request, const std::vector<UniqueFd>&
     return write_config(files);
 }
 
+Result<void> Server::prepare() {
+    JACKDAW_CHECK(prepare_folders(machine_, volume_));
+    const auto phase = spawner_.phase_of(std::string{database_guard});
+    const bool runs = !phase || (*phase && **phase != GuardPhase::ended); // or nobody knows
+    return runs ? ok() : clear_run_folder(machine_);
+}
+
 Result<void> Server::wipe() {
     JACKDAW_TRY(const auto phase, spawner_.phase_of(std::string{database_guard}));
     if (phase && *phase != GuardPhase::ended) {
@@ -222,7 +229,7 @@ Result<void> Server::dispatch(const Request& request, const std::vector<UniqueFd
                                     text_of(request.stamp.version), request.stamp.sealed == 1},
                                    text_of(request.take_over_id));
     case Verb::erase_stamp: return volume_.erase_stamp();
-    case Verb::prepare_folders: return prepare_folders(machine_, volume_);
+    case Verb::prepare_folders: return prepare();
     case Verb::wipe_data: return wipe();
     case Verb::sync_volume: return volume_.sync();
     case Verb::write_config: return config(request, fds);

@@ -40,6 +40,7 @@ private:
     Result<void> spawn_mkfs(const Request& request, UniqueFd& out);
     Result<void> spawn_grow(const Request& request, UniqueFd& out);
     Result<void> config(const Request& request, const std::vector<UniqueFd>& fds);
+    Result<void> prepare();
     Result<void> wipe();
 
     std::optional<Error> broken_;

@@ -27,7 +27,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t list_max_bytes = 16384;
 constexpr std::size_t list_lines_max = 64;
-constexpr std::chrono::seconds init_limit{5};   ///< it answers in microseconds
+/// It answers in microseconds, unless the machine is starved; less than the agent waits for us.
+constexpr std::chrono::seconds init_limit{12};
 constexpr std::chrono::seconds coming_limit{5}; ///< a guard that was just spawned makes its socket
 constexpr std::chrono::seconds left_limit{5};   ///< the first process kills what a dead guard left
 constexpr std::chrono::milliseconds pause{5};
@@ -71,6 +72,11 @@ Result<void> ask_init(const void* question, std::size_t size, int fd, std::uint3
         return file_error("ask the machine's first process", errno);
     }
     const auto got = ::recv(socket.get(), &answer, sizeof answer, MSG_TRUNC);
+    if (got < 0 && errno == EAGAIN) { // by SO_RCVTIMEO
+        return Error{Errc::deadline,
+                     fmt::format("the machine's first process did not answer within {} s",
+                                 init_limit.count())};
+    }
     if (got < 0) {
         return file_error("hear the machine's first process", errno);
     }

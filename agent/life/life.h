@@ -52,6 +52,8 @@ struct LifeSettings {
     std::chrono::milliseconds usage_period{10'000};    ///< how often the volume's fill is read
     std::chrono::milliseconds adoption_period{10'000}; ///< between tries to reach a silent guard
     std::chrono::seconds operation_limit{1800};
+    /// Whose files are memory, where they are file systems of that kind (tmpfs(5)).
+    std::vector<std::string> memory_folders{};
     bool renew_firewall = false; ///< at start: its rules may be from before a setting was changed
     std::string agent_version;
     SupervisorConfig supervisor;

@@ -1,6 +1,10 @@
 // The life thread between operations: what somebody should look at although the database answers.
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -25,6 +29,25 @@ std::optional<std::uint64_t> resident_bytes(std::int64_t pid) {
         return std::nullopt;
     }
     return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Those of the folders that are file systems in memory, each file system once.
+std::vector<Figures::MemoryFolder> in_memory(const std::vector<std::string>& folders) {
+    std::vector<Figures::MemoryFolder> all;
+    std::vector<dev_t> devices;
+    for (const auto& path : folders) {
+        struct stat folder{};
+        struct statfs room{};
+        if (::stat(path.c_str(), &folder) != 0 || ::statfs(path.c_str(), &room) != 0 ||
+            room.f_type != TMPFS_MAGIC ||
+            std::ranges::find(devices, folder.st_dev) != devices.end()) {
+            continue;
+        }
+        devices.push_back(folder.st_dev);
+        const auto block = static_cast<std::uint64_t>(room.f_bsize);
+        all.push_back({path, (room.f_blocks - room.f_bfree) * block, room.f_blocks * block});
+    }
+    return all;
 }
 
 } // namespace
@@ -87,6 +110,7 @@ void Life::weigh(const plugins::Observation* seen) {
     figures.sessions_ended = seen->sessions_ended;
     figures.memory_bytes = resident_bytes(database_.status.child_pid);
     figures.memory_bytes_max = slot_.place.machine.memory_bytes;
+    figures.memory_folders = in_memory(settings_.memory_folders);
     figures.volume_percent = pressure_percent_;
     figures.volume_full = volume_full_;
     const auto before = concerns_.warnings();

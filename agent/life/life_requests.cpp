@@ -177,8 +177,8 @@ Result<Life::Submitted> Life::submit(SubmitRequest request) {
     if (!state_.spec()) {
         return Error{Errc::not_found, "there is no instance on this machine"};
     }
-    if (request.action == "instance.delete" && state_.spec()->protect) {
-        return Error{Code::protected_, fmt::format("'{}' is protected", state_.spec()->name)};
+    if (request.action == "instance.delete") {
+        JACKDAW_CHECK(steps::need_unprotected(state_)); // each of its steps looks again
     }
     if (!state_.facts().created && request.action != "instance.delete") {
         return Error{Errc::conflict, "the instance is not created yet"};
@@ -248,6 +248,9 @@ Result<proto::Operation> Life::resume(const std::string& id) {
         // What an abort has begun to undo, only that undo can end.
         const bool undoes = before->shape.abort_requested && undoes_its_own_alone(*before);
         JACKDAW_CHECK(undoes ? ok() : check_not_overtaken(*before));
+        if (before->shape.action == "instance.delete" && !before->shape.abort_requested) {
+            JACKDAW_CHECK(steps::need_unprotected(state_));
+        }
         if (before->arguments.contains("verifier") && !before->shape.abort_requested) {
             operations_.warn(id, password_words(before->shape));
         }

@@ -13,6 +13,14 @@ struct ActionPlan {
     std::vector<StepPlan> steps;
 };
 
+/// A step of a delete. Somebody may have protected the instance after the delete was asked for, or
+/// after an earlier step of it failed.
+template <StepFunction run>
+Result<void> unless_protected(StepContext& context) {
+    JACKDAW_CHECK(need_unprotected(context.state));
+    return run(context);
+}
+
 const std::vector<ActionPlan>& plans() {
     static const std::vector<ActionPlan> all{
         {"instance.create",
@@ -33,10 +41,10 @@ const std::vector<ActionPlan>& plans() {
           {"users.create", create_users, nothing},
           {"health.probe", probe_health, nothing}}},
         {"instance.delete",
-         {{"database.stop", stop_database, undo_stop_database},
-          {"volume.release", release_stamp, restore_stamp},
-          {"volume.unmount", unmount_volume, mount_volume},
-          {"instance.forget", forget_instance, cannot_bring_back}}},
+         {{"database.stop", unless_protected<steps::stop_database>, undo_stop_database},
+          {"volume.release", unless_protected<release_stamp>, restore_stamp},
+          {"volume.unmount", unless_protected<unmount_volume>, mount_volume},
+          {"instance.forget", unless_protected<forget_instance>, cannot_bring_back}}},
         {"instance.start",
          {{"volume.find", find_volume, nothing},
           {"volume.mount", mount_volume, nothing, each_boot},

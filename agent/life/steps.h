@@ -167,6 +167,8 @@ std::vector<std::string_view> all_actions();
 namespace steps {
 /// E-DATABASE-DOWN, with the command that starts it, when nobody wants the database to run.
 Result<void> need_running(const InstanceState& state);
+/// E-PROTECTED, when the spec that is there says so.
+Result<void> need_unprotected(const InstanceState& state);
 Result<void> nothing(StepContext&);
 Result<void> find_volume(StepContext&);
 Result<void> format_volume(StepContext&);

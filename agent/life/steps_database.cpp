@@ -356,6 +356,14 @@ Result<void> start_database(StepContext& context) {
     return started;
 }
 
+Result<void> need_unprotected(const InstanceState& state) {
+    const auto spec = state.spec();
+    if (spec && spec->protect) {
+        return Error{Code::protected_, fmt::format("'{}' is protected", spec->name)};
+    }
+    return ok();
+}
+
 Result<void> stop_database(StepContext& context) {
     auto facts = context.state.facts();
     if (facts.wanted_running && context.record->shape.action != "instance.restart") {

@@ -422,6 +422,28 @@ TEST_CASE("wiping leaves the folder, follows no link and crosses no mount") {
     must(host.unmount_volume(contract_serial));
 }
 
+TEST_CASE("what a database left in its run folder goes before the next one, root's stays") {
+    World world;
+    auto& host = *world.host;
+    (void)finish(must(host.spawn_mkfs("op-1", {contract_serial, "xfs", contract_uuid, false})));
+    must(host.mount_volume(contract_serial, contract_uuid));
+    must(host.prepare_folders());
+    const std::string run{agent::database_run_folder};
+    for (const auto* name : {"/huge.log", "/roots"}) {
+        test::write_text(run + name, "x");
+    }
+    fs::create_symlink("/run/jackdaw", run + "/link");
+    for (const auto* name : {"/huge.log", "/link"}) {
+        REQUIRE(::lchown((run + name).c_str(), 47413, 47413) == 0);
+    }
+    must(host.prepare_folders());
+    CHECK_FALSE(test::exists(run + "/huge.log"));
+    CHECK_FALSE(fs::is_symlink(run + "/link"));
+    CHECK(test::exists(run + "/roots"));
+    CHECK(test::exists("/run/jackdaw/guards"));
+    must(host.unmount_volume(contract_serial));
+}
+
 TEST_CASE("what stands in place of a log is refused by what it is, and neither read nor moved") {
     World world;
     auto& host = *world.host;

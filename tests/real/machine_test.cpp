@@ -55,6 +55,9 @@ TEST_CASE("a machine is a machine of its own inside") {
     CHECK(inside(world, "a",
                  "! touch /usr/lib/jackdaw/x 2>/dev/null && ! touch /sys/x 2>/dev/null") == 0);
     CHECK(inside(world, "a", "test ! -e /dev/loop-control && touch /tmp/x /srv/x /etc/x") == 0);
+    CHECK(inside(world, "a", "test -e /var/tmp/x") == 0); // no way to the host's disk
+    CHECK(inside(world, "a", "head -c 65M /dev/zero 2>/dev/null > /tmp/filled") != 0);
+    CHECK(inside(world, "a", "rm /tmp/filled") == 0);
     CHECK(inside(world, "a",
                  "mkdir /run/jackdaw/cgroup/below && rmdir /run/jackdaw/cgroup/below") == 0);
     CHECK(inside(world, "a", "test \"$(cat /proc/self/cgroup | tail -1)\" = 0::/") == 0);

@@ -198,6 +198,31 @@ TEST_CASE("concerns: three lost sessions in a minute are a hunt, two are not", "
     CHECK(look.at(figures).empty());
 }
 
+TEST_CASE("concerns: files in memory count, and one folder's that fill it are told", "[concerns]") {
+    Look look;
+    auto figures = well();
+    figures.memory_folders = {{"/tmp", 10U << 20U, 32U << 20U}, {"/run", 1U << 20U, 8U << 20U}};
+    CHECK(look.at(figures).empty());
+    figures.memory_folders[0].used_bytes = 31U << 20U;
+    CHECK(look.at(figures) == Words{"memory.pressure"});
+    const auto warning = look.concerns.warnings().at(0);
+    CHECK(warning.text == "the database and files in memory hold 132 of the machine's 1000 MiB of "
+                          "memory; such files: /tmp 31 MiB");
+    CHECK(warning.mend.starts_with("jackdaw machine shell db1 -- ls -la /tmp,"));
+    figures.memory_folders[0].used_bytes = 0;
+    CHECK(look.at(figures).empty());
+    CHECK(look.at(figures, 10'000) == Words{"memory.relief"});
+
+    figures.memory_folders[0] = {"/tmp", 500U << 20U,
+                                 std::uint64_t{8000} << 20U}; // of an older machine
+    CHECK(look.at(figures) == Words{"memory.pressure"});
+    figures.memory_folders = {{"/tmp", 150U << 20U, 0}};
+    figures.memory_bytes = 800U << 20U;
+    CHECK(look.at(figures).empty()); // not over: both together
+    CHECK(look.concerns.warnings().at(0).text ==
+          "the database and files in memory hold 950 of the machine's 1000 MiB of memory");
+}
+
 TEST_CASE("concerns: memory and volume, the gravest first; a new server forgets", "[concerns]") {
     Look look;
     auto figures = with_connections(99);

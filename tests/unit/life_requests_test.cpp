@@ -466,6 +466,29 @@ TEST_CASE("what cannot be done now is refused with its reason") {
     CHECK(world.host.guard_names().empty());
 }
 
+TEST_CASE("a delete that waits behind a protection finds it") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.hold("databases.create");
+    REQUIRE(world.submit("database.create", database("one")));
+    world.engine.wait_held();
+    const auto protect = world.submit("instance.protect", Json{{"protect", true}});
+    const auto removal = world.submit("instance.delete");
+    REQUIRE(protect);
+    REQUIRE(removal);
+    world.engine.let_go();
+    CHECK(world.wait_ended(protect->operation.id).status == "done");
+    const auto end = world.wait_ended(removal->operation.id);
+    CHECK(end.status == "failed");
+    CHECK(present(end.error).code == "E-PROTECTED");
+    CHECK(world.host.database_running());
+    REQUIRE(world.life().abort(removal->operation.id));
+    CHECK(world.wait_ended(removal->operation.id).status == "undone");
+    CHECK(world.life().spec()->protect);
+    CHECK(world.host.database_running());
+}
+
 TEST_CASE("a rename changes the name alone, is told, and is taken back by an abort") {
     LifeWorld world;
     world.start_agent();

@@ -197,6 +197,25 @@ TEST_CASE("a delete that is aborted gives the volume its stamp back as it was") 
     CHECK(world.host.violations().empty());
 }
 
+TEST_CASE("a delete that failed is not gone on with once the instance is protected") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.fail_next("unmount_volume", Error{Errc::busy, "somebody is in it"});
+    const auto submitted = world.submit("instance.delete", agent::Json{{"keep_volume", true}});
+    REQUIRE(submitted);
+    const auto& id = submitted->operation.id;
+    REQUIRE(world.wait_ended(id).status == "failed");
+    (void)world.must_do("instance.protect", agent::Json{{"protect", true}});
+    const auto resumed = world.life().resume(id);
+    REQUIRE_FALSE(resumed);
+    CHECK(resumed.error().id() == Code::protected_);
+    REQUIRE(world.life().spec() != nullptr);
+    REQUIRE(world.life().abort(id)); // what it did is taken back all the same
+    CHECK(world.wait_ended(id).status == "undone");
+    (void)world.wait_status("running");
+}
+
 TEST_CASE("an order to format reaches the volume that it names, and no other") {
     LifeWorld world;
     const auto volume = volume_of_another();

@@ -13,6 +13,7 @@
 #include "coordinator/cloud/local/doctor.h"
 #include "coordinator/cloud/local/files.h"
 #include "coordinator/cloud/local/images.h"
+#include "coordinator/cloud/local/machine_power.h"
 #include "coordinator/cloud/local/records.h"
 #include "coordinator/cloud/local/run_program.h"
 #include "coordinator/cloud/local/user_data.h"
@@ -284,6 +285,19 @@ TEST_CASE("control groups are found where they are mounted, of either version") 
     put(folder / "cgroup.controllers", "cpuset io memory\n");
     CHECK(has_controller(folder.path(), "memory"));
     CHECK_FALSE(has_controller(folder.path(), "cpu"));
+}
+
+TEST_CASE("a machine's file systems in memory leave nearly all of its memory to the database") {
+    for (const std::uint64_t mib : {256U, 1024U, 4096U, 65'536U}) {
+        const auto in_memory = memory_folders(mib << 20U);
+        for (const auto bytes : {in_memory.tmp_bytes, in_memory.shm_bytes, in_memory.run_bytes}) {
+            CHECK(bytes >= std::uint64_t{2} << 20U);
+        }
+        CHECK(in_memory.tmp_bytes + in_memory.shm_bytes + 2 * in_memory.run_bytes <=
+              (mib << 20U) / 12);
+    }
+    CHECK(memory_folders(64U << 20U).tmp_bytes == std::uint64_t{4} << 20U); // the smallest flavor
+    CHECK(memory_folders(0).tmp_bytes == std::uint64_t{64} << 20U);         // without a limit
 }
 
 TEST_CASE("the doctor reads capabilities and file systems as the kernel writes them") {

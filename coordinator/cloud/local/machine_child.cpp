@@ -159,7 +159,7 @@ int change_root(const Reporter& report, const ChildPlan& plan, bool in_chroot) n
     return old_root;
 }
 
-void mount_kernel_trees(const Reporter& report) noexcept {
+void mount_kernel_trees(const Reporter& report, const ChildPlan& plan) noexcept {
     constexpr unsigned long inert = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     // The database's user sees its own processes only; gid 47412 is the agent's.
     report.need(ChildStep::proc,
@@ -172,7 +172,7 @@ void mount_kernel_trees(const Reporter& report) noexcept {
     report.need(ChildStep::dev,
                 ::mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                         "newinstance,ptmxmode=0666,mode=0620,gid=5") == 0 &&
-                    ::mount("tmpfs", "/dev/shm", "tmpfs", inert, "mode=1777,size=50%") == 0);
+                    ::mount("tmpfs", "/dev/shm", "tmpfs", inert, plan.shm_options.c_str()) == 0);
     report.need(
         ChildStep::nodes,
         node("/dev/null", 0666, makedev(1, 3)) && node("/dev/zero", 0666, makedev(1, 5)) &&
@@ -182,12 +182,19 @@ void mount_kernel_trees(const Reporter& report) noexcept {
             ::symlink("/proc/self/fd/0", "/dev/stdin") == 0 &&
             ::symlink("/proc/self/fd/1", "/dev/stdout") == 0 &&
             ::symlink("/proc/self/fd/2", "/dev/stderr") == 0);
-    report.need(ChildStep::run,
-                ::mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=20%") == 0 &&
-                    folder("/run/lock", 01777) && folder("/run/jackdaw", 0755) &&
-                    folder("/run/jackdaw/cgroup", 0755));
-    report.need(ChildStep::tmp,
-                ::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=50%") == 0);
+    report.need(ChildStep::run, ::mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV,
+                                        plan.run_options.c_str()) == 0 &&
+                                    folder("/run/lock", 0755) && folder("/run/jackdaw", 0755) &&
+                                    folder("/run/jackdaw/cgroup", 0755));
+    // Of its own: what the database's user leaves there fills no folder of the agent's and root's.
+    report.need(ChildStep::run, folder("/run/jackdaw/database", 0755) &&
+                                    ::mount("tmpfs", "/run/jackdaw/database", "tmpfs", inert,
+                                            plan.run_options.c_str()) == 0);
+    report.need(ChildStep::tmp, ::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV,
+                                        plan.tmp_options.c_str()) == 0);
+    // The same folder: on the overlay everybody in the machine could fill the host's disk by it.
+    report.need(ChildStep::tmp, folders_above("/var/tmp") && folder("/var/tmp", 01777) &&
+                                    ::mount("/tmp", "/var/tmp", nullptr, MS_BIND, nullptr) == 0);
 }
 
 /// The node has the device's real name: mount(2) would resolve a link to it anyway.
@@ -347,7 +354,7 @@ void become_machine(const ChildPlan& plan) noexcept {
         }
     }
     const int old_root = change_root(report, plan, in_chroot);
-    mount_kernel_trees(report);
+    mount_kernel_trees(report, plan);
     if (loop.fd >= 0) {
         make_volume_node(report, plan, loop);
     }

@@ -63,6 +63,7 @@ struct ChildPlan {
     std::string disk;            ///< mount point of the root's own file system; empty: none
     std::string disk_inside;     ///< where that stays reachable: in the machine, for root
     std::string agent_folder;    ///< of the host, bound over /usr/lib/jackdaw; empty: none
+    std::string shm_options, run_options, tmp_options; ///< of the file systems in memory
     std::string hostname;
     std::string volume_link; ///< "/dev/disk/by-id/virtio-SERIAL"; empty: no volume
     std::vector<ChildFile> files;

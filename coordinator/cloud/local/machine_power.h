@@ -2,6 +2,7 @@
 // One machine's power: is it on, start it, end it. Works on what records say; changes none of them.
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,14 @@ private:
     std::string name_;
     MachineCgroup cgroup_;
 };
+
+/// What a machine's file systems in memory hold at most. Who writes into one takes the memory from
+/// all of its processes, so they are small parts of the machine's; 0: it has no limit of its own.
+struct MemoryFolders {
+    std::uint64_t tmp_bytes, shm_bytes;
+    std::uint64_t run_bytes; ///< of /run, and once more of the database's folder in it
+};
+[[nodiscard]] MemoryFolders memory_folders(std::uint64_t machine_bytes) noexcept;
 
 /// The folder's root disk: an ext4 of this size in a sparse file; made once, by rename.
 [[nodiscard]] Result<void> make_root_disk(const Path& file, std::uint64_t size_bytes);

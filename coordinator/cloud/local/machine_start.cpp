@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -30,7 +31,8 @@ namespace {
 constexpr std::chrono::milliseconds volume_wait{3'000}; ///< for a machine that just ended to let go
 constexpr std::chrono::milliseconds start_time{20'000}; ///< from the go-ahead to exec
 constexpr std::chrono::milliseconds mkfs_time{60'000};
-constexpr std::size_t mount_options_max = 4'000; ///< mount(2) takes one page
+constexpr std::size_t mount_options_max = 4'000;  ///< mount(2) takes one page
+constexpr std::uint64_t memory_files_max = 8'192; ///< in one file system in memory
 
 std::string_view text_of(ChildStep step) noexcept {
     switch (step) {
@@ -114,6 +116,11 @@ Result<Held> open_all(const Layout& layout, const MachineRecord& record, UniqueF
     return held;
 }
 
+/// Each of its files takes memory, too, though it be empty.
+std::string memory_options(std::string_view mode, std::uint64_t bytes) {
+    return fmt::format("mode={},size={},nr_inodes={}", mode, bytes, memory_files_max);
+}
+
 Result<ChildPlan> make_plan(const Layout& layout, const MachineRecord& record, const Path& root,
                             const Held& held) {
     const MachineSpec& spec = record.spec;
@@ -129,6 +136,10 @@ Result<ChildPlan> make_plan(const Layout& layout, const MachineRecord& record, c
     plan.disk = spec.root_disk_bytes > 0 ? writable.string() : "";
     plan.disk_inside = "/run/jackdaw/root-disk";
     plan.agent_folder = spec.agent_folder;
+    const MemoryFolders in_memory = memory_folders(spec.flavor.memory_bytes);
+    plan.shm_options = memory_options("1777", in_memory.shm_bytes);
+    plan.run_options = memory_options("755", in_memory.run_bytes);
+    plan.tmp_options = memory_options("1777", in_memory.tmp_bytes);
     plan.hostname = spec.name;
     plan.files = machine_files(spec, record.tags);
     JACKDAW_TRY(plan.address, parse_address(spec.address));
@@ -214,6 +225,16 @@ void end_child(const Child& child) {
 }
 
 } // namespace
+
+MemoryFolders memory_folders(std::uint64_t machine_bytes) noexcept {
+    const auto part = [&](std::uint64_t of, std::uint64_t least_mib, std::uint64_t most_mib) {
+        return machine_bytes == 0
+                   ? most_mib << 20U
+                   : std::clamp(machine_bytes / of, least_mib << 20U, most_mib << 20U);
+    };
+    return {
+        .tmp_bytes = part(32, 4, 64), .shm_bytes = part(64, 2, 32), .run_bytes = part(128, 4, 16)};
+}
 
 Result<void> make_root_disk(const Path& file, std::uint64_t size_bytes) {
     struct stat present{};
