@@ -152,6 +152,25 @@ Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
 }
 
 Result<ClientPtr> Reach::any() {
+    return first([](ApiClient&) { return ok(); });
+}
+
+Result<ClientPtr> Reach::any_member() {
+    return first([this](ApiClient& client) -> Result<void> {
+        const auto gossip = get(client, "/v1/gossip", session_->in(answer_limit));
+        if (!gossip) {
+            const auto code = gossip.error().code();
+            const bool is_silent = code == Errc::unavailable || code == Errc::deadline;
+            return is_silent ? Result<void>{gossip.error().clone()} : ok();
+        }
+        if (proto::string_at(*gossip, "state", "").value_or("") == "left") {
+            return Error{Errc::unavailable, "no agent that answers is a member of its fleet"};
+        }
+        return ok();
+    });
+}
+
+Result<ClientPtr> Reach::first(const std::function<Result<void>(ApiClient&)>& will_do) {
     if (local()) {
         return session_->connector.socket(local_socket(session_->folders));
     }
@@ -165,10 +184,13 @@ Result<ClientPtr> Reach::any() {
             continue;
         }
         auto client = of_machine(one);
-        if (client) {
+        if (!client) {
+            last = std::move(client).error();
+        } else if (auto good = will_do(**client)) {
             return client;
+        } else {
+            last = std::move(good).error();
         }
-        last = std::move(client).error();
     }
     return last;
 }

@@ -2,6 +2,7 @@
 // Whom a command talks to (CLI.md's contexts): the agent of this machine over its socket, or a
 // fleet's agents over the channel.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,8 @@ public:
 
     /// Any agent; in a fleet the first one that answers.
     [[nodiscard]] Result<ClientPtr> any();
+    /// To be asked about others: one that left the fleet, and hears of them no more, is passed over.
+    [[nodiscard]] Result<ClientPtr> any_member();
     /// The agent that has this instance: E-MACHINE-DOWN at once when its machine is off,
     /// E-NOT-FOUND when this machine's agent has another.
     [[nodiscard]] Result<ClientPtr> of(const std::string& name);
@@ -68,6 +71,8 @@ public:
     [[nodiscard]] Result<ClientPtr> of_machine(const cloud::Machine& machine);
 
 private:
+    /// The first agent that answers and will do; local(): this machine's.
+    [[nodiscard]] Result<ClientPtr> first(const std::function<Result<void>(ApiClient&)>& will_do);
     [[nodiscard]] Result<cloud::Machine> machine_labelled(const std::string& name);
     /// Does an agent tell of another instance of this name?
     [[nodiscard]] Result<void> check_untold(const std::string& name, const std::string& machine_id,

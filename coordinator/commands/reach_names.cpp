@@ -54,7 +54,7 @@ Result<cloud::Machine> Reach::machine(const std::string& name) {
         return found;
     }
     // Renamed by somebody on its own machine: only the agents know.
-    for (const auto& item : told_instances(*session_, any())) {
+    for (const auto& item : told_instances(*session_, any_member())) {
         const auto instance = proto::instance_from(item);
         if (!instance || instance->name != name) {
             continue;
@@ -176,7 +176,7 @@ Result<void> Reach::check_name_free(const std::string& name, const std::string& 
 Result<void> Reach::check_untold(const std::string& name, const std::string& machine_id,
                                  const std::vector<cloud::Machine>& all) {
     const auto twin = name + "~"; // two that have one name already are told apart so
-    for (const auto& item : told_instances(*session_, any())) {
+    for (const auto& item : told_instances(*session_, any_member())) {
         const auto told = proto::instance_from(item);
         if (!told || told->id == machine_id ||
             (told->name != name && !told->name.starts_with(twin))) {

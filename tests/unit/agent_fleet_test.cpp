@@ -212,8 +212,15 @@ TEST_CASE("fleet: who leaves has left, and comes back as a later life when it is
     REQUIRE(a->leave().has_value());
     wait_until("b sees it leave", [&] { return b.standing_of("a") == "left"; });
     CHECK(a.state() == "left");
+    // What it knew then is no answer any more.
+    const auto refused = a->may_list();
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code() == Errc::unavailable);
+    CHECK(refused.error().message().find("left its fleet at 2") != std::string::npos);
+    CHECK(b->may_list().has_value());
     REQUIRE(a->join({b.address()}).has_value());
     wait_for_each_other(a, "a", b, "b");
+    CHECK(a->may_list().has_value());
     CHECK(b.member("a").incarnation > before);
     CHECK(a->gossip()->at("boot") > boot);
     CHECK_FALSE(a->join({"nowhere"}));

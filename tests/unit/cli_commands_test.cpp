@@ -100,6 +100,22 @@ TEST_CASE_METHOD(Scene, "an agent that takes a call and does not answer hides no
     CHECK(json().at("unreachable").size() == 2);
 }
 
+TEST_CASE_METHOD(Scene, "an agent that left the fleet is not asked about others") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].spec.reset(); // deleted, and its machine is still there
+    world.agents["db1"].has_left = true;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0);
+    CHECK(json().at("unreachable") == Json::array({"db1"}));
+    CHECK(json().at("items").at(0).at("reason").get<std::string>().find("left its fleet") !=
+          std::string::npos);
+    CHECK(json().at("items").at(1).at("status") == "running");
+    CHECK(world.jackdaw({"member", "list"}) == 0);
+    CHECK(world.jackdaw({"key", "list"}) == 0);
+    world.agents["db2"].has_left = true;
+    CHECK(world.jackdaw({"member", "list"}) == 8);
+    CHECK(err().find("no agent that answers is a member") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Scene, "instance show says that client connections are not encrypted yet") {
     make_fleet({"db1"});
     REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);

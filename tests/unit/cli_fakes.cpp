@@ -160,6 +160,7 @@ private:
             return {200, json};
         }
         agent.spec = *spec;
+        agent.has_left = false;
         agent.protect = spec->protect;
         keep_passwords(agent, request.body);
         return begin(agent, "instance.create", id, spec->name);
@@ -177,6 +178,10 @@ private:
         const bool get = request.method == "GET";
         if (path == "/v1/instance" && request.method == "PUT") {
             return create(agent, request);
+        }
+        if (get && agent.has_left && (path == "/v1/instances" || path.starts_with("/v1/members"))) {
+            const Error left{Errc::unavailable, "this agent left its fleet"};
+            return {503, Json{{"error", proto::to_json(proto::shape_of(left))}}};
         }
         if (get && path == "/v1/instances") {
             Json items = Json::array();
