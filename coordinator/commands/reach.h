@@ -57,7 +57,8 @@ public:
 
     /// Any agent; in a fleet the first one that answers.
     [[nodiscard]] Result<ClientPtr> any();
-    /// To be asked about others: one that left the fleet, and hears of them no more, is passed over.
+    /// To be asked about others: one that left the fleet, and hears of them no more, is passed
+    /// over.
     [[nodiscard]] Result<ClientPtr> any_member();
     /// The agent that has this instance: E-MACHINE-DOWN at once when its machine is off,
     /// E-NOT-FOUND when this machine's agent has another.
@@ -99,6 +100,8 @@ std::vector<std::string> note_untold(Session& session, const Json& answer, const
 /// The same of a list, by its first item.
 void note_untold_in(Session& session, const Json& items, const Json& whole);
 
+/// E-NAME-TAKEN: a rename was cut off, and which of both names the instance has is not known.
+[[nodiscard]] Error rename_pending(const cloud::Machine& machine);
 /// `corrupt` when what is written down of it cannot be read.
 [[nodiscard]] Result<void> check_whole(const cloud::Machine& machine);
 [[nodiscard]] MachineView view_of(const cloud::Machine& machine);
