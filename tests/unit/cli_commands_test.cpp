@@ -100,6 +100,28 @@ TEST_CASE_METHOD(Scene, "an agent that takes a call and does not answer hides no
     CHECK(json().at("unreachable").size() == 2);
 }
 
+TEST_CASE_METHOD(Scene, "a change whose answer is lost is sent again, and done once") {
+    make_fleet({"db1"});
+    auto& agent = world.agents["db1"];
+    const auto before = agent.operations.size();
+    agent.lost_answers = 2;
+    REQUIRE(world.jackdaw({"user", "create", "app", "-o", "json"}) == 0);
+    CHECK(agent.passwords["app@%"] ==
+          json().at("result").at("credentials").at(0).at("password").get<std::string>());
+    CHECK(agent.operations.size() == before + 1);
+    agent.lost_answers = 1;
+    CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 0);
+    CHECK(agent.operations.size() == before + 2);
+    agent.lost_answers = 10'000; // nobody answers any more
+    CHECK(world.jackdaw({"user", "create", "other"}) == 8);
+    CHECK(err().find("may have been done") != std::string::npos);
+    CHECK(err().find("jackdaw op list db1") != std::string::npos);
+    CHECK(err().find("jackdaw user password") != std::string::npos);
+    CHECK(agent.operations.size() == before + 3);
+    CHECK(world.jackdaw({"instance", "stop", "db1"}) == 8);
+    CHECK(err().find("known to nobody") == std::string::npos);
+}
+
 TEST_CASE_METHOD(Scene, "an agent that left the fleet is not asked about others") {
     make_fleet({"db1", "db2"});
     world.agents["db1"].spec.reset(); // deleted, and its machine is still there

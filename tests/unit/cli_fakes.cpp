@@ -69,7 +69,15 @@ public:
         if (request.method != "GET") {
             agent.last_change = request;
         }
-        auto response = answer(agent, request);
+        const auto known = request.idempotency_key.empty()
+                               ? agent.before.end()
+                               : agent.before.find(request.idempotency_key);
+        auto response = known != agent.before.end() ? known->second : answer(agent, request);
+        if (request.method != "GET" && agent.lost_answers > 0) {
+            --agent.lost_answers;
+            agent.before[request.idempotency_key] = response;
+            return Error{Errc::unavailable, "the peer went away"};
+        }
         forget(response.body, agent.unknown_keys);
         if (request.method != "GET") {
             world_.moment("answer to " + request.method + " " +
