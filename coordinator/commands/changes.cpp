@@ -409,6 +409,7 @@ std::string hint_for(std::string hint, const Session& session, const Invocation&
                                                 : invocation.text("--instance");
     constexpr std::string_view command = "`jackdaw ";
     constexpr std::string_view placeholder = " NAME";
+    constexpr std::string_view of_any_noun = " INSTANCE"; // what is inside is not asked by its name
     if (name.empty() || !check_label(name, "instance")) {
         return hint;
     }
@@ -419,8 +420,11 @@ std::string hint_for(std::string hint, const Session& session, const Invocation&
         const bool is_about_it = std::ranges::any_of(nouns, [&](std::string_view one) {
             return words.starts_with(one) && words.substr(one.size()).starts_with(' ');
         });
+        const auto instance = hint.find(of_any_noun, at);
         if (is_about_it && place < end) {
             hint.replace(place + 1, placeholder.size() - 1, name);
+        } else if (instance < end) {
+            hint.replace(instance + 1, of_any_noun.size() - 1, name);
         }
     }
     return hint;

@@ -104,7 +104,8 @@ struct NameLock {
 [[nodiscard]] Result<void> confirm(Session& session, const Invocation& invocation,
                                    const std::string& name, std::string_view what);
 
-/// A general hint with the name that is known instead of its NAME: "`jackdaw instance start NAME`".
+/// A general hint with the name that is known instead of its NAME or INSTANCE: "`jackdaw instance
+/// start NAME`", "`jackdaw session kill INSTANCE 5`".
 [[nodiscard]] std::string hint_for(std::string hint, const Session& session,
                                    const Invocation& invocation);
 

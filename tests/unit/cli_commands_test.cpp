@@ -122,6 +122,20 @@ TEST_CASE_METHOD(Scene, "a change whose answer is lost is sent again, and done o
     CHECK(err().find("known to nobody") == std::string::npos);
 }
 
+TEST_CASE_METHOD(Scene, "a hint names the instance that the command is about") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].refuses_changes =
+        proto::ErrorShape{"E-CONFLICT", "delete the database", "session 5 has it locked",
+                          "`jackdaw session kill INSTANCE 5` ends it, `jackdaw session list "
+                          "INSTANCE` shows all",
+                          ""};
+    CHECK(world.jackdaw({"database", "delete", "db1", "shop", "--yes"}) == 6);
+    CHECK(err().find("`jackdaw session kill db1 5` ends it, `jackdaw session list db1` shows") !=
+          std::string::npos);
+    CHECK(world.jackdaw({"instance", "list", "--fleet", ""}) == 2); // not the default one
+    CHECK(world.jackdaw({"instance", "list", "--fleet="}) == 2);
+}
+
 TEST_CASE_METHOD(Scene, "an agent that left the fleet is not asked about others") {
     make_fleet({"db1", "db2"});
     world.agents["db1"].spec.reset(); // deleted, and its machine is still there
