@@ -20,6 +20,11 @@ Result<std::vector<proto::Instance>> Fleet::instances() {
 
 Result<void> Fleet::may_list() {
     return on_loop([this]() -> Result<void> {
+        if (twin_) {
+            return Error{Errc::unavailable, "another machine holds this agent's keys; this one is "
+                                            "silent, and hears nobody since"}
+                .with_hint("ask another agent; `jackdaw doctor` says what ends that");
+        }
         const bool is_deleted = parts_.deleted();
         if (!left_ || !(is_deleted || leave_wanted_)) { // asked to come back: it is about to
             return ok();

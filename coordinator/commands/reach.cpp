@@ -163,7 +163,8 @@ Result<ClientPtr> Reach::any_member() {
             const bool is_silent = code == Errc::unavailable || code == Errc::deadline;
             return is_silent ? Result<void>{gossip.error().clone()} : ok();
         }
-        if (proto::string_at(*gossip, "state", "").value_or("") == "left") {
+        const auto state = proto::string_at(*gossip, "state", "").value_or("");
+        if (state == "left" || state == "twin") { // it hears nobody
             return Error{Errc::unavailable, "no agent that answers is a member of its fleet"};
         }
         return ok();

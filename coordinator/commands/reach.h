@@ -57,8 +57,8 @@ public:
 
     /// Any agent; in a fleet the first one that answers.
     [[nodiscard]] Result<ClientPtr> any();
-    /// To be asked about others: one that left the fleet, and hears of them no more, is passed
-    /// over.
+    /// To be asked about others: one that left the fleet, or fell silent beside its twin, hears
+    /// of them no more and is passed over.
     [[nodiscard]] Result<ClientPtr> any_member();
     /// The agent that has this instance: E-MACHINE-DOWN at once when its machine is off,
     /// E-NOT-FOUND when this machine's agent has another.

@@ -249,7 +249,9 @@ TEST_CASE("fleet: two machines with one key: one falls silent and refuses what n
     CHECK(refused(silent->join({other.address()})));
     CHECK(refused(silent->forget({})));
     CHECK(refused(silent->set_ring(Secret{ring_of({key_1, key_2})}, false)));
-    CHECK(silent->members().has_value()); // looking needs no key
+    CHECK(silent->members().has_value());        // looking needs no key
+    CHECK_FALSE(silent->may_list().has_value()); // but it is what it knew then
+    CHECK(speaking->may_list().has_value());
     CHECK(speaking->hint(1, 2, 3).has_value());
 }
 
