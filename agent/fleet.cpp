@@ -287,6 +287,7 @@ void Fleet::refresh() {
             spdlog::info("gossip: leaving the fleet{}",
                          leave_wanted_ ? "" : "; the instance was deleted");
             left_ = true;
+            left_ms_ = parts_.clock.wall_ms();
             core().leave(runtime::Clock::instant());
             changed();
         }

@@ -101,6 +101,7 @@ public:
     [[nodiscard]] Result<proto::Json> why(std::uint64_t id) override;
     [[nodiscard]] Result<void> join(std::vector<std::string> addresses) override;
     [[nodiscard]] Result<void> leave() override;
+    [[nodiscard]] Result<void> may_list() override;
     [[nodiscard]] Result<void> hint(std::uint8_t topic, std::uint64_t key,
                                     std::uint64_t version) override;
     [[nodiscard]] Result<void> forget(Forget order) override;
@@ -177,6 +178,7 @@ private:
     KeyWatch key_watch_;        ///< of this life
     bool again_ = false;        ///< this life is over, another is to begin
     bool left_ = false;         ///< asked to leave, in this life
+    std::int64_t left_ms_ = 0;  ///< the wall clock's, then
     bool leave_wanted_ = false; ///< by a request, not by a delete
     bool had_instance_ = false; ///< when that request came
     bool twin_ = false;

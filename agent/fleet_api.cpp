@@ -4,6 +4,7 @@
 #include "agent/fleet_node.h"
 #include "agent/gossip_figures.h"
 #include "agent/settings.h"
+#include "proto/base/ids.h"
 
 namespace jackdaw::agent {
 
@@ -15,6 +16,29 @@ Result<std::vector<proto::MemberShape>> Fleet::members() {
 Result<std::vector<proto::Instance>> Fleet::instances() {
     using All = Result<std::vector<proto::Instance>>;
     return on_loop([this]() -> All { return instance_shapes(); });
+}
+
+Result<void> Fleet::may_list() {
+    return on_loop([this]() -> Result<void> {
+        if (twin_) {
+            return Error{Errc::unavailable, "another machine holds this agent's keys; this one is "
+                                            "silent, and hears nobody since"}
+                .with_hint("ask another agent; `jackdaw doctor` says what ends that");
+        }
+        const bool is_deleted = parts_.deleted();
+        if (!left_ || !(is_deleted || leave_wanted_)) { // asked to come back: it is about to
+            return ok();
+        }
+        auto error =
+            Error{Errc::unavailable,
+                  fmt::format("this agent left its fleet at {}{}, and hears nobody since",
+                              rfc3339(left_ms_), is_deleted ? ": its instance is deleted" : "")};
+        return is_deleted ? std::move(error).with_hint(
+                                "ask another agent; `jackdaw instance delete NAME` ends the "
+                                "machine of a deleted instance")
+                          : std::move(error).with_hint("ask another agent; `jackdaw instance show "
+                                                       "NAME` tells of its own instance");
+    });
 }
 
 Result<std::vector<proto::MetricFamily>> Fleet::figures() {

@@ -28,6 +28,9 @@ public:
 
     [[nodiscard]] virtual Result<std::vector<proto::MemberShape>> members() = 0;
     [[nodiscard]] virtual Result<std::vector<proto::Instance>> instances() = 0;
+    /// May both be told to others as what is so now? `unavailable` of who left the fleet, or fell
+    /// silent beside its twin: it hears nobody, and has what it knew then.
+    [[nodiscard]] virtual Result<void> may_list() = 0;
     /// Counters and gauges; empty before the hand-over.
     [[nodiscard]] virtual Result<std::vector<proto::MetricFamily>> figures() = 0;
     /// What `doctor` is to know; empty before the hand-over.

@@ -31,6 +31,7 @@ Result<std::string> bytes_at(const Json& body, const char* key, std::size_t size
 } // namespace
 
 Router::Outcome Router::instances(const ApiRequest& /*request*/, const Target& /*target*/) const {
+    JACKDAW_CHECK(parts_.fleet.may_list());
     JACKDAW_TRY(const auto all, parts_.fleet.instances());
     Json items = Json::array();
     for (const auto& one : all) {
@@ -40,6 +41,7 @@ Router::Outcome Router::instances(const ApiRequest& /*request*/, const Target& /
 }
 
 Router::Outcome Router::members(const ApiRequest& /*request*/, const Target& /*target*/) const {
+    JACKDAW_CHECK(parts_.fleet.may_list());
     JACKDAW_TRY(const auto all, parts_.fleet.members());
     Json items = Json::array();
     for (const auto& member : all) {
@@ -51,6 +53,7 @@ Router::Outcome Router::members(const ApiRequest& /*request*/, const Target& /*t
 /// By id, else by name: the one alive or suspect of that name, else the one there is. Names are
 /// labels: `conflict` where one stands for several.
 Result<proto::MemberShape> Router::member_named(const std::string& wanted) const {
+    JACKDAW_CHECK(parts_.fleet.may_list());
     JACKDAW_TRY(const auto all, parts_.fleet.members());
     std::vector<const proto::MemberShape*> live, dead;
     for (const auto& member : all) {

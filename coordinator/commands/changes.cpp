@@ -23,6 +23,7 @@ constexpr milliseconds stream_slice{15'000};   ///< a dead peer is noticed by th
 constexpr milliseconds silence_limit{60'000};  ///< nobody answered for so long
 constexpr milliseconds between_dials{100};
 constexpr milliseconds between_locks{200};
+constexpr milliseconds resend_limit{10'000}; ///< an agent that died is back by then
 
 bool has_ended(const proto::Operation& operation) {
     return operation.status == "done" || operation.status == "failed" ||
@@ -258,10 +259,46 @@ Result<int> see_through(Session& session, const Invocation& invocation, const Re
     return conclude(session, invocation, conclusion);
 }
 
+Result<Json> send_change(Session& session, InstanceAccess& at, ApiRequest& request,
+                         bool generated) {
+    request.idempotency_key = new_uuid(session.clock, session.entropy);
+    auto response = at.client->call(request, session.in(answer_limit));
+    const auto until = session.in(resend_limit);
+    const auto is_lost = [&] { // what the agent itself says is a response, whatever its status
+        return !response && response.error().code() == Errc::unavailable;
+    };
+    while (is_lost() && session.clock.now() < until) { // until an answer, or the limit
+        session.clock.sleep(between_dials);
+        auto client = at.reach.of(at.name);
+        if (client) {
+            at.client = *std::move(client);
+            response = at.client->call(request, session.in(answer_limit));
+        } else if (client.error().id() == Code::machine_down) {
+            break; // nobody will
+        }
+    }
+    if (response) {
+        if (response->status < 200 || response->status >= 300) {
+            return refusal(*response);
+        }
+        return std::move(response->body);
+    }
+    const bool is_unknown = is_lost() || response.error().code() == Errc::deadline;
+    if (!is_unknown) {
+        return std::move(response).error();
+    }
+    return std::move(response)
+        .error()
+        .while_doing("send the change, which may have been done")
+        .with_hint(fmt::format("`jackdaw op list {}` shows whether it was done{}", at.name,
+                               generated ? "; its password is known to nobody then: `jackdaw user "
+                                           "password`, or `jackdaw root enable`, makes another"
+                                         : ""));
+}
+
 Result<int> change_instance(Session& session, const Invocation& invocation, InstanceAccess& at,
                             ApiRequest request, Conclusion end) {
-    request.idempotency_key = new_uuid(session.clock, session.entropy);
-    JACKDAW_TRY(const auto accepted, change(*at.client, request, session.in(answer_limit)));
+    JACKDAW_TRY(const auto accepted, send_change(session, at, request));
     return see_through(
         session, invocation, [&] { return at.reach.of(at.name); }, accepted, std::move(end));
 }
@@ -372,6 +409,7 @@ std::string hint_for(std::string hint, const Session& session, const Invocation&
                                                 : invocation.text("--instance");
     constexpr std::string_view command = "`jackdaw ";
     constexpr std::string_view placeholder = " NAME";
+    constexpr std::string_view of_any_noun = " INSTANCE"; // what is inside is not asked by its name
     if (name.empty() || !check_label(name, "instance")) {
         return hint;
     }
@@ -382,8 +420,11 @@ std::string hint_for(std::string hint, const Session& session, const Invocation&
         const bool is_about_it = std::ranges::any_of(nouns, [&](std::string_view one) {
             return words.starts_with(one) && words.substr(one.size()).starts_with(' ');
         });
+        const auto instance = hint.find(of_any_noun, at);
         if (is_about_it && place < end) {
             hint.replace(place + 1, placeholder.size() - 1, name);
+        } else if (instance < end) {
+            hint.replace(instance + 1, of_any_noun.size() - 1, name);
         }
     }
     return hint;

@@ -65,6 +65,11 @@ struct Conclusion {
                                       const Redial& redial, const Json& accepted,
                                       Conclusion conclusion);
 
+/// The agent's 2xx to a change of its instance. The request gets a key of its own: where the answer
+/// is lost, it is sent again for some seconds, and done once. When nobody answers by then, it may
+/// have been done: the error says so, and, with `generated`, that nobody knows the password.
+[[nodiscard]] Result<Json> send_change(Session& session, InstanceAccess& at, ApiRequest& request,
+                                       bool generated = false);
 /// The change sent to the instance's agent and seen through. The request gets a key of its own.
 [[nodiscard]] Result<int> change_instance(Session& session, const Invocation& invocation,
                                           InstanceAccess& at, ApiRequest request, Conclusion end);
@@ -99,7 +104,8 @@ struct NameLock {
 [[nodiscard]] Result<void> confirm(Session& session, const Invocation& invocation,
                                    const std::string& name, std::string_view what);
 
-/// A general hint with the name that is known instead of its NAME: "`jackdaw instance start NAME`".
+/// A general hint with the name that is known instead of its NAME or INSTANCE: "`jackdaw instance
+/// start NAME`", "`jackdaw session kill INSTANCE 5`".
 [[nodiscard]] std::string hint_for(std::string hint, const Session& session,
                                    const Invocation& invocation);
 

@@ -250,8 +250,12 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     if (!invocation.dry_run) { // what another one does to this name comes first
         JACKDAW_TRY(lock, take_name(session, reach.journal(), request.name, create_name_limit));
     }
-    auto known = reach.journal().newest_of(request.name);
     auto machine = reach.written_machine(request.name);
+    if (machine && !machine->next_label.empty() && lock && machine->name == request.name) {
+        // Nobody else could settle what the rename came to: the lock is held here.
+        JACKDAW_CHECK(reach.settle_label(*machine, true));
+        machine = reach.written_machine(request.name);
+    }
     if (!machine && machine.error().code() != Errc::not_found) {
         return std::move(machine).error();
     }
@@ -259,6 +263,10 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
         JACKDAW_CHECK(reach.check_name_free(request.name, ""));
         machine = reach.written_machine(request.name); // it was just taken back
     }
+    if (machine && !machine->next_label.empty()) { // it may be called otherwise by now
+        return rename_pending(*machine);
+    }
+    auto known = reach.journal().newest_of(request.name);
     if (known && !request.attach_serial.empty()) {
         request.volume_size_bytes = known->request.volume_size_bytes; // found out by the first run
     }

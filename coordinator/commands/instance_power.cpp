@@ -21,16 +21,14 @@ Result<int> ask_agent(Session& session, const Invocation& invocation, std::strin
     if (invocation.dry_run) {
         return would(session, invocation, {fmt::format("{} instance '{}'", verb, name)});
     }
-    JACKDAW_TRY(const auto accepted,
-                change(*client,
-                       ApiRequest{"POST", fmt::format("/v1/instance/{}", verb), std::move(body),
-                                  new_uuid(session.clock, session.entropy)},
-                       session.in(answer_limit)));
+    InstanceAccess at{std::move(reach), name, std::move(client)};
     Conclusion end;
     end.said = std::move(said);
     end.next = std::move(next);
-    return see_through(
-        session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
+    return change_instance(
+        session, invocation, at,
+        ApiRequest{"POST", fmt::format("/v1/instance/{}", verb), std::move(body), {}},
+        std::move(end));
 }
 
 /// The journal's copy of the protection, for the day when the agent cannot be asked.

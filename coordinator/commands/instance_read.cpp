@@ -1,6 +1,7 @@
 // jackdaw instance list | show
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -19,6 +20,7 @@ namespace {
 struct Told {
     std::vector<proto::Instance> instances;
     std::string as_of;
+    std::map<std::string, std::string> silent; ///< by machine id: why its agent tells nothing
 };
 
 Result<void> add_from(Session& session, ApiClient& client, Told& told) {
@@ -40,7 +42,7 @@ Result<void> add_from(Session& session, ApiClient& client, Told& told) {
 /// Until every machine that is on has been told of: an agent that has just started knows of itself
 /// alone for a second or two.
 Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machine>& machines) {
-    Told told{{}, session.now_text()};
+    Told told{{}, session.now_text(), {}};
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
         JACKDAW_CHECK(add_from(session, *client, told));
@@ -62,6 +64,7 @@ Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machin
                 session.terminal.err(fmt::format("warning: the agent of '{}' tells nothing: {}\n",
                                                  machine.label,
                                                  printable(added.error().to_string())));
+                told.silent[machine.id] = proto::shape_of(added.error()).cause;
             }
         }
     }
@@ -139,6 +142,10 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
     Json items = Json::array();
     std::set<std::string> unknown_protection; // ids
     for (auto& one : view.instances) {
+        const auto silent = told.silent.find(one.machine_id);
+        if (silent != told.silent.end() && one.status == "unreachable") {
+            one.reason = silent->second;
+        }
         items.push_back(as_told(one));
         // Gossip does not tell it; what is written down here follows each change and power-off.
         const auto* const record =

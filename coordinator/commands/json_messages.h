@@ -19,6 +19,7 @@ public:
     void out(std::string_view text) override { inner_.out(text); }
     [[nodiscard]] Result<void> out_arrived() const override { return inner_.out_arrived(); }
     [[nodiscard]] bool out_was_closed() const override { return inner_.out_was_closed(); }
+    void watch_out() override { inner_.watch_out(); }
     void page(std::string_view text) override { inner_.page(text); }
     [[nodiscard]] Result<std::unique_ptr<Screen>> open_screen() override {
         return inner_.open_screen();

@@ -192,7 +192,7 @@ Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClien
 
 Result<int> key_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto client, reach.any());
+    JACKDAW_TRY(auto client, reach.any_member());
     std::size_t members = 0;
     JACKDAW_TRY(auto keys, held_by_members(session, *client, members));
     if (!reach.local()) {
@@ -288,7 +288,7 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
     }
     JACKDAW_TRY(auto holders, holders_of(reach));
     if (!invocation.has("--force") && !holders.empty()) {
-        JACKDAW_TRY(auto client, reach.any());
+        JACKDAW_TRY(auto client, reach.any_member());
         std::size_t members = 0;
         JACKDAW_TRY(const auto held, held_by_members(session, *client, members));
         const auto used = held.find(version);

@@ -37,6 +37,10 @@ Result<int> follow_news(Session& session, const Invocation& invocation, Instance
         invocation.timeout ? std::optional{session.in(*invocation.timeout)} : std::nullopt;
     while (session.terminal.out_arrived() && (!until || session.clock.now() < *until)) {
         session.clock.sleep(between_looks);
+        session.terminal.watch_out();
+        if (!session.terminal.out_arrived()) {
+            break; // `| head` has what it wanted, and there may be no news for hours
+        }
         auto done = at.client ? ask(*at.client)
                               : Result<void>{Error{Errc::unavailable, "the agent went away"}};
         if (done) {

@@ -70,7 +70,7 @@ std::string hex_of(const std::string& bytes) {
 
 Result<int> member_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto client, reach.any());
+    JACKDAW_TRY(auto client, reach.any_member());
     JACKDAW_TRY(const auto list, get(*client, "/v1/members", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
     Table table{{{"NAME"},
@@ -104,7 +104,7 @@ Result<int> member_list(Session& session, const Invocation& invocation) {
 
 Result<int> member_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto client, reach.any());
+    JACKDAW_TRY(auto client, reach.any_member());
     JACKDAW_TRY(const auto json,
                 get(*client, path_of(invocation.text("NAME")), session.in(answer_limit)));
     JACKDAW_TRY(const auto one, proto::member_from(json));
@@ -128,7 +128,7 @@ Result<int> member_show(Session& session, const Invocation& invocation) {
 
 Result<int> member_why(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto client, reach.any());
+    JACKDAW_TRY(auto client, reach.any_member());
     JACKDAW_TRY(const auto list,
                 get(*client, path_of(invocation.text("NAME")) + "/why", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
@@ -171,7 +171,7 @@ Result<int> member_forget(Session& session, const Invocation& invocation) {
     const auto& fleet = reach.profile().name;
     JACKDAW_TRY(const auto keys, load_keys(session.folders, fleet));
     JACKDAW_TRY(const auto ring, read_gossip_ring(session.folders, fleet));
-    JACKDAW_TRY(auto client, reach.any());
+    JACKDAW_TRY(auto client, reach.any_member());
     JACKDAW_TRY(const auto json,
                 get(*client, path_of(invocation.text("NAME")), session.in(answer_limit)));
     JACKDAW_TRY(const auto member, proto::member_from(json));

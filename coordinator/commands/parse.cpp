@@ -271,6 +271,10 @@ Result<void> take_shared(Invocation& to) {
     to.local = to.has("--local");
     to.dry_run = to.has("--dry-run");
     to.yes = to.has("--yes");
+    if (to.has("--fleet") && to.fleet.empty()) { // an empty variable of a script, most likely
+        return Error{Errc::invalid, "--fleet is given an empty name"}.with_hint(
+            "`jackdaw fleet list` shows the names; without --fleet it is the default one");
+    }
     if (to.local && !to.fleet.empty()) {
         return Error{Errc::invalid, "--local and --fleet exclude each other"};
     }

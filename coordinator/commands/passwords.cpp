@@ -94,8 +94,7 @@ Result<int> send_with_password(Session& session, const Invocation& invocation, I
                                const proto::UserSpec& user, ApiRequest request, Conclusion end) {
     JACKDAW_TRY(auto given, take_password(session, invocation));
     request.body["password"] = given.password.reveal();
-    request.idempotency_key = new_uuid(session.clock, session.entropy);
-    auto accepted = change(*at.client, request, session.in(answer_limit));
+    auto accepted = send_change(session, at, request, given.generated);
     wipe(request.body["password"].get_ref<std::string&>());
     if (!accepted) {
         return std::move(accepted).error();

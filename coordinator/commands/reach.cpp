@@ -160,6 +160,26 @@ Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
 }
 
 Result<ClientPtr> Reach::any() {
+    return first([](ApiClient&) { return ok(); });
+}
+
+Result<ClientPtr> Reach::any_member() {
+    return first([this](ApiClient& client) -> Result<void> {
+        const auto gossip = get(client, "/v1/gossip", session_->in(answer_limit));
+        if (!gossip) {
+            const auto code = gossip.error().code();
+            const bool is_silent = code == Errc::unavailable || code == Errc::deadline;
+            return is_silent ? Result<void>{gossip.error().clone()} : ok();
+        }
+        const auto state = proto::string_at(*gossip, "state", "").value_or("");
+        if (state == "left" || state == "twin") { // it hears nobody
+            return Error{Errc::unavailable, "no agent that answers is a member of its fleet"};
+        }
+        return ok();
+    });
+}
+
+Result<ClientPtr> Reach::first(const std::function<Result<void>(ApiClient&)>& will_do) {
     if (local()) {
         return session_->connector.socket(local_socket(session_->folders));
     }
@@ -173,10 +193,13 @@ Result<ClientPtr> Reach::any() {
             continue;
         }
         auto client = of_machine(one);
-        if (client) {
+        if (!client) {
+            last = std::move(client).error();
+        } else if (auto good = will_do(**client)) {
             return client;
+        } else {
+            last = std::move(good).error();
         }
-        last = std::move(client).error();
     }
     return last;
 }

@@ -2,6 +2,7 @@
 // Whom a command talks to (CLI.md's contexts): the agent of this machine over its socket, or a
 // fleet's agents over the channel.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,9 @@ public:
 
     /// Any agent; in a fleet the first one that answers.
     [[nodiscard]] Result<ClientPtr> any();
+    /// To be asked about others: one that left the fleet, or fell silent beside its twin, hears
+    /// of them no more and is passed over.
+    [[nodiscard]] Result<ClientPtr> any_member();
     /// The agent that has this instance: E-MACHINE-DOWN at once when its machine is off,
     /// E-NOT-FOUND when this machine's agent has another.
     [[nodiscard]] Result<ClientPtr> of(const std::string& name);
@@ -68,6 +72,8 @@ public:
     [[nodiscard]] Result<ClientPtr> of_machine(const cloud::Machine& machine);
 
 private:
+    /// The first agent that answers and will do; local(): this machine's.
+    [[nodiscard]] Result<ClientPtr> first(const std::function<Result<void>(ApiClient&)>& will_do);
     [[nodiscard]] Result<cloud::Machine> machine_labelled(const std::string& name);
     /// Does an agent tell of another instance of this name?
     [[nodiscard]] Result<void> check_untold(const std::string& name, const std::string& machine_id,
@@ -94,6 +100,8 @@ std::vector<std::string> note_untold(Session& session, const Json& answer, const
 /// The same of a list, by its first item.
 void note_untold_in(Session& session, const Json& items, const Json& whole);
 
+/// E-NAME-TAKEN: a rename was cut off, and which of both names the instance has is not known.
+[[nodiscard]] Error rename_pending(const cloud::Machine& machine);
 /// `corrupt` when what is written down of it cannot be read.
 [[nodiscard]] Result<void> check_whole(const cloud::Machine& machine);
 [[nodiscard]] MachineView view_of(const cloud::Machine& machine);

@@ -48,13 +48,22 @@ Result<bool> is_renaming(Session& session, ApiClient& client) {
 
 } // namespace
 
+Error rename_pending(const cloud::Machine& machine) {
+    return taken(fmt::format("a rename of instance '{}' to '{}' has begun, and its agent has not "
+                             "told its end",
+                             machine.label, machine.next_label),
+                 fmt::format("once its machine is on and its agent answers, `jackdaw instance "
+                             "rename {0} {1}` ends it, `jackdaw instance show {0}` tells",
+                             machine.label, machine.next_label));
+}
+
 Result<cloud::Machine> Reach::machine(const std::string& name) {
     auto found = written_machine(name);
     if (found || found.error().code() != Errc::not_found) {
         return found;
     }
     // Renamed by somebody on its own machine: only the agents know.
-    for (const auto& item : told_instances(*session_, any())) {
+    for (const auto& item : told_instances(*session_, any_member())) {
         const auto instance = proto::instance_from(item);
         if (!instance || instance->name != name) {
             continue;
@@ -156,13 +165,7 @@ Result<void> Reach::check_name_free(const std::string& name, const std::string& 
                 fmt::format("there is an instance '{}' in fleet '{}'", name, profile_->name));
         }
         if (one.next_label == name) {
-            return taken(
-                fmt::format("a rename of instance '{}' to '{}' has begun, and its agent has not "
-                            "told its end",
-                            one.label, name),
-                fmt::format("once its machine is on and its agent answers, `jackdaw instance "
-                            "rename {} {}` ends it, `jackdaw instance show {}` tells",
-                            one.label, name, one.label));
+            return rename_pending(one);
         }
         if (one.name == name) {
             return taken(fmt::format("the machine of instance '{}' keeps the name '{}', under "
@@ -176,7 +179,7 @@ Result<void> Reach::check_name_free(const std::string& name, const std::string& 
 Result<void> Reach::check_untold(const std::string& name, const std::string& machine_id,
                                  const std::vector<cloud::Machine>& all) {
     const auto twin = name + "~"; // two that have one name already are told apart so
-    for (const auto& item : told_instances(*session_, any())) {
+    for (const auto& item : told_instances(*session_, any_member())) {
         const auto told = proto::instance_from(item);
         if (!told || told->id == machine_id ||
             (told->name != name && !told->name.starts_with(twin))) {

@@ -97,6 +97,13 @@ public:
             .with_id(Code::output_lost);
     }
     [[nodiscard]] bool out_was_closed() const override { return out_failure_ == EPIPE; }
+    void watch_out() override {
+        pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+        const bool has_left = ::poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
+        if (has_left && out_failure_ == 0) {
+            out_failure_ = EPIPE;
+        }
+    }
     [[nodiscard]] bool in_is_terminal() const override { return ::isatty(STDIN_FILENO) == 1; }
     [[nodiscard]] bool out_is_terminal() const override { return ::isatty(STDOUT_FILENO) == 1; }
     [[nodiscard]] bool err_is_terminal() const override { return ::isatty(STDERR_FILENO) == 1; }
@@ -116,9 +123,12 @@ public:
                 continue;
             }
             if (size < 0) {
+                const int failure = errno;
                 wipe(line);
-                return Error{Errc::unavailable, "read standard input",
-                             std::error_code{errno, std::system_category()}};
+                const bool is_none = failure == EBADF || failure == EISDIR; // and never will be
+                return Error{is_none ? Errc::invalid : Errc::unavailable,
+                             failure == EBADF ? "standard input is closed" : "read standard input",
+                             std::error_code{failure, std::system_category()}};
             }
             if (size == 0 || c == '\n') {
                 break;

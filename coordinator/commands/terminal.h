@@ -37,6 +37,9 @@ public:
     virtual void err_document(std::string_view line) { err(line); }
     /// Did the reader of stdout go away, as `| head` does?
     [[nodiscard]] virtual bool out_was_closed() const = 0;
+    /// Takes notice of a reader of stdout that went away, as writing would: for who waits long for
+    /// something to write. Does not wait.
+    virtual void watch_out() {}
     [[nodiscard]] virtual bool in_is_terminal() const = 0;
     [[nodiscard]] virtual bool out_is_terminal() const = 0;
     [[nodiscard]] virtual bool err_is_terminal() const = 0;

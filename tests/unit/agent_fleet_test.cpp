@@ -220,8 +220,15 @@ TEST_CASE("fleet: who leaves has left, and comes back as a later life when it is
     REQUIRE(a->leave().has_value());
     wait_until("b sees it leave", [&] { return b.standing_of("a") == "left"; });
     CHECK(a.state() == "left");
+    // What it knew then is no answer any more.
+    const auto refused = a->may_list();
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code() == Errc::unavailable);
+    CHECK(refused.error().message().find("left its fleet at 2") != std::string::npos);
+    CHECK(b->may_list().has_value());
     REQUIRE(a->join({b.address()}).has_value());
     wait_for_each_other(a, "a", b, "b");
+    CHECK(a->may_list().has_value());
     CHECK(b.member("a").incarnation > before);
     CHECK(a->gossip()->at("boot") > boot);
     CHECK_FALSE(a->join({"nowhere"}));
@@ -264,7 +271,9 @@ TEST_CASE("fleet: two machines with one key: one falls silent and refuses what n
     CHECK(refused(silent->join({other.address()})));
     CHECK(refused(silent->forget({})));
     CHECK(refused(silent->set_ring(Secret{ring_of({key_1, key_2})}, false)));
-    CHECK(silent->members().has_value()); // looking needs no key
+    CHECK(silent->members().has_value());        // looking needs no key
+    CHECK_FALSE(silent->may_list().has_value()); // but it is what it knew then
+    CHECK(speaking->may_list().has_value());
     CHECK(speaking->hint(1, 2, 3).has_value());
 }
 

@@ -100,6 +100,58 @@ TEST_CASE_METHOD(Scene, "an agent that takes a call and does not answer hides no
     CHECK(json().at("unreachable").size() == 2);
 }
 
+TEST_CASE_METHOD(Scene, "a change whose answer is lost is sent again, and done once") {
+    make_fleet({"db1"});
+    auto& agent = world.agents["db1"];
+    const auto before = agent.operations.size();
+    agent.lost_answers = 2;
+    REQUIRE(world.jackdaw({"user", "create", "app", "-o", "json"}) == 0);
+    CHECK(agent.passwords["app@%"] ==
+          json().at("result").at("credentials").at(0).at("password").get<std::string>());
+    CHECK(agent.operations.size() == before + 1);
+    agent.lost_answers = 1;
+    CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 0);
+    CHECK(agent.operations.size() == before + 2);
+    agent.lost_answers = 10'000; // nobody answers any more
+    CHECK(world.jackdaw({"user", "create", "other"}) == 8);
+    CHECK(err().find("may have been done") != std::string::npos);
+    CHECK(err().find("jackdaw op list db1") != std::string::npos);
+    CHECK(err().find("jackdaw user password") != std::string::npos);
+    CHECK(agent.operations.size() == before + 3);
+    CHECK(world.jackdaw({"instance", "stop", "db1"}) == 8);
+    CHECK(err().find("known to nobody") == std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "a hint names the instance that the command is about") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].refuses_changes =
+        proto::ErrorShape{"E-CONFLICT", "delete the database", "session 5 has it locked",
+                          "`jackdaw session kill INSTANCE 5` ends it, `jackdaw session list "
+                          "INSTANCE` shows all",
+                          ""};
+    CHECK(world.jackdaw({"database", "delete", "db1", "shop", "--yes"}) == 6);
+    CHECK(err().find("`jackdaw session kill db1 5` ends it, `jackdaw session list db1` shows") !=
+          std::string::npos);
+    CHECK(world.jackdaw({"instance", "list", "--fleet", ""}) == 2); // not the default one
+    CHECK(world.jackdaw({"instance", "list", "--fleet="}) == 2);
+}
+
+TEST_CASE_METHOD(Scene, "an agent that left the fleet is not asked about others") {
+    make_fleet({"db1", "db2"});
+    world.agents["db1"].spec.reset(); // deleted, and its machine is still there
+    world.agents["db1"].has_left = true;
+    REQUIRE(world.jackdaw({"instance", "list", "-o", "json"}) == 0);
+    CHECK(json().at("unreachable") == Json::array({"db1"}));
+    CHECK(json().at("items").at(0).at("reason").get<std::string>().find("left its fleet") !=
+          std::string::npos);
+    CHECK(json().at("items").at(1).at("status") == "running");
+    CHECK(world.jackdaw({"member", "list"}) == 0);
+    CHECK(world.jackdaw({"key", "list"}) == 0);
+    world.agents["db2"].has_left = true;
+    CHECK(world.jackdaw({"member", "list"}) == 8);
+    CHECK(err().find("no agent that answers is a member") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Scene, "instance show says that client connections are not encrypted yet") {
     make_fleet({"db1"});
     REQUIRE(world.jackdaw({"instance", "show", "db1"}) == 0);

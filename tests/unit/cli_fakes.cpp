@@ -69,7 +69,15 @@ public:
         if (request.method != "GET") {
             agent.last_change = request;
         }
-        auto response = answer(agent, request);
+        const auto known = request.idempotency_key.empty()
+                               ? agent.before.end()
+                               : agent.before.find(request.idempotency_key);
+        auto response = known != agent.before.end() ? known->second : answer(agent, request);
+        if (request.method != "GET" && agent.lost_answers > 0) {
+            --agent.lost_answers;
+            agent.before[request.idempotency_key] = response;
+            return Error{Errc::unavailable, "the peer went away"};
+        }
         forget(response.body, agent.unknown_keys);
         if (request.method != "GET") {
             world_.moment("answer to " + request.method + " " +
@@ -160,6 +168,7 @@ private:
             return {200, json};
         }
         agent.spec = *spec;
+        agent.has_left = false;
         agent.protect = spec->protect;
         keep_passwords(agent, request.body);
         return begin(agent, "instance.create", id, spec->name);
@@ -177,6 +186,10 @@ private:
         const bool get = request.method == "GET";
         if (path == "/v1/instance" && request.method == "PUT") {
             return create(agent, request);
+        }
+        if (get && agent.has_left && (path == "/v1/instances" || path.starts_with("/v1/members"))) {
+            const Error left{Errc::unavailable, "this agent left its fleet"};
+            return {503, Json{{"error", proto::to_json(proto::shape_of(left))}}};
         }
         if (get && path == "/v1/instances") {
             Json items = Json::array();

@@ -159,6 +159,8 @@ struct Agent {
     std::string events_asked;             ///< the last path that asked for events
     std::string ring;                     ///< text; as it was given last
     bool has_left = false;                ///< the fleet's gossip
+    int lost_answers = 0;                 ///< that many changes are done, and their answers lost
+    std::map<std::string, ApiResponse> before; ///< those, by their idempotency key
 };
 
 struct World {

@@ -186,6 +186,28 @@ TEST_CASE_METHOD(Scene, "while its agent cannot be asked, both names are an inst
     CHECK(create("sales") == 0);
 }
 
+TEST_CASE_METHOD(Scene, "a create of a name that a cut-off rename gave away is not the same") {
+    make_fleet({"db1"});
+    world.kill_at = 4; // the agent has taken it
+    REQUIRE_FALSE(world.jackdaw({"instance", "rename", "db1", "sales"}));
+    world.kill_at.reset();
+    REQUIRE(world.agents["db1"].spec->name == "sales");
+    const std::vector<std::string> create{"instance", "create",   "db1", "--datastore",
+                                          "mariadb",  "--volume", "1G",  "--wait"};
+    CHECK(world.jackdaw(create) == 6); // which name it has is not known yet
+    CHECK(err().find("a rename of instance 'db1' to 'sales' has begun") != std::string::npos);
+    world.unreachable = true;
+    CHECK(world.jackdaw(create) == 6);
+    world.unreachable = false;
+    for (auto& [id, one] : world.agents["db1"].operations) {
+        one.status = "done";
+    }
+    CHECK(world.jackdaw(create) == 6);
+    CHECK(err().find("the machine of instance 'sales' keeps the name 'db1'") != std::string::npos);
+    CHECK(world.machines.at(0).label == "sales");
+    CHECK(world.machines.at(0).next_label.empty());
+}
+
 TEST_CASE_METHOD(Scene, "a rename to another name than the one that was cut off is told") {
     make_fleet({"db1"});
     world.kill_at = 4; // the agent has taken it

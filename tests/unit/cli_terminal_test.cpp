@@ -8,6 +8,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <string>
 
@@ -141,6 +142,30 @@ int client() {
     return ended ? 0 : 1; // not reached
 }
 
+/// Writes into a pipe whose reader leaves before there is anything to write.
+int to_nobody() {
+    std::array<int, 2> ends{-1, -1};
+    if (::pipe(ends.data()) != 0 || ::dup2(ends[1], STDOUT_FILENO) != STDOUT_FILENO) {
+        return 1;
+    }
+    ::close(ends[1]);
+    const auto terminal = make_terminal();
+    terminal->watch_out();
+    if (!terminal->out_arrived()) {
+        return 2;
+    }
+    ::close(ends[0]);
+    terminal->watch_out();
+    return !terminal->out_arrived() && terminal->out_was_closed() ? 0 : 3;
+}
+
+int no_input() {
+    ::close(STDIN_FILENO);
+    const auto terminal = make_terminal();
+    const auto line = terminal->read_line(64);
+    return !line && line.error().code() == Errc::invalid ? 0 : 1;
+}
+
 int no_client() {
     const auto ended = become_client({"no-such-client"}, Secret{std::string{"x"}});
     return !ended && ended.error().id() == Code::install_missing ? 0 : 1;
@@ -155,6 +180,13 @@ TEST_CASE("the stock client gets its options in a file 0600 that no folder has")
     CHECK(person.shown.find("password=\"pass\"") != std::string::npos);
     OnTerminal nobody{no_client};
     CHECK(WEXITSTATUS(nobody.end()) == 0);
+}
+
+TEST_CASE("a reader that left is noticed without writing, and a closed input is the caller's") {
+    OnTerminal writer{to_nobody};
+    CHECK(WEXITSTATUS(writer.end()) == 0);
+    OnTerminal reader{no_input};
+    CHECK(WEXITSTATUS(reader.end()) == 0);
 }
 
 TEST_CASE("what is typed is not shown, and the echo comes back") {

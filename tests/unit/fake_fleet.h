@@ -12,6 +12,10 @@ class FakeFleet : public FleetApi {
 public:
     Result<std::vector<proto::MemberShape>> members() override { return all; }
     Result<std::vector<proto::Instance>> instances() override { return running; }
+    Result<void> may_list() override {
+        return has_left ? Result<void>{Error{Errc::unavailable, "this agent left its fleet"}}
+                        : ok();
+    }
     Result<std::vector<proto::MetricFamily>> figures() override {
         return std::vector<proto::MetricFamily>{
             {"jackdaw_gossip_probes_ok", "counter", "probes", {{"_total", {}, 7}}}};

@@ -551,6 +551,10 @@ TEST_CASE("membership is changed by who may change, with what is whole") {
     }
     CHECK(api.failure("POST", "/v1/gossip/leave") == "200");
     CHECK(api.get("/v1/gossip").at("state") == "left");
+    // What it knew when it left is not told as what is so now.
+    for (const auto* const list : {"/v1/members", "/v1/instances", "/v1/members/db1"}) {
+        CHECK(api.failure("GET", list) == "503 E-UNAVAILABLE");
+    }
     CHECK(api.failure("POST", "/v1/gossip/join", R"({"addresses":["10.0.0.1:1"]})") == "200");
     CHECK(api.fleet.joined == std::vector<std::string>{"10.0.0.1:1"});
     CHECK(api.get("/v1/gossip").at("state") == "member");
