@@ -550,43 +550,6 @@ TEST_CASE("core: what is beyond a limit is dropped and counted") {
     CHECK(world.state(c) == Standing::alive);
 }
 
-TEST_CASE("core: after a late tick running probes end without a verdict") {
-    World world;
-    Peer a{1};
-    Peer b{2};
-    Peer c{3};
-    world.meet(a);
-    world.meet(b);
-    world.meet(c);
-    world.pass(1100ms); // a probe runs
-    const auto failed = world.core->counters().probes_failed;
-    world.now = world.core->next_wakeup() + 10s;
-    world.core->tick(world.now);
-    CHECK(world.core->counters().late_ticks == 1);
-    CHECK(world.core->counters().probes_failed == failed);
-    CHECK(world.core->doubts().size() == 0);
-    CHECK(world.core->next_wakeup() > world.now);
-}
-
-TEST_CASE("core: who was alone with news is not late when a page brings somebody to tell it to") {
-    World world;
-    Peer a{1};
-    Peer b{2};
-    world.meet(a);
-    world.meet(b);
-    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 10, a.id)});
-    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
-    REQUIRE(world.core->view().live() == 1);
-    world.pass(1500ms);
-    REQUIRE_FALSE(world.core->news().empty());
-    world.now = std::max(world.now, world.core->next_wakeup() - 300ms); // between two periods
-    a.incarnation = 11;
-    world.say(a, DatagramKind::page, {a.alive()});
-    REQUIRE(world.core->view().live() == 2);
-    world.pass(200ms);
-    CHECK(world.core->counters().late_ticks == 0);
-}
-
 TEST_CASE("core: a version that cannot be read is told once per sender") {
     World world;
     Peer a{1};
