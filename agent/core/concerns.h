@@ -66,7 +66,7 @@ struct Figures {
         std::uint64_t used_bytes = 0, size_bytes = 0; ///< size 0: it has no limit
     };
     std::vector<MemoryFolder> memory_folders;
-    unsigned volume_percent = 0;               ///< the mark that its fill has passed; 0: none
+    unsigned volume_percent = 0; ///< the mark that its fill has passed; 0: none
     bool volume_full = false;
 };
 

@@ -72,8 +72,8 @@ std::optional<Figures::Inside> Life::examine() {
     inside.access = std::move(told->access);
     inside.look_alikes = std::move(told->look_alikes);
     if (const auto& seen = told->connections) {
-        inside.connections = Figures::Connections{seen->now, seen->max, seen->refused, seen->closed,
-                                                  seen->mend};
+        inside.connections =
+            Figures::Connections{seen->now, seen->max, seen->refused, seen->closed, seen->mend};
     }
     for (auto& one : told->unseen) {
         inside.unseen.push_back({std::move(one.what), std::move(one.why), std::move(one.mend)});

@@ -118,8 +118,7 @@ void warn_of_start(StepContext& context) {
         return; // it has ended, which is told with its log; or it is another operation's
     }
     const auto output = context.database.link->output();
-    const auto complaint =
-        output ? context.slot.driver->start_complaint(*output) : std::string{};
+    const auto complaint = output ? context.slot.driver->start_complaint(*output) : std::string{};
     if (!complaint.empty()) {
         context.warn(complaint);
     }

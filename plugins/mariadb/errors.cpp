@@ -106,7 +106,7 @@ Code code_of(unsigned number, std::string_view text) {
     case ER_OPTION_PREVENTS_STATEMENT: // 1290: --read-only, --skip-grant-tables
         return text.find("max-session-mem-used") != std::string_view::npos ? Code::exhausted
                                                                            : Code::conflict;
-    case ER_READ_ONLY_TRANSACTION:                                         // 1207
+    case ER_READ_ONLY_TRANSACTION:                                        // 1207
     case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: return Code::conflict; // 1792
     case ER_LOCK_WAIT_TIMEOUT:
     case ER_LOCK_DEADLOCK: return Code::busy;

@@ -67,8 +67,8 @@ Result<std::string> ServerLogs::elsewhere(const plugins::Call& call, std::string
     const auto file = row[1].value_or("");
     if (row[2] == "1" &&
         file != fmt::format("{}/{}", log_folder_, slow ? slow_log_file : general_log_file)) {
-        text = printable(file, file_bytes_max) +
-               (file.starts_with('/') ? "" : " in the data folder");
+        text =
+            printable(file, file_bytes_max) + (file.starts_with('/') ? "" : " in the data folder");
     }
     if (row[3] == "1") {
         text += fmt::format("{}the table mysql.{}", text.empty() ? "" : " and ",

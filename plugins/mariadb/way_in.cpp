@@ -74,12 +74,11 @@ Result<plugins::Examination::Connections> connections(Session& session, const pl
             (row[0] == "Threads_connected" ? seen.now : seen.refused) = number_of(row[1]);
         }
     }
-    JACKDAW_TRY(
-        const auto doors,
-        session.query(call, fmt::format("{}SHOW GLOBAL VARIABLES WHERE (Variable_name = "
-                                        "'require_secure_transport' AND Value = 'ON') OR "
-                                        "(Variable_name = 'have_ssl' AND Value <> 'YES')",
-                                        bounded)));
+    JACKDAW_TRY(const auto doors,
+                session.query(call, fmt::format("{}SHOW GLOBAL VARIABLES WHERE (Variable_name = "
+                                                "'require_secure_transport' AND Value = 'ON') OR "
+                                                "(Variable_name = 'have_ssl' AND Value <> 'YES')",
+                                                bounded)));
     if (doors.size() == 2) {
         seen.closed = "require_secure_transport is ON, and the server has no certificate: no "
                       "client gets in over TCP";
