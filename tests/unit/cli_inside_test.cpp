@@ -218,7 +218,7 @@ TEST_CASE_METHOD(Inside, "root is enabled in two levels, the stronger one after 
     CHECK(out().find("a given one") == std::string::npos);
     REQUIRE(run({"root", "show", "--instance", "db1"}) == 0);
     CHECK(out().find("superuser") != std::string::npos);
-    CHECK(out().find("root.enable  done    uid 0") != std::string::npos);
+    CHECK(out().find("root.enable  -      done    uid 0") != std::string::npos);
     REQUIRE(run({"root", "disable"}) == 0);
     CHECK(db1().root.level == "off");
     CHECK(run({"root", "enable", "--superuser", "--dry-run"}) == 0);

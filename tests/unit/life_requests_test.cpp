@@ -558,11 +558,11 @@ TEST_CASE("an operation tells what was asked for, and a typo is no error of the 
     REQUIRE(world.wait_ended(typo->operation.id).status == "failed");
     const auto told = world.told();
     const auto has = [&](const std::string& line) {
-        INFO(line);
+        INFO(fmt::format("{} among {}", line, fmt::join(told, "; ")));
         CHECK(std::ranges::find(told, line) != told.end());
     };
     has("operation.done: database.create db1 (utf8mb4) by uid 0"); // the target is submit()'s here
-    has("operation.refused: user.delete db1: no 'db1'");
+    has("operation.refused: user.delete db1: user.drop: no 'db1'");
 }
 
 TEST_CASE("whose rights outlive a database is said when it goes") {
