@@ -198,7 +198,7 @@ Result<int> instance_show(Session& session, const Invocation& invocation) {
         instance = std::move(view.instances.front());
         instance.fleet = reach.profile().name;
         if (machine->state == cloud::MachineState::on) {
-            instance.reason = proto::shape_of(json.error()).cause;
+            instance.reason = fmt::format("its agent: {}", proto::shape_of(json.error()).cause);
         }
         shown = as_told(instance);
     } else {
