@@ -247,12 +247,24 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
     return changes;
 }
 
-void Concerns::forget() {
-    std::erase_if(present_, [](const auto& one) { return one.first != "volume"; });
+std::vector<Concerns::Change> Concerns::forget() {
+    std::vector<Change> changes;
+    for (const auto& words : all_words) {
+        const auto at = present_.find(words.kind);
+        if (at == present_.end() || words.kind == "volume") {
+            continue;
+        }
+        if (!words.ends.empty()) {
+            changes.push_back(
+                {std::string{words.ends}, "the database has ended: " + at->second.warning.text});
+        }
+        present_.erase(at);
+    }
     losses_.clear();
     sessions_ended_.reset();
     connections_refused_.reset();
     unseen_ = 0;
+    return changes;
 }
 
 std::vector<proto::Warning> Concerns::warnings() const {

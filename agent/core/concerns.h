@@ -91,8 +91,8 @@ public:
     /// instance's name for the commands that mend it.
     [[nodiscard]] std::vector<Change> look(std::int64_t now_ms, const std::string& since,
                                            const std::string& instance, const Figures& figures);
-    /// The database has ended: what was seen of it says nothing any more. Not told.
-    void forget();
+    /// The database has ended: what was seen of it says nothing any more. Its ends, to be told.
+    [[nodiscard]] std::vector<Change> forget();
 
     /// Those that are there now, the gravest first.
     [[nodiscard]] std::vector<proto::Warning> warnings() const;

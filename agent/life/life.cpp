@@ -315,7 +315,7 @@ void Life::run_step(const Operations::Next& next) {
         result = Error{Errc::not_found, "there is no instance on this machine any more"};
     }
     if (database_.link == nullptr) {
-        concerns_.forget(); // what was seen of a database that was stopped, too
+        tell_all(concerns_.forget()); // what was seen of a database that was stopped, too
     }
     if (!result && !stopping_ && parts_.host.has_ended()) {
         fatal(result.error()); // both start again; nobody knows what this step did

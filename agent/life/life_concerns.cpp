@@ -114,16 +114,19 @@ void Life::weigh(const plugins::Observation* seen) {
     figures.volume_percent = pressure_percent_;
     figures.volume_full = volume_full_;
     const auto before = concerns_.warnings();
-    for (const auto& change :
-         concerns_.look(runtime::Clock::boottime_ns() / 1'000'000, rfc3339(parts_.clock.wall_ms()),
-                        state_.spec()->name, figures)) {
-        spdlog::info("life: {}: {}", change.event, change.text);
-        tell(change.event, change.text);
-    }
+    tell_all(concerns_.look(runtime::Clock::boottime_ns() / 1'000'000,
+                            rfc3339(parts_.clock.wall_ms()), state_.spec()->name, figures));
     if (before != concerns_.warnings()) {
         publish();
     }
     repair_by_itself(figures);
+}
+
+void Life::tell_all(const std::vector<Concerns::Change>& changes) const {
+    for (const auto& change : changes) {
+        spdlog::info("life: {}: {}", change.event, change.text);
+        tell(change.event, change.text);
+    }
 }
 
 void Life::repair_by_itself(const Figures& figures) {

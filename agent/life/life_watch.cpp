@@ -163,7 +163,7 @@ void Life::database_ended() {
         }
     }
     database_ = DatabaseProcess{};
-    concerns_.forget();
+    tell_all(concerns_.forget());
     probes_failed_ = 0;
     if (state_.spec() && state_.facts().created && state_.facts().wanted_running) {
         supervisor_.ended(runtime::Clock::instant());

@@ -235,7 +235,11 @@ TEST_CASE("concerns: memory and volume, the gravest first; a new server forgets"
     figures.volume_full = true;
     CHECK(look.at(figures).empty());
     CHECK(look.concerns.warnings().at(1).text == "the volume is full");
-    look.concerns.forget();
+    Words ended;
+    for (const auto& change : look.concerns.forget()) {
+        ended.push_back(change.event);
+    }
+    CHECK(ended == Words{"connections.relief", "memory.relief", "accounts.clear"});
     CHECK(look.kinds() == Words{"volume"});
     figures = well();
     CHECK(look.at(figures).empty()); // the volume's own events are told elsewhere
