@@ -63,17 +63,19 @@ struct Observation {
     std::uint64_t sessions_ended = 0; ///< the agent's own, by somebody else, since release()
 };
 
+/// How full a server is, and whether anybody can come in over the network at all.
+struct ConnectionsSeen {
+    std::uint64_t now = 0, max = 0; ///< max 0: it has no such limit
+    std::uint64_t refused = 0;      ///< for want of room, since the server's start
+    /// Why nobody who comes over the network is let in, a line; empty: they are.
+    std::string closed{};
+    std::string mend{}; ///< of that: a command with INSTANCE for the name
+};
+
 /// What a server tells of the agent's way in, and of how near its limits are. Figures, no
 /// judgement: that is the agent's (agent/core/concerns.h). Each part is asked for by itself: what
 /// could not be looked at is nullopt and stands in `unseen`, the others count.
 struct Examination {
-    struct Connections {
-        std::uint64_t now = 0, max = 0; ///< max 0: it has no such limit
-        std::uint64_t refused = 0;      ///< for want of room, since the server's start
-        /// Why nobody who comes over the network is let in, a line; empty: they are.
-        std::string closed{};
-        std::string mend{}; ///< of that: a command with INSTANCE for the name
-    };
     struct Unseen {
         std::string what; ///< "accounts that look like the agent's"
         std::string why;  ///< the cause, who stands in the way if that is to be seen; printable
@@ -83,7 +85,7 @@ struct Examination {
     std::optional<std::string> access{std::in_place};
     /// Accounts to be taken for it: "NAME@HOST"; at most 20.
     std::optional<std::vector<std::string>> look_alikes{std::in_place};
-    std::optional<Connections> connections{std::in_place};
+    std::optional<ConnectionsSeen> connections{std::in_place};
     std::vector<Unseen> unseen; ///< one for each part that is nullopt
     /// Whether what repair() switches off is off, whoever did it; nullopt: there is no such thing,
     /// or it was not looked at.

@@ -59,8 +59,8 @@ Result<bool> is_whole(Session& session, const plugins::Call& call, const std::st
     return true;
 }
 
-Result<plugins::Examination::Connections> connections(Session& session, const plugins::Call& call) {
-    plugins::Examination::Connections seen;
+Result<plugins::ConnectionsSeen> connections(Session& session, const plugins::Call& call) {
+    plugins::ConnectionsSeen seen;
     JACKDAW_TRY(const auto limit,
                 session.query(call, fmt::format("{}SELECT @@GLOBAL.max_connections", bounded)));
     seen.max = limit.empty() || limit[0].empty() ? 0 : number_of(limit[0][0]);

@@ -13,8 +13,6 @@ constexpr std::size_t brief_fields = 4;
 constexpr std::size_t alive_body_fields = 11;
 constexpr unsigned depth_max = 4; ///< of arrays, the datagram's own counted
 constexpr std::uint64_t any64 = ~std::uint64_t{0};
-constexpr std::uint64_t any32 = 0xFFFF'FFFF;
-constexpr std::uint64_t any16 = 0xFFFF;
 constexpr std::uint64_t any8 = 0xFF;
 
 void write(MsgpackWriter& out, const NetAddress& address) {

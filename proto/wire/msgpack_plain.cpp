@@ -10,7 +10,7 @@ namespace {
 // First bytes of the forms, as the specification lists them.
 constexpr std::uint8_t nil = 0xC0, never_used = 0xC1, false_ = 0xC2, true_ = 0xC3;
 constexpr std::uint8_t bin8 = 0xC4, ext8 = 0xC7, float32 = 0xCA, float64 = 0xCB, uint8 = 0xCC;
-constexpr std::uint8_t int8 = 0xD0, fixext1 = 0xD4, str8 = 0xD9, array16 = 0xDC, map16 = 0xDE;
+constexpr std::uint8_t fixext1 = 0xD4, str8 = 0xD9, array16 = 0xDC, map16 = 0xDE;
 constexpr std::uint8_t fixmap = 0x80, fixarray = 0x90, fixstr = 0xA0, negative = 0xE0;
 
 } // namespace

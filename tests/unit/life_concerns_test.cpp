@@ -151,7 +151,7 @@ TEST_CASE("what cannot be looked at becomes a warning, and the rest is still loo
     (void)world.must_create();
     plugins::Examination blind;
     blind.look_alikes.reset();
-    blind.connections = plugins::Examination::Connections{99, 100, 0};
+    blind.connections = plugins::ConnectionsSeen{99, 100, 0};
     blind.unseen.push_back({"accounts", "session 7 holds a lock", "kill INSTANCE 7"});
     world.engine.set_examination(blind);
     world.wait("the warnings", [&] { return world.life().instance()->warnings.size() == 2; });
@@ -168,7 +168,7 @@ TEST_CASE("a database that was stopped has no warnings") {
     world.start_agent();
     (void)world.must_create();
     plugins::Examination full;
-    full.connections = plugins::Examination::Connections{99, 100, 0};
+    full.connections = plugins::ConnectionsSeen{99, 100, 0};
     world.engine.set_examination(full);
     world.wait("the warning", [&] { return world.life().instance()->warnings.size() == 1; });
     (void)world.must_do("instance.stop");
