@@ -147,7 +147,7 @@ private:
     std::unique_ptr<HttpServer> admin_, public_, metrics_;
     std::unique_ptr<ChannelServer> channel_;
     std::optional<HandOver> hand_over_;
-    UniqueFd udp_;
+    std::vector<UniqueFd> udp_; ///< one per address family
 };
 
 Result<void> Agent::open() {
@@ -310,12 +310,7 @@ Result<void> Agent::take_hand_over() {
                                 hand_over->seeds.end());
     }
     hand_over_ = std::move(hand_over);
-    // A duplicate: where a file was wrong, the next one is tried.
-    UniqueFd udp{::fcntl(udp_.get(), F_DUPFD_CLOEXEC, 0)};
-    if (!udp) {
-        return Error{Errc::exhausted, "duplicate gossip's socket", last_error()};
-    }
-    const auto opened = fleet_->open(std::move(udp), std::move(membership));
+    const auto opened = fleet_->open(udp_, std::move(membership));
     return Result<void>{opened ? ok() : opened.error().clone().while_doing("join the fleet")};
 }
 

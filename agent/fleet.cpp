@@ -91,12 +91,12 @@ void Fleet::changed() {
     node_->loop.changed();
 }
 
-Result<void> Fleet::open(UniqueFd socket, Membership membership) {
+Result<void> Fleet::open(std::span<const UniqueFd> sockets, Membership membership) {
     JACKDAW_TRY(ring_, proto::parse_gossip_ring(membership.ring.reveal(), membership.fleet));
     JACKDAW_CHECK(take_kept_ring());
     membership.ring = {};
     membership_ = std::move(membership);
-    socket_ = std::move(socket);
+    sockets_ = sockets;
     JACKDAW_TRY(node_, make_node());
     ask_seeds();
     refresh();
@@ -113,14 +113,16 @@ Result<std::unique_ptr<Fleet::Node>> Fleet::make_node() {
                      fmt::format("'{}' is no address that others could reach", label_.address)}
             .with_hint("set 'advertise' to this machine's numeric address");
     }
-    UniqueFd own{::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0)};
-    if (!own) {
-        return Error{Errc::exhausted, "duplicate gossip's socket",
-                     std::error_code{errno, std::system_category()}};
-    }
     std::vector<gossip::DatagramSocket> sockets;
-    JACKDAW_TRY(auto socket, gossip::DatagramSocket::adopt(std::move(own)));
-    sockets.push_back(std::move(socket));
+    for (const auto& bound : sockets_) {
+        UniqueFd own{::fcntl(bound.get(), F_DUPFD_CLOEXEC, 0)};
+        if (!own) {
+            return Error{Errc::exhausted, "duplicate gossip's socket",
+                         std::error_code{errno, std::system_category()}};
+        }
+        JACKDAW_TRY(auto socket, gossip::DatagramSocket::adopt(std::move(own)));
+        sockets.push_back(std::move(socket));
+    }
     swim::Identity identity;
     identity.key = parts_.identity.sign_key;
     const auto instance = parts_.instance();

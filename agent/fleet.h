@@ -17,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,9 +80,10 @@ public:
     Fleet(Parts parts, Label label);
     ~Fleet() override;
 
-    /// Takes the bound UDP socket and begins the first life; then run(). `corrupt` for an
+    /// Begins the first life with duplicates of the bound UDP sockets, one per address family,
+    /// which outlive this; then run(). After a failure it may be called again. `corrupt` for an
     /// unreadable ring or records, `invalid` for an address that others could not reach.
-    [[nodiscard]] Result<void> open(UniqueFd socket, Membership membership);
+    [[nodiscard]] Result<void> open(std::span<const UniqueFd> sockets, Membership membership);
     [[nodiscard]] bool is_open() const noexcept { return node_ != nullptr; }
     /// Another machine holds this agent's keys, and this one has fallen silent.
     [[nodiscard]] bool has_twin() const noexcept { return twin_; }
@@ -169,7 +171,7 @@ private:
     Label label_;
     Membership membership_;
     proto::GossipRing ring_;
-    UniqueFd socket_; ///< each life has a duplicate
+    std::span<const UniqueFd> sockets_; ///< each life has duplicates
     std::unique_ptr<Node> node_;
     std::optional<asio::steady_timer> care_due_;
     std::optional<proto::MemberStatus> told_;

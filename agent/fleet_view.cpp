@@ -190,6 +190,17 @@ GossipHealth Fleet::health_facts() const {
             health.incompatible.push_back(id_text(id));
         }
     }
+    if (core.counters().members_refused != 0 && core.view().live() >= core.limits().members) {
+        health.full_at = core.view().live();
+    }
+    for (std::size_t i = 0; node_->pass.counters().no_socket != 0 && i < core.view().live() &&
+                            health.other_family.size() < told_of_each;
+         ++i) {
+        const auto& alive = *core.view().live_at(i).alive;
+        if (!node_->pass.has_socket(alive.address)) {
+            health.other_family.emplace_back(alive.name());
+        }
+    }
     for (const auto& one : core.detours()) {
         const auto* const entry = core.find(one.id);
         if (entry != nullptr && health.detours.size() < told_of_each) {

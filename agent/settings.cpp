@@ -48,7 +48,9 @@ const std::vector<Row>& rows() {
         {"plugins", "DIR", &Settings::plugin_folder, 0, 0,
          "Root-owned folder of the datastore drivers."},
         {"listen", "ADDR:PORT", &Settings::listen, 0, 0,
-         "Where gossip (UDP) and the channel (TCP) listen; one port number for both."},
+         "Where gossip (UDP) and the channel (TCP) listen; one port number for both. \"[::]:PORT\" "
+         "is every "
+         "address of both families, \"0.0.0.0:PORT\" every IPv4 one, and gossip's of both."},
         {"metrics-listen", "ADDR:PORT", &Settings::metrics_listen, 0, 0,
          "Where /metrics, /healthz and /readyz are told, by TCP and to whoever can connect: a "
          "loopback "

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 namespace jackdaw::agent {
 namespace {
@@ -48,9 +50,14 @@ Result<SocketAddress> address_of(const HostPort& where) {
 }
 
 Result<UniqueFd> bound(const SocketAddress& address, int type, bool again, const HostPort& where) {
-    UniqueFd socket{::socket(address.storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    const int family = address.storage.ss_family;
+    UniqueFd socket{::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     const int on = again ? 1 : 0;
+    const int v6_only =
+        type == SOCK_DGRAM ? 1 : 0; // an IPv4 peer of gossip has a socket of its own
     if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (family == AF_INET6 &&
+         ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only) != 0) ||
         ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) !=
             0 ||
         (type == SOCK_STREAM && ::listen(socket.get(), SOMAXCONN) != 0)) {
@@ -58,6 +65,31 @@ Result<UniqueFd> bound(const SocketAddress& address, int type, bool again, const
                      last_error()};
     }
     return socket;
+}
+
+/// Of the other family, where `address` is every address of its own; else null.
+const char* other_wildcard(const SocketAddress& address) {
+    sockaddr_in v4{};
+    sockaddr_in6 v6{};
+    if (address.storage.ss_family == AF_INET) {
+        std::memcpy(&v4, &address.storage, sizeof v4);
+        return v4.sin_addr.s_addr == INADDR_ANY ? "[::]" : nullptr;
+    }
+    std::memcpy(&v6, &address.storage, sizeof v6);
+    return IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr) ? "0.0.0.0" : nullptr;
+}
+
+Result<std::uint16_t> port_of(const UniqueFd& socket) {
+    SocketAddress address;
+    address.size = sizeof address.storage;
+    if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) !=
+        0) {
+        return Error{Errc::unavailable, "ask for a socket's address", last_error()};
+    }
+    sockaddr_in v4{}; // its port stands where that of sockaddr_in6 does
+    std::memcpy(&v4, &address.storage, sizeof v4);
+    static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+    return ntohs(v4.sin_port);
 }
 
 } // namespace
@@ -85,9 +117,23 @@ Result<UniqueFd> listen_tcp(const HostPort& where) {
     return bound(address, SOCK_STREAM, true, where);
 }
 
-Result<UniqueFd> listen_udp(const HostPort& where) {
+Result<std::vector<UniqueFd>> listen_udp(const HostPort& where) {
     JACKDAW_TRY(const auto address, address_of(where));
-    return bound(address, SOCK_DGRAM, false, where);
+    std::vector<UniqueFd> sockets;
+    JACKDAW_TRY(auto asked, bound(address, SOCK_DGRAM, false, where));
+    sockets.push_back(std::move(asked));
+    if (const char* const other = other_wildcard(address); other != nullptr) {
+        JACKDAW_TRY(const auto port, port_of(sockets.front()));
+        const HostPort beside{other, port};
+        JACKDAW_TRY(const auto beside_address, address_of(beside));
+        if (auto socket = bound(beside_address, SOCK_DGRAM, false, beside)) {
+            sockets.push_back(std::move(*socket));
+        } else {
+            spdlog::warn("gossip: members of the other address family cannot be reached: {}",
+                         socket.error().to_string());
+        }
+    }
+    return sockets;
 }
 
 } // namespace jackdaw::agent

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "agent/settings.h"
 #include "proto/base/error.h"
@@ -17,7 +18,10 @@ namespace jackdaw::agent {
 [[nodiscard]] Result<UniqueFd> listen_unix(const std::string& path, mode_t mode);
 /// `unavailable` with the system's reason: no address of this machine, or somebody listens there.
 [[nodiscard]] Result<UniqueFd> listen_tcp(const HostPort& where);
-/// The same for gossip.
-[[nodiscard]] Result<UniqueFd> listen_udp(const HostPort& where);
+/// The same for gossip: one socket per address family. One alone for an address; where every
+/// address of a family is meant, one of the other family beside it, at the same port, so that
+/// members of both are reached. That second one may be lacking here: then it is logged and left
+/// out.
+[[nodiscard]] Result<std::vector<UniqueFd>> listen_udp(const HostPort& where);
 
 } // namespace jackdaw::agent

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agent/api/router.h"
+#include "proto/wire/open_metrics.h"
 
 namespace jackdaw::agent {
 namespace {
@@ -289,6 +290,15 @@ Json operation_of(const Router::Row& row, const std::vector<std::string>& path_n
     return operation;
 }
 
+/// Text for pollers: no route of the API, the same on each socket and at `metrics-listen`.
+Json polled(std::string_view summary, std::string_view media) {
+    const Json content{{media, {{"schema", {{"type", "string"}}}}}};
+    return {{"get",
+             {{"summary", summary},
+              {"parameters", Json::array()},
+              {"responses", {{"200", {{"description", summary}, {"content", content}}}}}}}};
+}
+
 } // namespace
 
 Json openapi_document(std::string_view version) {
@@ -298,6 +308,14 @@ Json openapi_document(std::string_view version) {
         const auto path = path_of(row.pattern, names);
         paths[path][lower(row.method)] = operation_of(row, names);
     }
+    constexpr std::string_view plain = "text/plain; charset=utf-8";
+    paths["/metrics"] = polled("OpenMetrics of the agent, the machine and the database",
+                               proto::open_metrics_content_type);
+    paths["/healthz"] = polled("The agent answers: ok", plain);
+    paths["/readyz"] = polled("The database serves: ok", plain);
+    paths["/readyz"]["get"]["responses"]["503"] =
+        Json{{"description", "It does not: its status and the reason"},
+             {"content", {{plain, {{"schema", {{"type", "string"}}}}}}}};
     return {{"openapi", "3.1.0"},
             {"info",
              {{"title", "Jackdaw agent"},

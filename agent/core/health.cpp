@@ -198,6 +198,22 @@ void look_at_fleet(Report& report) {
                           "{}",
                           gossip.incompatible.size(), fmt::join(gossip.incompatible, ", ")),
         "warning", "bring all agents to one version: jackdaw image build DATASTORE --force");
+    report.of_agent(
+        "members",
+        gossip.full_at == 0
+            ? ""
+            : fmt::format("it knows {} members and takes no more: some were refused",
+                          gossip.full_at),
+        "error",
+        "delete instances that nobody needs (jackdaw instance list), or begin another fleet");
+    report.of_agent(
+        "address families",
+        gossip.other_family.empty()
+            ? ""
+            : fmt::format("this agent has no socket of their address family for {}",
+                          fmt::join(gossip.other_family, ", ")),
+        "warning",
+        "set listen = \"[::]:PORT\" in /etc/jackdaw/jackdawd.toml and start the agent again");
     look_at_links(report);
 }
 

@@ -34,6 +34,10 @@ struct GossipHealth {
         std::string since;
     };
     std::vector<Detour> detours;
+    /// Members alive or suspect, when no more are taken and some were refused; 0: there is room.
+    std::size_t full_at = 0;
+    /// Names of members whose addresses are of a family in which this agent has no socket.
+    std::vector<std::string> other_family;
 };
 
 struct HealthFacts {

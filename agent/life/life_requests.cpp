@@ -23,11 +23,6 @@ std::chrono::milliseconds within(std::chrono::seconds limit, Life::Deadline dead
                       std::chrono::milliseconds{0}, std::chrono::milliseconds{limit});
 }
 
-/// Somebody wants it to run: a crash loop is forgiven.
-bool is_start(std::string_view action) {
-    return action == "instance.start" || action == "instance.restart";
-}
-
 /// Of a resumed operation that gives an account the password of its request.
 std::string password_words(const proto::Operation& operation) {
     return fmt::format("the password is the one that was asked for at {}; one that was generated "
@@ -193,7 +188,7 @@ Result<Life::Submitted> Life::submit(SubmitRequest request) {
     if (request.target.empty()) {
         request.target = state_.spec()->name;
     }
-    if (is_start(request.action)) {
+    if (is_start(request.action)) { // somebody wants it to run: a crash loop is forgiven
         forgiven_ = true;
     }
     JACKDAW_TRY(const auto id, submit_locked(std::move(request)));

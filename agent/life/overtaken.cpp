@@ -1,17 +1,12 @@
 #include "agent/life/overtaken.h"
 
 #include <algorithm>
-#include <string_view>
 #include <vector>
 
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::agent {
 namespace {
-
-bool is_start(std::string_view action) {
-    return action == "instance.start" || action == "instance.restart";
-}
 
 const Json* member_of(const Json& object, const char* key) {
     const auto at = object.is_object() ? object.find(key) : object.end();
@@ -104,6 +99,10 @@ bool overtakes(const Record& later, const Record& one) {
 }
 
 } // namespace
+
+bool is_start(std::string_view action) noexcept {
+    return action == "instance.start" || action == "instance.restart";
+}
 
 const Record* overtaken_by(const std::map<std::string, Record>& all, const Record& one) {
     for (auto later = all.rbegin(); later != all.rend() && later->first > one.shape.id; ++later) {

@@ -4,10 +4,14 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "agent/core/operations.h"
 
 namespace jackdaw::agent {
+
+/// An operation after which the database is to run: a start or a restart.
+[[nodiscard]] bool is_start(std::string_view action) noexcept;
 
 /// The newest of `all` (by id) that was asked for after `one`, is done or on its way, and is about
 /// the same thing: what `one` would do now would be done to that one's result. Null: none. A create

@@ -185,6 +185,10 @@ public:
     }
 
     [[nodiscard]] const std::vector<DatagramSocket>& sockets() const noexcept { return sockets_; }
+    /// Of the family of `to`: without one nothing is sent there.
+    [[nodiscard]] bool has_socket(const NetAddress& to) const {
+        return of_family(sockets_, to) != sockets_.end();
+    }
     [[nodiscard]] const SealedLink& link() const noexcept { return link_; }
     [[nodiscard]] const PassCounters& counters() const noexcept { return counters_; }
     void set_ring(proto::SealRing ring) { link_.set_ring(std::move(ring)); }
@@ -238,13 +242,18 @@ private:
 
     void send(const NetAddress& to, std::string_view plain) {
         assert(plain.size() <= proto::gossip_plain_bytes_max);
-        const auto socket = std::ranges::find(
-            sockets_, to.ip_bytes, [](const auto& one) { return one.address().ip_bytes; });
+        const auto socket = of_family(sockets_, to);
         if (socket == sockets_.end()) {
             ++counters_.no_socket;
             return;
         }
         socket->queue(to, link_.seal(plain, socket->slot()));
+    }
+
+    template <class Sockets>
+    [[nodiscard]] static auto of_family(Sockets& sockets, const NetAddress& to) {
+        return std::ranges::find(sockets, to.ip_bytes,
+                                 [](const auto& one) { return one.address().ip_bytes; });
     }
 
     void collect_records() {

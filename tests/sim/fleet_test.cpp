@@ -461,6 +461,15 @@ double median(std::vector<double> all) {
 double to_s(Duration d) {
     return std::chrono::duration<double>(d).count();
 }
+bool all_hold_status(const FleetSim& fleet, std::size_t subject, std::string_view status) {
+    for (std::size_t viewer = 0; viewer < fleet.size(); ++viewer) {
+        const auto* const entry = fleet.core(viewer).find(fleet.id_of(subject));
+        if (entry == nullptr || !entry->status || entry->status->bytes() != status) {
+            return false;
+        }
+    }
+    return true;
+}
 
 } // namespace
 
@@ -504,6 +513,14 @@ TEST_CASE("fleet: it is as quick, and says as little, as its figures tell", "[si
             const auto told = fleet.run_until([&] { return heard == row.members - 1; }, 5s, 1ms);
             REQUIRE(told);
             hints.push_back(to_s(*told));
+            // What an instance tells of itself is at every agent within a second.
+            const std::string status = "status " + std::to_string(seed);
+            REQUIRE(fleet.core(1).set_status(fleet.now(), status, true));
+            fleet.poke(1);
+            const auto shown =
+                fleet.run_until([&] { return all_hold_status(fleet, 1, status); }, 5s, 5ms);
+            REQUIRE(shown);
+            CHECK(to_s(*shown) <= 1);
             fleet.kill(row.members - 1);
             const auto known = fleet.run_until([&] { return said == row.members - 1; }, 30s);
             REQUIRE(known);

@@ -67,13 +67,14 @@ struct Keys {
 class Agent {
 public:
     Agent(std::string name, const Keys& keys, std::vector<std::string> seeds,
-          std::string state = {}) {
+          std::string state = {}, const std::string& listen = "127.0.0.1",
+          std::string advertise = "127.0.0.1")
+        : sockets_{*listen_udp({listen, 0})}, advertise_{std::move(advertise)} {
         StateOptions options;
         options.folder = state.empty() ? folder_.path() : std::move(state);
         options.map_bytes = jackdaw::testing::small_map;
         store_ = *StateStore::open(std::move(options));
-        auto socket = *listen_udp({"127.0.0.1", 0});
-        port_ = port_of(socket);
+        port_ = port_of(sockets_.front());
         fleet_ = std::make_unique<Fleet>(
             Fleet::Parts{keys.identity,
                          *store_,
@@ -92,12 +93,12 @@ public:
                          {},
                          io_.get_executor(),
                          pool_},
-            Fleet::Label{std::move(name), "127.0.0.1", port_, "local", swim::Config::local()});
+            Fleet::Label{std::move(name), advertise_, port_, "local", swim::Config::local()});
         Membership membership;
         membership.fleet = "f";
         membership.ring = Secret{ring_of({key_1})};
         membership.seeds = std::move(seeds);
-        const auto opened = fleet_->open(std::move(socket), std::move(membership));
+        const auto opened = fleet_->open(sockets_, std::move(membership));
         REQUIRE(opened.has_value());
         asio::co_spawn(io_, fleet_->run(),
                        asio::bind_cancellation_slot(
@@ -112,7 +113,11 @@ public:
     Agent(const Agent&) = delete;
     Agent& operator=(const Agent&) = delete;
 
-    [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+    [[nodiscard]] std::string address() const {
+        const bool is_v6 = advertise_.find(':') != std::string::npos;
+        return fmt::format("{}{}{}:{}", is_v6 ? "[" : "", advertise_, is_v6 ? "]" : "", port_);
+    }
+    [[nodiscard]] std::size_t sockets() const { return sockets_.size(); }
     Fleet& operator*() { return *fleet_; }
     Fleet* operator->() { return fleet_.get(); }
     void has(std::optional<proto::Instance> instance) {
@@ -140,6 +145,8 @@ public:
     }
 
 private:
+    std::vector<UniqueFd> sockets_; ///< outlive the fleet
+    std::string advertise_;
     jackdaw::testing::StateFolder folder_;
     std::unique_ptr<StateStore> store_;
     runtime::Clock clock_;
@@ -362,6 +369,32 @@ TEST_CASE("fleet: whatever core, pass, seal and socket count has a figure") {
     }
     CHECK(figures.at("received").get<double>() > 0);
     CHECK(figures.at("sent").get<double>() > 0);
+}
+
+TEST_CASE("fleet: members of both address families reach each other") {
+    const Keys one, two, three;
+    Agent v4{"v4", one, {}, {}, "0.0.0.0"};
+    Agent v6{"v6", two, {v4.address()}, {}, "[::]", "::1"};
+    Agent one_family{"one-family", three, {v4.address()}};
+    REQUIRE(v4.sockets() == 2);
+    REQUIRE(v6.sockets() == 2);
+    CHECK(one_family.sockets() == 1);
+    const auto members = [](Agent& agent) { return agent->members()->size(); };
+    wait_until("the two see each other, and who has one family both",
+               [&] { return members(v4) == 3 && members(v6) == 3 && members(one_family) == 3; });
+    for (auto* const agent : {&v4, &v6}) {
+        const auto figure = [&](const char* name) {
+            return (*agent)->gossip()->at("figures").at(name).get<double>();
+        };
+        wait_until("a probe is answered", [&] { return figure("probes_ok") > 0; });
+        CHECK(figure("unsent.no_socket") == 0);
+    }
+    CHECK(v4->health()->other_family.empty());
+    wait_until("who has one family says of whom it cannot reach", [&] {
+        return one_family->health()->other_family == std::vector<std::string>{"v6"};
+    });
+    CHECK(v4.member("v6").address == v6.address());
+    CHECK(v6.standing_of("v4") == "alive");
 }
 
 TEST_CASE("fleet: two of one name are told of each other, and stay members") {

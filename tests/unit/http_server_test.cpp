@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "agent/api/http_server.h"
+#include "agent/api/openapi.h"
 #include "tests/unit/fake_fleet.h"
 #include "tests/unit/life_world.h"
 #include "tests/unit/temporary_folder.h"
@@ -500,6 +501,19 @@ TEST_CASE("the listener for pollers has metrics and health by GET and HEAD, and 
     const auto metrics = peer.ask("GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(metrics.status == 200);
     CHECK(metrics.body.ends_with("# EOF\n"));
+    int polled = 0;
+    for (const auto& [path, methods] : agent::openapi_document("0").at("paths").items()) {
+        if (path.starts_with("/v1/")) {
+            continue;
+        }
+        INFO(path);
+        const auto answer = peer.ask(fmt::format("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", path));
+        const auto& told = methods.at("get").at("responses").at(std::to_string(answer.status));
+        CHECK(answer.head.find("Content-Type: " + told.at("content").begin().key() + "\r\n") !=
+              std::string::npos);
+        ++polled;
+    }
+    CHECK(polled == 3);
     peer.say("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(peer.hear(true).status == 200);
     for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"}) {
