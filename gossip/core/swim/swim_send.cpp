@@ -48,8 +48,11 @@ std::size_t Swim::send(Instant now, const NetAddress& to, Entry* who,
     for (const auto& item : first) {
         (void)writer.add(item); // an accusation more or less: it comes again
     }
-    if (who == nullptr || who->greeting == Greeting::differs ||
-        (who->greeting == Greeting::unknown && !agreed_)) { // who may not know this life: its proof
+    // Its proof to who may not know this life; that the living agree says nothing of the dead.
+    const bool knows =
+        who != nullptr && (who->greeting == Greeting::knows ||
+                           (who->greeting == Greeting::unknown && agreed_ && is_live(who->state)));
+    if (!knows) {
         (void)writer.add(self_->alive->as_news());
     }
     if (fill) {
