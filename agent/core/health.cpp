@@ -206,14 +206,14 @@ void look_at_fleet(Report& report) {
                           gossip.full_at),
         "error",
         "delete instances that nobody needs (jackdaw instance list), or begin another fleet");
-    report.of_agent(
-        "address families",
-        gossip.other_family.empty()
-            ? ""
-            : fmt::format("this agent has no socket of their address family for {}",
-                          fmt::join(gossip.other_family, ", ")),
-        "warning",
-        "set listen = \"[::]:PORT\" in /etc/jackdaw/jackdawd.toml and start the agent again");
+    report.of_agent("address families",
+                    gossip.other_family.empty()
+                        ? ""
+                        : fmt::format("this agent has no socket of their address family for {}",
+                                      fmt::join(gossip.other_family, ", ")),
+                    "warning",
+                    "in /etc/jackdaw/jackdawd.toml set listen = \"[::]:PORT\" and advertise = "
+                    "\"ADDRESS\", the one that others know it by, and start the agent again");
     look_at_links(report);
 }
 

@@ -102,7 +102,7 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
          [](auto& f) { f.gossip.namesakes = {"a1"}; }},
         {"protocol", "warning", "image build", [](auto& f) { f.gossip.incompatible = {"a1"}; }},
         {"members", "error", "another fleet", [](auto& f) { f.gossip.full_at = 16384; }},
-        {"address families", "warning", "[::]:PORT",
+        {"address families", "warning", "[::]:PORT\" and advertise = ", // it listened on that alone
          [](auto& f) { f.gossip.other_family = {"db2"}; }},
         {"links", "warning", "db2, both ways",
          [](auto& f) { f.gossip.detours = {{"db2", 4, "2026-01-01T00:00:00.000Z"}}; }},
