@@ -48,13 +48,13 @@ const std::vector<Row>& rows() {
         {"plugins", "DIR", &Settings::plugin_folder, 0, 0,
          "Root-owned folder of the datastore drivers."},
         {"listen", "ADDR:PORT", &Settings::listen, 0, 0,
-         "Where gossip (UDP) and the channel (TCP) listen; one port number for both. \"[::]:PORT\" "
-         "is every "
-         "address of both families, \"0.0.0.0:PORT\" every IPv4 one, and gossip's of both."},
+         "Where gossip (UDP) and the channel (TCP) listen; one port number for both. "
+         "\"[::]:PORT\": at every address; \"0.0.0.0:PORT\": the channel at every IPv4 address, "
+         "gossip at every one of both families."},
         {"metrics-listen", "ADDR:PORT", &Settings::metrics_listen, 0, 0,
          "Where /metrics, /healthz and /readyz are told, by TCP and to whoever can connect: a "
-         "loopback "
-         "address, one of this machine's, or \"*:PORT\" for all of them. Off by default."},
+         "loopback address, one of this machine's, or \"*:PORT\" for all its IPv4 addresses. Off "
+         "by default."},
         {"advertise", "ADDR", &Settings::advertise, 0, 0,
          "Address that peers and clients use; by default the machine file's, then the one listened "
          "on."},
