@@ -296,10 +296,9 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
         about_me ? judge_own(claim, own_.incarnation())
                  : judge(claim, entry != nullptr ? &held : nullptr, view_.tombstone_of(item.id),
                          entry != nullptr ? entry->alive->incarnation : 0);
-    const bool is_forgotten = entry != nullptr ? entry->alive->public_key() != item.public_key
-                                               : proto::node_id_of(item.public_key) != item.id;
+    const bool is_forgotten = entry != nullptr && entry->alive->public_key() != item.public_key;
     // Who left by itself is forgotten by the same claim in an operator's words.
-    const bool is_of_left = entry != nullptr && !about_me && held == claim && is_forgotten;
+    const bool is_of_left = is_forgotten && !about_me && held == claim;
     if (verdict != Verdict::refute && verdict != Verdict::replace && verdict != Verdict::bury &&
         !is_of_left) {
         accused_ = accused_ || about_me;
