@@ -112,8 +112,8 @@ public:
     virtual Result<void> erase_stamp() = 0;
 
     // ---- folders and files of the instance ----
-    /// Makes data, run, log and configuration folders with their owners; present is ok. What a
-    /// database that runs no more left in the run folder goes.
+    /// Makes data, run, log and configuration folders with their owners; present is ok. Files that
+    /// a database that runs no more left in the run folder go.
     virtual Result<void> prepare_folders() = 0;
     /// Empties the data folder; refuses (`conflict`) when the stamp says sealed.
     virtual Result<void> wipe_data() = 0;

@@ -39,8 +39,8 @@ inline constexpr ApiSocket public_socket{"/run/jackdaw/public.sock", 0, 0666};
 
 /// The data, run, log and configuration folders of the instance.
 [[nodiscard]] Result<void> prepare_folders(const MachineFile& machine, const Volume& volume);
-/// Removes what the database's user left in its run folder, which is memory; what root put there
-/// stays. Only while no database runs: its socket goes, too.
+/// Removes the files that the database's user left in its run folder, which is memory; its folders
+/// and what root put there stay. Only while no database runs: its socket goes, too.
 [[nodiscard]] Result<void> clear_run_folder(const MachineFile& machine);
 /// Empties the data folder; refuses when the stamp says sealed.
 [[nodiscard]] Result<void> wipe_data(const Volume& volume);
