@@ -81,7 +81,7 @@ public:
     ~Fleet() override;
 
     /// Begins the first life with duplicates of the bound UDP sockets, one per address family,
-    /// which outlive this; then run(). After a failure it may be called again. `corrupt` for an
+    /// which outlive run(); that is next. After a failure it may be called again. `corrupt` for an
     /// unreadable ring or records, `invalid` for an address that others could not reach.
     [[nodiscard]] Result<void> open(std::span<const UniqueFd> sockets, Membership membership);
     [[nodiscard]] bool is_open() const noexcept { return node_ != nullptr; }
