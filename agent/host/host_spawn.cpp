@@ -29,6 +29,7 @@ constexpr std::size_t list_max_bytes = 16384;
 constexpr std::size_t list_lines_max = 64;
 /// It answers in microseconds, unless the machine is starved; less than the agent waits for us.
 constexpr std::chrono::seconds init_limit{12};
+constexpr std::chrono::seconds guard_limit{1};  ///< for a place among those who call a guard
 constexpr std::chrono::seconds coming_limit{5}; ///< a guard that was just spawned makes its socket
 constexpr std::chrono::seconds left_limit{5};   ///< the first process kills what a dead guard left
 constexpr std::chrono::milliseconds pause{5};
@@ -44,7 +45,9 @@ bool is_word(std::string_view text) {
                });
 }
 
-Result<UniqueFd> connect_to(const std::string& path) {
+/// EAGAIN when so many wait there already that none has had a place within `limit`: who stands
+/// still takes none out. Sends on it wait no longer either.
+Result<UniqueFd> connect_to(const std::string& path, std::chrono::seconds limit) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
@@ -52,30 +55,38 @@ Result<UniqueFd> connect_to(const std::string& path) {
     }
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     UniqueFd fd{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
-    if (!fd ||
+    const timeval wait{limit.count(), 0};
+    if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0 ||
         ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return file_error(fmt::format("connect to {}", path), errno);
     }
     return fd;
 }
 
+Error init_silent() {
+    return Error{
+        Errc::deadline,
+        fmt::format("the machine's first process did not answer within {} s", init_limit.count())};
+}
+
 /// One question to the first process and its answer; `answer` is a whole valid message of the type.
 template <class Answer>
 Result<void> ask_init(const void* question, std::size_t size, int fd, std::uint32_t sequence,
                       int type, Answer& answer) {
+    auto connected = connect_to(JACKDAW_INIT_SOCKET, init_limit);
+    if (!connected && connected.error().cause().value() == EAGAIN) {
+        return init_silent();
+    }
     JACKDAW_TRY(const auto socket,
-                connect_to(JACKDAW_INIT_SOCKET).while_doing("reach the machine's first process"));
+                std::move(connected).while_doing("reach the machine's first process"));
     const timeval limit{init_limit.count(), 0};
-    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (!send_message(socket.get(), question, size, fd)) {
         return file_error("ask the machine's first process", errno);
     }
     const auto got = ::recv(socket.get(), &answer, sizeof answer, MSG_TRUNC);
     if (got < 0 && errno == EAGAIN) { // by SO_RCVTIMEO
-        return Error{Errc::deadline,
-                     fmt::format("the machine's first process did not answer within {} s",
-                                 init_limit.count())};
+        return init_silent();
     }
     if (got < 0) {
         return file_error("hear the machine's first process", errno);
@@ -126,7 +137,7 @@ bool is_held(const std::string& guard, const char* suffix) {
 /// A connection to a guard that answers. One that was released may still take a connection, but
 /// says nothing any more.
 std::optional<GuardClient> answering(const std::string& guard) {
-    auto fd = connect_to(fmt::format("{}/{}.sock", JACKDAW_GUARD_FOLDER, guard));
+    auto fd = connect_to(fmt::format("{}/{}.sock", JACKDAW_GUARD_FOLDER, guard), guard_limit);
     if (!fd) {
         return std::nullopt;
     }

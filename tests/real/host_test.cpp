@@ -348,6 +348,42 @@ TEST_CASE("a job that fails, is killed or hangs shows as that") {
     CHECK(must(world.host->list_guards()).empty());
 }
 
+TEST_CASE("a guard that stands still keeps no host, however many have called it by then") {
+    World world;
+    const auto link = must(world.host->spawn_job("op-1", "fake", contract_job("exec sleep 1000")));
+    CHECK(must(world.host->connect_guard("op-1"))); // it listens
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, JACKDAW_GUARD_FOLDER "/op-1.sock", sizeof address.sun_path - 1);
+    const auto call = [&] {
+        UniqueFd fd{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+        const bool taken = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                                     sizeof address) == 0; // else EAGAIN: so many wait already
+        return taken ? std::move(fd) : UniqueFd{};
+    };
+    ucred guard{};
+    {
+        const auto first = call();
+        socklen_t size = sizeof guard;
+        REQUIRE(::getsockopt(first.get(), SOL_SOCKET, SO_PEERCRED, &guard, &size) == 0);
+    }
+    REQUIRE(guard.pid > 1);
+    REQUIRE(::kill(guard.pid, SIGSTOP) == 0);
+    std::vector<UniqueFd> waiting;
+    while (auto fd = call()) {
+        waiting.push_back(std::move(fd));
+    }
+    REQUIRE_FALSE(waiting.empty());
+    const auto seen = world.host->connect_guard("op-1");
+    CHECK((!seen && seen.error().code() == Errc::busy));
+    CHECK(world.host->facts()); // the next one is served
+    REQUIRE(::kill(guard.pid, SIGCONT) == 0);
+    waiting.clear();
+    must(link->request_stop(agent::StopKind::kill));
+    (void)must(link->wait_end(std::chrono::seconds{60}, -1));
+    must(link->release());
+}
+
 TEST_CASE("bytes without a signature are not blank, and only our own cut-off mkfs is done again") {
     World world;
     world.volume.write_at(3 << 20, "somebody's");
