@@ -42,6 +42,10 @@ Result<SocketAddress> address_of(const HostPort& where) {
     if (::inet_pton(AF_INET6, bare.c_str(), &v6.sin6_addr) != 1) {
         return Error{Errc::invalid, fmt::format("'{}' is no address", where.host)};
     }
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+        return Error{Errc::invalid, fmt::format("'{}' is an IPv4 address", where.host)}.with_hint(
+            "write it as one: A.B.C.D:PORT");
+    }
     v6.sin6_family = AF_INET6;
     v6.sin6_port = htons(where.port);
     address.size = sizeof v6;
@@ -129,8 +133,10 @@ Result<std::vector<UniqueFd>> listen_udp(const HostPort& where) {
         if (auto socket = bound(beside_address, SOCK_DGRAM, false, beside)) {
             sockets.push_back(std::move(*socket));
         } else {
-            spdlog::warn("gossip: members of the other address family cannot be reached: {}",
-                         socket.error().to_string());
+            const bool is_absent = socket.error().cause().value() == EAFNOSUPPORT;
+            spdlog::log(is_absent ? spdlog::level::info : spdlog::level::warn,
+                        "gossip: members of the other address family cannot be reached: {}",
+                        socket.error().to_string());
         }
     }
     return sockets;

@@ -204,6 +204,13 @@ std::optional<NetAddress> net_address(const std::string& host, std::uint16_t por
         address.ip_bytes = 4;
     } else if (::inet_pton(AF_INET6, host.c_str(), address.ip.data()) == 1) {
         address.ip_bytes = 16;
+        // An IPv4 address in IPv6's words (RFC 4291, section 2.5.5.2): a peer has one form.
+        constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+        if (std::equal(mapped.begin(), mapped.end(), address.ip.begin())) {
+            std::copy(address.ip.begin() + mapped.size(), address.ip.end(), address.ip.begin());
+            std::fill(address.ip.begin() + 4, address.ip.end(), std::uint8_t{0});
+            address.ip_bytes = 4;
+        }
     } else {
         return std::nullopt;
     }

@@ -116,6 +116,7 @@ TEST_CASE("a class does not go to and fro at its border") {
 TEST_CASE("addresses are numeric, and come back as they were") {
     CHECK(proto::text_of(*proto::net_address("10.1.2.3", 7412)) == "10.1.2.3:7412");
     CHECK(proto::text_of(*proto::net_address("[fd00::1]", 1)) == "[fd00::1]:1");
+    CHECK(proto::text_of(*proto::net_address("[::ffff:10.1.2.3]", 1)) == "10.1.2.3:1");
     CHECK_FALSE(proto::net_address("db1", 1));
     CHECK_FALSE(proto::net_address("10.1.2", 1));
     CHECK(proto::text_of({}).empty());
