@@ -11,7 +11,8 @@
 namespace jackdaw::cli {
 namespace {
 
-constexpr int exit_running = 7; ///< timed out, still running
+/// Of a change whose end was not seen: timed out, or nobody answers any more.
+constexpr int exit_running = 7, exit_unreachable = 8;
 
 Result<int> ask_agent(Session& session, const Invocation& invocation, std::string_view verb,
                       std::string said, Json body = nullptr, std::string next = {}) {
@@ -72,8 +73,8 @@ Result<int> set_protection(Session& session, const Invocation& invocation, bool 
     }
     // Of one whose end nobody knows the journal's word stays: rather protected than not.
     const auto code = status ? Errc::internal : status.error().code();
-    const bool is_open =
-        (status && *status == exit_running) || code == Errc::deadline || code == Errc::unavailable;
+    const bool is_open = (status && (*status == exit_running || *status == exit_unreachable)) ||
+                         code == Errc::deadline || code == Errc::unavailable;
     if (!is_open) {
         JACKDAW_CHECK(write_protection(reach, machine.id, protected_before));
     }

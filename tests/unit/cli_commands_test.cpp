@@ -291,6 +291,9 @@ TEST_CASE_METHOD(Scene, "protection is changed as a whole, or not at all") {
     agent.ends_as = "done";
     REQUIRE(world.jackdaw({"instance", "unprotect", "db1", "--wait"}) == 0);
     CHECK_FALSE(told());
+    agent.ends_after_change = true;
+    CHECK(world.jackdaw({"instance", "protect", "db1", "--wait"}) == 8);
+    CHECK(told()); // its agent has taken it, and may have ended it
 }
 
 TEST_CASE_METHOD(Scene, "a change prints its operation's id first, and its end") {

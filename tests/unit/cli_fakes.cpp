@@ -79,6 +79,10 @@ public:
             return Error{Errc::unavailable, "the peer went away"};
         }
         forget(response.body, agent.unknown_keys);
+        if (request.method != "GET" && std::exchange(agent.ends_after_change, false)) {
+            std::ranges::find(world_.machines, machine_, &cloud::Machine::name)->state =
+                cloud::MachineState::off;
+        }
         if (request.method != "GET") {
             world_.moment("answer to " + request.method + " " +
                           request.path.substr(0, request.path.find('?')));
