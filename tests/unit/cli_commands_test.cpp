@@ -150,6 +150,7 @@ TEST_CASE_METHOD(Scene, "an agent that left the fleet is not asked about others"
     world.agents["db2"].has_left = true;
     CHECK(world.jackdaw({"member", "list"}) == 8);
     CHECK(err().find("no agent that answers is a member") != std::string::npos);
+    CHECK(err().find("`jackdaw doctor`") != std::string::npos); // `member list` itself is no help
 }
 
 TEST_CASE_METHOD(Scene, "instance show says that client connections are not encrypted yet") {
