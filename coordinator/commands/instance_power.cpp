@@ -163,21 +163,19 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
                       fmt::format("grow the file system of instance '{}'", name)});
     }
     JACKDAW_TRY(const auto grown, cloud->provider().extend_volume(machine.volume_id, size));
-    JACKDAW_TRY(const auto accepted, change(*client,
-                                            ApiRequest{"POST", "/v1/instance/grow",
-                                                       Json{{"size_bytes", grown.size_bytes}},
-                                                       new_uuid(session.clock, session.entropy)},
-                                            session.in(answer_limit)));
-    if (auto record = reach.journal().of_instance(machine.id)) {
+    InstanceAccess at{std::move(reach), name, std::move(client)};
+    ApiRequest request{"POST", "/v1/instance/grow", Json{{"size_bytes", grown.size_bytes}}, {}};
+    JACKDAW_TRY(const auto accepted, send_change(session, at, request));
+    if (auto record = at.reach.journal().of_instance(machine.id)) {
         record->request.volume_size_bytes =
             grown.size_bytes; // the spec that a later create is held against
-        JACKDAW_CHECK(reach.journal().save(*record));
+        JACKDAW_CHECK(at.reach.journal().save(*record));
     }
     Conclusion end;
     end.said = fmt::format("the volume of '{}' has {}", name, format_size(grown.size_bytes));
     end.next = fmt::format("jackdaw instance show {}", name);
     return see_through(
-        session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
+        session, invocation, [&] { return at.reach.of(name); }, accepted, std::move(end));
 }
 
 } // namespace jackdaw::cli

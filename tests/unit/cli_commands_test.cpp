@@ -112,12 +112,15 @@ TEST_CASE_METHOD(Scene, "a change whose answer is lost is sent again, and done o
     agent.lost_answers = 1;
     CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 0);
     CHECK(agent.operations.size() == before + 2);
+    agent.lost_answers = 1;
+    CHECK(world.jackdaw({"instance", "resize", "db1", "--volume", "2G", "--wait"}) == 0);
+    CHECK(agent.operations.size() == before + 3);
     agent.lost_answers = 10'000; // nobody answers any more
     CHECK(world.jackdaw({"user", "create", "other"}) == 8);
     CHECK(err().find("may have been done") != std::string::npos);
     CHECK(err().find("jackdaw op list db1") != std::string::npos);
     CHECK(err().find("jackdaw user password") != std::string::npos);
-    CHECK(agent.operations.size() == before + 3);
+    CHECK(agent.operations.size() == before + 4);
     CHECK(world.jackdaw({"instance", "stop", "db1"}) == 8);
     CHECK(err().find("known to nobody") == std::string::npos);
 }
