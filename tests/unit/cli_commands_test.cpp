@@ -458,6 +458,11 @@ TEST_CASE_METHOD(Scene,
           std::string::npos);
     REQUIRE(world.jackdaw({"op", "list", "--instance", "db1"}) == 0);
     CHECK(err().empty());
+    world.agents["db1"].operations_max = 110; // that have errors by the kilobyte
+    REQUIRE(world.jackdaw({"op", "list", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("unreachable").empty());
+    CHECK(json().at("items").size() == 101); // and the create, which is written down here
+    CHECK(err().find("only the newest 100 operations") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene,

@@ -219,6 +219,9 @@ private:
             const auto limit = path.find("limit=") == std::string::npos
                                    ? std::size_t{100}
                                    : std::stoul(path.substr(path.find("limit=") + 6));
+            if (std::min(limit, agent.operations.size()) > agent.operations_max) {
+                return refused(Error{Errc::invalid, "the answer is too long"});
+            }
             for (auto one = agent.operations.rbegin();
                  one != agent.operations.rend() && items.size() < limit; ++one) {
                 items.push_back(proto::to_json(one->second)); // the newest first

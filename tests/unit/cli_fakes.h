@@ -3,6 +3,7 @@
 // agents in memory. A provider's or an agent's call may be made the last one of the process: see
 // World::kill_at.
 
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <map>
@@ -127,6 +128,7 @@ private:
 struct Agent {
     std::optional<proto::InstanceSpec> spec;
     std::map<std::string, proto::Operation> operations;
+    std::size_t operations_max = SIZE_MAX; ///< of which a list fits into an answer
     std::map<std::string, std::string>
         passwords; ///< user@host → clear text, to check what was told
     bool protect = false;
