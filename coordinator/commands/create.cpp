@@ -15,7 +15,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds identity_limit{30'000}; ///< from boot to the agent's first keys
 constexpr milliseconds submit_limit{60'000};   ///< until the agent answers on its channel
 constexpr milliseconds between_tries{20};
-constexpr auto name_limit = create_name_limit;
 constexpr milliseconds leave_limit{2'000};
 constexpr int turns_max = 64; ///< of the plan: it has seven steps and goes back at most once
 

@@ -11,8 +11,6 @@
 namespace jackdaw::cli {
 
 inline constexpr unsigned agent_port = 7412;
-/// For `fleet gc`, or another one that works on the same name: as long as a delete waits.
-inline constexpr std::chrono::milliseconds create_name_limit{60'000};
 
 /// Goes on with a record, new or old, until it has ended or, without waiting, until the agent has
 /// it. `credentials` belong to the request's users in order; missing ones are generated. `held`:

@@ -19,7 +19,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds dead_after{5'000}; ///< an agent that is being restarted is back in a second
 constexpr milliseconds between_tries{200};
 constexpr milliseconds stop_budget{600'000};
-constexpr milliseconds name_limit{60'000}; ///< for another one that works on the same instance
 
 /// The instance as its agent tells it; nullopt when there is none on it, or nobody to ask.
 struct AgentView {
