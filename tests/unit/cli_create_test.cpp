@@ -418,6 +418,23 @@ TEST_CASE_METHOD(Scene, "delete asks, is refused by protection, and then leaves 
     CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 5);
 }
 
+TEST_CASE_METHOD(Scene, "a delete whose end its agent did not tell is ended by the same command") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    const std::vector<std::string> words{"instance", "delete", "db1", "--yes"};
+    world.agents["db1"].lost_answers = 1;
+    CHECK(world.jackdaw(words) == 8);
+    CHECK(err().find("the same command again goes on with it") != std::string::npos);
+    world.agents["db1"].quiet_streams = 100;
+    auto hasty = words;
+    hasty.insert(hasty.end(), {"--timeout", "20s"});
+    CHECK(world.jackdaw(hasty) == 7);
+    CHECK(err().find("the same command again goes on with it") != std::string::npos);
+    CHECK(world.machines.size() == 1);
+    world.agents["db1"].quiet_streams = 0;
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(world.machines.empty());
+}
+
 TEST_CASE_METHOD(Scene, "delete needs the name on a terminal, and no other") {
     REQUIRE(world.jackdaw(create_words) == 0);
     world.terminal.interactive = true;
