@@ -59,14 +59,6 @@ struct Target {
     BesideVolume beside;      ///< if the volume is kept
 };
 
-/// Of an agent whose part may go on, or be done: who watches it to its end still has the machine.
-Error half_done(Error error) {
-    const bool is_open = error.code() == Errc::unavailable || error.code() == Errc::deadline;
-    return is_open ? std::move(error).with_hint(
-                         "the same command again goes on with it, and removes the machine, too")
-                   : std::move(error);
-}
-
 class Deletion {
 public:
     Deletion(Session& session, const Invocation& invocation, Reach& reach)
@@ -173,8 +165,7 @@ private:
         JACKDAW_TRY(operation_, proto::operation_from(*accepted));
         announce(session_, invocation_, operation_.id);
         auto ended = follow(
-            session_, invocation_, [&] { return reach_.of(name); }, operation_, {},
-            "; run the same command again to remove the machine, too");
+            session_, invocation_, [&] { return reach_.of(name); }, operation_, {}, half_done_note);
         if (!ended) {
             return half_done(std::move(ended).error());
         }

@@ -342,6 +342,9 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
         return verb == "abort" ? abort_create(session, invocation, reach, *found.record)
                                : resume_create(session, invocation, reach, *found.record, {});
     }
+    if (found.record && verb == "abort" && status == "undone") { // by its agent; the rest is ours
+        return abort_create(session, invocation, reach, *found.record);
+    }
     const auto redial = redial_of(reach, found);
     JACKDAW_TRY(auto client, redial());
     JACKDAW_TRY(const auto accepted,

@@ -233,6 +233,9 @@ private:
             if (at == agent.operations.end()) {
                 return {404, nullptr};
             }
+            if (path.ends_with("/abort") && at->second.status == "undone") {
+                return refused(Error{Errc::conflict, "it has ended: undone"});
+            }
             if (path.ends_with("/abort")) {
                 agent.ends_as = "undone";
                 at->second.status = "running";
