@@ -22,8 +22,9 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 /// Two keys, two tags and a statement; what a stranger can make us keep.
 constexpr std::size_t handshake_bytes_max = proto::statement_bytes_max + 128;
-/// Room is left for the other fields of its message.
-constexpr std::size_t answer_bytes_max = noise::channel_message_bytes_max - 4096;
+/// The other end takes no longer body (decode_channel()).
+constexpr std::size_t answer_bytes_max = proto::channel_body_bytes_max;
+static_assert(answer_bytes_max + 4096 <= noise::channel_message_bytes_max); // the other fields
 
 Error gone(const boost::system::error_code& ec) {
     return Error{Errc::unavailable, "the peer went away", ec};

@@ -84,6 +84,8 @@ struct NameLock {
     UniqueFd fd;
     bool waited = false; ///< another one had it: what was read before may be old
 };
+/// For another one that works on the same instance, or for `fleet gc`.
+inline constexpr std::chrono::milliseconds name_limit{60'000};
 /// The journal's lock of this instance name; waits a while for another one that works on it.
 /// E-OPERATION-RUNNING when that does not end within `limit`.
 [[nodiscard]] Result<NameLock> take_name(Session& session, const OpJournal& journal,

@@ -128,9 +128,7 @@ std::vector<Candidate> of_key_versions(Session& session, Reach& reach) {
 std::vector<Candidate> of_flavors(Session& /*session*/, Reach& reach) {
     std::vector<Candidate> names;
     for (const auto& [name, flavor] : reach.profile().flavors) {
-        add(names, name,
-            fmt::format("cpu={}, mem={}", flavor.cpu_millis / 1000.0,
-                        format_size(flavor.memory_bytes)));
+        add(names, name, flavor_text(flavor));
     }
     return names;
 }

@@ -169,8 +169,9 @@ void tell_pending(Session& session, InstanceAccess& at, const std::set<std::stri
     }
 }
 
-Result<int> send_change(Session& session, const Invocation& invocation, InstanceAccess& at,
-                        Json body, const std::set<std::string>& names, std::string_view done) {
+Result<int> change_parameters(Session& session, const Invocation& invocation, InstanceAccess& at,
+                              Json body, const std::set<std::string>& names,
+                              std::string_view done) {
     if (invocation.dry_run) {
         std::vector<std::string> lines;
         for (const auto& name : names) {
@@ -287,8 +288,8 @@ Result<int> config_set(Session& session, const Invocation& invocation) {
         set[name] = word.substr(equals + 1);
     }
     JACKDAW_TRY(auto at, access_instance(session, invocation));
-    return send_change(session, invocation, at,
-                       Json{{"set", std::move(set)}, {"unset", Json::array()}}, names, "set");
+    return change_parameters(session, invocation, at,
+                             Json{{"set", std::move(set)}, {"unset", Json::array()}}, names, "set");
 }
 
 Result<int> config_unset(Session& session, const Invocation& invocation) {
@@ -298,8 +299,8 @@ Result<int> config_unset(Session& session, const Invocation& invocation) {
         names.insert(std::move(name));
     }
     JACKDAW_TRY(auto at, access_instance(session, invocation));
-    return send_change(session, invocation, at, Json{{"set", Json::object()}, {"unset", names}},
-                       names, "unset");
+    return change_parameters(session, invocation, at,
+                             Json{{"set", Json::object()}, {"unset", names}}, names, "unset");
 }
 
 } // namespace jackdaw::cli

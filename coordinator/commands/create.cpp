@@ -15,7 +15,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds identity_limit{30'000}; ///< from boot to the agent's first keys
 constexpr milliseconds submit_limit{60'000};   ///< until the agent answers on its channel
 constexpr milliseconds between_tries{20};
-constexpr auto name_limit = create_name_limit;
 constexpr milliseconds leave_limit{2'000};
 constexpr int turns_max = 64; ///< of the plan: it has seven steps and goes back at most once
 
@@ -489,6 +488,13 @@ Result<int> resume_create(Session& session, const Invocation& invocation, Reach&
     return run.run();
 }
 
+Error half_done(Error error) {
+    const bool is_open = error.code() == Errc::unavailable || error.code() == Errc::deadline;
+    return is_open ? std::move(error).with_hint(
+                         "the same command again goes on with it, and removes the machine, too")
+                   : std::move(error);
+}
+
 Error being_deleted(const std::string& name) {
     return Error{Code::name_taken, fmt::format("'{}' is being deleted", name)}.with_hint(
         fmt::format("`jackdaw instance delete {}` ends that", name));
@@ -545,7 +551,12 @@ Result<int> abort_create(Session& session, const Invocation& invocation, Reach& 
         JACKDAW_TRY(const auto json, get(*client, "/v1/operations/" + record.operation.id,
                                          session.in(answer_limit)));
         JACKDAW_TRY(auto agent, proto::operation_from(json));
-        JACKDAW_TRY(agent, follow(session, invocation, [&] { return reach.of(name); }, agent));
+        auto ended =
+            follow(session, invocation, [&] { return reach.of(name); }, agent, {}, half_done_note);
+        if (!ended) {
+            return half_done(std::move(ended).error());
+        }
+        agent = *std::move(ended);
         if (agent.status == "done") { // too late
             return Error{Errc::conflict, fmt::format("operation {} is done", agent.id)}.with_hint(
                 fmt::format("`jackdaw instance delete {}`", name));

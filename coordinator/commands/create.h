@@ -11,8 +11,12 @@
 namespace jackdaw::cli {
 
 inline constexpr unsigned agent_port = 7412;
-/// For `fleet gc`, or another one that works on the same name: as long as a delete waits.
-inline constexpr std::chrono::milliseconds create_name_limit{60'000};
+
+/// Beside how to watch an agent's part of a delete or an abort: its machine is still there then.
+inline constexpr const char* half_done_note =
+    "; run the same command again to remove the machine, too";
+/// The same as the hint of an error behind which that part may go on, or be done.
+[[nodiscard]] Error half_done(Error error);
 
 /// Goes on with a record, new or old, until it has ended or, without waiting, until the agent has
 /// it. `credentials` belong to the request's users in order; missing ones are generated. `held`:

@@ -114,6 +114,10 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
     health.cut = machine.cut;
     health.wanted_on = machine.wanted_on;
     health.warnings = machine.warnings;
+    if (machine.id.empty()) { // of a damaged record; the journal knows whose it was
+        const auto known = reach.journal().of_machine(machine.name);
+        health.id = known ? known->instance_id : "";
+    }
     if (machine.state != cloud::MachineState::on) {
         return health;
     }

@@ -14,16 +14,10 @@
 namespace jackdaw::cli {
 namespace {
 
-std::string flavor_text(const Profile& profile) {
+std::string flavors_text(const Profile& profile) {
     std::string text;
     for (const auto& [name, flavor] : profile.flavors) {
-        const auto cpu = flavor.cpu_millis == 0
-                             ? std::string{}
-                             : fmt::format("cpu={:g}", flavor.cpu_millis / 1000.0);
-        const auto memory =
-            flavor.memory_bytes == 0 ? std::string{} : "mem=" + format_size(flavor.memory_bytes);
-        text += fmt::format("{}{} ({}{}{})", text.empty() ? "" : ", ", name, cpu,
-                            cpu.empty() || memory.empty() ? "" : ", ", memory);
+        text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", name, flavor_text(flavor));
     }
     return text;
 }
@@ -272,7 +266,7 @@ Result<int> fleet_show(Session& session, const Invocation& invocation) {
          {"Network",
           {network && network->present ? "" : "not on this host now: `jackdaw fleet up`",
            Style::warning}},
-         {"Flavors", {flavor_text(profile)}},
+         {"Flavors", {flavors_text(profile)}},
          {"Machines", {std::to_string(machines.size())}},
          {"Volumes", {std::to_string(volumes.size())}},
          {"Operator key", {profile.operator_key}},

@@ -248,7 +248,7 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
 
     std::optional<NameLock> lock;
     if (!invocation.dry_run) { // what another one does to this name comes first
-        JACKDAW_TRY(lock, take_name(session, reach.journal(), request.name, create_name_limit));
+        JACKDAW_TRY(lock, take_name(session, reach.journal(), request.name, name_limit));
     }
     auto machine = reach.written_machine(request.name);
     if (machine && !machine->next_label.empty() && lock && machine->name == request.name) {

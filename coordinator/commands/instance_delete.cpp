@@ -19,7 +19,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds dead_after{5'000}; ///< an agent that is being restarted is back in a second
 constexpr milliseconds between_tries{200};
 constexpr milliseconds stop_budget{600'000};
-constexpr milliseconds name_limit{60'000}; ///< for another one that works on the same instance
 
 /// The instance as its agent tells it; nullopt when there is none on it, or nobody to ask.
 struct AgentView {
@@ -161,14 +160,16 @@ private:
             return ok(); // an earlier delete that was cut off has just ended there
         }
         if (!accepted) {
-            return std::move(accepted).error();
+            return half_done(std::move(accepted).error());
         }
         JACKDAW_TRY(operation_, proto::operation_from(*accepted));
         announce(session_, invocation_, operation_.id);
-        JACKDAW_TRY(operation_,
-                    follow(
-                        session_, invocation_, [&] { return reach_.of(name); }, operation_, {},
-                        "; run the same command again to remove the machine, too"));
+        auto ended = follow(
+            session_, invocation_, [&] { return reach_.of(name); }, operation_, {}, half_done_note);
+        if (!ended) {
+            return half_done(std::move(ended).error());
+        }
+        operation_ = *std::move(ended);
         return ok();
     }
 

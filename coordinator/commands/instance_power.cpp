@@ -11,7 +11,8 @@
 namespace jackdaw::cli {
 namespace {
 
-constexpr int exit_running = 7; ///< timed out, still running
+/// Of a change whose end was not seen: timed out, or nobody answers any more.
+constexpr int exit_running = 7, exit_unreachable = 8;
 
 Result<int> ask_agent(Session& session, const Invocation& invocation, std::string_view verb,
                       std::string said, Json body = nullptr, std::string next = {}) {
@@ -72,8 +73,8 @@ Result<int> set_protection(Session& session, const Invocation& invocation, bool 
     }
     // Of one whose end nobody knows the journal's word stays: rather protected than not.
     const auto code = status ? Errc::internal : status.error().code();
-    const bool is_open =
-        (status && *status == exit_running) || code == Errc::deadline || code == Errc::unavailable;
+    const bool is_open = (status && (*status == exit_running || *status == exit_unreachable)) ||
+                         code == Errc::deadline || code == Errc::unavailable;
     if (!is_open) {
         JACKDAW_CHECK(write_protection(reach, machine.id, protected_before));
     }
@@ -162,21 +163,19 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
                       fmt::format("grow the file system of instance '{}'", name)});
     }
     JACKDAW_TRY(const auto grown, cloud->provider().extend_volume(machine.volume_id, size));
-    JACKDAW_TRY(const auto accepted, change(*client,
-                                            ApiRequest{"POST", "/v1/instance/grow",
-                                                       Json{{"size_bytes", grown.size_bytes}},
-                                                       new_uuid(session.clock, session.entropy)},
-                                            session.in(answer_limit)));
-    if (auto record = reach.journal().of_instance(machine.id)) {
+    InstanceAccess at{std::move(reach), name, std::move(client)};
+    ApiRequest request{"POST", "/v1/instance/grow", Json{{"size_bytes", grown.size_bytes}}, {}};
+    JACKDAW_TRY(const auto accepted, send_change(session, at, request));
+    if (auto record = at.reach.journal().of_instance(machine.id)) {
         record->request.volume_size_bytes =
             grown.size_bytes; // the spec that a later create is held against
-        JACKDAW_CHECK(reach.journal().save(*record));
+        JACKDAW_CHECK(at.reach.journal().save(*record));
     }
     Conclusion end;
     end.said = fmt::format("the volume of '{}' has {}", name, format_size(grown.size_bytes));
     end.next = fmt::format("jackdaw instance show {}", name);
     return see_through(
-        session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
+        session, invocation, [&] { return at.reach.of(name); }, accepted, std::move(end));
 }
 
 } // namespace jackdaw::cli

@@ -18,8 +18,6 @@
 namespace jackdaw::cli {
 namespace {
 
-constexpr std::chrono::milliseconds name_limit{60'000}; ///< for another one that works on it
-
 ApiRequest request_of(const Session& session, const std::string& name, const std::string& wanted) {
     return ApiRequest{"POST", "/v1/instance/rename", Json{{"name", wanted}, {"from", name}},
                       new_uuid(session.clock, session.entropy)};

@@ -110,24 +110,45 @@ Result<std::pair<std::size_t, std::size_t>> having(Session& session, ApiClient& 
     return std::pair{have, all};
 }
 
-/// Until most members have the newest key, as the first agent that answers sees it.
-Result<void> wait_for_most(Session& session, std::vector<Holder>& holders, std::uint32_t newest) {
-    const auto with_agent =
-        std::ranges::find_if(holders, [](const Holder& one) { return one.client.has_value(); });
-    if (with_agent == holders.end()) {
-        return holders.empty() ? ok() : Result<void>{holders.front().client.error().clone()};
+/// The same as the first agent sees it that tells of others: one that left the fleet does not.
+Result<std::pair<std::size_t, std::size_t>>
+having(Session& session, const std::vector<Holder>& holders, std::uint32_t version) {
+    auto last = Error{Errc::unavailable, "no agent was asked"};
+    for (const auto& holder : holders) {
+        if (!holder.client) {
+            last = holder.client.error().clone();
+            continue;
+        }
+        auto seen = having(session, **holder.client, version);
+        if (seen) {
+            return seen;
+        }
+        last = std::move(seen).error();
     }
-    std::pair<std::size_t, std::size_t> seen;
-    for (auto waited = 0ms; waited <= most_limit; waited += most_step) {
-        JACKDAW_TRY(seen, having(session, **with_agent->client, newest));
+    return last;
+}
+
+/// Until most members have the newest key.
+Result<void> wait_for_most(Session& session, const std::vector<Holder>& holders,
+                           std::uint32_t newest) {
+    if (holders.empty()) {
+        return ok();
+    }
+    const auto until = session.in(most_limit);
+    for (;;) { // until most have it, or the limit
+        JACKDAW_TRY(const auto seen, having(session, holders, newest));
         if (2 * seen.first > seen.second) {
             return ok();
         }
+        if (session.clock.now() >= until) {
+            return Error{Errc::conflict,
+                         fmt::format("{} of {} members have key {}: the others stay in use",
+                                     seen.first, seen.second, newest)}
+                .with_hint("`jackdaw key rotate --leak` again, when more agents answer, goes on "
+                           "with it");
+        }
         session.clock.sleep(most_step);
     }
-    return Error{Errc::conflict, fmt::format("{} of {} members have key {}: the others stay in use",
-                                             seen.first, seen.second, newest)}
-        .with_hint("`jackdaw key rotate --leak` again, when more agents answer, goes on with it");
 }
 
 /// Use at once, remove as soon as most have it; the rest get the ring when they are back.
@@ -260,7 +281,7 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
             : fmt::format("key {} is with every agent that is on ({}); each seals with it "
                           "once all have it",
                           newest, holders.size());
-    if (!holders.empty() && machines.size() > holders.size()) {
+    if ((leak || !holders.empty()) && machines.size() > holders.size()) {
         said += fmt::format("; machines that are off: {}, `jackdaw key rotate` again once they "
                             "are on",
                             machines.size() - holders.size());

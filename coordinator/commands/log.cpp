@@ -43,13 +43,12 @@ Result<int> follow_news(Session& session, const Invocation& invocation, Instance
         }
         auto done = at.client ? ask(*at.client)
                               : Result<void>{Error{Errc::unavailable, "the agent went away"}};
-        if (done) {
+        if (done || done.error().code() == Errc::busy) { // an operation speaks to the database
             heard = session.clock.now();
             continue;
         }
         const auto code = done.error().code();
-        const bool passing = // busy: an operation speaks to the database
-            code == Errc::unavailable || code == Errc::deadline || code == Errc::busy;
+        const bool passing = code == Errc::unavailable || code == Errc::deadline;
         if (!passing || session.clock.now() - heard > silence_limit) {
             return std::move(done).error();
         }

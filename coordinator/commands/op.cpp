@@ -70,18 +70,25 @@ proto::Operation as_written(const CreateRecord& record) {
 struct Told {
     std::vector<Listed> operations;       ///< in no order
     std::vector<std::string> unreachable; ///< names
-    bool is_cut = false;                  ///< some agent has older ones
+    std::size_t cut_at = 0;               ///< some agent has more than so many; 0: none
 };
 
-/// `instance`: whose agent it is.
+/// `instance`: whose agent it is. `limit`: or as many as fit into an answer.
 Result<void> add_from_agent(Session& session, ApiClient& client, const std::string& instance,
                             const std::vector<CreateRecord>& records, std::size_t limit,
                             Told& told) {
-    JACKDAW_TRY(const auto list, get(client, fmt::format("/v1/operations?limit={}", limit),
-                                     session.in(answer_limit)));
-    JACKDAW_TRY(const auto items, items_of(list));
+    const auto look = [&] {
+        return get(client, fmt::format("/v1/operations?limit={}", limit), session.in(answer_limit));
+    };
+    auto list = look();
+    while (!list && list.error().code() == Errc::invalid && limit > shown_of_many) {
+        limit = std::max(limit / 2, shown_of_many); // with the errors of each it was too long
+        list = look();
+    }
+    JACKDAW_TRY(const auto json, std::move(list));
+    JACKDAW_TRY(const auto items, items_of(json));
     auto& all = told.operations;
-    told.is_cut = told.is_cut || items.size() >= limit;
+    told.cut_at = items.size() >= limit ? limit : told.cut_at;
     for (const auto& item : items) {
         JACKDAW_TRY(auto operation, proto::operation_from(item));
         const auto record =
@@ -335,6 +342,9 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
         return verb == "abort" ? abort_create(session, invocation, reach, *found.record)
                                : resume_create(session, invocation, reach, *found.record, {});
     }
+    if (found.record && verb == "abort" && status == "undone") { // by its agent; the rest is ours
+        return abort_create(session, invocation, reach, *found.record);
+    }
     const auto redial = redial_of(reach, found);
     JACKDAW_TRY(auto client, redial());
     JACKDAW_TRY(const auto accepted,
@@ -368,7 +378,7 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
     const auto target = invocation.text("INSTANCE", invocation.text("--instance"));
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto told, tell_all(session, reach, target));
-    auto& [all, unreachable, is_cut] = told;
+    auto& [all, unreachable, cut_at] = told;
     std::erase_if(all, [&](const Listed& one) {
         return invocation.has("--cause") && one.operation.cause != invocation.text("--cause");
     });
@@ -384,10 +394,10 @@ Result<int> op_list(Session& session, const Invocation& invocation) {
                         printable(fmt::format("{}", fmt::join(unreachable, ", "))),
                         unreachable.size() == 1 ? "its agent knows" : "their agents know"));
     }
-    if (is_cut) {
+    if (cut_at > 0) {
         const bool of_one = reach.local() || !target.empty();
         session.terminal.err(fmt::format("only the newest {} operations of an agent are told{}\n",
-                                         of_one ? shown_of_one : shown_of_many,
+                                         cut_at,
                                          of_one ? "" : "; --instance NAME tells more of one"));
     }
     session.terminal.page(render_list(

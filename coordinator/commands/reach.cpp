@@ -173,7 +173,8 @@ Result<ClientPtr> Reach::any_member() {
         }
         const auto state = proto::string_at(*gossip, "state", "").value_or("");
         if (state == "left" || state == "twin") { // it hears nobody
-            return Error{Errc::unavailable, "no agent that answers is a member of its fleet"};
+            return Error{Errc::unavailable, "no agent that answers is a member of its fleet"}
+                .with_hint("`jackdaw doctor` says of each what it is, and what mends it");
         }
         return ok();
     });

@@ -82,6 +82,9 @@ std::string mend_of_member(const proto::MemberShape& member, const MachineHealth
         return "jackdaw member forget " + member.name;
     }
     const auto& name = machine->name;
+    if (machine->state == "damaged") { // what is told of it says more
+        return "jackdaw doctor " + name;
+    }
     if (machine->state == "frozen") {
         return "jackdaw machine thaw " + name;
     }

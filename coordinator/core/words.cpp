@@ -162,6 +162,17 @@ Result<FlavorWords> parse_flavor(std::string_view text) {
     return flavor;
 }
 
+std::string flavor_text(const FlavorWords& flavor) {
+    std::string text;
+    if (flavor.cpu_millis != 0) {
+        text = fmt::format("cpu={:g}", flavor.cpu_millis / 1000.0);
+    }
+    if (flavor.memory_bytes != 0) {
+        text += fmt::format("{}mem={}", text.empty() ? "" : ", ", format_size(flavor.memory_bytes));
+    }
+    return text;
+}
+
 Result<std::vector<UserLine>> parse_user_file(std::string_view text) {
     std::vector<UserLine> users;
     std::size_t number = 0;

@@ -36,6 +36,8 @@ struct FlavorWords {
 };
 /// "cpu=2,mem=1G", "mem=512M", "cpu=0.5".
 [[nodiscard]] Result<FlavorWords> parse_flavor(std::string_view text);
+/// For people: "cpu=1.5, mem=1.0 GiB"; what has no limit is not named.
+[[nodiscard]] std::string flavor_text(const FlavorWords& flavor);
 
 /// One line a user: `NAME[@HOST][/DB,…] [PASSWORD]`; a blank line and one that begins with '#' are
 /// passed over. Without a password one is generated.

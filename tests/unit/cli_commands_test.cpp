@@ -112,12 +112,15 @@ TEST_CASE_METHOD(Scene, "a change whose answer is lost is sent again, and done o
     agent.lost_answers = 1;
     CHECK(world.jackdaw({"instance", "restart", "db1", "--wait"}) == 0);
     CHECK(agent.operations.size() == before + 2);
+    agent.lost_answers = 1;
+    CHECK(world.jackdaw({"instance", "resize", "db1", "--volume", "2G", "--wait"}) == 0);
+    CHECK(agent.operations.size() == before + 3);
     agent.lost_answers = 10'000; // nobody answers any more
     CHECK(world.jackdaw({"user", "create", "other"}) == 8);
     CHECK(err().find("may have been done") != std::string::npos);
     CHECK(err().find("jackdaw op list db1") != std::string::npos);
     CHECK(err().find("jackdaw user password") != std::string::npos);
-    CHECK(agent.operations.size() == before + 3);
+    CHECK(agent.operations.size() == before + 4);
     CHECK(world.jackdaw({"instance", "stop", "db1"}) == 8);
     CHECK(err().find("known to nobody") == std::string::npos);
 }
@@ -150,6 +153,7 @@ TEST_CASE_METHOD(Scene, "an agent that left the fleet is not asked about others"
     world.agents["db2"].has_left = true;
     CHECK(world.jackdaw({"member", "list"}) == 8);
     CHECK(err().find("no agent that answers is a member") != std::string::npos);
+    CHECK(err().find("`jackdaw doctor`") != std::string::npos); // `member list` itself is no help
 }
 
 TEST_CASE_METHOD(Scene, "instance show says that client connections are not encrypted yet") {
@@ -291,6 +295,9 @@ TEST_CASE_METHOD(Scene, "protection is changed as a whole, or not at all") {
     agent.ends_as = "done";
     REQUIRE(world.jackdaw({"instance", "unprotect", "db1", "--wait"}) == 0);
     CHECK_FALSE(told());
+    agent.ends_after_change = true;
+    CHECK(world.jackdaw({"instance", "protect", "db1", "--wait"}) == 8);
+    CHECK(told()); // its agent has taken it, and may have ended it
 }
 
 TEST_CASE_METHOD(Scene, "a change prints its operation's id first, and its end") {
@@ -451,6 +458,11 @@ TEST_CASE_METHOD(Scene,
           std::string::npos);
     REQUIRE(world.jackdaw({"op", "list", "--instance", "db1"}) == 0);
     CHECK(err().empty());
+    world.agents["db1"].operations_max = 110; // that have errors by the kilobyte
+    REQUIRE(world.jackdaw({"op", "list", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("unreachable").empty());
+    CHECK(json().at("items").size() == 101); // and the create, which is written down here
+    CHECK(err().find("only the newest 100 operations") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene,

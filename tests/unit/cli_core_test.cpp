@@ -61,6 +61,9 @@ TEST_CASE("a flavor names cpu and memory in bounds") {
     CHECK(both->cpu_millis == 1500);
     CHECK(both->memory_bytes == 1ULL << 30U);
     CHECK(parse_flavor("cpu=1.001")->cpu_millis == 1001); // else each save of a profile takes some
+    CHECK(flavor_text(*both) == "cpu=1.5, mem=1.0 GiB");
+    CHECK(flavor_text({500, 0}) == "cpu=0.5"); // and not without memory
+    CHECK(flavor_text({0, 1ULL << 30U}) == "mem=1.0 GiB");
     for (const auto* bad :
          {"", "cpu=", "cpu=0", "cpu=-1", "cpu=nan", "cpu=1e9", "mem=1", "mem=x", "big", "cpu=1,"}) {
         INFO(bad);

@@ -256,6 +256,20 @@ TEST_CASE_METHOD(Scene, "op abort takes back a create whose coordinator died") {
     CHECK(world.machines.empty());
 }
 
+TEST_CASE_METHOD(Scene, "an abort whose end its agent did not tell is ended by the same command") {
+    world.agents["db1"].ends_as = "failed";
+    REQUIRE(world.jackdaw(create_words) == 1);
+    const auto id = json().at("id").get<std::string>();
+    world.agents["db1"].quiet_streams = 100;
+    CHECK(world.jackdaw({"op", "abort", id, "--timeout", "20s"}) == 7);
+    CHECK(err().find("the same command again goes on with it") != std::string::npos);
+    CHECK(world.machines.size() == 1);
+    world.agents["db1"].operations.at(id).status = "undone"; // meanwhile
+    REQUIRE(world.jackdaw({"op", "abort", id}) == 0);
+    CHECK(world.machines.empty());
+    CHECK(world.volumes.empty());
+}
+
 TEST_CASE_METHOD(Scene, "a create that is done is not resumed where its agent cannot be asked") {
     REQUIRE(world.jackdaw(create_words) == 0);
     const auto id = json().at("id").get<std::string>();
@@ -416,6 +430,23 @@ TEST_CASE_METHOD(Scene, "delete asks, is refused by protection, and then leaves 
     CHECK(world.machines.empty());
     CHECK(world.volumes.empty());
     CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 5);
+}
+
+TEST_CASE_METHOD(Scene, "a delete whose end its agent did not tell is ended by the same command") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    const std::vector<std::string> words{"instance", "delete", "db1", "--yes"};
+    world.agents["db1"].lost_answers = 1;
+    CHECK(world.jackdaw(words) == 8);
+    CHECK(err().find("the same command again goes on with it") != std::string::npos);
+    world.agents["db1"].quiet_streams = 100;
+    auto hasty = words;
+    hasty.insert(hasty.end(), {"--timeout", "20s"});
+    CHECK(world.jackdaw(hasty) == 7);
+    CHECK(err().find("the same command again goes on with it") != std::string::npos);
+    CHECK(world.machines.size() == 1);
+    world.agents["db1"].quiet_streams = 0;
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK(world.machines.empty());
 }
 
 TEST_CASE_METHOD(Scene, "delete needs the name on a terminal, and no other") {

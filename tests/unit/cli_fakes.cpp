@@ -79,6 +79,10 @@ public:
             return Error{Errc::unavailable, "the peer went away"};
         }
         forget(response.body, agent.unknown_keys);
+        if (request.method != "GET" && std::exchange(agent.ends_after_change, false)) {
+            std::ranges::find(world_.machines, machine_, &cloud::Machine::name)->state =
+                cloud::MachineState::off;
+        }
         if (request.method != "GET") {
             world_.moment("answer to " + request.method + " " +
                           request.path.substr(0, request.path.find('?')));
@@ -215,6 +219,9 @@ private:
             const auto limit = path.find("limit=") == std::string::npos
                                    ? std::size_t{100}
                                    : std::stoul(path.substr(path.find("limit=") + 6));
+            if (std::min(limit, agent.operations.size()) > agent.operations_max) {
+                return refused(Error{Errc::invalid, "the answer is too long"});
+            }
             for (auto one = agent.operations.rbegin();
                  one != agent.operations.rend() && items.size() < limit; ++one) {
                 items.push_back(proto::to_json(one->second)); // the newest first
@@ -225,6 +232,9 @@ private:
             const auto at = agent.operations.find(path.substr(15, 36));
             if (at == agent.operations.end()) {
                 return {404, nullptr};
+            }
+            if (path.ends_with("/abort") && at->second.status == "undone") {
+                return refused(Error{Errc::conflict, "it has ended: undone"});
             }
             if (path.ends_with("/abort")) {
                 agent.ends_as = "undone";

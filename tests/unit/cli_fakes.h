@@ -3,6 +3,7 @@
 // agents in memory. A provider's or an agent's call may be made the last one of the process: see
 // World::kill_at.
 
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <map>
@@ -127,6 +128,7 @@ private:
 struct Agent {
     std::optional<proto::InstanceSpec> spec;
     std::map<std::string, proto::Operation> operations;
+    std::size_t operations_max = SIZE_MAX; ///< of which a list fits into an answer
     std::map<std::string, std::string>
         passwords; ///< user@host → clear text, to check what was told
     bool protect = false;
@@ -160,6 +162,7 @@ struct Agent {
     std::string ring;                     ///< text; as it was given last
     bool has_left = false;                ///< the fleet's gossip
     int lost_answers = 0;                 ///< that many changes are done, and their answers lost
+    bool ends_after_change = false;       ///< its machine is off once it has taken the next one
     std::map<std::string, ApiResponse> before; ///< those, by their idempotency key
 };
 

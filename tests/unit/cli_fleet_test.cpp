@@ -179,6 +179,22 @@ TEST_CASE_METHOD(FleetScene, "a key that leaked is not kept for an agent that do
     CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
 }
 
+TEST_CASE_METHOD(FleetScene, "a key that leaked is not kept since an agent has left the fleet") {
+    make_fleet({"db1", "db2"});
+    for (auto* const name : {"db1", "db2"}) {
+        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
+    }
+    add_member("db2", "8899aabbccddeeff", "alive", 2, 2);
+    world.agents["db1"].has_left = true; // it is asked first, and tells of nobody
+    REQUIRE(run({"key", "rotate", "--leak"}) == 0);
+    CHECK(ring().keys().size() == 1);
+    for (auto& machine : world.machines) {
+        machine.state = cloud::MachineState::off;
+    }
+    REQUIRE(run({"key", "rotate", "--leak"}) == 0);
+    CHECK(out().find("machines that are off: 2") != std::string::npos);
+}
+
 TEST_CASE_METHOD(FleetScene,
                  "a create that is taken back leaves the fleet before its machine goes") {
     REQUIRE(run({"fleet", "init", "f1"}) == 0);

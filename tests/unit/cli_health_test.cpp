@@ -193,6 +193,7 @@ TEST_CASE("what brings a member back is what its machine lacks") {
     CHECK(mend_of([](auto& s) { s.machines[1].state = "off"; }) == "jackdaw machine power-on db2");
     CHECK(mend_of([](auto& s) { s.machines[1].state = "frozen"; }) == "jackdaw machine thaw db2");
     CHECK(mend_of([](auto& s) { s.machines[1].cut = true; }) == "jackdaw machine heal db2");
+    CHECK(mend_of([](auto& s) { s.machines[1].state = "damaged"; }) == "jackdaw doctor db2");
     CHECK(mend_of([](auto& s) { s.machines.pop_back(); }) == "jackdaw member forget db2");
     CHECK(mend_of([](auto& s) { s.machines[1].silent = proto::ErrorShape{}; }) ==
           "jackdaw doctor db2");
@@ -209,6 +210,20 @@ TEST_CASE("a create that its agent failed is resumed or taken back, not started"
     REQUIRE(found.size() == 1);
     CHECK(found[0].mend.find("jackdaw op abort ID") != std::string::npos);
     CHECK(found[0].mend.find("instance start") == std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "a member is not to be forgotten since its machine's record is damaged") {
+    make_fleet({"db1", "db2"});
+    proto::MemberShape member;
+    member.name = "db2";
+    member.instance = world.machines.at(1).id;
+    member.status = "down";
+    world.members.push_back(member);
+    world.machines.at(1).state = cloud::MachineState::damaged;
+    world.machines.at(1).id.clear(); // only its folder's name is left
+    CHECK(world.jackdaw({"doctor"}) == 3);
+    CHECK(out().find("jackdaw doctor db2") != std::string::npos);
+    CHECK(out().find("member forget") == std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene, "doctor asks every agent, and tells of those that do not answer") {

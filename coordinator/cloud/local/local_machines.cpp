@@ -299,7 +299,7 @@ Result<std::vector<std::string>> LocalProvider::fleet_up() {
             if (on) {
                 started.push_back(on->name);
             } else if (!failed) {
-                failed = std::move(on).error().while_doing("power on " + machine.name);
+                failed = std::move(on).error().while_doing("power on " + machine.label);
             }
         }
     }
