@@ -198,7 +198,7 @@ private:
     [[nodiscard]] proto::Operation shape(const std::string& id) const;
     [[nodiscard]] Result<std::string> submit_locked(SubmitRequest request);
     /// The caller has core_mutex_. `conflict`, with the operation that came since.
-    [[nodiscard]] Result<void> check_not_overtaken(const Record& failed) const;
+    [[nodiscard]] Result<void> check_not_overtaken(const Record& failed, bool undo) const;
     /// Why nothing is known of the engine: there is no instance, or not yet.
     [[nodiscard]] Error no_driver() const;
     /// A database that does not let itself be asked, in the words of the instance's own status.

@@ -84,7 +84,18 @@ std::vector<std::string> subjects_of(const Record& record) {
     return subjects;
 }
 
+bool undoes_its_own_alone(const Record& one) {
+    return one.shape.action == "config.set" || one.shape.action == "instance.delete";
+}
+
+bool is_done_or_on_its_way(const Record& record) {
+    return record.shape.status == "done" || (!record.ended() && !record.shape.abort_requested);
+}
+
 bool overtakes(const Record& later, const Record& one) {
+    if (is_start(one.shape.action) && is_start(later.shape.action)) {
+        return true; // also by the supervisor: it runs as was wished, and an undo would stop it
+    }
     if (one.shape.action == "session.kill") { // a server that starts counts its sessions anew
         return is_start(later.shape.action);
     }
@@ -104,20 +115,19 @@ bool is_start(std::string_view action) noexcept {
     return action == "instance.start" || action == "instance.restart";
 }
 
-const Record* overtaken_by(const std::map<std::string, Record>& all, const Record& one) {
+const Record* overtaken_by(const std::map<std::string, Record>& all, const Record& one, Late late) {
+    const bool leaves_others = late == Late::undo && undoes_its_own_alone(one);
     for (auto later = all.rbegin(); later != all.rend() && later->first > one.shape.id; ++later) {
-        const auto& shape = later->second.shape;
+        const auto& record = later->second;
         const bool counts =
-            shape.status == "done" || (!later->second.ended() && !shape.abort_requested);
-        if (counts && overtakes(later->second, one)) {
-            return &later->second;
+            record.shape.action == "instance.create"
+                ? record.shape.status != "undone"
+                : !leaves_others && is_done_or_on_its_way(record) && overtakes(record, one);
+        if (counts) {
+            return &record;
         }
     }
     return nullptr;
-}
-
-bool undoes_its_own_alone(const Record& one) {
-    return one.shape.action == "config.set" || one.shape.action == "instance.delete";
 }
 
 } // namespace jackdaw::agent
