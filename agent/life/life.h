@@ -174,8 +174,8 @@ private:
     /// `seen` null: it did not answer.
     void weigh(const plugins::Observation* seen);
     [[nodiscard]] std::optional<Figures::Inside> examine();
-    /// A repair over the session that is still open, as an operation, with a growing pause.
     void tell_all(const std::vector<Concerns::Change>& changes) const;
+    /// A repair over the session that is still open, as an operation, with a growing pause.
     void repair_by_itself(const Figures& figures);
     /// Turns over the engine's logs that have become too large.
     void turn_logs();
