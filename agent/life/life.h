@@ -199,7 +199,7 @@ private:
     [[nodiscard]] Result<std::string> submit_locked(SubmitRequest request);
     /// The caller has core_mutex_. `conflict`, with the operation that came since.
     [[nodiscard]] Result<void> check_not_overtaken(const Record& failed, bool undo) const;
-    /// Why nothing is known of the engine: there is no instance, or not yet.
+    /// Why nothing is known of the engine: there is no instance, or not yet, or no driver for it.
     [[nodiscard]] Error no_driver() const;
     /// A database that does not let itself be asked, in the words of the instance's own status.
     [[nodiscard]] Error not_adopted(Error error) const;

@@ -264,6 +264,13 @@ Error Life::no_driver() const {
     if (!has) {
         return Error{Errc::not_found, "there is no instance on this machine"};
     }
+    if (state_.facts().created) {
+        return Error{Errc::unavailable,
+                     fmt::format("the driver for {} could not be loaded", has->datastore)}
+            .with_hint(fmt::format("tail -n 50 /var/log/jackdaw/agent.log says why; `jackdaw "
+                                   "instance start {}` tries again",
+                                   has->name));
+    }
     return Error{Errc::conflict, "the instance is not created yet"}.with_hint(
         fmt::format("`jackdaw op list --instance {}` shows how far that has come", has->name));
 }
