@@ -100,6 +100,9 @@ Concerns::Seen Concerns::scheduler(const std::string& instance, const Figures& f
 }
 
 Concerns::Seen Concerns::sessions(std::int64_t now_ms, const Figures& figures) {
+    if (!figures.asked) {
+        return std::nullopt;
+    }
     const auto before = std::exchange(sessions_ended_, figures.sessions_ended);
     const auto news = figures.sessions_ended -
                       std::min(before.value_or(figures.sessions_ended), figures.sessions_ended);
@@ -208,7 +211,7 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
              figures.crowded_out || (inside && inside->connections)},
         Look{volume(), true},
         Look{memory(instance, figures), figures.memory_bytes.has_value()},
-        Look{sessions(now_ms, figures), !shut_out},
+        Look{sessions(now_ms, figures), figures.asked && !shut_out},
         Look{accounts(instance, figures), inside && inside->look_alikes},
         Look{scheduler(instance, figures), inside && inside->switches_known},
         Look{sight(instance, figures), inside.has_value()},

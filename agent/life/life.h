@@ -171,7 +171,7 @@ private:
     void probe();
     void read_usage();
     /// What the probe and, now and then, an examination tell of the agent's way in and of limits.
-    /// `seen` null: it did not answer.
+    /// `seen` null: it did not answer, or is stopped.
     void weigh(const plugins::Observation* seen);
     [[nodiscard]] std::optional<Figures::Inside> examine();
     void tell_all(const std::vector<Concerns::Change>& changes) const;

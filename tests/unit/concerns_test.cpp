@@ -182,10 +182,13 @@ TEST_CASE("concerns: three lost sessions in a minute are a hunt, two are not", "
     Look look;
     auto figures = well();
     figures.sessions_ended = 4; // before anybody looked
+    Figures silent;             // says nothing of sessions
+    silent.asked = false;
     CHECK(look.at(figures).empty());
     for (int i = 0; i < 10; ++i) { // two a minute
         ++figures.sessions_ended;
         CHECK(look.at(figures, 30'001).empty());
+        CHECK(look.at(silent, 0).empty());
     }
     ++figures.sessions_ended;
     CHECK(look.at(figures) == Words{"session.hunted"});
