@@ -25,7 +25,8 @@ constexpr std::array all_words{
     Words{"sight", "sight.lost", "sight.regained"},
 };
 
-/// Of the machine's memory, by the files of one folder: more than anybody has a use for.
+/// Of the machine's memory, by the files of one folder: more than anybody has a use for. It ends as
+/// much below as `end_percent` is below `begin_percent`.
 constexpr std::uint64_t folder_percent = 20;
 
 std::string joined(const std::vector<std::string>& all) {
@@ -157,13 +158,14 @@ Concerns::Seen Concerns::memory(const std::string& instance, const Figures& figu
     const auto beyond = [](std::uint64_t part, std::uint64_t whole, std::uint64_t percent) {
         return whole != 0 && part / 100 >= whole / 100 * percent / 100;
     };
+    const auto share = folder_percent * mark / limits_.begin_percent;
     std::uint64_t in_files = 0;
     std::vector<std::string> filled;
     std::string paths;
     for (const auto& one : figures.memory_folders) {
         in_files += one.used_bytes;
         if (beyond(one.used_bytes, one.size_bytes, mark) ||
-            beyond(one.used_bytes, figures.memory_bytes_max, folder_percent)) {
+            beyond(one.used_bytes, figures.memory_bytes_max, share)) {
             filled.push_back(fmt::format("{} {} MiB", one.path, one.used_bytes >> 20U));
             paths += " " + one.path;
         }
