@@ -307,7 +307,8 @@ void Life::run_step(const Operations::Next& next) {
 
     Result<void> result = Error{
         Errc::unsupported, fmt::format("this version knows no step '{}' of '{}'", name, action)};
-    if (function != nullptr && state_.spec()) {
+    const bool is_aware = undo && name == "instance.forget"; // that there may be no instance
+    if (function != nullptr && (state_.spec() || is_aware)) {
         result = function(context);
     } else if (function != nullptr && (undo || action == "instance.delete")) {
         result = ok(); // cut off after it forgot; or the instance went, and all that was done to it

@@ -79,6 +79,27 @@ TEST_CASE("an abort of a change that was refused before it did anything ends und
     CHECK(world.wait_ended(dropping->operation.id).status == "failed");
 }
 
+TEST_CASE("an abort that comes when a delete has forgotten the instance does not call it undone") {
+    LifeWorld world;
+    world.on_point = [&](std::string_view, std::string_view step, std::string_view point) {
+        if (step == "instance.forget" && point == "effect") {
+            (void)world.life().abort(operation_id);
+        }
+    };
+    world.start_agent();
+    (void)world.must_create();
+    agent::SubmitRequest request;
+    request.id = operation_id;
+    request.action = "instance.delete";
+    REQUIRE(world.life().submit(request));
+    const auto end = world.wait_ended(operation_id);
+    CHECK(end.status == "failed");
+    CHECK(present(end.error).cause.find("cannot be undone") != std::string::npos);
+    CHECK(world.life().spec() == nullptr);
+    CHECK_FALSE(world.host.volume().mounted);
+    CHECK(world.host.violations().empty());
+}
+
 TEST_CASE("a second abort does not cut short the undo that the first one asked for") {
     LifeWorld world;
     std::atomic<int> undos{0};
