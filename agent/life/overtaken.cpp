@@ -1,6 +1,7 @@
 #include "agent/life/overtaken.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "proto/wire/datastore_json.h"
@@ -13,12 +14,22 @@ const Json* member_of(const Json& object, const char* key) {
     return at == object.end() ? nullptr : &*at;
 }
 
+std::string lowered(std::string text) {
+    std::ranges::transform(text, text.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return text;
+}
+
 /// Options in a file are written either way; the server's names are in small letters.
 std::string parameter_subject(std::string name) {
-    std::ranges::transform(name, name.begin(), [](char c) {
-        return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return "parameter " + name;
+    std::ranges::replace(name, '-', '_');
+    return "parameter " + lowered(std::move(name));
+}
+
+/// A host is the same in any letters.
+std::string user_subject(const std::string& name, std::string host) {
+    return "user " + name + "@" + lowered(std::move(host));
 }
 
 void add_parameters(const Json& request, std::vector<std::string>& subjects) {
@@ -50,8 +61,8 @@ std::string renamed_subject(const Json& request) {
     if (!attributes || (!attributes->name && !attributes->host)) {
         return {};
     }
-    return "user " + attributes->name.value_or(text_at(request, "name", "")) + "@" +
-           attributes->host.value_or(text_at(request, "host", "%"));
+    return user_subject(attributes->name.value_or(text_at(request, "name", "")),
+                        attributes->host.value_or(text_at(request, "host", "%")));
 }
 
 /// What an operation is about; two that share none do not meet.
@@ -63,8 +74,8 @@ std::vector<std::string> subjects_of(const Record& record) {
     if (action.starts_with("database.")) {
         subjects.push_back("database " + text_at(request, "name", record.shape.target));
     } else if (action.starts_with("user.")) {
-        subjects.push_back("user " + text_at(request, "name", record.shape.target) + "@" +
-                           text_at(request, "host", "%"));
+        subjects.push_back(user_subject(text_at(request, "name", record.shape.target),
+                                        text_at(request, "host", "%")));
         if (auto renamed = renamed_subject(request); !renamed.empty()) {
             subjects.push_back(std::move(renamed));
         }

@@ -192,6 +192,22 @@ TEST_CASE("what failed on an instance before this one touches nothing of this on
     CHECK(world.host.violations().empty());
 }
 
+TEST_CASE("an account is the same one in whatever letters its host is written") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto of = [](const char* host) {
+        return Json{{"request", {{"name", "bob"}, {"host", host}}}, {"verifier", "*AB"}};
+    };
+    (void)world.must_do("instance.stop");
+    const auto old = world.submit("user.password", of("LOCALHOST"));
+    REQUIRE(old);
+    REQUIRE(world.wait_ended(old->operation.id).status == "failed");
+    (void)world.must_do("instance.start");
+    (void)world.must_do("user.create", of("localhost"));
+    CHECK(code_of(world.life().resume(old->operation.id)) == "E-CONFLICT");
+}
+
 TEST_CASE("a start that failed is not undone under the database that the next one started") {
     LifeWorld world;
     world.start_agent();
