@@ -296,9 +296,10 @@ void Life::run_step(const Operations::Next& next) {
         parts_.on_change(next.id);
     };
     context.warn = [&](std::string text) {
-        spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name, text);
         const std::lock_guard lock{core_mutex_};
-        operations_.warn(next.id, std::move(text));
+        if (operations_.warn(next.id, text)) { // each step that looks at a start may see it again
+            spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name, text);
+        }
     };
     context.tell = [&](std::string_view kind, std::string text) {
         tell(kind, std::move(text), next.id);

@@ -247,7 +247,7 @@ Result<proto::Operation> Life::resume(const std::string& id) {
             JACKDAW_CHECK(steps::need_unprotected(state_));
         }
         if (before->arguments.contains("verifier") && !before->shape.abort_requested) {
-            operations_.warn(id, password_words(before->shape));
+            (void)operations_.warn(id, password_words(before->shape));
         }
     }
     JACKDAW_CHECK(operations_.resume(now(), id, settings_.operation_limit.count()));
