@@ -140,6 +140,7 @@ private:
     EventHub hub_;
     std::unique_ptr<Timeline> timeline_;
     std::optional<asio::steady_timer> stopped_;
+    bool asked_to_end_ = false; ///< by a signal
     std::optional<Error> fatal_;
     std::unique_ptr<Fleet> fleet_;
     std::unique_ptr<Life> life_;
@@ -439,6 +440,7 @@ asio::awaitable<Result<void>> Agent::serve() {
     signals.async_wait([this](const boost::system::error_code& ec, int number) {
         if (!ec) {
             spdlog::info("agent: signal {}, stopping; the database goes on", number);
+            asked_to_end_ = true;
             stop();
         }
     });
@@ -463,13 +465,15 @@ asio::awaitable<Result<void>> Agent::serve() {
 Result<void> Agent::run() {
     stopped_.emplace(io_, asio::steady_timer::time_point::max());
     JACKDAW_CHECK(open());
-    if (const auto left = timeline_->newest(entries_looked_at); !left) {
+    const auto left = timeline_->newest(entries_looked_at); // before this agent's own
+    JACKDAW_CHECK(life_->start());
+    // Told no earlier: a pool writes it, and a return before this line does not wait for the pools.
+    if (!left) {
         spdlog::warn("agent: read the timeline: {}", left.error().to_string());
     } else if (auto unasked = unasked_end(*left, machine_since(*clock_))) {
         spdlog::warn("agent: {}: {}", unasked->kind, unasked->text);
         timeline_->add(unasked->kind, "", std::move(unasked->text));
     }
-    JACKDAW_CHECK(life_->start());
     timeline_->add("agent.started", "",
                    fmt::format("version {}, process {}", agent_version, ::getpid()));
     spdlog::info("agent: version {}, pid {}, listening on {}", agent_version, ::getpid(),
@@ -481,7 +485,7 @@ Result<void> Agent::run() {
     });
     io_.run();
     life_->stop();
-    if (outcome) {
+    if (asked_to_end_) { // also when a part of it had failed before
         timeline_->add("agent.stopped", "", fmt::format("process {}", ::getpid()));
     }
     pool_->join();

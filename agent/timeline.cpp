@@ -113,16 +113,20 @@ std::optional<UnaskedEnd> unasked_end(const std::vector<proto::EventShape>& newe
     const auto last = std::find_if(newest.rbegin(), newest.rend(), [](const auto& entry) {
         return entry.kind == "agent.started" || entry.kind == "agent.stopped";
     });
-    if (last == newest.rend() || last->kind == "agent.stopped") {
+    if (newest.empty() || (last != newest.rend() && last->kind == "agent.stopped")) {
         return std::nullopt;
     }
     const auto& heard = newest.back().at; // these times sort as texts
-    return heard < machine_since
-               ? UnaskedEnd{"agent.power_cut", fmt::format("it went off without a word, and is on "
-                                                           "since {}; last heard of at {}",
-                                                           machine_since, heard)}
-               : UnaskedEnd{"agent.died", fmt::format("it had begun at {}: {}; last heard of at {}",
-                                                      last->at, last->text, heard)};
+    if (heard < machine_since) {
+        return UnaskedEnd{"agent.power_cut",
+                          fmt::format("it went off without a word, and is on since {}; last heard "
+                                      "of at {}",
+                                      machine_since, heard)};
+    }
+    const auto begun = last == newest.rend() // further back: it had lived long
+                           ? std::string{}
+                           : fmt::format("it had begun at {}: {}; ", last->at, last->text);
+    return UnaskedEnd{"agent.died", fmt::format("{}last heard of at {}", begun, heard)};
 }
 
 Timeline::Timeline(Parts parts, TimelineLimits limits)

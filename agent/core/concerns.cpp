@@ -25,7 +25,8 @@ constexpr std::array all_words{
     Words{"sight", "sight.lost", "sight.regained"},
 };
 
-/// Of the machine's memory, by the files of one folder: more than anybody has a use for.
+/// Of the machine's memory, by the files of one folder: more than anybody has a use for. It ends as
+/// much below as `end_percent` is below `begin_percent`.
 constexpr std::uint64_t folder_percent = 20;
 
 std::string joined(const std::vector<std::string>& all) {
@@ -100,6 +101,9 @@ Concerns::Seen Concerns::scheduler(const std::string& instance, const Figures& f
 }
 
 Concerns::Seen Concerns::sessions(std::int64_t now_ms, const Figures& figures) {
+    if (!figures.asked) {
+        return std::nullopt;
+    }
     const auto before = std::exchange(sessions_ended_, figures.sessions_ended);
     const auto news = figures.sessions_ended -
                       std::min(before.value_or(figures.sessions_ended), figures.sessions_ended);
@@ -154,13 +158,14 @@ Concerns::Seen Concerns::memory(const std::string& instance, const Figures& figu
     const auto beyond = [](std::uint64_t part, std::uint64_t whole, std::uint64_t percent) {
         return whole != 0 && part / 100 >= whole / 100 * percent / 100;
     };
+    const auto share = folder_percent * mark / limits_.begin_percent;
     std::uint64_t in_files = 0;
     std::vector<std::string> filled;
     std::string paths;
     for (const auto& one : figures.memory_folders) {
         in_files += one.used_bytes;
         if (beyond(one.used_bytes, one.size_bytes, mark) ||
-            beyond(one.used_bytes, figures.memory_bytes_max, folder_percent)) {
+            beyond(one.used_bytes, figures.memory_bytes_max, share)) {
             filled.push_back(fmt::format("{} {} MiB", one.path, one.used_bytes >> 20U));
             paths += " " + one.path;
         }
@@ -208,7 +213,7 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
              figures.crowded_out || (inside && inside->connections)},
         Look{volume(), true},
         Look{memory(instance, figures), figures.memory_bytes.has_value()},
-        Look{sessions(now_ms, figures), !shut_out},
+        Look{sessions(now_ms, figures), figures.asked && !shut_out},
         Look{accounts(instance, figures), inside && inside->look_alikes},
         Look{scheduler(instance, figures), inside && inside->switches_known},
         Look{sight(instance, figures), inside.has_value()},

@@ -24,6 +24,7 @@ namespace jackdaw::agent {
 /// One look. What nobody could find out this time (no session, no process) stays nullopt: then what
 /// it would tell neither begins nor ends.
 struct Figures {
+    bool asked = true; ///< false: it is silent or stopped, and only the volume was looked at
     /// The server lives and does not let the agent in: its account is refused.
     std::optional<std::string> refused;
     /// Likewise, since no connection is left for it.

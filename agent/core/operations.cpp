@@ -271,19 +271,23 @@ void Operations::step_progress(const std::string& id, std::size_t step, double p
     changed(id); // shown, not journalled: it may be lost with the agent
 }
 
-void Operations::warn(const std::string& id, std::string text) {
+bool Operations::warn(const std::string& id, std::string text) {
     constexpr std::size_t warnings_max = 16;
     constexpr std::size_t warning_bytes_max = 1024;
     const auto record = records_.find(id);
     if (record == records_.end()) {
-        return;
+        return false;
     }
     text.resize(std::min(text.size(), warning_bytes_max));
     auto& all = record->second.shape.warnings;
-    if (all.size() < warnings_max && std::ranges::find(all, text) == all.end()) {
+    if (std::ranges::find(all, text) != all.end()) {
+        return false;
+    }
+    if (all.size() < warnings_max) {
         all.push_back(std::move(text));
         touch(id);
     }
+    return true;
 }
 
 void Operations::step_done(const Now& now, const std::string& id, std::size_t step,

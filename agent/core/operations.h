@@ -120,8 +120,8 @@ public:
 
     void step_began(const Now& now, const std::string& id, std::size_t step);
     void step_progress(const std::string& id, std::size_t step, double progress);
-    /// At most 16 of 1 KiB are kept, each once.
-    void warn(const std::string& id, std::string text);
+    /// At most 16 of 1 KiB are kept, each once. False: this one is there already.
+    bool warn(const std::string& id, std::string text);
     /// `engine_us`: the part of the step spent inside the engine's own processes.
     void step_done(const Now& now, const std::string& id, std::size_t step, std::int64_t engine_us);
     /// The operation ends `failed`; steps done stay done, so that resume() goes on where it was.

@@ -15,6 +15,22 @@ bool is_all(std::string_view privilege) {
     return privilege == "ALL" || privilege == "ALL PRIVILEGES";
 }
 
+/// "SELECT" of "SELECT (a, b)"; empty: it is not one on columns.
+std::string_view right_on_columns(std::string_view privilege) {
+    const auto open = privilege.find('(');
+    return open == std::string_view::npos || open == 0
+               ? std::string_view{}
+               : privilege.substr(0, privilege.find_last_not_of(' ', open - 1) + 1);
+}
+
+/// Columns are written in more than one way and order: the same right on any counts.
+bool holds(const std::vector<std::string>& privileges, std::string_view wanted) {
+    const auto right = right_on_columns(wanted);
+    return std::ranges::any_of(privileges, [&](const auto& one) {
+        return one == wanted || (!right.empty() && right_on_columns(one) == right);
+    });
+}
+
 } // namespace
 
 proto::Grant present_part(const proto::UserDetails& user, const proto::Grant& grant) {
@@ -42,7 +58,7 @@ proto::Grant present_part(const proto::UserDetails& user, const proto::Grant& gr
         }
         const bool has_all = std::ranges::any_of(one.privileges, is_all);
         for (const auto& privilege : grant.privileges) {
-            if (has_all || std::ranges::find(one.privileges, privilege) != one.privileges.end()) {
+            if (has_all || holds(one.privileges, privilege)) {
                 add(privilege);
             }
         }

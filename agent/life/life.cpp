@@ -296,9 +296,10 @@ void Life::run_step(const Operations::Next& next) {
         parts_.on_change(next.id);
     };
     context.warn = [&](std::string text) {
-        spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name, text);
         const std::lock_guard lock{core_mutex_};
-        operations_.warn(next.id, std::move(text));
+        if (operations_.warn(next.id, text)) { // each step that looks at a start may see it again
+            spdlog::warn("life: {} {}: {}: {}", action, copy.shape.target, name, text);
+        }
     };
     context.tell = [&](std::string_view kind, std::string text) {
         tell(kind, std::move(text), next.id);
@@ -307,7 +308,8 @@ void Life::run_step(const Operations::Next& next) {
 
     Result<void> result = Error{
         Errc::unsupported, fmt::format("this version knows no step '{}' of '{}'", name, action)};
-    if (function != nullptr && state_.spec()) {
+    const bool is_aware = undo && name == "instance.forget"; // that there may be no instance
+    if (function != nullptr && (state_.spec() || is_aware)) {
         result = function(context);
     } else if (function != nullptr && (undo || action == "instance.delete")) {
         result = ok(); // cut off after it forgot; or the instance went, and all that was done to it

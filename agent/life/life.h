@@ -171,11 +171,11 @@ private:
     void probe();
     void read_usage();
     /// What the probe and, now and then, an examination tell of the agent's way in and of limits.
-    /// `seen` null: it did not answer.
+    /// `seen` null: it did not answer, or is stopped.
     void weigh(const plugins::Observation* seen);
     [[nodiscard]] std::optional<Figures::Inside> examine();
-    /// A repair over the session that is still open, as an operation, with a growing pause.
     void tell_all(const std::vector<Concerns::Change>& changes) const;
+    /// A repair over the session that is still open, as an operation, with a growing pause.
     void repair_by_itself(const Figures& figures);
     /// Turns over the engine's logs that have become too large.
     void turn_logs();
@@ -198,8 +198,8 @@ private:
     [[nodiscard]] proto::Operation shape(const std::string& id) const;
     [[nodiscard]] Result<std::string> submit_locked(SubmitRequest request);
     /// The caller has core_mutex_. `conflict`, with the operation that came since.
-    [[nodiscard]] Result<void> check_not_overtaken(const Record& failed) const;
-    /// Why nothing is known of the engine: there is no instance, or not yet.
+    [[nodiscard]] Result<void> check_not_overtaken(const Record& failed, bool undo) const;
+    /// Why nothing is known of the engine: there is no instance, or not yet, or no driver for it.
     [[nodiscard]] Error no_driver() const;
     /// A database that does not let itself be asked, in the words of the instance's own status.
     [[nodiscard]] Error not_adopted(Error error) const;

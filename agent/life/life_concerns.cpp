@@ -95,24 +95,27 @@ std::optional<Figures::Inside> Life::examine() {
 }
 
 void Life::weigh(const plugins::Observation* seen) {
-    if (seen == nullptr || !state_.spec()) {
-        return; // its silence is told otherwise
+    if (!state_.spec()) {
+        return;
     }
     Figures figures;
-    if (seen->shut_out == plugins::ShutOut::account) {
-        figures.refused = seen->detail;
-    } else if (seen->shut_out == plugins::ShutOut::crowd) {
-        figures.crowded_out = seen->detail;
-    } else if (const auto at = runtime::Clock::instant(); at >= next_examination_) {
-        next_examination_ = at + settings_.examine_period;
-        figures.inside = examine();
-    }
-    figures.sessions_ended = seen->sessions_ended;
-    figures.memory_bytes = resident_bytes(database_.status.child_pid);
-    figures.memory_bytes_max = slot_.place.machine.memory_bytes;
-    figures.memory_folders = in_memory(settings_.memory_folders);
     figures.volume_percent = pressure_percent_;
     figures.volume_full = volume_full_;
+    figures.asked = seen != nullptr; // its silence is told otherwise
+    if (seen != nullptr) {
+        if (seen->shut_out == plugins::ShutOut::account) {
+            figures.refused = seen->detail;
+        } else if (seen->shut_out == plugins::ShutOut::crowd) {
+            figures.crowded_out = seen->detail;
+        } else if (const auto at = runtime::Clock::instant(); at >= next_examination_) {
+            next_examination_ = at + settings_.examine_period;
+            figures.inside = examine();
+        }
+        figures.sessions_ended = seen->sessions_ended;
+        figures.memory_bytes = resident_bytes(database_.status.child_pid);
+        figures.memory_bytes_max = slot_.place.machine.memory_bytes;
+        figures.memory_folders = in_memory(settings_.memory_folders);
+    }
     const auto before = concerns_.warnings();
     tell_all(concerns_.look(runtime::Clock::boottime_ns() / 1'000'000,
                             rfc3339(parts_.clock.wall_ms()), state_.spec()->name, figures));

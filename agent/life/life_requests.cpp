@@ -205,8 +205,9 @@ std::optional<Life::Submitted> Life::submitted_before(const std::string& idempot
     return Submitted{operations_.shape_at(now(), *record), false};
 }
 
-Result<void> Life::check_not_overtaken(const Record& failed) const {
-    const auto* const later = overtaken_by(operations_.all(), failed);
+Result<void> Life::check_not_overtaken(const Record& failed, bool undo) const {
+    const auto* const later =
+        overtaken_by(operations_.all(), failed, undo ? Late::undo : Late::go_on);
     if (later == nullptr) {
         return ok();
     }
@@ -222,8 +223,8 @@ Result<proto::Operation> Life::abort(const std::string& id) {
     const std::lock_guard lock{core_mutex_};
     const auto* const before = operations_.find(id);
     const bool again = before != nullptr && before->shape.abort_requested;
-    if (before != nullptr && before->shape.status == "failed" && !undoes_its_own_alone(*before)) {
-        JACKDAW_CHECK(check_not_overtaken(*before));
+    if (before != nullptr && before->shape.status == "failed") {
+        JACKDAW_CHECK(check_not_overtaken(*before, true));
     }
     JACKDAW_CHECK(operations_.abort(now(), id));
     JACKDAW_CHECK(journal());
@@ -241,13 +242,12 @@ Result<proto::Operation> Life::resume(const std::string& id) {
     const auto* const before = operations_.find(id);
     if (before != nullptr && before->shape.status == "failed") {
         // What an abort has begun to undo, only that undo can end.
-        const bool undoes = before->shape.abort_requested && undoes_its_own_alone(*before);
-        JACKDAW_CHECK(undoes ? ok() : check_not_overtaken(*before));
+        JACKDAW_CHECK(check_not_overtaken(*before, before->shape.abort_requested));
         if (before->shape.action == "instance.delete" && !before->shape.abort_requested) {
             JACKDAW_CHECK(steps::need_unprotected(state_));
         }
         if (before->arguments.contains("verifier") && !before->shape.abort_requested) {
-            operations_.warn(id, password_words(before->shape));
+            (void)operations_.warn(id, password_words(before->shape));
         }
     }
     JACKDAW_CHECK(operations_.resume(now(), id, settings_.operation_limit.count()));
@@ -263,6 +263,13 @@ Error Life::no_driver() const {
     const auto has = state_.spec();
     if (!has) {
         return Error{Errc::not_found, "there is no instance on this machine"};
+    }
+    if (state_.facts().created) {
+        return Error{Errc::unavailable,
+                     fmt::format("the driver for {} could not be loaded", has->datastore)}
+            .with_hint(fmt::format("tail -n 50 /var/log/jackdaw/agent.log says why; `jackdaw "
+                                   "instance start {}` tries again",
+                                   has->name));
     }
     return Error{Errc::conflict, "the instance is not created yet"}.with_hint(
         fmt::format("`jackdaw op list --instance {}` shows how far that has come", has->name));

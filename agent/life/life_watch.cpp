@@ -281,6 +281,9 @@ void Life::read_usage() {
         volume_used_ = info->used_bytes;
         volume_full_ = full;
         tell_usage(info->used_bytes, info->filesystem_bytes);
+        if (database_.link == nullptr) {
+            weigh(nullptr); // no probe comes by that would
+        }
         publish();
     }
 }

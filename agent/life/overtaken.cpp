@@ -1,6 +1,7 @@
 #include "agent/life/overtaken.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "proto/wire/datastore_json.h"
@@ -13,12 +14,22 @@ const Json* member_of(const Json& object, const char* key) {
     return at == object.end() ? nullptr : &*at;
 }
 
+std::string lowered(std::string text) {
+    std::ranges::transform(text, text.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return text;
+}
+
 /// Options in a file are written either way; the server's names are in small letters.
 std::string parameter_subject(std::string name) {
-    std::ranges::transform(name, name.begin(), [](char c) {
-        return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return "parameter " + name;
+    std::ranges::replace(name, '-', '_');
+    return "parameter " + lowered(std::move(name));
+}
+
+/// A host is the same in any letters.
+std::string user_subject(const std::string& name, std::string host) {
+    return "user " + name + "@" + lowered(std::move(host));
 }
 
 void add_parameters(const Json& request, std::vector<std::string>& subjects) {
@@ -50,8 +61,8 @@ std::string renamed_subject(const Json& request) {
     if (!attributes || (!attributes->name && !attributes->host)) {
         return {};
     }
-    return "user " + attributes->name.value_or(text_at(request, "name", "")) + "@" +
-           attributes->host.value_or(text_at(request, "host", "%"));
+    return user_subject(attributes->name.value_or(text_at(request, "name", "")),
+                        attributes->host.value_or(text_at(request, "host", "%")));
 }
 
 /// What an operation is about; two that share none do not meet.
@@ -63,8 +74,8 @@ std::vector<std::string> subjects_of(const Record& record) {
     if (action.starts_with("database.")) {
         subjects.push_back("database " + text_at(request, "name", record.shape.target));
     } else if (action.starts_with("user.")) {
-        subjects.push_back("user " + text_at(request, "name", record.shape.target) + "@" +
-                           text_at(request, "host", "%"));
+        subjects.push_back(user_subject(text_at(request, "name", record.shape.target),
+                                        text_at(request, "host", "%")));
         if (auto renamed = renamed_subject(request); !renamed.empty()) {
             subjects.push_back(std::move(renamed));
         }
@@ -84,7 +95,18 @@ std::vector<std::string> subjects_of(const Record& record) {
     return subjects;
 }
 
+bool undoes_its_own_alone(const Record& one) {
+    return one.shape.action == "config.set" || one.shape.action == "instance.delete";
+}
+
+bool is_done_or_on_its_way(const Record& record) {
+    return record.shape.status == "done" || (!record.ended() && !record.shape.abort_requested);
+}
+
 bool overtakes(const Record& later, const Record& one) {
+    if (is_start(one.shape.action) && is_start(later.shape.action)) {
+        return true; // also by the supervisor: it runs as was wished, and an undo would stop it
+    }
     if (one.shape.action == "session.kill") { // a server that starts counts its sessions anew
         return is_start(later.shape.action);
     }
@@ -104,20 +126,19 @@ bool is_start(std::string_view action) noexcept {
     return action == "instance.start" || action == "instance.restart";
 }
 
-const Record* overtaken_by(const std::map<std::string, Record>& all, const Record& one) {
+const Record* overtaken_by(const std::map<std::string, Record>& all, const Record& one, Late late) {
+    const bool leaves_others = late == Late::undo && undoes_its_own_alone(one);
     for (auto later = all.rbegin(); later != all.rend() && later->first > one.shape.id; ++later) {
-        const auto& shape = later->second.shape;
+        const auto& record = later->second;
         const bool counts =
-            shape.status == "done" || (!later->second.ended() && !shape.abort_requested);
-        if (counts && overtakes(later->second, one)) {
-            return &later->second;
+            record.shape.action == "instance.create"
+                ? record.shape.status != "undone"
+                : !leaves_others && is_done_or_on_its_way(record) && overtakes(record, one);
+        if (counts) {
+            return &record;
         }
     }
     return nullptr;
-}
-
-bool undoes_its_own_alone(const Record& one) {
-    return one.shape.action == "config.set" || one.shape.action == "instance.delete";
 }
 
 } // namespace jackdaw::agent

@@ -2,6 +2,7 @@
 // Whether an operation that has failed may still be gone on with, or undone: not when somebody has
 // asked for something else of the same database, account or setting since, and got it. Pure.
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -13,13 +14,15 @@ namespace jackdaw::agent {
 /// An operation after which the database is to run: a start or a restart.
 [[nodiscard]] bool is_start(std::string_view action) noexcept;
 
-/// The newest of `all` (by id) that was asked for after `one`, is done or on its way, and is about
-/// the same thing: what `one` would do now would be done to that one's result. Null: none. A create
-/// of the instance is never overtaken: it alone is there until it is done.
-[[nodiscard]] const Record* overtaken_by(const std::map<std::string, Record>& all,
-                                         const Record& one);
+enum class Late : std::uint8_t { go_on, undo };
 
-/// Its undo leaves alone what later ones made of it, by itself: it may be aborted all the same.
-[[nodiscard]] bool undoes_its_own_alone(const Record& one);
+/// The newest of `all` (by id) that was asked for after `one`, is done or on its way, and is about
+/// the same thing: what `one` would do now would be done to that one's result. Null: none.
+///
+/// A later create of the instance overtakes everything, whatever became of that create: `one` was
+/// about the instance before it. Nothing else overtakes a create, which alone is there until it is
+/// done; nor an undo that by itself leaves alone what later ones made (of parameters, of a delete).
+[[nodiscard]] const Record* overtaken_by(const std::map<std::string, Record>& all,
+                                         const Record& one, Late late);
 
 } // namespace jackdaw::agent

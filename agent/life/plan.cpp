@@ -44,7 +44,7 @@ const std::vector<ActionPlan>& plans() {
          {{"database.stop", unless_protected<steps::stop_database>, undo_stop_database},
           {"volume.release", unless_protected<release_stamp>, restore_stamp},
           {"volume.unmount", unless_protected<unmount_volume>, mount_volume},
-          {"instance.forget", unless_protected<forget_instance>, cannot_bring_back}}},
+          {"instance.forget", unless_protected<forget_instance>, unless_forgotten}}},
         {"instance.start",
          {{"volume.find", find_volume, nothing},
           {"volume.mount", mount_volume, nothing, each_boot},

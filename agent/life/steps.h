@@ -200,6 +200,8 @@ Result<void> create_databases(StepContext&);
 Result<void> create_users(StepContext&);
 Result<void> probe_health(StepContext&);
 Result<void> forget_instance(StepContext&);
+/// The undo of a delete's last step: `conflict` when there is no instance any more.
+Result<void> unless_forgotten(StepContext&);
 Result<void> set_protect(StepContext&);
 Result<void> rename_instance(StepContext&);
 Result<void> repair_access(StepContext&);

@@ -170,10 +170,7 @@ Result<void> create_user(StepContext& context) {
         context, &plugins::Datastore::users,
         [&](plugins::Users& users, const plugins::Call& call) -> Result<void> {
             if (!context.arguments().contains("existed")) {
-                JACKDAW_TRY(const auto present, users.list(call));
-                const bool existed = std::ranges::any_of(present, [&](const auto& one) {
-                    return one.name == spec.name && one.host == spec.host;
-                });
+                JACKDAW_TRY(const bool existed, has_user(users, call, spec));
                 JACKDAW_CHECK(context.set_argument("existed", existed));
             }
             if (context.arguments().value("existed", false)) { // it keeps its password

@@ -418,6 +418,10 @@ Result<void> forget_instance(StepContext& context) {
     return context.state.forget();
 }
 
+Result<void> unless_forgotten(StepContext& context) {
+    return context.state.spec() ? ok() : cannot_bring_back(context);
+}
+
 Result<void> set_protect(StepContext& context) {
     auto spec = context.spec();
     const auto wanted = context.arguments().find("protect");

@@ -182,10 +182,13 @@ TEST_CASE("concerns: three lost sessions in a minute are a hunt, two are not", "
     Look look;
     auto figures = well();
     figures.sessions_ended = 4; // before anybody looked
+    Figures silent;             // says nothing of sessions
+    silent.asked = false;
     CHECK(look.at(figures).empty());
     for (int i = 0; i < 10; ++i) { // two a minute
         ++figures.sessions_ended;
         CHECK(look.at(figures, 30'001).empty());
+        CHECK(look.at(silent, 0).empty());
     }
     ++figures.sessions_ended;
     CHECK(look.at(figures) == Words{"session.hunted"});
@@ -216,6 +219,10 @@ TEST_CASE("concerns: files in memory count, and one folder's that fill it are to
     figures.memory_folders[0] = {"/tmp", 500U << 20U,
                                  std::uint64_t{8000} << 20U}; // of an older machine
     CHECK(look.at(figures) == Words{"memory.pressure"});
+    figures.memory_folders[0].used_bytes = 190U << 20U; // around its mark: nothing
+    CHECK(look.at(figures, 20'000).empty());
+    CHECK(look.at(figures, 20'000).empty());
+    CHECK(look.kinds() == Words{"memory"});
     figures.memory_folders = {{"/tmp", 150U << 20U, 0}};
     figures.memory_bytes = 800U << 20U;
     CHECK(look.at(figures).empty()); // not over: both together

@@ -34,6 +34,17 @@ TEST_CASE("of single rights an account has those that it has, all of them if it 
                   on_shop({"SELECT"})) == on_shop({}));
 }
 
+TEST_CASE("rights on columns are found whichever way the columns are written") {
+    const proto::Grant has{{"INSERT", "SELECT (`a`, `b`)"}, "shop", "items", false};
+    const auto found = [&](const char* wanted) {
+        return part_of({has}, {{wanted}, "shop", "items", false}).privileges;
+    };
+    CHECK(found("SELECT (b,a)") == std::vector<std::string>{"SELECT (b,a)"});
+    CHECK(found("SELECT").empty());
+    CHECK(found("UPDATE (a)").empty());
+    CHECK(found("INSERT (a)").empty()); // which is one on the table
+}
+
 TEST_CASE("of ALL an account has each right that it has") {
     for (const std::string all : {"ALL", "ALL PRIVILEGES"}) {
         INFO(all);

@@ -175,6 +175,26 @@ TEST_CASE("a database that was stopped has no warnings") {
     CHECK(world.wait_status("stopped").warnings.empty());
 }
 
+TEST_CASE("the volume's warning follows its fill while the database is stopped, too") {
+    auto settings = prompt();
+    settings.usage_period = 20ms;
+    LifeWorld world{settings};
+    world.start_agent();
+    (void)world.must_create();
+    auto volume = world.host.volume();
+    const auto used = volume.used_bytes;
+    const auto warnings = [&] { return world.life().instance()->warnings; };
+    volume.used_bytes = volume.filesystem_bytes / 100 * 85;
+    world.host.set_volume(volume);
+    world.wait("the warning", [&] { return warnings().size() == 1; });
+    CHECK(warnings()[0].kind == "volume");
+    (void)world.must_do("instance.stop");
+    CHECK(world.wait_status("stopped").warnings.size() == 1);
+    volume.used_bytes = used;
+    world.host.set_volume(volume);
+    world.wait("its end", [&] { return warnings().empty(); });
+}
+
 TEST_CASE("in maintenance the agent's account is told of and not touched") {
     LifeWorld world{prompt()};
     world.start_agent();

@@ -589,3 +589,17 @@ TEST_CASE("an instance whose create has failed is not said to be none") {
     REQUIRE_FALSE(asked);
     CHECK(asked.error().message() == "the instance is not created yet");
 }
+
+TEST_CASE("an instance whose driver is not to be had is not said to be not created") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.stop_agent();
+    world.without_driver = true;
+    world.start_agent();
+    const auto asked = world.life().query(list_databases);
+    REQUIRE_FALSE(asked);
+    CHECK(asked.error().code() == Errc::unavailable);
+    CHECK(asked.error().message() == "the driver for fake could not be loaded");
+    CHECK(world.host.database_running()); // and is nobody's reason to end it
+}

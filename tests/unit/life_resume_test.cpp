@@ -1,4 +1,5 @@
 // What is aborted or done again: by whom it may be, and what it leaves of what others did since.
+#include <algorithm>
 #include <atomic>
 
 #include <catch2/catch.hpp>
@@ -10,6 +11,7 @@ using namespace jackdaw;
 using agent::Json;
 using jackdaw::testing::LifeWorld;
 using jackdaw::testing::present;
+using jackdaw::testing::test_spec;
 
 namespace {
 
@@ -77,6 +79,27 @@ TEST_CASE("an abort of a change that was refused before it did anything ends und
     CHECK(world.wait_ended(dropping->operation.id).status == "failed");
 }
 
+TEST_CASE("an abort that comes when a delete has forgotten the instance does not call it undone") {
+    LifeWorld world;
+    world.on_point = [&](std::string_view, std::string_view step, std::string_view point) {
+        if (step == "instance.forget" && point == "effect") {
+            (void)world.life().abort(operation_id);
+        }
+    };
+    world.start_agent();
+    (void)world.must_create();
+    agent::SubmitRequest request;
+    request.id = operation_id;
+    request.action = "instance.delete";
+    REQUIRE(world.life().submit(request));
+    const auto end = world.wait_ended(operation_id);
+    CHECK(end.status == "failed");
+    CHECK(present(end.error).cause.find("cannot be undone") != std::string::npos);
+    CHECK(world.life().spec() == nullptr);
+    CHECK_FALSE(world.host.volume().mounted);
+    CHECK(world.host.violations().empty());
+}
+
 TEST_CASE("a second abort does not cut short the undo that the first one asked for") {
     LifeWorld world;
     std::atomic<int> undos{0};
@@ -128,6 +151,78 @@ TEST_CASE("what has failed is let lie once something newer was done to the same 
         CHECK(present(world.life().operation(id)).status == "failed");
         CHECK(world.engine.databases() == std::vector<std::string>{"app", "one"});
     }
+}
+
+TEST_CASE("what failed on an instance before this one touches nothing of this one") {
+    LifeWorld world;
+    world.start_agent();
+    std::string id = operation_id;
+    SECTION("its create") {
+        world.engine.fail("probe", 1);
+        REQUIRE(world.create(test_spec(), id));
+    }
+    SECTION("a database that it did not get") {
+        (void)world.must_create();
+        world.engine.fail("databases.create", 1);
+        const auto old = world.submit("database.create", database("one"));
+        REQUIRE(old);
+        id = old->operation.id;
+    }
+    SECTION("a delete, which could be aborted whatever came later") {
+        (void)world.must_create();
+        world.host.fail_next("unmount_volume", Error{Errc::busy, "somebody is in it"});
+        const auto old = world.submit("instance.delete");
+        REQUIRE(old);
+        id = old->operation.id;
+    }
+    REQUIRE(world.wait_ended(id).status == "failed");
+    (void)world.must_do("instance.delete");
+    auto spec = test_spec();
+    spec.databases.push_back({"one", "", ""});
+    (void)world.must_create(spec);
+    for (const bool undo : {false, true}) {
+        const auto late = undo ? world.life().abort(id) : world.life().resume(id);
+        CHECK(code_of(late) == "E-CONFLICT");
+    }
+    CHECK(present(world.life().operation(id)).status == "failed");
+    CHECK(world.life().spec() != nullptr);
+    CHECK(world.host.database_running());
+    CHECK(world.host.volume().data == agent::DataFolder::complete);
+    CHECK(world.engine.databases() == std::vector<std::string>{"app", "one"});
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("an account is the same one in whatever letters its host is written") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto of = [](const char* host) {
+        return Json{{"request", {{"name", "bob"}, {"host", host}}}, {"verifier", "*AB"}};
+    };
+    (void)world.must_do("instance.stop");
+    const auto old = world.submit("user.password", of("LOCALHOST"));
+    REQUIRE(old);
+    REQUIRE(world.wait_ended(old->operation.id).status == "failed");
+    (void)world.must_do("instance.start");
+    (void)world.must_do("user.create", of("localhost"));
+    CHECK(code_of(world.life().resume(old->operation.id)) == "E-CONFLICT");
+}
+
+TEST_CASE("a start that failed is not undone under the database that the next one started") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    world.host.fail_next("spawn_database", Error{Errc::exhausted, "no process is to be had"});
+    world.host.end_database(1);
+    world.wait("another database", [&] { return world.host.databases_started() == 2; });
+    world.wait_watching();
+    const auto all = world.life().operations(100);
+    const auto failed = std::ranges::find(all, "failed", &proto::Operation::status);
+    REQUIRE(failed != all.end());
+    REQUIRE(failed->action == "instance.start");
+    CHECK(code_of(world.life().abort(failed->id)) == "E-CONFLICT");
+    CHECK(world.host.database_running());
+    CHECK(world.wait_status("running").database_restarts == 2);
 }
 
 TEST_CASE("a resumed operation says whose password it sets") {

@@ -116,7 +116,7 @@ void LifeWorld::start_agent() {
         *store_,
         *clock_,
         [this](const std::string& name) -> Result<std::shared_ptr<plugins::Datastore>> {
-            if (name != "fake") {
+            if (name != "fake" || without_driver) {
                 return Error{Code::unknown_datastore, "no such driver"};
             }
             return make_fake_datastore(engine);

@@ -146,6 +146,7 @@ public:
     void shift_wall_clock(std::int64_t seconds); ///< 0: as it is
     /// For `meanwhile`: the machine went off and on. Mounts, processes and firewall rules are gone.
     void power_cycle();
+    bool without_driver = false; ///< the plug-in folder is empty; only while no agent lives
     /// Called on the life thread at each point; set it before start_agent().
     agent::FaultPoint on_point;
 

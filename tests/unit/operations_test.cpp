@@ -344,6 +344,20 @@ TEST_CASE("operations: waiting ones are bounded, old ones are forgotten", "[oper
     CHECK(forgotten == 2);
 }
 
+TEST_CASE("operations: a warning is kept once, and so many of them", "[operations]") {
+    Operations core;
+    REQUIRE(core.submit(at(0), request("1")));
+    CHECK(core.warn("1", "it is slow"));
+    CHECK_FALSE(core.warn("1", "it is slow"));
+    for (int i = 0; i < 30; ++i) {
+        CHECK(core.warn("1", std::to_string(i) + std::string(2000, 'x')));
+    }
+    const auto& kept = core.find("1")->shape.warnings;
+    REQUIRE(kept.size() == 16);
+    CHECK(kept.back().size() == 1024);
+    CHECK_FALSE(core.warn("2", "of no operation"));
+}
+
 TEST_CASE("operations: a full journal is made room in by the oldest that have ended",
           "[operations]") {
     Operations core;

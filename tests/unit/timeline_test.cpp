@@ -168,6 +168,12 @@ TEST_CASE(
     for (const auto& one : {*died, *cut}) {
         CHECK(std::ranges::find(event_kinds(), one.kind, &EventKind::kind) != event_kinds().end());
     }
+    const std::vector<proto::EventShape> newer{left.back()}; // its begin is further back
+    const auto old = unasked_end(newer, "2026-01-01T00:00:00.000Z");
+    REQUIRE(old);
+    CHECK(old->kind == "agent.died");
+    CHECK(old->text == "last heard of at 2026-01-02T01:00:00.000Z");
+    REQUIRE(unasked_end(newer, "2026-01-02T01:00:01.000Z"));
     left.push_back(entry("2026-01-02T02:00:00.000Z", "agent.stopped"));
     left.push_back(entry("2026-01-02T02:00:00.001Z", "member.down"));
     CHECK_FALSE(unasked_end(left, "2026-01-01T00:00:00.000Z"));
