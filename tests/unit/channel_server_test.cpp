@@ -103,6 +103,7 @@ public:
         return fd;
     }
     agent::EventHub& hub() { return hub_; }
+    agent::FakeFleet& fleet() { return fleet_; }
     LifeWorld& world() { return world_; }
     asio::io_context& io() { return io_; }
 
@@ -245,6 +246,38 @@ TEST_CASE("channel: a stream without news stays open, and tells nothing but news
     CHECK(names == std::vector<std::string>(names.size(), "operation"));
     CHECK(status.front() == "running");
     CHECK(status.back() == "done");
+}
+
+TEST_CASE("channel: a body that is longer than a message is refused by whoever would send it",
+          "[channel][server]") {
+    Served served;
+    const auto one_mib = std::size_t{1} << 20U;
+    const auto list = [&] { return ChannelClient::Request{"GET", "/v1/members", {}, {}}; };
+    for (int number = 0; number < 3; ++number) {
+        served.fleet().add(std::string(one_mib, 'n'), "a1");
+    }
+    auto client = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(client);
+    const auto fits = (*client)->call(list(), soon());
+    REQUIRE(fits);
+    CHECK(fits->status == 200);
+    CHECK(fits->body.size() > 3 * one_mib);
+
+    served.fleet().add(std::string(one_mib, 'n'), "a1"); // with what is around it over 4 MiB
+    const auto refused = (*client)->call(list(), soon());
+    REQUIRE(refused);
+    CHECK(refused->status == 400);
+    const auto told = proto::parse_json(refused->body);
+    REQUIRE(told);
+    CHECK((*told)["error"]["code"] == "E-INVALID");
+    CHECK((*told)["error"]["hint"].get<std::string>().find("--limit") != std::string::npos);
+    CHECK(status_of(**client, "GET", "/v1/version") == 200); // the session goes on
+
+    const auto unsent = (*client)->call(
+        {"POST", "/v1/databases", std::string(proto::channel_body_bytes_max + 1, 'x'), {}}, soon());
+    REQUIRE_FALSE(unsent);
+    CHECK(unsent.error().code() == Errc::invalid);
+    CHECK(status_of(**client, "GET", "/v1/version") == 200);
 }
 
 TEST_CASE("channel: before the hand-over nobody is let in", "[channel][server]") {
