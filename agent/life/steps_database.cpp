@@ -18,6 +18,7 @@ namespace {
 constexpr std::chrono::seconds speech_limit{30};
 constexpr std::chrono::seconds check_limit{60};
 constexpr std::uint64_t start_free_bytes_min = std::uint64_t{1} << 20; ///< what any engine writes
+constexpr const char* untold = "switch_untold"; ///< argument: switched off, and not said so yet
 constexpr int adopt_retry_ms = 5; ///< while a starting server does not take connections yet
 
 /// "10.11" accepts "10.11.14"; a full version accepts itself.
@@ -456,19 +457,31 @@ Result<void> repair_access(StepContext& context) {
         request != context.arguments().end()) {
         JACKDAW_TRY(again, proto::bool_at(*request, "again", false));
     }
+    // Durable before it is done: whatever becomes of us then, examine() finds it off, and warns, or
+    // on, and forgets it.
+    const auto note = [&](const plugins::Repaired& what) -> Result<void> {
+        auto facts = context.state.facts();
+        facts.switched_off = {facts.answered_start_ns, what.stopped, what.parameter, what.value};
+        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+        return context.set_argument(untold, true);
+    };
     plugins::Repaired besides;
     JACKDAW_CHECK(
         speak(context, [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<void> {
             JACKDAW_CHECK(driver.adopt(call, context.slot.place));
-            JACKDAW_TRY(besides, driver.repair(call, again));
+            JACKDAW_TRY(besides, driver.repair(call, again, note));
             return ok();
         }));
+    JACKDAW_TRY(const bool cut_off, proto::bool_at(context.arguments(), untold, false));
+    const auto facts = context.state.facts();
+    if (const auto& off = facts.switched_off; cut_off && besides.stopped.empty() &&
+                                              off.start_ns != 0 &&
+                                              off.start_ns == facts.answered_start_ns) {
+        besides.stopped = off.text; // by an agent that was killed before it could say so
+    }
     if (!besides.stopped.empty()) {
-        auto facts = context.state.facts();
-        facts.switched_off = {facts.answered_start_ns, besides.stopped, besides.parameter,
-                              besides.value};
-        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
         context.tell("scheduler.stopped", besides.stopped);
+        JACKDAW_CHECK(context.set_argument(untold, false));
     }
     for (auto* const text : {&besides.stopped, &besides.left}) {
         if (!text->empty()) {
