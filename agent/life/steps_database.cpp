@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdint>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -112,10 +113,22 @@ Result<std::vector<plugins::RenderedFile>> rendered(StepContext& context) {
     return files;
 }
 
+/// Of the operation's own start of the database: `begun` from just before it until all that follows
+/// from it is written down; an agent that was killed in between goes on from there.
+enum class Spawn : std::uint8_t { none, begun, done };
+
+Spawn spawn_of(const StepContext& context) {
+    const auto at = context.arguments().find("spawned");
+    if (at == context.arguments().end() || !at->is_boolean()) {
+        return Spawn::none;
+    }
+    return at->get<bool>() ? Spawn::done : Spawn::begun;
+}
+
 /// A server runs although its first statements failed, and then perhaps without the agent's
 /// account.
 void warn_of_start(StepContext& context) {
-    if (context.database.link == nullptr || !context.arguments().contains("spawned")) {
+    if (context.database.link == nullptr || spawn_of(context) == Spawn::none) {
         return; // it has ended, which is told with its log; or it is another operation's
     }
     const auto output = context.database.link->output();
@@ -131,13 +144,23 @@ Result<void> spawn_and_wait(StepContext& context) {
     auto& database = context.database;
     if (database.link == nullptr) {
         JACKDAW_CHECK(require_room(context));
-        JACKDAW_TRY(database.link, context.host.spawn_database(launch));
-        JACKDAW_CHECK(context.set_argument("spawned", true));
+        JACKDAW_CHECK(context.set_argument("spawned", false));
+        auto link = context.host.spawn_database(launch);
+        if (!link) {
+            if (!context.host.has_ended()) { // else nothing is known of it: the next agent looks
+                JACKDAW_CHECK(context.set_argument("spawned", nullptr));
+            }
+            return std::move(link).error();
+        }
+        database.link = *std::move(link);
         database.since = rfc3339(context.clock.wall_ms());
+    }
+    if (spawn_of(context) == Spawn::begun) {
         if (auto facts = context.state.facts(); !facts.pending_restart.empty()) {
             facts.pending_restart.clear(); // it reads its file
             JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
         }
+        JACKDAW_CHECK(context.set_argument("spawned", true));
     }
     auto answered = wait_for_answer(context, launch.ready_within);
     warn_of_start(context);
@@ -189,7 +212,7 @@ Result<void> start_on_last_good(StepContext& context, Error error) {
 
 /// A database that this operation started is healthy: what it runs on is good.
 Result<void> keep_good_configuration(StepContext& context) {
-    if (!context.arguments().contains("spawned")) {
+    if (spawn_of(context) != Spawn::done) {
         return ok(); // an adopted one may run on an older file
     }
     auto known = context.state.configuration();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -124,6 +126,42 @@ TEST_CASE("a start that fails on a new configuration goes back to the last good 
         CHECK(world.wait_status("running").reason.empty());
     }
     CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("what a database was started on is noted as good, wherever the agent dies in the start") {
+    std::size_t n = 1;
+    for (bool felt = true; felt; ++n) {
+        REQUIRE(n < 100);
+        LifeWorld world;
+        bool aims = false;
+        world.on_point = [&](std::string_view, std::string_view step, std::string_view point) {
+            if (step == "database.start" && point == "begin" && std::exchange(aims, false)) {
+                world.host.reset_calls();
+                world.host.after(n, [&] { world.kill_agent(); });
+            }
+        };
+        make_and_change(world);
+        aims = true;
+        const auto submitted = world.submit("instance.start");
+        REQUIRE(submitted);
+        (void)world.wait_ended(submitted->operation.id);
+        felt = world.killed();
+        if (!felt) {
+            break;
+        }
+        const auto names = world.host.call_names();
+        INFO("killed after call " << n << ", " << (n <= names.size() ? names[n - 1] : "none"));
+        world.replace_killed();
+        CHECK(world.wait_ended(submitted->operation.id).status == "done");
+        world.stop_agent();
+        world.engine.set_rendered("cache = 3\n");
+        world.host.set_database_refuses_word("cache = 3");
+        world.start_agent();
+        (void)world.must_do("instance.restart");
+        CHECK(written(world).find("cache = 2") != std::string::npos);
+        CHECK(world.host.violations().empty());
+    }
+    CHECK(n > 4); // as far as the spawn, and beyond
 }
 
 TEST_CASE("a start that fails on the last good configuration, too, tells the first error") {
