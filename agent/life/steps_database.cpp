@@ -210,6 +210,10 @@ Result<void> start_on_last_good(StepContext& context, Error error) {
     return context.state.set_configuration(std::move(known));
 }
 
+bool is_restart(const StepContext& context) {
+    return context.record->shape.action == "instance.restart";
+}
+
 /// A database that this operation started is healthy: what it runs on is good.
 Result<void> keep_good_configuration(StepContext& context) {
     if (spawn_of(context) != Spawn::done) {
@@ -389,10 +393,12 @@ Result<void> need_unprotected(const InstanceState& state) {
 
 Result<void> stop_database(StepContext& context) {
     auto facts = context.state.facts();
-    if (facts.wanted_running && context.record->shape.action != "instance.restart") {
+    if (!context.arguments().contains("was_running")) { // for the undo; before it is changed
+        JACKDAW_CHECK(context.set_argument("was_running", facts.wanted_running));
+    }
+    if (facts.wanted_running && !is_restart(context)) {
         facts.wanted_running = false; // first, so that no agent after us starts it again
         JACKDAW_CHECK(context.state.set_facts(facts));
-        JACKDAW_CHECK(context.set_argument("was_running", true));
     }
     const auto forced = context.arguments().find("force");
     const bool kill =
@@ -401,12 +407,20 @@ Result<void> stop_database(StepContext& context) {
 }
 
 Result<void> undo_stop_database(StepContext& context) {
-    if (context.record->shape.action != "instance.restart" &&
-        !context.arguments().contains("was_running")) {
+    // A restart of an earlier version did not note it; mostly it was of what ran.
+    JACKDAW_TRY(const bool was_running,
+                proto::bool_at(context.arguments(), "was_running", is_restart(context)));
+    if (was_running) {
+        JACKDAW_CHECK(mount_volume(context));
+        return start_database(context);
+    }
+    if (!is_restart(context)) {
         return ok();
     }
-    JACKDAW_CHECK(mount_volume(context));
-    return start_database(context);
+    auto facts = context.state.facts();
+    facts.wanted_running = false;
+    JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+    return jackdaw::agent::stop_database(context, StopKind::clean);
 }
 
 Result<void> secure_database(StepContext& context) {
