@@ -162,11 +162,9 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
                       fmt::format("grow the file system of instance '{}'", name)});
     }
     JACKDAW_TRY(const auto grown, cloud->provider().extend_volume(machine.volume_id, size));
-    JACKDAW_TRY(const auto accepted, change(*client,
-                                            ApiRequest{"POST", "/v1/instance/grow",
-                                                       Json{{"size_bytes", grown.size_bytes}},
-                                                       new_uuid(session.clock, session.entropy)},
-                                            session.in(answer_limit)));
+    const Redial redial = [&] { return reach.of_machine(machine); };
+    ApiRequest request{"POST", "/v1/instance/grow", Json{{"size_bytes", grown.size_bytes}}, {}};
+    JACKDAW_TRY(const auto accepted, send_change(session, client, redial, request, name));
     if (auto record = reach.journal().of_instance(machine.id)) {
         record->request.volume_size_bytes =
             grown.size_bytes; // the spec that a later create is held against
@@ -175,8 +173,7 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
     Conclusion end;
     end.said = fmt::format("the volume of '{}' has {}", name, format_size(grown.size_bytes));
     end.next = fmt::format("jackdaw instance show {}", name);
-    return see_through(
-        session, invocation, [&] { return reach.of(name); }, accepted, std::move(end));
+    return see_through(session, invocation, redial, accepted, std::move(end));
 }
 
 } // namespace jackdaw::cli
