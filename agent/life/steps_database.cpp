@@ -19,6 +19,7 @@ namespace {
 constexpr std::chrono::seconds speech_limit{30};
 constexpr std::chrono::seconds check_limit{60};
 constexpr std::uint64_t start_free_bytes_min = std::uint64_t{1} << 20; ///< what any engine writes
+constexpr const char* went_back = "went_back";  ///< argument: to the last good files, not settled
 constexpr const char* untold = "switch_untold"; ///< argument: switched off, and not said so yet
 constexpr int adopt_retry_ms = 5; ///< while a starting server does not take connections yet
 
@@ -172,21 +173,24 @@ Result<void> spawn_and_wait(StepContext& context) {
     return ok();
 }
 
-/// After a database ended in its start: once more on the last good configuration, if that is
-/// another. The error is that of the first start when there is none, or it does not help either.
-Result<void> start_on_last_good(StepContext& context, Error error) {
-    auto known = context.state.configuration();
-    JACKDAW_TRY(auto files, rendered(context));
-    if (known.good.empty() || files == known.good || files == known.refused) {
-        return error;
-    }
-    spdlog::warn("life: no start on the new configuration: {}; going back to the last good one",
-                 error.to_string());
-    JACKDAW_CHECK(context.host.write_config(known.good));
-    if (!spawn_and_wait(context)) {
-        JACKDAW_CHECK(context.host.write_config(files)); // it was not the configuration
-        return error;
-    }
+struct WayBack {
+    ConfigHistory known;
+    std::vector<plugins::RenderedFile> files; ///< the new ones
+    bool is_open = false;                     ///< the last good ones are others
+};
+
+Result<WayBack> way_back(StepContext& context) {
+    WayBack way;
+    way.known = context.state.configuration();
+    JACKDAW_TRY(way.files, rendered(context));
+    way.is_open =
+        !way.known.good.empty() && way.files != way.known.good && way.files != way.known.refused;
+    return way;
+}
+
+/// What followed from the last good configuration, as the database runs on it.
+Result<void> settle_on_last_good(StepContext& context, WayBack way, const Error& error) {
+    auto& known = way.known;
     // Of the instance's own parameters those are in force that it ran well on.
     auto spec = context.spec();
     const auto dropped = spec.parameters != known.parameters;
@@ -206,8 +210,29 @@ Result<void> start_on_last_good(StepContext& context, Error error) {
     context.warn(fmt::format("the database did not start on the new configuration, and runs on the "
                              "last good one: {}",
                              error.message()));
-    known.refused = std::move(files);
+    known.refused = std::move(way.files);
     return context.state.set_configuration(std::move(known));
+}
+
+/// After a database ended in its start: once more on the last good configuration, that is another.
+/// The error is that of the first start when it does not help either.
+Result<void> start_on_last_good(StepContext& context, WayBack way, Error error) {
+    spdlog::warn("life: no start on the new configuration: {}; going back to the last good one",
+                 error.to_string());
+    // Or an agent that ends from here on leaves a database that runs on the old files, and whose
+    // new ones the next agent takes for good.
+    JACKDAW_CHECK(context.set_argument(went_back, true));
+    JACKDAW_CHECK(context.host.write_config(way.known.good));
+    if (auto started = spawn_and_wait(context); !started) {
+        if (context.database.link != nullptr) {
+            return started; // it is still at it, on the old files
+        }
+        JACKDAW_CHECK(context.host.write_config(way.files)); // it was not the configuration
+        JACKDAW_CHECK(context.set_argument(went_back, false));
+        return error;
+    }
+    JACKDAW_CHECK(settle_on_last_good(context, std::move(way), error));
+    return context.set_argument(went_back, false);
 }
 
 bool is_restart(const StepContext& context) {
@@ -375,10 +400,22 @@ Result<void> start_database(StepContext& context) {
         facts.wanted_running = true;
         JACKDAW_CHECK(context.state.set_facts(facts));
     }
+    JACKDAW_TRY(const bool cut_off, proto::bool_at(context.arguments(), went_back, false));
+    if (cut_off) {
+        JACKDAW_TRY(auto way, way_back(context));
+        if (way.is_open) {
+            return start_on_last_good(
+                context, std::move(way),
+                Error{Code::start_failed, "the agent that saw it fail has ended meanwhile"});
+        }
+    }
     auto started = spawn_and_wait(context);
     if (!started && started.error().id() == Code::start_failed) {
         JACKDAW_CHECK(blame_full_volume(context, started.error()));
-        return start_on_last_good(context, std::move(started).error());
+        JACKDAW_TRY(auto way, way_back(context));
+        if (way.is_open) {
+            return start_on_last_good(context, std::move(way), std::move(started).error());
+        }
     }
     return started;
 }
