@@ -40,8 +40,9 @@ Error too_long(std::size_t bytes) {
     return Error{Errc::invalid, fmt::format("the answer has {} bytes; a message of the channel has "
                                             "{} at most",
                                             bytes, proto::channel_body_bytes_max)}
-        .with_hint("ask for less, with --limit where the command has it; on the machine itself "
-                   "`jackdaw` gives it whole");
+        .with_hint(
+            "ask for less, with --limit or --lines where the command has it; on the machine itself "
+            "`jackdaw` gives it whole");
 }
 
 /// A caller that says nothing about it waits as long as it likes; nobody waits for more than a day.

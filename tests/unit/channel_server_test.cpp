@@ -17,6 +17,7 @@
 #include <sodium.h>
 
 #include "agent/api/channel_server.h"
+#include "agent/logs.h"
 #include "proto/wire/channel_codec.h"
 #include "tests/unit/served_agent.h"
 
@@ -246,6 +247,28 @@ TEST_CASE("channel: a body that is longer than a message is refused by whoever w
     REQUIRE_FALSE(unsent);
     CHECK(unsent.error().code() == Errc::invalid);
     CHECK(status_of(**client, "GET", "/v1/version") == 200);
+}
+
+TEST_CASE("channel: what a stream of a log tells at once fits a message, whatever is in the log") {
+    agent::FakeHost host{jackdaw::testing::test_machine()};
+    constexpr std::size_t written = 500;
+    const auto line = std::string(3000, '\xff') + "\n"; // no UTF-8: each byte becomes four
+    for (std::size_t number = 0; number < written; ++number) {
+        host.append_log(agent::LogOwner::guard, std::string{agent::guard_log}, line);
+    }
+    std::string cursor = agent::format_cursor({});
+    std::size_t seen = 0;
+    for (bool has_more = true; has_more;) {
+        const auto view = agent::read_log(host, plugins::LogFile{"output", {}, {}, {}, {}}, 10'000,
+                                          cursor, agent::log_streamed_bytes);
+        REQUIRE(view);
+        REQUIRE_FALSE(view->lines.empty());
+        CHECK(proto::Json{{"lines", view->lines}}.dump().size() < proto::channel_body_bytes_max);
+        seen += view->lines.size();
+        cursor = view->cursor;
+        has_more = view->has_more;
+    }
+    CHECK(seen == written);
 }
 
 TEST_CASE("channel: before the hand-over nobody is let in", "[channel][server]") {
