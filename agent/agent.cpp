@@ -204,7 +204,7 @@ Result<void> Agent::open() {
     life_settings.probe_period = std::chrono::milliseconds{settings_.probe_period_ms};
     life_settings.operation_limit = std::chrono::seconds{settings_.operation_limit_s};
     life_settings.memory_folders = {"/tmp", "/dev/shm", "/run", std::string{database_run_folder}};
-    life_settings.renew_firewall = metrics_port_to_open(settings_) != 0;
+    life_settings.renew_firewall = true; // `listen` or `metrics-listen` may have been another one
     const auto plugin_folder =
         machine_.plugin_folder.empty() ? settings_.plugin_folder : machine_.plugin_folder;
     life_ = std::make_unique<Life>(

@@ -31,7 +31,7 @@ Result<std::deque<LogFd>> open_all(Host& host, const plugins::LogFile& log) {
 } // namespace
 
 Result<LogView> read_log(Host& host, const plugins::LogFile& log, std::size_t lines,
-                         const std::optional<std::string>& cursor) {
+                         const std::optional<std::string>& cursor, std::size_t bytes_max) {
     JACKDAW_TRY(const auto files, open_all(host, log));
     std::vector<LogBytes> bytes;
     for (const auto& file : files) {
@@ -39,6 +39,7 @@ Result<LogView> read_log(Host& host, const plugins::LogFile& log, std::size_t li
         bytes.push_back(std::move(one));
     }
     LogLimits limits;
+    limits.bytes_max = bytes_max;
     limits.lines_max = lines;
     LogLines found;
     if (cursor) {

@@ -23,10 +23,16 @@ struct LogView {
     bool has_more = false;
 };
 
-/// The last `lines` lines; or with a cursor what came since, at most so many bytes of it. A log
-/// that was never written has no line. `not_allowed` says what stands in its place.
+/// Of one event of a stream: cleaned, and as JSON, it may be five times as long, and is to fit a
+/// message of the channel.
+inline constexpr std::size_t log_streamed_bytes = std::size_t{512} << 10U;
+
+/// The last `lines` lines; or with a cursor what came since, at most so many lines of it; of no
+/// more than `bytes_max` bytes. A log that was never written has no line. `not_allowed` says what
+/// stands in its place.
 [[nodiscard]] Result<LogView> read_log(Host& host, const plugins::LogFile& log, std::size_t lines,
-                                       const std::optional<std::string>& cursor);
+                                       const std::optional<std::string>& cursor,
+                                       std::size_t bytes_max = LogLimits{}.bytes_max);
 
 /// The present file. Size 0 and no time when there is none; `not_allowed` as above.
 struct LogFact {

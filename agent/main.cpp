@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
 
     UniqueFd host;
     if (::geteuid() == 0) {
-        auto forked = fork_host(metrics_port_to_open(line->settings));
+        auto forked = fork_host(ports_to_open(line->settings));
         if (!forked) {
             return report(forked.error());
         }

@@ -345,10 +345,15 @@ Result<HostPort> parse_metrics_listen(const std::string& text) {
     return parsed;
 }
 
-std::uint16_t metrics_port_to_open(const Settings& settings) {
+OpenPorts ports_to_open(const Settings& settings) {
+    OpenPorts ports;
+    if (const auto where = parse_host_port(settings.listen)) {
+        ports.agents = where->port;
+    }
     const auto where = parse_metrics_listen(settings.metrics_listen);
     const bool stays_here = !where || where->host.starts_with("127.") || where->host == "[::1]";
-    return stays_here ? std::uint16_t{0} : where->port;
+    ports.metrics = stays_here ? std::uint16_t{0} : where->port;
+    return ports;
 }
 
 Result<CommandLine> parse_command_line(int argc, const char* const* argv) {

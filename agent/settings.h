@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/host/host.h"
 #include "gossip/core/swim/config.h"
 #include "proto/base/error.h"
 
@@ -77,7 +78,8 @@ struct HostPort {
 /// The same of `metrics-listen`. "*:7413" is every IPv4 address; a wildcard written as an address
 /// is refused, since it may stand there by mistake.
 [[nodiscard]] Result<HostPort> parse_metrics_listen(const std::string& text);
-/// The port that the machine's packet filter must let in for it; 0: none.
-[[nodiscard]] std::uint16_t metrics_port_to_open(const Settings& settings);
+/// What the machine's packet filter must let in for `listen` and `metrics-listen`. The settings are
+/// valid ones.
+[[nodiscard]] OpenPorts ports_to_open(const Settings& settings);
 
 } // namespace jackdaw::agent

@@ -22,9 +22,6 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 /// Two keys, two tags and a statement; what a stranger can make us keep.
 constexpr std::size_t handshake_bytes_max = proto::statement_bytes_max + 128;
-/// The other end takes no longer body (decode_channel()).
-constexpr std::size_t answer_bytes_max = proto::channel_body_bytes_max;
-static_assert(answer_bytes_max + 4096 <= noise::channel_message_bytes_max); // the other fields
 
 Error gone(const boost::system::error_code& ec) {
     return Error{Errc::unavailable, "the peer went away", ec};
@@ -37,6 +34,15 @@ asio::awaitable<Result<void>> write_all(asio::ip::tcp::socket& socket, std::stri
         co_return gone(ec);
     }
     co_return ok();
+}
+
+Error too_long(std::size_t bytes) {
+    return Error{Errc::invalid, fmt::format("the answer has {} bytes; a message of the channel has "
+                                            "{} at most",
+                                            bytes, proto::channel_body_bytes_max)}
+        .with_hint(
+            "ask for less, with --limit or --lines where the command has it; on the machine itself "
+            "`jackdaw` gives it whole");
 }
 
 /// A caller that says nothing about it waits as long as it likes; nobody waits for more than a day.
@@ -286,11 +292,9 @@ asio::awaitable<Result<void>> ChannelServer::requests(Session& session) {
         }
         auto work = [this, &request] { return parts_.router.handle(request); };
         auto answer = co_await runtime::offload(parts_.pool, std::move(work));
-        wipe(request.body);                          // it may have carried a password
-        if (answer.body.size() > answer_bytes_max) { // or its session would end without a word
-            answer = error_response(
-                Error{Errc::invalid, "the answer is longer than a message of the channel"}
-                    .with_hint("ask for less with `limit`"));
+        wipe(request.body);                                       // it may have carried a password
+        if (answer.body.size() > proto::channel_body_bytes_max) { // no message for its reader
+            answer = error_response(too_long(answer.body.size()));
         }
         proto::ChannelMessage response;
         response.kind = proto::ChannelKind::response;

@@ -186,7 +186,8 @@ std::optional<Stream> Router::log_stream(const ApiRequest& request, const Target
     stream.next = [this, file = *std::move(file), first = lines->value_or(10),
                    cursor = std::optional<std::string>{}]() mutable -> StreamPart {
         StreamPart part;
-        const auto view = read_log(*parts_.host, file, cursor ? lines_shown_max : first, cursor);
+        const auto view = read_log(*parts_.host, file, cursor ? lines_shown_max : first, cursor,
+                                   log_streamed_bytes);
         if (!view) {
             part.ended = true;
             part.items.push_back(
@@ -194,6 +195,7 @@ std::optional<Stream> Router::log_stream(const ApiRequest& request, const Target
             return part;
         }
         cursor = view->cursor;
+        part.has_more = view->has_more;
         if (!view->lines.empty() || view->is_cut) {
             part.items.push_back({"log", dump(log_json(*view))});
         }

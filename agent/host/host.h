@@ -41,6 +41,12 @@ enum class FleetFile : std::uint8_t {
     seeds,        ///< lines of ADDRESS:PORT
 };
 
+/// What the machine's packet filter lets in besides the database's port, as the settings have it.
+struct OpenPorts {
+    std::uint16_t agents = 7412; ///< gossip (UDP) and the channel (TCP), from everywhere
+    std::uint16_t metrics = 0;   ///< TCP, from who may reach the database; 0: none
+};
+
 struct VolumeInfo {
     std::string device; ///< real node, e.g. /dev/loop3
     std::uint64_t size_bytes = 0;
@@ -83,7 +89,7 @@ public:
     /// The content, at most 64 KiB; nullopt while nobody has handed it over.
     virtual Result<std::optional<std::string>> read_fleet_file(FleetFile which) = 0;
     virtual Result<plugins::MachineFacts> facts() = 0;
-    /// Replaces the machine's rules: `port` only from `allow`, the agents' own port 7412 from
+    /// Replaces the machine's rules: `port` only from `allow`, the agents' own (OpenPorts) from
     /// everywhere (who speaks there proves that it is of the fleet); empty `allow` means the
     /// fleet's subnet.
     virtual Result<void> set_firewall(const std::vector<std::string>& allow,

@@ -82,7 +82,7 @@ Result<std::string> canonical_network(std::string_view text) {
 }
 
 std::string render_rules(const std::vector<std::string>& allow, std::uint16_t port,
-                         std::uint32_t database_uid, std::uint16_t metrics_port) {
+                         std::uint32_t database_uid, const OpenPorts& ours) {
     std::string rules = fmt::format(
         "table inet jackdaw\n"
         "delete table inet jackdaw\n"
@@ -96,12 +96,12 @@ std::string render_rules(const std::vector<std::string>& allow, std::uint16_t po
         "meta l4proto 58 accept\n" // ipv6-icmp
         "tcp dport {0} accept\n"
         "udp dport {0} accept\n",
-        agent_port);
+        ours.agents);
     for (const auto& network : allow) {
         const auto* kind = network.find(':') == std::string::npos ? "ip" : "ip6";
         rules += fmt::format("{} saddr {} tcp dport {} accept\n", kind, network, port);
-        if (metrics_port != 0) {
-            rules += fmt::format("{} saddr {} tcp dport {} accept\n", kind, network, metrics_port);
+        if (ours.metrics != 0) {
+            rules += fmt::format("{} saddr {} tcp dport {} accept\n", kind, network, ours.metrics);
         }
     }
     rules += fmt::format("}}\n"

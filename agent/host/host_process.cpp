@@ -67,7 +67,7 @@ Result<MachineFile> start() {
     return machine;
 }
 
-[[noreturn]] void live(int socket, std::uint16_t metrics_port) {
+[[noreturn]] void live(int socket, OpenPorts ports) {
     (void)::prctl(PR_SET_NAME, "jackdaw-host");
     if (socket != socket_number) {
         ::dup2(socket, socket_number);
@@ -88,15 +88,14 @@ Result<MachineFile> start() {
     if (!machine) {
         broken = std::move(machine).error().while_doing("start jackdaw-host");
     }
-    host::Server server{machine ? std::move(*machine) : MachineFile{}, std::move(broken),
-                        metrics_port};
+    host::Server server{machine ? std::move(*machine) : MachineFile{}, std::move(broken), ports};
     server.run(socket_number);
     ::_exit(0);
 }
 
 } // namespace
 
-Result<HostProcess> fork_host(std::uint16_t metrics_port) {
+Result<HostProcess> fork_host(OpenPorts ports) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         return system_error("make the socket pair of jackdaw-host");
@@ -108,7 +107,7 @@ Result<HostProcess> fork_host(std::uint16_t metrics_port) {
         return system_error("fork jackdaw-host");
     }
     if (child == 0) {
-        live(theirs.get(), metrics_port);
+        live(theirs.get(), ports);
     }
     return HostProcess{std::move(ours), child};
 }

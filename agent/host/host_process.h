@@ -4,8 +4,7 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
-
+#include "agent/host/host.h"
 #include "proto/base/error.h"
 #include "proto/base/unique_fd.h"
 
@@ -20,8 +19,8 @@ struct HostProcess {
 /// parent it returns at once; the child never returns: it takes /run/jackdaw/host.lock (waiting for
 /// the host of a killed agent, which may still be inside a verb), makes the machine's folders,
 /// reads or writes the machine file, and serves verbs until the parent's end of the socket closes.
-/// `metrics_port` is let in beside the database's port, for the same networks; 0: none.
-[[nodiscard]] Result<HostProcess> fork_host(std::uint16_t metrics_port = 0);
+/// `ports` is what set_firewall() lets in besides the database's.
+[[nodiscard]] Result<HostProcess> fork_host(OpenPorts ports = {});
 
 /// The parent, afterwards: user and group jackdawd, group jackdaw beside it, no way back, not
 /// dumpable, no core file. An error leaves the process half-way: end it.

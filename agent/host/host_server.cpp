@@ -91,7 +91,7 @@ Result<void> Server::set_firewall(const Request& request) {
     }
     JACKDAW_TRY(const auto folder, open_no_links("/run/jackdaw", O_RDONLY | O_DIRECTORY));
     const auto rules = render_rules(allow, static_cast<std::uint16_t>(request.port),
-                                    machine_.database_uid, metrics_port_);
+                                    machine_.database_uid, ports_);
     JACKDAW_CHECK(replace_file(folder.get(), "firewall.nft", rules, 0600));
     const auto applied =
         spawner_.run(firewall_guard, {nft_program, "-f", firewall_file}, nft_limit);

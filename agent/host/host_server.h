@@ -15,11 +15,10 @@ namespace jackdaw::agent::host {
 class Server {
 public:
     /// `broken`: why the host could not start; it is the answer to every verb then.
-    /// `metrics_port`: let in beside the database's; 0: none.
     explicit Server(MachineFile machine, std::optional<Error> broken = std::nullopt,
-                    std::uint16_t metrics_port = 0)
+                    OpenPorts ports = {})
         : broken_{std::move(broken)},
-          metrics_port_{metrics_port},
+          ports_{ports},
           machine_{std::move(machine)},
           volume_{machine_},
           spawner_{machine_} {}
@@ -44,7 +43,7 @@ private:
     Result<void> wipe();
 
     std::optional<Error> broken_;
-    std::uint16_t metrics_port_;
+    OpenPorts ports_;
     MachineFile machine_;
     Volume volume_;
     Spawner spawner_;

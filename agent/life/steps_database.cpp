@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdint>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -18,6 +19,8 @@ namespace {
 constexpr std::chrono::seconds speech_limit{30};
 constexpr std::chrono::seconds check_limit{60};
 constexpr std::uint64_t start_free_bytes_min = std::uint64_t{1} << 20; ///< what any engine writes
+constexpr const char* went_back = "went_back";  ///< argument: to the last good files, not settled
+constexpr const char* untold = "switch_untold"; ///< argument: switched off, and not said so yet
 constexpr int adopt_retry_ms = 5; ///< while a starting server does not take connections yet
 
 /// "10.11" accepts "10.11.14"; a full version accepts itself.
@@ -111,10 +114,22 @@ Result<std::vector<plugins::RenderedFile>> rendered(StepContext& context) {
     return files;
 }
 
+/// Of the operation's own start of the database: `begun` from just before it until all that follows
+/// from it is written down; an agent that was killed in between goes on from there.
+enum class Spawn : std::uint8_t { none, begun, done };
+
+Spawn spawn_of(const StepContext& context) {
+    const auto at = context.arguments().find("spawned");
+    if (at == context.arguments().end() || !at->is_boolean()) {
+        return Spawn::none;
+    }
+    return at->get<bool>() ? Spawn::done : Spawn::begun;
+}
+
 /// A server runs although its first statements failed, and then perhaps without the agent's
 /// account.
 void warn_of_start(StepContext& context) {
-    if (context.database.link == nullptr || !context.arguments().contains("spawned")) {
+    if (context.database.link == nullptr || spawn_of(context) == Spawn::none) {
         return; // it has ended, which is told with its log; or it is another operation's
     }
     const auto output = context.database.link->output();
@@ -130,13 +145,23 @@ Result<void> spawn_and_wait(StepContext& context) {
     auto& database = context.database;
     if (database.link == nullptr) {
         JACKDAW_CHECK(require_room(context));
-        JACKDAW_TRY(database.link, context.host.spawn_database(launch));
-        JACKDAW_CHECK(context.set_argument("spawned", true));
+        JACKDAW_CHECK(context.set_argument("spawned", false));
+        auto link = context.host.spawn_database(launch);
+        if (!link) {
+            if (!context.host.has_ended()) { // else nothing is known of it: the next agent looks
+                JACKDAW_CHECK(context.set_argument("spawned", nullptr));
+            }
+            return std::move(link).error();
+        }
+        database.link = *std::move(link);
         database.since = rfc3339(context.clock.wall_ms());
+    }
+    if (spawn_of(context) == Spawn::begun) {
         if (auto facts = context.state.facts(); !facts.pending_restart.empty()) {
             facts.pending_restart.clear(); // it reads its file
             JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
         }
+        JACKDAW_CHECK(context.set_argument("spawned", true));
     }
     auto answered = wait_for_answer(context, launch.ready_within);
     warn_of_start(context);
@@ -148,21 +173,24 @@ Result<void> spawn_and_wait(StepContext& context) {
     return ok();
 }
 
-/// After a database ended in its start: once more on the last good configuration, if that is
-/// another. The error is that of the first start when there is none, or it does not help either.
-Result<void> start_on_last_good(StepContext& context, Error error) {
-    auto known = context.state.configuration();
-    JACKDAW_TRY(auto files, rendered(context));
-    if (known.good.empty() || files == known.good || files == known.refused) {
-        return error;
-    }
-    spdlog::warn("life: no start on the new configuration: {}; going back to the last good one",
-                 error.to_string());
-    JACKDAW_CHECK(context.host.write_config(known.good));
-    if (!spawn_and_wait(context)) {
-        JACKDAW_CHECK(context.host.write_config(files)); // it was not the configuration
-        return error;
-    }
+struct WayBack {
+    ConfigHistory known;
+    std::vector<plugins::RenderedFile> files; ///< the new ones
+    bool is_open = false;                     ///< the last good ones are others
+};
+
+Result<WayBack> way_back(StepContext& context) {
+    WayBack way;
+    way.known = context.state.configuration();
+    JACKDAW_TRY(way.files, rendered(context));
+    way.is_open =
+        !way.known.good.empty() && way.files != way.known.good && way.files != way.known.refused;
+    return way;
+}
+
+/// What followed from the last good configuration, as the database runs on it.
+Result<void> settle_on_last_good(StepContext& context, WayBack way, const Error& error) {
+    auto& known = way.known;
     // Of the instance's own parameters those are in force that it ran well on.
     auto spec = context.spec();
     const auto dropped = spec.parameters != known.parameters;
@@ -182,13 +210,38 @@ Result<void> start_on_last_good(StepContext& context, Error error) {
     context.warn(fmt::format("the database did not start on the new configuration, and runs on the "
                              "last good one: {}",
                              error.message()));
-    known.refused = std::move(files);
+    known.refused = std::move(way.files);
     return context.state.set_configuration(std::move(known));
+}
+
+/// After a database ended in its start: once more on the last good configuration, that is another.
+/// The error is that of the first start when it does not help either.
+Result<void> start_on_last_good(StepContext& context, WayBack way, Error error) {
+    spdlog::warn("life: no start on the new configuration: {}; going back to the last good one",
+                 error.to_string());
+    // Or an agent that ends from here on leaves a database that runs on the old files, and whose
+    // new ones the next agent takes for good.
+    JACKDAW_CHECK(context.set_argument(went_back, true));
+    JACKDAW_CHECK(context.host.write_config(way.known.good));
+    if (auto started = spawn_and_wait(context); !started) {
+        if (context.database.link != nullptr) {
+            return started; // it is still at it, on the old files
+        }
+        JACKDAW_CHECK(context.host.write_config(way.files)); // it was not the configuration
+        JACKDAW_CHECK(context.set_argument(went_back, false));
+        return error;
+    }
+    JACKDAW_CHECK(settle_on_last_good(context, std::move(way), error));
+    return context.set_argument(went_back, false);
+}
+
+bool is_restart(const StepContext& context) {
+    return context.record->shape.action == "instance.restart";
 }
 
 /// A database that this operation started is healthy: what it runs on is good.
 Result<void> keep_good_configuration(StepContext& context) {
-    if (!context.arguments().contains("spawned")) {
+    if (spawn_of(context) != Spawn::done) {
         return ok(); // an adopted one may run on an older file
     }
     auto known = context.state.configuration();
@@ -347,10 +400,22 @@ Result<void> start_database(StepContext& context) {
         facts.wanted_running = true;
         JACKDAW_CHECK(context.state.set_facts(facts));
     }
+    JACKDAW_TRY(const bool cut_off, proto::bool_at(context.arguments(), went_back, false));
+    if (cut_off) {
+        JACKDAW_TRY(auto way, way_back(context));
+        if (way.is_open) {
+            return start_on_last_good(
+                context, std::move(way),
+                Error{Code::start_failed, "the agent that saw it fail has ended meanwhile"});
+        }
+    }
     auto started = spawn_and_wait(context);
     if (!started && started.error().id() == Code::start_failed) {
         JACKDAW_CHECK(blame_full_volume(context, started.error()));
-        return start_on_last_good(context, std::move(started).error());
+        JACKDAW_TRY(auto way, way_back(context));
+        if (way.is_open) {
+            return start_on_last_good(context, std::move(way), std::move(started).error());
+        }
     }
     return started;
 }
@@ -365,10 +430,12 @@ Result<void> need_unprotected(const InstanceState& state) {
 
 Result<void> stop_database(StepContext& context) {
     auto facts = context.state.facts();
-    if (facts.wanted_running && context.record->shape.action != "instance.restart") {
+    if (!context.arguments().contains("was_running")) { // for the undo; before it is changed
+        JACKDAW_CHECK(context.set_argument("was_running", facts.wanted_running));
+    }
+    if (facts.wanted_running && !is_restart(context)) {
         facts.wanted_running = false; // first, so that no agent after us starts it again
         JACKDAW_CHECK(context.state.set_facts(facts));
-        JACKDAW_CHECK(context.set_argument("was_running", true));
     }
     const auto forced = context.arguments().find("force");
     const bool kill =
@@ -377,12 +444,20 @@ Result<void> stop_database(StepContext& context) {
 }
 
 Result<void> undo_stop_database(StepContext& context) {
-    if (context.record->shape.action != "instance.restart" &&
-        !context.arguments().contains("was_running")) {
+    // A restart of an earlier version did not note it; mostly it was of what ran.
+    JACKDAW_TRY(const bool was_running,
+                proto::bool_at(context.arguments(), "was_running", is_restart(context)));
+    if (was_running) {
+        JACKDAW_CHECK(mount_volume(context));
+        return start_database(context);
+    }
+    if (!is_restart(context)) {
         return ok();
     }
-    JACKDAW_CHECK(mount_volume(context));
-    return start_database(context);
+    auto facts = context.state.facts();
+    facts.wanted_running = false;
+    JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+    return jackdaw::agent::stop_database(context, StopKind::clean);
 }
 
 Result<void> secure_database(StepContext& context) {
@@ -460,19 +535,31 @@ Result<void> repair_access(StepContext& context) {
         request != context.arguments().end()) {
         JACKDAW_TRY(again, proto::bool_at(*request, "again", false));
     }
+    // Durable before it is done: whatever becomes of us then, examine() finds it off, and warns, or
+    // on, and forgets it.
+    const auto note = [&](const plugins::Repaired& what) -> Result<void> {
+        auto facts = context.state.facts();
+        facts.switched_off = {facts.answered_start_ns, what.stopped, what.parameter, what.value};
+        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
+        return context.set_argument(untold, true);
+    };
     plugins::Repaired besides;
     JACKDAW_CHECK(
         speak(context, [&](plugins::Datastore& driver, const plugins::Call& call) -> Result<void> {
             JACKDAW_CHECK(driver.adopt(call, context.slot.place));
-            JACKDAW_TRY(besides, driver.repair(call, again));
+            JACKDAW_TRY(besides, driver.repair(call, again, note));
             return ok();
         }));
+    JACKDAW_TRY(const bool cut_off, proto::bool_at(context.arguments(), untold, false));
+    const auto facts = context.state.facts();
+    if (const auto& off = facts.switched_off; cut_off && besides.stopped.empty() &&
+                                              off.start_ns != 0 &&
+                                              off.start_ns == facts.answered_start_ns) {
+        besides.stopped = off.text; // by an agent that was killed before it could say so
+    }
     if (!besides.stopped.empty()) {
-        auto facts = context.state.facts();
-        facts.switched_off = {facts.answered_start_ns, besides.stopped, besides.parameter,
-                              besides.value};
-        JACKDAW_CHECK(context.state.set_facts(std::move(facts)));
         context.tell("scheduler.stopped", besides.stopped);
+        JACKDAW_CHECK(context.set_argument(untold, false));
     }
     for (auto* const text : {&besides.stopped, &besides.left}) {
         if (!text->empty()) {

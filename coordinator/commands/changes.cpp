@@ -261,19 +261,25 @@ Result<int> see_through(Session& session, const Invocation& invocation, const Re
 
 Result<Json> send_change(Session& session, InstanceAccess& at, ApiRequest& request,
                          bool generated) {
+    return send_change(
+        session, at.client, [&] { return at.reach.of(at.name); }, request, at.name, generated);
+}
+
+Result<Json> send_change(Session& session, ClientPtr& client, const Redial& redial,
+                         ApiRequest& request, const std::string& instance, bool generated) {
     request.idempotency_key = new_uuid(session.clock, session.entropy);
-    auto response = at.client->call(request, session.in(answer_limit));
+    auto response = client->call(request, session.in(answer_limit));
     const auto until = session.in(resend_limit);
     const auto is_lost = [&] { // what the agent itself says is a response, whatever its status
         return !response && response.error().code() == Errc::unavailable;
     };
     while (is_lost() && session.clock.now() < until) { // until an answer, or the limit
         session.clock.sleep(between_dials);
-        auto client = at.reach.of(at.name);
-        if (client) {
-            at.client = *std::move(client);
-            response = at.client->call(request, session.in(answer_limit));
-        } else if (client.error().id() == Code::machine_down) {
+        auto next = redial();
+        if (next) {
+            client = *std::move(next);
+            response = client->call(request, session.in(answer_limit));
+        } else if (next.error().id() == Code::machine_down) {
             break; // nobody will
         }
     }
@@ -290,7 +296,8 @@ Result<Json> send_change(Session& session, InstanceAccess& at, ApiRequest& reque
     return std::move(response)
         .error()
         .while_doing("send the change, which may have been done")
-        .with_hint(fmt::format("`jackdaw op list {}` shows whether it was done{}", at.name,
+        .with_hint(fmt::format("`jackdaw op list{}{}` shows whether it was done{}",
+                               instance.empty() ? "" : " ", instance,
                                generated ? "; its password is known to nobody then: `jackdaw user "
                                            "password`, or `jackdaw root enable`, makes another"
                                          : ""));

@@ -70,6 +70,11 @@ struct Conclusion {
 /// have been done: the error says so, and, with `generated`, that nobody knows the password.
 [[nodiscard]] Result<Json> send_change(Session& session, InstanceAccess& at, ApiRequest& request,
                                        bool generated = false);
+/// The same by other ways than the instance's name. `client`: the first to be asked, and the last
+/// that was; `instance`: whose operations tell what came of it, may be empty.
+[[nodiscard]] Result<Json> send_change(Session& session, ClientPtr& client, const Redial& redial,
+                                       ApiRequest& request, const std::string& instance,
+                                       bool generated = false);
 /// The change sent to the instance's agent and seen through. The request gets a key of its own.
 [[nodiscard]] Result<int> change_instance(Session& session, const Invocation& invocation,
                                           InstanceAccess& at, ApiRequest request, Conclusion end);

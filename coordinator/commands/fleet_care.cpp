@@ -31,15 +31,25 @@ Result<LocalMachines*> local_machines(Reach& reach) {
     return cloud->local();
 }
 
-/// Nobody works on any instance of the fleet while these are held.
+/// Nobody works on any instance of the fleet while these are held. They are of what is there, or
+/// half there, and so no more than that. Under the other names that were ever used one can only
+/// make something, which looks for a destruction once it has its lock: it is enough that nobody has
+/// them now.
 Result<std::vector<NameLock>> take_all_names(Session& session, const OpJournal& journal,
                                              const std::vector<cloud::Machine>& machines) {
     std::set<std::string> names;
+    std::set<std::string> ended;
     for (const auto& record : journal.load_all()) {
-        names.insert(record.request.name);
+        const bool is_open = is_being_deleted(record) || next_step(record) != CreateStep::ended;
+        (is_open ? names : ended).insert(record.request.name);
     }
     for (const auto& machine : machines) {
         names.insert(machine.name);
+    }
+    for (const auto& name : ended) {
+        if (!names.contains(name)) {
+            JACKDAW_CHECK(take_name(session, journal, name, names_limit));
+        }
     }
     std::vector<NameLock> locks;
     for (const auto& name : names) {

@@ -141,6 +141,12 @@ Result<void> check_image(Session& session, const CreateRequest& request) {
     const auto reference =
         request.version.empty() ? request.datastore : request.datastore + ":" + request.version;
     auto image = session.images.find(reference);
+    if (image && request.memory_bytes != 0 && request.memory_bytes < image->memory_bytes_min) {
+        return Error{Code::memory_too_small,
+                     fmt::format("{} asks for at least {}, --flavor has {}", image->datastore,
+                                 format_size(image->memory_bytes_min),
+                                 format_size(request.memory_bytes))};
+    }
     if (image) {
         return ok();
     }

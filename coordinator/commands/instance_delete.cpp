@@ -49,6 +49,10 @@ AgentView ask(Session& session, Reach& reach, const cloud::Machine& machine) {
     }
 }
 
+ApiRequest request_of(bool keep) {
+    return ApiRequest{"DELETE", keep ? "/v1/instance?keep_volume=1" : "/v1/instance", nullptr, {}};
+}
+
 /// What a delete is about, as one look finds it.
 struct Target {
     cloud::Machine machine;
@@ -150,12 +154,10 @@ public:
 private:
     /// The agent's part; no operation when it has no instance any more.
     Result<void> by_agent(const std::string& name) {
-        JACKDAW_TRY(auto client, reach_.of(name));
-        auto accepted = change(
-            *client,
-            ApiRequest{"DELETE", fmt::format("/v1/instance{}", keep_ ? "?keep_volume=1" : ""),
-                       nullptr, new_uuid(session_.clock, session_.entropy)},
-            session_.in(answer_limit));
+        const Redial redial = [&] { return reach_.of(name); };
+        JACKDAW_TRY(auto client, redial());
+        auto request = request_of(keep_);
+        auto accepted = send_change(session_, client, redial, request, name);
         if (!accepted && accepted.error().code() == Errc::not_found) {
             return ok(); // an earlier delete that was cut off has just ended there
         }
@@ -164,8 +166,7 @@ private:
         }
         JACKDAW_TRY(operation_, proto::operation_from(*accepted));
         announce(session_, invocation_, operation_.id);
-        auto ended = follow(
-            session_, invocation_, [&] { return reach_.of(name); }, operation_, {}, half_done_note);
+        auto ended = follow(session_, invocation_, redial, operation_, {}, half_done_note);
         if (!ended) {
             return half_done(std::move(ended).error());
         }
@@ -246,18 +247,15 @@ Result<int> delete_locally(Session& session, const Invocation& invocation, Reach
                      {fmt::format("stop and remove the database of instance '{}'", name)});
     }
     JACKDAW_CHECK(confirm(session, invocation, name, "removes the database; the machine stays"));
-    JACKDAW_TRY(
-        const auto accepted,
-        change(*client,
-               ApiRequest{"DELETE", fmt::format("/v1/instance{}", keep ? "?keep_volume=1" : ""),
-                          nullptr, new_uuid(session.clock, session.entropy)},
-               session.in(answer_limit)));
+    const Redial redial = [&] { return reach.any(); };
+    auto request = request_of(keep);
+    JACKDAW_TRY(const auto accepted, send_change(session, client, redial, request, {}));
     Conclusion end;
     end.said = fmt::format(
         "the database of '{}' is gone; its machine is the coordinator's to remove", name);
     auto waiting = invocation; // always, as of a fleet's
     waiting.wait = true;
-    return see_through(session, waiting, [&] { return reach.any(); }, accepted, std::move(end));
+    return see_through(session, waiting, redial, accepted, std::move(end));
 }
 
 Result<Target> look(Reach& reach, const std::string& name, bool asked_to_keep) {

@@ -163,19 +163,18 @@ Result<int> instance_resize(Session& session, const Invocation& invocation) {
                       fmt::format("grow the file system of instance '{}'", name)});
     }
     JACKDAW_TRY(const auto grown, cloud->provider().extend_volume(machine.volume_id, size));
-    InstanceAccess at{std::move(reach), name, std::move(client)};
+    const Redial redial = [&] { return reach.of_machine(machine); };
     ApiRequest request{"POST", "/v1/instance/grow", Json{{"size_bytes", grown.size_bytes}}, {}};
-    JACKDAW_TRY(const auto accepted, send_change(session, at, request));
-    if (auto record = at.reach.journal().of_instance(machine.id)) {
+    JACKDAW_TRY(const auto accepted, send_change(session, client, redial, request, name));
+    if (auto record = reach.journal().of_instance(machine.id)) {
         record->request.volume_size_bytes =
             grown.size_bytes; // the spec that a later create is held against
-        JACKDAW_CHECK(at.reach.journal().save(*record));
+        JACKDAW_CHECK(reach.journal().save(*record));
     }
     Conclusion end;
     end.said = fmt::format("the volume of '{}' has {}", name, format_size(grown.size_bytes));
     end.next = fmt::format("jackdaw instance show {}", name);
-    return see_through(
-        session, invocation, [&] { return at.reach.of(name); }, accepted, std::move(end));
+    return see_through(session, invocation, redial, accepted, std::move(end));
 }
 
 } // namespace jackdaw::cli

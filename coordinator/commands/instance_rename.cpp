@@ -18,9 +18,8 @@
 namespace jackdaw::cli {
 namespace {
 
-ApiRequest request_of(const Session& session, const std::string& name, const std::string& wanted) {
-    return ApiRequest{"POST", "/v1/instance/rename", Json{{"name", wanted}, {"from", name}},
-                      new_uuid(session.clock, session.entropy)};
+ApiRequest request_of(const std::string& name, const std::string& wanted) {
+    return ApiRequest{"POST", "/v1/instance/rename", Json{{"name", wanted}, {"from", name}}, {}};
 }
 
 Conclusion end_of(const std::string& name, const std::string& wanted) {
@@ -37,10 +36,10 @@ Result<int> rename_locally(Session& session, const Invocation& invocation, Reach
         return would(session, invocation,
                      {fmt::format("call instance '{}' '{}' from now on", name, wanted)});
     }
-    JACKDAW_TRY(const auto accepted,
-                change(*client, request_of(session, name, wanted), session.in(answer_limit)));
-    return see_through(
-        session, invocation, [&] { return reach.any(); }, accepted, end_of(name, wanted));
+    const Redial redial = [&] { return reach.any(); };
+    auto request = request_of(name, wanted);
+    JACKDAW_TRY(const auto accepted, send_change(session, client, redial, request, {}));
+    return see_through(session, invocation, redial, accepted, end_of(name, wanted));
 }
 
 /// The machine that a rename is about. One to the same name that was cut off is found by its old
@@ -82,17 +81,17 @@ Result<cloud::Machine> look_again(Reach& reach, const cloud::Machine& seen, cons
 /// First it is written down that the rename has begun: whatever ends this program, nobody else gets
 /// either name before the agent has told which it has.
 Result<proto::Operation> ask_agent(Session& session, const Invocation& invocation, Reach& reach,
-                                   ApiClient& client, const cloud::Machine& machine,
+                                   ClientPtr& client, const cloud::Machine& machine,
                                    const std::string& name, const std::string& wanted) {
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     JACKDAW_CHECK(cloud->provider().announce_label(machine.name, wanted));
-    JACKDAW_TRY(const auto accepted,
-                change(client, request_of(session, name, wanted), session.in(answer_limit)));
+    const Redial redial = [&] { return reach.of_machine(machine); }; // whatever it is called by now
+    auto request = request_of(name, wanted);
+    JACKDAW_TRY(const auto accepted, send_change(session, client, redial, request, {}));
     JACKDAW_TRY(auto operation, proto::operation_from(accepted));
     announce(session, invocation, operation.id);
-    return follow(
-        session, invocation, [&] { return reach.of_machine(machine); }, operation, {},
-        "; run the same command again to end it");
+    return follow(session, invocation, redial, operation, {},
+                  "; run the same command again to end it");
 }
 
 } // namespace
@@ -125,7 +124,7 @@ Result<int> instance_rename(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(machine, look_again(reach, machine, name, wanted));
     JACKDAW_CHECK(reach.check_name_free(wanted, machine.id)); // as it is now
     auto end = end_of(name, wanted);
-    auto ended = ask_agent(session, invocation, reach, *client, machine, name, wanted);
+    auto ended = ask_agent(session, invocation, reach, client, machine, name, wanted);
     if (!ended) {
         // Not done, or nobody knows: the agent tells, now or at the next command.
         if (const auto settled = reach.settle_label(machine, true); !settled) {

@@ -48,7 +48,8 @@ private:
 };
 
 ImageView view_of(const local::Image& image) {
-    return {image.datastore, image.version, image.digest, image.created_at, image.size_bytes};
+    return {image.datastore,  image.version,    image.digest,
+            image.created_at, image.size_bytes, image.memory_bytes_min};
 }
 
 /// packaging/image: installed beside this program, or in a folder above it.

@@ -347,11 +347,16 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
     }
     const auto redial = redial_of(reach, found);
     JACKDAW_TRY(auto client, redial());
-    JACKDAW_TRY(const auto accepted,
-                change(*client,
-                       ApiRequest{"POST", fmt::format("/v1/operations/{}/{}", id, verb), nullptr,
-                                  new_uuid(session.clock, session.entropy)},
-                       session.in(answer_limit)));
+    ApiRequest request{"POST", fmt::format("/v1/operations/{}/{}", id, verb), nullptr, {}};
+    auto sent = send_change(session, client, redial, request, found.machine);
+    if (!sent && sent.error().code() == Errc::conflict) {
+        // One whose answer was lost may have brought it to its end before it was sent again.
+        const auto now = ask(session, *client, id);
+        if (now && now->status != status && (now->status == "done" || now->status == "undone")) {
+            sent = Result<Json>{proto::to_json(*now)};
+        }
+    }
+    JACKDAW_TRY(const auto accepted, std::move(sent));
     if (found.record && verb == "abort") {
         return abort_create(session, invocation, reach, *found.record);
     }

@@ -88,6 +88,7 @@ public:
 struct ImageView {
     std::string datastore, version, digest, created_at;
     std::uint64_t size_bytes = 0;
+    std::uint64_t memory_bytes_min = 0; ///< of a machine made of it; 0: not told
 };
 
 class Images {

@@ -12,3 +12,4 @@ recipe_release() {
 }
 recipe_series="1.0"
 recipe_packages=()
+recipe_memory_mib=32 # of a machine: memory_bytes_min() of the driver

@@ -14,3 +14,4 @@ recipe_release() {
 }
 recipe_series="10.11 11.8"
 recipe_packages=(mariadb-server-core mariadb-client-core mariadb-backup)
+recipe_memory_mib=256 # of a machine: memory_bytes_min() of the driver

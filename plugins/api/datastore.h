@@ -24,6 +24,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -100,6 +101,8 @@ struct Repaired {
     /// With `stopped`: the account is not mended, since this went wrong behind it.
     std::optional<Error> failed{};
 };
+/// Told of `stopped`, `parameter` and `value` before it is done; an error keeps it from being done.
+using BeforeStopping = std::function<Result<void>(const Repaired& what)>;
 
 /// Facet: databases (schemas).
 class Databases {
@@ -196,8 +199,12 @@ public:
     /// removes accounts of its name at other hosts. `not_allowed` when the session has no right to
     /// that any more: then only a start helps. Idempotent; ok when looked at and found so.
     /// `again`: it was made anew a short time ago and is gone again, so whatever changes accounts
-    /// by itself inside the server is switched off first.
-    virtual Result<Repaired> repair(const Call& /*call*/, bool /*again*/) { return Repaired{}; }
+    /// by itself inside the server is switched off first, and `before` (may be empty) told of it:
+    /// who is killed in between then knows.
+    virtual Result<Repaired> repair(const Call& /*call*/, bool /*again*/,
+                                    const BeforeStopping& /*before*/ = {}) {
+        return Repaired{};
+    }
 
     // ---- facets ----
     [[nodiscard]] virtual Databases* databases() noexcept { return nullptr; }

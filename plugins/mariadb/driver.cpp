@@ -130,8 +130,9 @@ public:
     Result<plugins::Examination> examine(const plugins::Call& call) override {
         return mariadb::examine(session_, call, admin_user_);
     }
-    Result<plugins::Repaired> repair(const plugins::Call& call, bool again) override {
-        return repair_account(session_, call, admin_user_, again)
+    Result<plugins::Repaired> repair(const plugins::Call& call, bool again,
+                                     const plugins::BeforeStopping& before) override {
+        return repair_account(session_, call, admin_user_, again, before)
             .while_doing("repair the agent's account in MariaDB");
     }
 

@@ -126,12 +126,15 @@ Result<std::vector<std::string>> look_alikes(Session& session, const plugins::Ca
     return found;
 }
 
-/// Says what it did; empty: nothing, since nothing is known against the events or none run.
-Result<std::string> stop_events(Session& session, const plugins::Call& call,
-                                const std::string& admin, bool again) {
+/// Says what it did; `stopped` empty: nothing, since nothing is known against the events or none
+/// run.
+Result<plugins::Repaired> stop_events(Session& session, const plugins::Call& call,
+                                      const std::string& admin, bool again,
+                                      const plugins::BeforeStopping& before) {
+    plugins::Repaired repaired;
     JACKDAW_TRY(const auto on, session.query(call, "SELECT @@GLOBAL.event_scheduler = 'ON'"));
     if (on.empty() || on[0].empty() || on[0][0] != "1") {
-        return std::string{};
+        return repaired;
     }
     if (!again) {
         const auto naming = session.query(
@@ -140,15 +143,22 @@ Result<std::string> stop_events(Session& session, const plugins::Call& call,
                         "INSTR(EVENT_DEFINITION, {}) > 0 LIMIT 1",
                         bounded, quote_value(admin)));
         if (!naming || naming->empty()) { // cannot be looked at: if it was that, it comes again
-            return std::string{};
+            return repaired;
         }
     }
+    repaired.stopped =
+        fmt::format("the event scheduler was switched off until the next start: {}; drop that "
+                    "event before it is switched on again",
+                    again ? "the agent's account was taken again a short time after it was made "
+                            "anew"
+                          : "an event names the agent's account");
+    repaired.parameter = "event_scheduler";
+    repaired.value = "ON";
+    if (before) {
+        JACKDAW_CHECK(before(repaired));
+    }
     JACKDAW_CHECK(session.run(call, "SET GLOBAL event_scheduler = OFF"));
-    return fmt::format("the event scheduler was switched off until the next start: {}; drop "
-                       "that event before it is switched on again",
-                       again ? "the agent's account was taken again a short time after it was made "
-                               "anew"
-                             : "an event names the agent's account");
+    return repaired;
 }
 
 /// Without a moment in which there is no such account: what a kill in between would lock out of the
@@ -282,18 +292,14 @@ Result<void> mend_account(Session& session, const plugins::Call& call, const std
 } // namespace
 
 Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
-                                         const std::string& admin, bool again) {
-    plugins::Repaired repaired;
-    JACKDAW_TRY(repaired.stopped, stop_events(session, call, admin, again));
-    auto mended = mend_account(session, call, admin, repaired);
-    if (repaired.stopped.empty()) {
-        JACKDAW_CHECK(std::move(mended));
-        return repaired;
-    }
-    repaired.parameter = "event_scheduler";
-    repaired.value = "ON";
-    if (!mended) { // that the events are off is to be told all the same
-        repaired.failed = std::move(mended).error();
+                                         const std::string& admin, bool again,
+                                         const plugins::BeforeStopping& before) {
+    JACKDAW_TRY(auto repaired, stop_events(session, call, admin, again, before));
+    if (auto mended = mend_account(session, call, admin, repaired); !mended) {
+        if (repaired.stopped.empty()) {
+            return std::move(mended).error();
+        }
+        repaired.failed = std::move(mended).error(); // that the events are off is to be told
     }
     return repaired;
 }

@@ -24,8 +24,9 @@ inline constexpr std::size_t look_alikes_max = 20;
 /// The account is what the init file makes it, and has its name for itself. `not_allowed` when this
 /// session has no right to that. The event scheduler is switched off first when an event names the
 /// account, and `again` in any case, since what takes it each second can be hidden from a look
-/// (EXECUTE IMMEDIATE of parts).
+/// (EXECUTE IMMEDIATE of parts); `before` is told of it before that.
 [[nodiscard]] Result<plugins::Repaired> repair_account(Session& session, const plugins::Call& call,
-                                                       const std::string& admin, bool again);
+                                                       const std::string& admin, bool again,
+                                                       const plugins::BeforeStopping& before);
 
 } // namespace jackdaw::mariadb

@@ -195,6 +195,13 @@ Result<std::string> ChannelClient::receive_handshake(Deadline deadline) {
 }
 
 Result<void> ChannelClient::send_request(const Request& request, Deadline deadline) {
+    if (request.body.size() > proto::channel_body_bytes_max) { // its reader would only hang up
+        return Error{Errc::invalid,
+                     fmt::format("the request has {} bytes; a message of the channel "
+                                 "has {} at most",
+                                 request.body.size(), proto::channel_body_bytes_max)}
+            .with_hint("ask for it in several parts");
+    }
     proto::ChannelMessage message;
     message.kind = proto::ChannelKind::request;
     message.id = ++last_id_;

@@ -49,7 +49,8 @@ public:
                                                                         Deadline deadline);
 
     [[nodiscard]] const proto::Peer& peer() const noexcept { return peer_; }
-    /// After an Error the session is of no more use; `deadline`: the outcome is unknown.
+    /// `invalid`: the body is longer than that of a message may be; nothing was sent. After any
+    /// other Error the session is of no more use; `deadline`: the outcome is unknown.
     [[nodiscard]] Result<Response> call(const Request& request, Deadline deadline);
     /// Items until the server ends the stream or the sink answers false (then the session is
     /// closed). An answer other than a stream is handed back as its Response.

@@ -11,6 +11,7 @@
 
 namespace jackdaw::proto {
 
+/// Of a body that a reader takes. encode() does not look: who sends refuses a longer one.
 inline constexpr std::size_t channel_body_bytes_max = 4U << 20U;
 
 [[nodiscard]] std::string encode(const ChannelMessage& message);

@@ -309,7 +309,18 @@ TEST_CASE("an event that names the agent's account, or one that hides it, is sto
     CHECK(scheduler() == "ON");
     client.ask("CREATE EVENT events.taker ON SCHEDULE EVERY 1 HOUR DO DROP USER IF EXISTS "
                "jackdawd@localhost");
-    const auto named = store.repair(plenty(), false);
+    const auto unnoted = store.repair(plenty(), false, [](const plugins::Repaired&) {
+        return Result<void>{Error{Errc::exhausted, "it cannot be written down"}};
+    });
+    REQUIRE_FALSE(unnoted.has_value());
+    CHECK(scheduler() == "ON");
+    std::string noted;
+    const auto named = store.repair(plenty(), false, [&](const plugins::Repaired& what) {
+        CHECK(scheduler() == "ON"); // before it is done
+        noted = what.stopped;
+        return ok();
+    });
+    CHECK(named->stopped == noted);
     CHECK(named->stopped.find("names the agent's account") != std::string::npos);
     CHECK(named->parameter + "=" + named->value == "event_scheduler=ON");
     CHECK(scheduler() == "OFF");

@@ -8,10 +8,7 @@
 #include <cerrno>
 #include <thread>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -20,15 +17,14 @@
 #include <sodium.h>
 
 #include "agent/api/channel_server.h"
+#include "agent/logs.h"
 #include "proto/wire/channel_codec.h"
-#include "tests/unit/fake_fleet.h"
-#include "tests/unit/life_world.h"
+#include "tests/unit/served_agent.h"
 
 using namespace jackdaw;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 using agent::ChannelServer;
-using jackdaw::testing::LifeWorld;
 using runtime::ChannelClient;
 using runtime::ChannelKeys;
 
@@ -55,34 +51,21 @@ ChannelKeys keys_of(const Operator& by, proto::PeerRole role, const std::string&
 }
 
 /// An agent's channel on a thread of its own.
-class Served {
+class Served : public jackdaw::testing::ServedAgent {
 public:
     explicit Served(agent::ChannelLimits limits = {}) {
         asio::ip::tcp::acceptor acceptor{io_, {asio::ip::make_address("127.0.0.1"), 0}};
         port = acceptor.local_endpoint().port();
         server_.emplace(std::move(acceptor),
-                        ChannelServer::Parts{router_, world_.life(), hub_, pool_,
+                        ChannelServer::Parts{router_, world.life(), hub_, pool_,
                                              [this]() -> std::optional<ChannelKeys> {
                                                  return handed_over ? std::optional{own_}
                                                                     : std::nullopt;
                                              }},
                         limits);
-        asio::co_spawn(
-            io_, server_->run(),
-            asio::bind_cancellation_slot(
-                stop_.slot(), [](const std::exception_ptr& thrown, const Result<void>& ended) {
-                    CHECK(thrown == nullptr);
-                    CHECK(ended.has_value());
-                }));
-        thread_ = std::thread{[this] { io_.run(); }};
+        serve(server_->run());
     }
-    ~Served() {
-        asio::post(io_, [this] { stop_.emit(asio::cancellation_type::terminal); });
-        thread_.join();
-        pool_.join();
-    }
-    Served(const Served&) = delete;
-    Served& operator=(const Served&) = delete;
+    ~Served() { end(); }
 
     Result<std::unique_ptr<ChannelClient>> connect(const ChannelKeys& keys) const {
         return ChannelClient::connect("127.0.0.1", port, keys,
@@ -102,27 +85,14 @@ public:
         REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
         return fd;
     }
-    agent::EventHub& hub() { return hub_; }
-    LifeWorld& world() { return world_; }
-    asio::io_context& io() { return io_; }
 
     Operator fleet_operator;
     bool handed_over = true;
     std::uint16_t port = 0;
 
 private:
-    LifeWorld world_;
-    bool started_ = (world_.start_agent(), true);
-    runtime::Clock clock_;
-    agent::FakeFleet fleet_;
-    agent::Router router_{{world_.life(), clock_, fleet_, "0.1.0"}};
     ChannelKeys own_ = keys_of(fleet_operator, proto::PeerRole::agent, "prod", "db1");
-    agent::EventHub hub_;
-    asio::thread_pool pool_{2};
-    asio::io_context io_{1};
-    asio::cancellation_signal stop_;
     std::optional<ChannelServer> server_;
-    std::thread thread_;
 };
 
 ChannelClient::Deadline soon() {
@@ -215,19 +185,19 @@ TEST_CASE("channel: a stream without news stays open, and tells nothing but news
     agent::ChannelLimits limits;
     limits.alive = 5ms;
     Served served{limits};
-    served.world().engine.hold("probe");
-    const auto submitted = served.world().create();
+    served.world.engine.hold("probe");
+    const auto submitted = served.world.create();
     REQUIRE(submitted);
-    served.world().engine.wait_held();
+    served.world.engine.wait_held();
     auto client = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
     REQUIRE(client);
     std::vector<std::string> names;
     std::vector<std::string> status;
     std::thread later{[&] {
         std::this_thread::sleep_for(100ms); // many times `alive`
-        served.world().engine.let_go();
-        (void)served.world().wait_ended(submitted->operation.id);
-        asio::post(served.io(), [&] { served.hub().changed(submitted->operation.id); });
+        served.world.engine.let_go();
+        (void)served.world.wait_ended(submitted->operation.id);
+        served.tell_changed(submitted->operation.id);
     }};
     const auto ended = (*client)->stream(
         "/v1/operations/" + submitted->operation.id + "/events",
@@ -245,6 +215,60 @@ TEST_CASE("channel: a stream without news stays open, and tells nothing but news
     CHECK(names == std::vector<std::string>(names.size(), "operation"));
     CHECK(status.front() == "running");
     CHECK(status.back() == "done");
+}
+
+TEST_CASE("channel: a body that is longer than a message is refused by whoever would send it",
+          "[channel][server]") {
+    Served served;
+    const auto one_mib = std::size_t{1} << 20U;
+    const auto list = [&] { return ChannelClient::Request{"GET", "/v1/members", {}, {}}; };
+    for (int number = 0; number < 3; ++number) {
+        served.fleet.add(std::string(one_mib, 'n'), "a1");
+    }
+    auto client = served.connect(keys_of(served.fleet_operator, proto::PeerRole::operator_));
+    REQUIRE(client);
+    const auto fits = (*client)->call(list(), soon());
+    REQUIRE(fits);
+    CHECK(fits->status == 200);
+    CHECK(fits->body.size() > 3 * one_mib);
+
+    served.fleet.add(std::string(one_mib, 'n'), "a1"); // with what is around it over 4 MiB
+    const auto refused = (*client)->call(list(), soon());
+    REQUIRE(refused);
+    CHECK(refused->status == 400);
+    const auto told = proto::parse_json(refused->body);
+    REQUIRE(told);
+    CHECK((*told)["error"]["code"] == "E-INVALID");
+    CHECK((*told)["error"]["hint"].get<std::string>().find("--limit") != std::string::npos);
+    CHECK(status_of(**client, "GET", "/v1/version") == 200); // the session goes on
+
+    const auto unsent = (*client)->call(
+        {"POST", "/v1/databases", std::string(proto::channel_body_bytes_max + 1, 'x'), {}}, soon());
+    REQUIRE_FALSE(unsent);
+    CHECK(unsent.error().code() == Errc::invalid);
+    CHECK(status_of(**client, "GET", "/v1/version") == 200);
+}
+
+TEST_CASE("channel: what a stream of a log tells at once fits a message, whatever is in the log") {
+    agent::FakeHost host{jackdaw::testing::test_machine()};
+    constexpr std::size_t written = 500;
+    const auto line = std::string(3000, '\xff') + "\n"; // no UTF-8: each byte becomes four
+    for (std::size_t number = 0; number < written; ++number) {
+        host.append_log(agent::LogOwner::guard, std::string{agent::guard_log}, line);
+    }
+    std::string cursor = agent::format_cursor({});
+    std::size_t seen = 0;
+    for (bool has_more = true; has_more;) {
+        const auto view = agent::read_log(host, plugins::LogFile{"output", {}, {}, {}, {}}, 10'000,
+                                          cursor, agent::log_streamed_bytes);
+        REQUIRE(view);
+        REQUIRE_FALSE(view->lines.empty());
+        CHECK(proto::Json{{"lines", view->lines}}.dump().size() < proto::channel_body_bytes_max);
+        seen += view->lines.size();
+        cursor = view->cursor;
+        has_more = view->has_more;
+    }
+    CHECK(seen == written);
 }
 
 TEST_CASE("channel: before the hand-over nobody is let in", "[channel][server]") {

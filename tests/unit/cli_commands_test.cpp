@@ -125,6 +125,35 @@ TEST_CASE_METHOD(Scene, "a change whose answer is lost is sent again, and done o
     CHECK(err().find("known to nobody") == std::string::npos);
 }
 
+TEST_CASE_METHOD(Scene, "so is a resize, a rename, a resume and a delete") {
+    make_fleet({"db1"});
+    auto& agent = world.agents["db1"];
+    const auto before = agent.operations.size();
+    agent.lost_answers = 2;
+    REQUIRE(world.jackdaw({"instance", "resize", "db1", "--volume", "2G", "--wait"}) == 0);
+    CHECK(agent.operations.size() == before + 1);
+    agent.lost_answers = 1;
+    REQUIRE(world.jackdaw({"instance", "rename", "db1", "sales"}) == 0);
+    CHECK(agent.operations.size() == before + 2);
+    CHECK(world.machines.at(0).label == "sales");
+    proto::Operation failed;
+    failed.id = new_uuid(world.clock, world.entropy);
+    failed.action = "user.password";
+    failed.target = "app@%";
+    failed.status = "failed";
+    agent.operations[failed.id] = failed;
+    agent.lost_answers = 1;
+    REQUIRE(world.jackdaw({"op", "resume", failed.id, "--wait"}) == 0);
+    CHECK(agent.operations[failed.id].status == "done");
+    agent.lost_answers = 10'000; // nobody answers any more
+    CHECK(world.jackdaw({"instance", "delete", "sales", "--yes"}) == 8);
+    CHECK(err().find("may have been done") != std::string::npos);
+    CHECK(world.machines.size() == 1);
+    agent.lost_answers = 1;
+    REQUIRE(world.jackdaw({"instance", "delete", "sales", "--yes"}) == 0);
+    CHECK(world.machines.empty());
+}
+
 TEST_CASE_METHOD(Scene, "a hint names the instance that the command is about") {
     make_fleet({"db1", "db2"});
     world.agents["db1"].refuses_changes =

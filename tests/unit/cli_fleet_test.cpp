@@ -1,9 +1,13 @@
-// What an operator does to the fleet's membership and its keys.
+// What an operator does to the fleet's membership and its keys, and to the fleet itself.
+
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <string>
 
 #include <sodium.h>
 
+#include "coordinator/profile/op_journal.h"
 #include "coordinator/profile/profile.h"
 #include "proto/base/ids.h"
 #include "proto/wire/gossip_codec.h"
@@ -215,4 +219,36 @@ TEST_CASE_METHOD(FleetScene,
     REQUIRE(other);
     CHECK(other->fleet != ring().fleet);
     CHECK(ring().fleet != proto::fleet_id_of_name("f1"));
+}
+
+TEST_CASE_METHOD(FleetScene, "a fleet's destruction holds no lock of what is long gone") {
+    make_fleet({"db1"});
+    const OpJournal journal{world.folders.ops("f1")};
+    const auto all = journal.load_all();
+    REQUIRE(all.size() == 1);
+    constexpr int gone = 150;
+    for (int number = 0; number < gone; ++number) {
+        auto record = all.front();
+        record.operation.id = new_uuid(world.clock, world.entropy);
+        record.instance_id = new_uuid(world.clock, world.entropy);
+        record.request.name = "gone" + std::to_string(number);
+        record.deletion = record.operation;
+        record.deletion->status = "done";
+        REQUIRE(journal.save(record));
+    }
+    {
+        const auto lock = journal.lock("gone7"); // who makes it anew
+        REQUIRE(lock);
+        CHECK(run({"fleet", "destroy", "f1", "--yes"}) == 6);
+        CHECK(err().find("E-OPERATION-RUNNING") != std::string::npos);
+    }
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    auto few = before;
+    few.rlim_cur = gone / 2;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    const auto status = run({"fleet", "destroy", "f1", "--yes"});
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(status == 0);
+    CHECK(world.machines.empty());
 }

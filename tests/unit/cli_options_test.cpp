@@ -94,6 +94,23 @@ TEST_CASE_METHOD(Options, "--instance says where, in every other command on an i
     CHECK(agent("db1").last_change.path == "/v1/instance"); // nothing after its create
 }
 
+TEST_CASE_METHOD(Options, "a create with less memory than its image asks for makes nothing") {
+    REQUIRE(run({"fleet", "init", "f1", "--flavor", "tiny=cpu=0.5,mem=128M"}) == 0);
+    const std::vector<std::string> words{"instance", "create", "db1",    "--datastore", "mariadb",
+                                         "--volume", "1G",     "--wait", "--flavor",    "tiny"};
+    world.images[0].memory_bytes_min = 256ULL << 20U;
+    auto rehearsal = words;
+    rehearsal.emplace_back("--dry-run");
+    CHECK(run(rehearsal) == 2);
+    CHECK(run(words) == 2);
+    CHECK(err().find("E-MEMORY-TOO-SMALL") != std::string::npos);
+    CHECK(err().find("at least 256.0 MiB") != std::string::npos);
+    CHECK(world.volume_specs.empty());
+    CHECK(world.machines.empty());
+    world.images[0].memory_bytes_min = 0; // an older image: its agent judges
+    CHECK(run(words) == 0);
+}
+
 TEST_CASE_METHOD(Options, "a create's options reach provider and agent") {
     REQUIRE(run({"fleet", "init", "f1", "--flavor", "tiny=cpu=0.5,mem=512M"}) == 0);
     world.terminal.typed = {"given"};

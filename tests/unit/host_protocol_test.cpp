@@ -224,10 +224,29 @@ TEST_CASE("the database's port is open to the allowed networks alone") {
 }
 
 TEST_CASE("the port for metrics is open to the same networks, and only when there is one") {
-    const auto rules = host::render_rules({"10.1.0.0/16", "fd00::/8"}, 3306, 47413, 7413);
+    OpenPorts ports;
+    ports.metrics = 7413;
+    const auto rules = host::render_rules({"10.1.0.0/16", "fd00::/8"}, 3306, 47413, ports);
     CHECK(rules.find("ip saddr 10.1.0.0/16 tcp dport 7413 accept\n") != std::string::npos);
     CHECK(rules.find("ip6 saddr fd00::/8 tcp dport 7413 accept\n") != std::string::npos);
     CHECK(host::render_rules({"10.1.0.0/16"}, 3306, 47413).find("dport 0") == std::string::npos);
+}
+
+TEST_CASE("the agents' port is the one that they listen on, and no other one is open") {
+    OpenPorts ports;
+    CHECK(ports.agents == 7412);
+    for (const std::uint16_t port : {std::uint16_t{7412}, std::uint16_t{7500}}) {
+        ports.agents = port;
+        const auto rules = host::render_rules({"10.1.0.0/16"}, 3306, 47413, ports);
+        for (const std::string_view kind : {"tcp", "udp"}) {
+            const auto opens = [&](int one) {
+                return rules.find(fmt::format("\n{} dport {} accept\n", kind, one)) !=
+                       std::string::npos;
+            };
+            CHECK(opens(port));
+            CHECK_FALSE(opens(port == 7412 ? 7500 : 7412));
+        }
+    }
 }
 
 TEST_CASE("a stamp comes back as it was written, and a damaged one is corrupt") {

@@ -6,27 +6,19 @@
 #include <sys/un.h>
 
 #include <cstring>
-#include <thread>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
 #include "agent/api/http_server.h"
 #include "agent/api/openapi.h"
-#include "tests/unit/fake_fleet.h"
-#include "tests/unit/life_world.h"
+#include "tests/unit/served_agent.h"
 #include "tests/unit/temporary_folder.h"
 
 using namespace jackdaw;
-namespace asio = boost::asio;
 using agent::HttpAudience;
 using agent::HttpLimits;
 using agent::Json;
-using jackdaw::testing::LifeWorld;
 
 namespace {
 
@@ -110,7 +102,7 @@ private:
 };
 
 /// An agent's API on a socket, with a thread for its loop.
-class Served {
+class Served : public jackdaw::testing::ServedAgent {
 public:
     explicit Served(HttpAudience audience = HttpAudience::admin,
                     std::optional<HttpLimits> limits = {}, std::uint32_t database_uid = 99'999) {
@@ -118,22 +110,9 @@ public:
                         audience == HttpAudience::pollers ? listen_tcp() : listen_unix(), audience,
                         agent::HttpServer::Parts{router_, hub_, pool_, database_uid},
                         limits.value_or(HttpLimits::of(audience)));
-        asio::co_spawn(
-            io_, server_->run(),
-            asio::bind_cancellation_slot(
-                stop_.slot(), [](const std::exception_ptr& thrown, const Result<void>& ended) {
-                    CHECK(thrown == nullptr);
-                    CHECK(ended.has_value());
-                }));
-        thread_ = std::thread{[this] { io_.run(); }};
+        serve(server_->run());
     }
-    ~Served() {
-        asio::post(io_, [this] { stop_.emit(asio::cancellation_type::terminal); });
-        thread_.join();
-        pool_.join();
-    }
-    Served(const Served&) = delete;
-    Served& operator=(const Served&) = delete;
+    ~Served() { end(); }
 
     [[nodiscard]] Peer connect() const {
         UniqueFd fd{::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -145,11 +124,6 @@ public:
     void check_served() const {
         CHECK(ask("GET /v1/version HTTP/1.1\r\nHost: x\r\n\r\n").status == 200);
     }
-    /// As the agent tells whoever listens to that operation.
-    void tell_changed(const std::string& operation) {
-        asio::post(io_, [this, operation] { hub_.changed(operation); });
-    }
-    LifeWorld world;
 
 private:
     UniqueFd listen_unix() {
@@ -177,16 +151,7 @@ private:
     test::TemporaryFolder folder_;
     sockaddr_storage address_{};
     socklen_t size_ = 0;
-    bool started_ = (world.start_agent(), true);
-    runtime::Clock clock_;
-    agent::FakeFleet fleet_;
-    agent::Router router_{{world.life(), clock_, fleet_, "0.1.0"}};
-    agent::EventHub hub_;
-    asio::thread_pool pool_{2};
-    asio::io_context io_{1};
-    asio::cancellation_signal stop_;
     std::optional<agent::HttpServer> server_;
-    std::thread thread_;
 };
 
 std::string post(std::string_view headers, std::string_view body = {}) {

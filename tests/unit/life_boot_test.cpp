@@ -175,7 +175,7 @@ TEST_CASE("the end of jackdaw-host around any call ends the agent, and fails no 
     });
 }
 
-TEST_CASE("an agent that tells metrics outside renews the packet filter when it starts") {
+TEST_CASE("an agent that is told to renews the packet filter when it starts") {
     for (const bool renews : {true, false}) {
         auto settings = LifeWorld::quick();
         settings.renew_firewall = renews;

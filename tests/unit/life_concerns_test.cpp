@@ -122,6 +122,8 @@ TEST_CASE("what was switched off is a warning until somebody switches it on or i
     wait_examined(world, 20);
     CHECK(warnings().empty());
 
+    seen.is_off = false;
+    world.engine.set_examination(seen);
     (void)world.must_do("instance.repair", again);
     world.wait("the second warning", [&] { return !warnings().empty(); });
     (void)world.must_do("instance.restart"); // what is off then is off by its file
@@ -143,6 +145,32 @@ TEST_CASE("what a repair switched off is told although the repair failed") {
     CHECK(was_told(world, "scheduler.stopped"));
     world.wait("the warning", [&] { return !world.life().instance()->warnings.empty(); });
     CHECK(world.life().instance()->warnings[0].kind == "scheduler");
+}
+
+TEST_CASE("what a repair switched off is told although its agent was killed behind it") {
+    LifeWorld world{prompt()};
+    world.start_agent();
+    (void)world.must_create();
+    world.engine.hold("mend");
+    const auto submitted =
+        world.submit("instance.repair", agent::Json{{"request", {{"again", true}}}});
+    REQUIRE(submitted);
+    world.engine.wait_held();
+    REQUIRE(world.engine.examination().is_off == true);
+    world.kill_agent();
+    std::size_t told = 0;
+    world.replace_killed([&] {
+        world.engine.let_go();
+        told = world.told().size(); // what the one that was cut off still said is not heard
+    });
+    const auto end = world.wait_ended(submitted->operation.id);
+    CHECK(end.status == "done");
+    CHECK(end.warnings == std::vector<std::string>{"its scheduler was switched off"});
+    const auto all = world.told();
+    CHECK(std::count(all.begin() + static_cast<std::ptrdiff_t>(told), all.end(),
+                     std::string{"scheduler.stopped: its scheduler was switched off"}) == 1);
+    world.wait("the warning", [&] { return !world.life().instance()->warnings.empty(); });
+    CHECK(world.life().instance()->warnings[0].mend == "jackdaw config set db1 scheduler=ON");
 }
 
 TEST_CASE("what cannot be looked at becomes a warning, and the rest is still looked at") {

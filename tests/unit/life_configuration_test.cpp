@@ -1,8 +1,11 @@
 // A start that fails on a new configuration goes back to the last good one (ARCHITECTURE.md, the
 // life of an instance); and what may be set while nobody can ask the database.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -124,6 +127,59 @@ TEST_CASE("a start that fails on a new configuration goes back to the last good 
         CHECK(world.wait_status("running").reason.empty());
     }
     CHECK(world.host.violations().empty());
+}
+
+/// make_and_change(), and a start whose agent dies after each call of its step in turn; `check`
+/// sees how the next agent has ended it.
+void kill_in_start(const std::string& refused_word, const std::function<void(LifeWorld&)>& check) {
+    std::size_t n = 1;
+    for (;; ++n) {
+        REQUIRE(n < 100);
+        bool aims = false;
+        LifeWorld world;
+        world.on_point = [&](std::string_view, std::string_view step, std::string_view point) {
+            if (step == "database.start" && point == "begin" && std::exchange(aims, false)) {
+                world.host.reset_calls();
+                world.host.after(n, [&] { world.kill_agent(); });
+            }
+        };
+        make_and_change(world);
+        world.host.set_database_refuses_word(refused_word);
+        aims = true;
+        const auto submitted = world.submit("instance.start");
+        REQUIRE(submitted);
+        (void)world.wait_ended(submitted->operation.id);
+        if (!world.killed()) {
+            break;
+        }
+        const auto names = world.host.call_names();
+        INFO("killed after call " << n << ", " << (n <= names.size() ? names[n - 1] : "none"));
+        world.replace_killed();
+        CHECK(world.wait_ended(submitted->operation.id).status == "done");
+        check(world);
+        CHECK(world.host.violations().empty());
+    }
+    CHECK(n > 4); // as far as the spawn, and beyond
+}
+
+TEST_CASE("what a database was started on is noted as good, wherever the agent dies in the start") {
+    kill_in_start("", [](LifeWorld& world) {
+        world.stop_agent();
+        world.engine.set_rendered("cache = 3\n");
+        world.host.set_database_refuses_word("cache = 3");
+        world.start_agent();
+        (void)world.must_do("instance.restart");
+        CHECK(written(world).find("cache = 2") != std::string::npos);
+    });
+}
+
+TEST_CASE("what no database started on is never noted as good, wherever the agent dies") {
+    kill_in_start("cache = 2", [](LifeWorld& world) {
+        CHECK(written(world).find("cache = 1") != std::string::npos);
+        CHECK(world.wait_status("running").reason.find("last good") != std::string::npos);
+        (void)world.must_do("instance.restart"); // there is still one to go back to
+        CHECK(written(world).find("cache = 1") != std::string::npos);
+    });
 }
 
 TEST_CASE("a start that fails on the last good configuration, too, tells the first error") {

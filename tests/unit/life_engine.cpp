@@ -278,19 +278,23 @@ public:
         JACKDAW_CHECK(engine_.speak(call, "examine"));
         return engine_.examination();
     }
-    Result<plugins::Repaired> repair(const plugins::Call& call, bool again) override {
+    Result<plugins::Repaired> repair(const plugins::Call& call, bool again,
+                                     const plugins::BeforeStopping& before) override {
         plugins::Repaired repaired;
-        JACKDAW_CHECK(engine_.speak(call, again ? "repair again" : "repair", [&] {
+        JACKDAW_CHECK(engine_.speak(call, again ? "repair again" : "repair", [&]() -> Result<void> {
+            if (again && engine_.examination().is_off != true) {
+                repaired.stopped = "its scheduler was switched off";
+                repaired.parameter = "scheduler";
+                repaired.value = "ON";
+                if (before) {
+                    JACKDAW_CHECK(before(repaired));
+                }
+            }
             engine_.repaired(again);
             return ok();
         }));
-        if (again) {
-            repaired.stopped = "its scheduler was switched off";
-            repaired.parameter = "scheduler";
-            repaired.value = "ON";
-        }
         if (auto mended = engine_.speak(call, "mend"); !mended) {
-            if (!again) {
+            if (repaired.stopped.empty()) {
                 return std::move(mended).error();
             }
             repaired.failed = std::move(mended).error();

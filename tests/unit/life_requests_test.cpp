@@ -446,6 +446,29 @@ TEST_CASE("a rename changes the name alone, is told, and is taken back by an abo
     CHECK(world.life().spec()->name == "sales");
 }
 
+TEST_CASE("a restart that is aborted leaves the database running only where it ran before") {
+    for (const bool ran : {true, false}) {
+        INFO("it ran before: " << ran);
+        LifeWorld world;
+        world.start_agent();
+        (void)world.must_create();
+        if (!ran) {
+            (void)world.must_do("instance.stop");
+        }
+        world.engine.hold("adopt"); // what waits for the first answer of a start
+        const auto restart = world.submit("instance.restart");
+        REQUIRE(restart);
+        world.engine.wait_held();
+        CHECK(world.host.database_running());
+        REQUIRE(world.life().abort(restart->operation.id));
+        world.engine.let_go();
+        CHECK(world.wait_ended(restart->operation.id).status == "undone");
+        CHECK(world.host.database_running() == ran);
+        (void)world.wait_status(ran ? "running" : "stopped");
+        CHECK(world.host.violations() == std::vector<std::string>{});
+    }
+}
+
 TEST_CASE("a delete waits until a create is out of its way") {
     LifeWorld world;
     world.start_agent();

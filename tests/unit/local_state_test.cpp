@@ -206,6 +206,7 @@ TEST_CASE("an image is found by datastore, version or digest, the newest first")
     put(folder / "dddddddd55/image.json", "{");
     CHECK(list_images(folder.path())->size() == 4);
     CHECK(find_image(folder.path(), "mariadb")->digest == "bbbbbbbb22");
+    CHECK(find_image(folder.path(), "mariadb")->memory_bytes_min == 0); // an older one
     CHECK(find_image(folder.path(), "mariadb:10.11")->digest == "bbbbbbbb22");
     CHECK(find_image(folder.path(), "mariadb:10.11.14")->digest == "aaaaaaaa11");
     CHECK(find_image(folder.path(), "aaaaaaaa")->digest == "aaaaaaaa11");
@@ -222,6 +223,14 @@ TEST_CASE("an image is found by datastore, version or digest, the newest first")
     CHECK(list_images(folder.path())->size() == 3);
     CHECK_FALSE(std::filesystem::exists(folder / ".gone-of-a-killed-delete"));
     CHECK(std::filesystem::exists(folder / ".new-5/image.json")); // somebody is at it
+}
+
+TEST_CASE("an image tells how much memory its machines need") {
+    const Folder folder;
+    put(folder / "aaaaaaaa11/image.json",
+        R"({"datastore": "mariadb", "version": "10.11.14", "memory_bytes_min": 268435456})");
+    std::filesystem::create_directories(folder / "aaaaaaaa11/root");
+    CHECK(find_image(folder.path(), "mariadb")->memory_bytes_min == 268435456);
 }
 
 TEST_CASE("the doctor's way out of an image that lacks files makes another one in its place") {

@@ -81,7 +81,8 @@ TEST_CASE("what is wrong is named with its line") {
 
 TEST_CASE("metrics are off unless a setting says where, and then only where it says") {
     CHECK(with({})->settings.metrics_listen.empty());
-    CHECK(metrics_port_to_open(Settings{}) == 0);
+    CHECK(ports_to_open(Settings{}).metrics == 0);
+    CHECK(ports_to_open(Settings{}).agents == 7412);
     for (const auto* good : {"127.0.0.1:7413", "10.1.2.3:7413", "[::1]:7413", "[fd00::1]:9104"}) {
         INFO(good);
         const auto line = with({"--metrics-listen", good});
@@ -131,7 +132,7 @@ TEST_CASE("the packet filter opens for metrics only what is told outside") {
     const auto port_of = [](const char* text) {
         Settings settings;
         settings.metrics_listen = text;
-        return metrics_port_to_open(settings);
+        return ports_to_open(settings).metrics;
     };
     CHECK(port_of("127.0.0.1:7413") == 0);
     CHECK(port_of("127.8.8.8:7413") == 0);
@@ -139,6 +140,17 @@ TEST_CASE("the packet filter opens for metrics only what is told outside") {
     CHECK(port_of("nonsense") == 0);
     CHECK(port_of("10.1.2.3:7413") == 7413);
     CHECK(port_of("*:7413") == 7413);
+}
+
+TEST_CASE("the packet filter opens for the agents the port that they listen on") {
+    const auto port_of = [](const char* text) {
+        Settings settings;
+        settings.listen = text;
+        return ports_to_open(settings).agents;
+    };
+    CHECK(port_of("0.0.0.0:7412") == 7412);
+    CHECK(port_of("0.0.0.0:7500") == 7500);
+    CHECK(port_of("[::]:7501") == 7501);
 }
 
 TEST_CASE("gossip goes by its profile, and by what is set of it as far as that goes together") {

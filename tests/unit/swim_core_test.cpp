@@ -134,8 +134,7 @@ TEST_CASE(
     Peer a{1};
     Peer b{2};
     Peer operator_{9};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 10, a.id)});
     CHECK(world.state(b) == Standing::suspect);
     b.incarnation = 11;
@@ -169,8 +168,7 @@ TEST_CASE("core: why tells from what a member became suspect") {
     World world;
     Peer a{1};
     Peer b{2};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     const auto from = [&] { return world.core->why(b.id).back().from; };
     world.say(a, DatagramKind::gossip, {accusation(NewsKind::suspect, b.id, 10, a.id)});
     CHECK(from() == Standing::alive);
@@ -205,8 +203,7 @@ TEST_CASE("core: who left by itself is forgotten, too, here and where it is told
     Peer a{1};
     Peer b{2};
     Peer operator_{9};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     REQUIRE(world.core->set_operators({operator_.key}));
     const auto leaves = [&](Peer& peer) {
         world.say(peer, DatagramKind::gossip, {peer.left(peer.id, 10, proto::SignedAs::left)});
@@ -234,9 +231,7 @@ TEST_CASE("core: an observer that cannot reach the doubted publishes both, one t
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
-    world.meet(c);
+    world.meet(a, b, c);
     (void)world.sent();
     proto::DatagramBody confirm;
     confirm.target = b.id;
@@ -292,9 +287,7 @@ TEST_CASE("core: who hears nobody for three periods is isolated, and judges nobo
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
-    world.meet(c);
+    world.meet(a, b, c);
     world.pass(20s);
     CHECK(world.core->is_deaf(world.now));
     CHECK(world.core->is_isolated());
@@ -313,9 +306,7 @@ TEST_CASE("core: a suspicion that ran out while nobody was heard ends with that;
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
-    world.meet(c);
+    world.meet(a, b, c);
     SECTION("somebody is heard before two periods are over") {
         std::vector<NewsItem> accusers;
         for (const auto by : {a.id, c.id, NodeId{77}}) {
@@ -344,8 +335,7 @@ TEST_CASE(
     World world;
     Peer a{1};
     Peer b{2};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     world.pass(200s);
     REQUIRE(world.state(a) == Standing::down);
     REQUIRE(world.state(b) == Standing::down);
@@ -397,8 +387,7 @@ TEST_CASE("core: down by sync is not believed but asked, unless the member came 
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     (void)world.sent();
     world.say(a, DatagramKind::records, {accusation(NewsKind::down, b.id, 10, a.id)});
     CHECK(world.state(b) == Standing::alive);
@@ -418,8 +407,7 @@ TEST_CASE("core: beyond the limit of members nobody comes back as a suspect eith
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
     world.meet(c);
     world.say(b, DatagramKind::gossip, {accusation(NewsKind::suspect, a.id, 11, b.id)});
@@ -525,9 +513,7 @@ TEST_CASE("core: what is beyond a limit is dropped and counted") {
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
-    world.meet(c);
+    world.meet(a, b, c);
     const auto& counters = world.core->counters();
     CHECK(counters.events_lost == 1);
     CHECK(world.count(Event::Kind::overflow) == 1);

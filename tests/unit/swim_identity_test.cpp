@@ -25,8 +25,7 @@ TEST_CASE("core: whom only others hear is told of, until it answers itself") {
     World world;
     Peer a{1};
     Peer b{2};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     (void)world.sent();
     // b answers nothing, and a says that it heard it, each time.
     std::uint32_t probe = 0;
@@ -117,8 +116,7 @@ TEST_CASE("core: who took a later boot proves it to the down, too, since they ma
     World world;
     Peer a{1};
     Peer b{2};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     REQUIRE(world.core->set_status(world.now, "mine", true));
     world.digest = world.core->view().digest();
     world.say(a, DatagramKind::ack); // a knows this member as it is
@@ -155,8 +153,7 @@ TEST_CASE("core: two alive members of one name stay members, and it is told once
     Peer a{1};
     Peer b{2};
     b.name = a.name;
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     world.pass(3s);
     CHECK(world.count(Event::Kind::name_conflict) == 1);
     CHECK(world.core->view().live() == 3);
@@ -257,8 +254,7 @@ TEST_CASE("core: the addresses kept for the next start are never taken away by o
     World world;
     Peer a{1};
     Peer b{2};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     std::vector<std::vector<NetAddress>> kept;
     for (const auto end = world.now + 150s; world.now < end;) {
         world.now = std::max(world.now, world.core->next_wakeup());
@@ -307,9 +303,7 @@ TEST_CASE("core: who leaves tells three others, not one three times, and says no
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
-    world.meet(c);
+    world.meet(a, b, c);
     (void)world.sent();
     world.core->leave(world.now);
     const auto left_at = world.core->own().incarnation();
@@ -352,9 +346,7 @@ TEST_CASE("core: after a late tick running probes end without a verdict") {
     Peer a{1};
     Peer b{2};
     Peer c{3};
-    world.meet(a);
-    world.meet(b);
-    world.meet(c);
+    world.meet(a, b, c);
     world.pass(1100ms); // a probe runs
     const auto failed = world.core->counters().probes_failed;
     world.now = world.core->next_wakeup() + 10s;
@@ -369,8 +361,7 @@ TEST_CASE("core: who was alone with news is not late when a page brings somebody
     World world;
     Peer a{1};
     Peer b{2};
-    world.meet(a);
-    world.meet(b);
+    world.meet(a, b);
     world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 10, a.id)});
     world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
     REQUIRE(world.core->view().live() == 1);

@@ -156,9 +156,14 @@ struct World {
              const proto::DatagramBody& body = {}) {
         core->receive(now, from.address, write(from, kind, news, body));
     }
-    void meet(Peer& peer) {
-        say(peer, DatagramKind::gossip, {peer.alive()});
-        REQUIRE(core->find(peer.id) != nullptr);
+    /// Each tells that it is there, in this order.
+    template <class... Peers>
+    void meet(Peers&... peers) {
+        const auto one = [&](Peer& peer) {
+            say(peer, DatagramKind::gossip, {peer.alive()});
+            REQUIRE(core->find(peer.id) != nullptr);
+        };
+        (one(peers), ...);
     }
     void pass(Duration time) {
         const auto end = now + time;

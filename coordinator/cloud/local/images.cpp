@@ -27,6 +27,7 @@ Result<Image> image_from(const Path& folder) {
     JACKDAW_TRY(image.recipe_digest, proto::string_at(json, "recipe_digest", ""));
     JACKDAW_TRY(image.created_at, proto::string_at(json, "created_at", ""));
     JACKDAW_TRY(image.size_bytes, proto::number_at(json, "size_bytes", 0, INT64_MAX));
+    JACKDAW_TRY(image.memory_bytes_min, proto::number_at(json, "memory_bytes_min", 0, INT64_MAX));
     image.programs = proto::string_at(json, "programs_digest", "").value_or("");
     image.digest = folder.filename();
     image.root = folder / "root";

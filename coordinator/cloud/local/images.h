@@ -19,6 +19,7 @@ struct Image {
     std::string recipe_digest;
     std::string created_at;
     std::uint64_t size_bytes = 0;
+    std::uint64_t memory_bytes_min = 0; ///< of its machines; 0: an older image, which tells none
     std::string programs; ///< digest of the Jackdaw programs baked in; "none" when there are none
     std::filesystem::path root;
 };
