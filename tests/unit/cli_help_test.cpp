@@ -48,13 +48,13 @@ Words test_statements() {
     for (const auto& entry : std::filesystem::recursive_directory_iterator{JACKDAW_TESTS_FOLDER}) {
         const auto extension = entry.path().extension();
         if (entry.path().filename() == "cli_help_test.cpp" || !entry.is_regular_file() ||
-            (extension != ".cpp" && extension != ".sh" && extension != ".py" &&
+            (extension != ".cpp" && extension != ".h" && extension != ".sh" && extension != ".py" &&
              entry.path().filename() != "quickstart")) {
             continue;
         }
         std::ifstream file{entry.path()};
         const std::string text{std::istreambuf_iterator<char>{file}, {}};
-        const std::string_view ends = extension == ".cpp" ? ";}" : "\n";
+        const std::string_view ends = extension == ".cpp" || extension == ".h" ? ";}" : "\n";
         for (std::size_t at = 0; at < text.size();) {
             const auto end = std::min(text.find_first_of(ends, at), text.size());
             all.push_back(text.substr(at, end - at));

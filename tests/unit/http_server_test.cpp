@@ -467,7 +467,8 @@ TEST_CASE("the listener for pollers has metrics and health by GET and HEAD, and 
     CHECK(metrics.status == 200);
     CHECK(metrics.body.ends_with("# EOF\n"));
     int polled = 0;
-    for (const auto& [path, methods] : agent::openapi_document("0").at("paths").items()) {
+    const auto document = agent::openapi_document("0");
+    for (const auto& [path, methods] : document.at("paths").items()) {
         if (path.starts_with("/v1/")) {
             continue;
         }
