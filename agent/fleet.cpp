@@ -123,6 +123,17 @@ Result<std::unique_ptr<Fleet::Node>> Fleet::make_node() {
         JACKDAW_TRY(auto socket, gossip::DatagramSocket::adopt(std::move(own)));
         sockets.push_back(std::move(socket));
     }
+    const auto is_of_its_family = [&](const gossip::DatagramSocket& socket) {
+        return socket.address().ip_bytes == address->ip_bytes;
+    };
+    if (std::ranges::none_of(sockets, is_of_its_family)) {
+        return Error{Errc::invalid,
+                     fmt::format("no socket of gossip is of the address family of '{}', by which "
+                                 "others are to reach this agent",
+                                 label_.address)}
+            .with_hint("'listen' and 'advertise' must be of one family, or 'listen' be every "
+                       "address and its port free in both");
+    }
     swim::Identity identity;
     identity.key = parts_.identity.sign_key;
     const auto instance = parts_.instance();

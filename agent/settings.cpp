@@ -166,7 +166,8 @@ Result<void> validate(const Settings& settings) {
         JACKDAW_CHECK(parse_host_port(seed));
     }
     if (!settings.advertise.empty() && !parse_host_port(settings.advertise + ":1")) {
-        return Error{Errc::invalid, "'advertise' must be a numeric address"};
+        return Error{Errc::invalid,
+                     "'advertise' must be a numeric address, an IPv6 one in brackets"};
     }
     for (const auto* folder :
          {&settings.state_folder, &settings.run_folder, &settings.plugin_folder}) {

@@ -170,6 +170,9 @@ proto::Instance Life::compose() const {
         if (last_create != nullptr && last_create->shape.error) {
             failed(*last_create->shape.error);
         }
+    } else if (!facts.wanted_running && running == nullptr && database_.link != nullptr) {
+        view.status = "degraded";
+        view.reason = "it was to be stopped and still runs: `jackdaw instance stop` ends it";
     } else if (!facts.wanted_running) {
         view.status = "stopped";
     } else if (last_failure_ && database_.link == nullptr) {

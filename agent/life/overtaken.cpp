@@ -99,8 +99,15 @@ bool undoes_its_own_alone(const Record& one) {
     return one.shape.action == "config.set" || one.shape.action == "instance.delete";
 }
 
-bool is_done_or_on_its_way(const Record& record) {
-    return record.shape.status == "done" || (!record.ended() && !record.shape.abort_requested);
+/// Done, or on its way because somebody asked for it: what the agent tries by itself may fail.
+bool is_done_or_asked_for(const Record& record) {
+    return record.shape.status == "done" ||
+           (!record.ended() && !record.shape.abort_requested && record.shape.cause == "request");
+}
+
+/// There is nothing left that the undo of an earlier delete could bring back.
+bool is_done_delete(const Record& record) {
+    return record.shape.action == "instance.delete" && record.shape.status == "done";
 }
 
 bool overtakes(const Record& later, const Record& one) {
@@ -131,9 +138,9 @@ const Record* overtaken_by(const std::map<std::string, Record>& all, const Recor
     for (auto later = all.rbegin(); later != all.rend() && later->first > one.shape.id; ++later) {
         const auto& record = later->second;
         const bool counts =
-            record.shape.action == "instance.create"
-                ? record.shape.status != "undone"
-                : !leaves_others && is_done_or_on_its_way(record) && overtakes(record, one);
+            record.shape.action == "instance.create" ? record.shape.status != "undone"
+            : leaves_others ? one.shape.action == "instance.delete" && is_done_delete(record)
+                            : is_done_or_asked_for(record) && overtakes(record, one);
         if (counts) {
             return &record;
         }

@@ -16,12 +16,14 @@ namespace jackdaw::agent {
 
 enum class Late : std::uint8_t { go_on, undo };
 
-/// The newest of `all` (by id) that was asked for after `one`, is done or on its way, and is about
-/// the same thing: what `one` would do now would be done to that one's result. Null: none.
+/// The newest of `all` (by id) that came after `one`, is done or, where somebody asked for it, on
+/// its way, and is about the same thing: what `one` would do now would be done to that one's
+/// result. Null: none.
 ///
 /// A later create of the instance overtakes everything, whatever became of that create: `one` was
 /// about the instance before it. Nothing else overtakes a create, which alone is there until it is
-/// done; nor an undo that by itself leaves alone what later ones made (of parameters, of a delete).
+/// done; nor an undo that by itself leaves alone what later ones made (of parameters, or of a
+/// delete as long as no later delete is done).
 [[nodiscard]] const Record* overtaken_by(const std::map<std::string, Record>& all,
                                          const Record& one, Late late);
 

@@ -51,7 +51,7 @@ const std::vector<ActionPlan>& plans() {
           {"folders.prepare", prepare_folders, nothing, each_boot},
           {"config.render", render_config, nothing},
           {"network.allow", allow_network, nothing, each_boot},
-          {"database.start", start_database, stop_database},
+          {"database.start", start_database, undo_start_database},
           {"health.probe", probe_health, nothing}}},
         {"instance.stop", {{"database.stop", stop_database, undo_stop_database}}},
         {"instance.restart",

@@ -194,6 +194,7 @@ Result<void> seal_data(StepContext&);
 Result<void> allow_network(StepContext&);
 Result<void> start_database(StepContext&);
 Result<void> stop_database(StepContext&);
+Result<void> undo_start_database(StepContext&);
 Result<void> undo_stop_database(StepContext&);
 Result<void> secure_database(StepContext&);
 Result<void> create_databases(StepContext&);

@@ -244,6 +244,9 @@ Result<void> keep_good_configuration(StepContext& context) {
     if (spawn_of(context) != Spawn::done) {
         return ok(); // an adopted one may run on an older file
     }
+    if (!context.state.facts().pending_restart.empty()) {
+        return ok(); // it was gone on with later: the files say by now what no start has read
+    }
     auto known = context.state.configuration();
     JACKDAW_TRY(auto files, rendered(context));
     if (files == known.good || files == known.refused) {
@@ -396,6 +399,10 @@ Result<void> start_database(StepContext& context) {
                      "the volume does not carry this instance's complete data folder"};
     }
     auto facts = context.state.facts();
+    const bool is_asked = context.record->shape.action == "instance.start";
+    if (is_asked && !context.arguments().contains("was_running")) { // for the undo
+        JACKDAW_CHECK(context.set_argument("was_running", facts.wanted_running));
+    }
     if (!facts.wanted_running) {
         facts.wanted_running = true;
         JACKDAW_CHECK(context.state.set_facts(facts));
@@ -441,6 +448,15 @@ Result<void> stop_database(StepContext& context) {
     const bool kill =
         forced != context.arguments().end() && forced->is_boolean() && forced->get<bool>();
     return jackdaw::agent::stop_database(context, kill ? StopKind::kill : StopKind::clean);
+}
+
+/// What ran before it was asked to start goes on.
+Result<void> undo_start_database(StepContext& context) {
+    JACKDAW_TRY(const bool was_running, proto::bool_at(context.arguments(), "was_running", false));
+    if (was_running) {
+        return ok();
+    }
+    return steps::stop_database(context);
 }
 
 Result<void> undo_stop_database(StepContext& context) {

@@ -64,9 +64,32 @@ struct LogPart {
     bool is_cut = false;
 };
 
+/// A line is 16 KiB at most in the file; a byte that cannot be printed takes four.
+constexpr std::size_t line_bytes_max = std::size_t{64} << 10;
+
+Result<std::vector<std::string>> lines_from(const Json& json) {
+    const auto at = json.is_object() ? json.find("lines") : json.end();
+    if (!json.is_object() || at == json.end()) {
+        return std::vector<std::string>{};
+    }
+    if (!at->is_array() || at->size() > shown_max) {
+        return Error{Errc::invalid,
+                     fmt::format("'lines' must be a list of at most {} texts", shown_max)};
+    }
+    std::vector<std::string> lines;
+    for (const auto& line : *at) {
+        if (!line.is_string() || line.get_ref<const std::string&>().size() > line_bytes_max) {
+            return Error{Errc::invalid,
+                         fmt::format("'lines' must be texts of at most {} bytes", line_bytes_max)};
+        }
+        lines.push_back(line.get<std::string>());
+    }
+    return lines;
+}
+
 Result<LogPart> part_from(const Json& json) {
     LogPart part;
-    JACKDAW_TRY(part.lines, proto::strings_at(json, "lines", shown_max));
+    JACKDAW_TRY(part.lines, lines_from(json));
     JACKDAW_TRY(part.cursor, proto::string_at(json, "cursor", ""));
     JACKDAW_TRY(part.is_cut, proto::bool_at(json, "is_cut", false));
     return part;

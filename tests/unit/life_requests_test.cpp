@@ -446,9 +446,10 @@ TEST_CASE("a rename changes the name alone, is told, and is taken back by an abo
     CHECK(world.life().spec()->name == "sales");
 }
 
-TEST_CASE("a restart that is aborted leaves the database running only where it ran before") {
+TEST_CASE("a start or restart that is aborted leaves running only what ran before") {
+    const auto* const action = GENERATE("instance.start", "instance.restart");
     for (const bool ran : {true, false}) {
-        INFO("it ran before: " << ran);
+        INFO(action << ", it ran before: " << ran);
         LifeWorld world;
         world.start_agent();
         (void)world.must_create();
@@ -456,7 +457,7 @@ TEST_CASE("a restart that is aborted leaves the database running only where it r
             (void)world.must_do("instance.stop");
         }
         world.engine.hold("adopt"); // what waits for the first answer of a start
-        const auto restart = world.submit("instance.restart");
+        const auto restart = world.submit(action);
         REQUIRE(restart);
         world.engine.wait_held();
         CHECK(world.host.database_running());

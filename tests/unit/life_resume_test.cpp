@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "agent/life/overtaken.h"
 #include "tests/unit/life_world.h"
 #include "tests/unit/present.h"
 
@@ -223,6 +224,34 @@ TEST_CASE("a start that failed is not undone under the database that the next on
     CHECK(code_of(world.life().abort(failed->id)) == "E-CONFLICT");
     CHECK(world.host.database_running());
     CHECK(world.wait_status("running").database_restarts == 2);
+}
+
+TEST_CASE(
+    "what the agent tries by itself overtakes when it is done; a delete that is done, others") {
+    using agent::Late;
+    const auto record = [](std::string id, std::string action, std::string status,
+                           std::string cause) {
+        agent::Record one;
+        one.shape.id = std::move(id);
+        one.shape.action = std::move(action);
+        one.shape.status = std::move(status);
+        one.shape.cause = std::move(cause);
+        return one;
+    };
+    const auto restart = record("1", "instance.restart", "failed", "request");
+    std::map<std::string, agent::Record> all{
+        {"2", record("2", "instance.start", "running", "supervisor")}};
+    CHECK(agent::overtaken_by(all, restart, Late::undo) == nullptr);
+    all["2"].shape.cause = "request";
+    CHECK(agent::overtaken_by(all, restart, Late::undo) == &all["2"]);
+    all["2"] = record("2", "instance.start", "done", "supervisor");
+    CHECK(agent::overtaken_by(all, restart, Late::go_on) == &all["2"]);
+
+    const auto removal = record("1", "instance.delete", "failed", "request");
+    all = {{"2", record("2", "instance.delete", "failed", "request")}};
+    CHECK(agent::overtaken_by(all, removal, Late::undo) == nullptr);
+    all["2"].shape.status = "done";
+    CHECK(agent::overtaken_by(all, removal, Late::undo) == &all["2"]);
 }
 
 TEST_CASE("a resumed operation says whose password it sets") {
