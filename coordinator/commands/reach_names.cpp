@@ -26,6 +26,9 @@ Json told_instances(Session& session, Result<ClientPtr> client) {
     return told ? items_of(*told).value_or(Json::array()) : Json::array();
 }
 
+constexpr std::chrono::milliseconds rename_limit{5000}; ///< for one that has begun
+constexpr std::chrono::milliseconds rename_pause{50};
+
 Result<std::string> own_name(Session& session, ApiClient& client) {
     JACKDAW_TRY(const auto json, get(client, "/v1/instance", session.in(name_answer_limit)));
     return proto::string_at(json, "name", "");
@@ -134,9 +137,19 @@ Result<void> Reach::settle_label(const cloud::Machine& machine, bool holding) {
     if (!client) {
         return ok(); // both names stay its own until it can be asked
     }
+    // One that is on its way ends within moments. The name is asked for after it: the other way
+    // round what is told may be the name before an end that came in between.
+    auto renaming = is_renaming(*session_, **client);
+    for (const auto until = session_->in(rename_limit);
+         renaming && *renaming && session_->clock.now() < until;) {
+        session_->clock.sleep(rename_pause);
+        renaming = is_renaming(*session_, **client);
+    }
+    if (!renaming || *renaming) {
+        return ok();
+    }
     const auto name = own_name(*session_, **client);
-    const auto renaming = is_renaming(*session_, **client);
-    if (!name || !renaming || *renaming) {
+    if (!name) {
         return ok();
     }
     return write_label(now, *name == now.next_label ? now.next_label : now.label);
