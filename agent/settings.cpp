@@ -50,7 +50,8 @@ const std::vector<Row>& rows() {
         {"listen", "ADDR:PORT", &Settings::listen, 0, 0,
          "Where gossip (UDP) and the channel (TCP) listen; one port number for both. "
          "\"[::]:PORT\": at every address; \"0.0.0.0:PORT\": the channel at every IPv4 address, "
-         "gossip at every one of both families."},
+         "gossip at every one of both families. `jackdaw` dials port 7412 alone: one that listens "
+         "at another port is reached on its own machine only."},
         {"metrics-listen", "ADDR:PORT", &Settings::metrics_listen, 0, 0,
          "Where /metrics, /healthz and /readyz are told, by TCP and to whoever can connect: a "
          "loopback address, one of this machine's, or \"*:PORT\" for all its IPv4 addresses. Off "

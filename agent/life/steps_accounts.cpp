@@ -82,7 +82,7 @@ Result<void> need_running(const InstanceState& state) {
         return Error{Code::database_down, "the instance is not created yet"}.with_hint(
             fmt::format("`jackdaw op list --instance {}` shows how far that has come", name));
     }
-    return Error{Code::database_down, "the instance is stopped"}.with_hint(
+    return Error{Code::database_down, "an operator stopped the instance"}.with_hint(
         fmt::format("`jackdaw instance start {}` first", name));
 }
 

@@ -39,7 +39,11 @@ public:
         if (auto newer =
                 journal_.find(record_.operation.id)) { // another one worked on it meanwhile
             record_ = *std::move(newer);
-            if (record_.operation.status == "undone") { // `fleet gc` took it back: begin anew
+            if (record_.going_back && !is_gone(record_)) { // an abort of it was cut off
+                const auto why = record_.operation.error.value_or(proto::ErrorShape{});
+                JACKDAW_CHECK(take_back(session_, reach_, record_, why));
+            }
+            if (record_.operation.status == "undone") { // begin anew
                 record_ = begin_create(std::move(record_.request), std::move(record_.fleet),
                                        new_uuid(session_.clock, session_.entropy),
                                        new_uuid(session_.clock, session_.entropy),
@@ -522,6 +526,8 @@ Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     auto& provider = cloud->provider();
     const auto machine = provider.describe_machine(record.request.name);
+    goes_back(record, session.now_text(), why);
+    JACKDAW_CHECK(reach.journal().save(record));
     if (machine && machine->id == record.instance_id) {
         leave_fleet(session, reach, *machine);
         JACKDAW_CHECK(provider.delete_machine(record.request.name));

@@ -131,19 +131,17 @@ Result<int> fleet_gc(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto items,
                 cloud->provider().collect_garbage(ownership.request(invocation.dry_run)));
     if (!invocation.dry_run) {
-        for (const auto& id : ownership.orphans()) {
-            auto record = journal.find(id);
-            if (record && is_being_deleted(*record)) {
-                record->deletion->status = "done";
-                record->deletion->ended_at = session.now_text();
-                JACKDAW_CHECK(journal.save(*record));
-            } else if (record && !is_gone(*record)) {
-                undone(*record, session.now_text(),
+        for (auto& record : ownership.orphans()) {
+            if (is_being_deleted(record)) {
+                record.deletion->status = "done";
+                record.deletion->ended_at = session.now_text();
+            } else {
+                undone(record, session.now_text(),
                        proto::shape_of(
                            Error{Code::aborted,
                                  "its coordinator died; `fleet gc` removed what it had made"}));
-                JACKDAW_CHECK(journal.save(*record));
             }
+            JACKDAW_CHECK(journal.save(record));
         }
     }
     Table table{

@@ -128,6 +128,18 @@ having(Session& session, const std::vector<Holder>& holders, std::uint32_t versi
     return last;
 }
 
+/// "key 1", "keys 1, 2": all but the newest.
+std::string older_keys(const proto::GossipRing& ring) {
+    std::vector<std::uint32_t> older;
+    for (const auto& [version, key] : ring.keys()) {
+        if (version != ring.newest()) {
+            older.push_back(version);
+        }
+    }
+    std::ranges::sort(older);
+    return fmt::format("{} {}", older.size() == 1 ? "key" : "keys", fmt::join(older, ", "));
+}
+
 /// Until most members have the newest key.
 Result<void> wait_for_most(Session& session, const std::vector<Holder>& holders,
                            std::uint32_t newest) {
@@ -156,7 +168,9 @@ Result<void> end_leak(Session& session, std::vector<Holder>& holders, const std:
                       proto::GossipRing& ring) {
     const auto newest = ring.newest();
     auto given = hand_out(session, holders, ring, true);
-    JACKDAW_CHECK(wait_for_most(session, holders, newest));
+    JACKDAW_CHECK(wait_for_most(session, holders, newest)
+                      .while_doing(fmt::format("take away what members hold beside key {} ({})",
+                                               newest, older_keys(ring))));
     ring.drop([&](std::uint32_t one) { return one != newest; });
     JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
     auto taken = hand_out(session, holders, ring, true);

@@ -333,6 +333,10 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
     if (found.record && found.machine.empty() && (status == "done" || status == "undone")) {
         return Error{Errc::conflict, fmt::format("operation {} has ended: {}", id, status)};
     }
+    if (found.record && found.record->going_back && verb == "resume") {
+        return Error{Errc::conflict, fmt::format("operation {} is being taken back", id)}.with_hint(
+            fmt::format("`jackdaw op abort {}` ends that", id));
+    }
     if (invocation.dry_run) {
         return would(session, invocation,
                      {fmt::format("{} operation {}: {} {}", verb, id, found.operation.action,
@@ -342,7 +346,8 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
         return verb == "abort" ? abort_create(session, invocation, reach, *found.record)
                                : resume_create(session, invocation, reach, *found.record, {});
     }
-    if (found.record && verb == "abort" && status == "undone") { // by its agent; the rest is ours
+    if (found.record && verb == "abort" && // its agent's part is undone; the rest is ours
+        (status == "undone" || found.record->going_back)) {
         return abort_create(session, invocation, reach, *found.record);
     }
     const auto redial = redial_of(reach, found);

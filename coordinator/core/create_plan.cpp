@@ -144,6 +144,14 @@ void reopen_from(CreateRecord& record, CreateStep step) {
     record.operation.ended_at.clear();
 }
 
+void goes_back(CreateRecord& record, std::string now, const proto::ErrorShape& why) {
+    record.going_back = true;
+    record.agent_has_it = false;
+    record.operation.status = "failed"; // `undone` is what has nothing left
+    record.operation.error = why;
+    record.operation.ended_at = std::move(now);
+}
+
 void undone(CreateRecord& record, std::string now, const proto::ErrorShape& error) {
     for (auto& step : record.operation.steps) {
         if (step.status == "done") {

@@ -53,6 +53,7 @@ struct CreateRecord {
     bool volume_made = false;  ///< by this operation: an undo may delete it
     bool agent_has_it = false; ///< the agent acknowledged: from here on it decides
     bool told = false;         ///< the passwords were shown: a resume must not change them
+    bool going_back = false;   ///< what it made is being removed: only that goes on
     /// The delete of the instance: there from before its machine goes, `done` when all is gone.
     std::optional<proto::Operation> deletion;
 };
@@ -97,6 +98,9 @@ void step_failed(CreateRecord& record, CreateStep step, std::string now,
                  const proto::ErrorShape& error);
 /// Steps that reach the machine are due again: it was found off, or its agent knows nothing.
 void reopen_from(CreateRecord& record, CreateStep step);
+/// What it made is about to be removed: there from before its machine goes, so that whoever comes
+/// next ends that without the agent, which may be gone with it.
+void goes_back(CreateRecord& record, std::string now, const proto::ErrorShape& why);
 /// Everything was taken back.
 void undone(CreateRecord& record, std::string now, const proto::ErrorShape& error);
 /// Adds what the agent tells: its steps behind ours, its end as ours.

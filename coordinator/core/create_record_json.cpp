@@ -72,6 +72,7 @@ Json to_json(const CreateRecord& record) {
                           {"volume_made", record.volume_made},
                           {"agent_has_it", record.agent_has_it},
                           {"told", record.told},
+                          {"going_back", record.going_back},
                           {"request", request_json(record)}};
     if (record.deletion) {
         json["create"]["deletion"] = proto::to_json(*record.deletion);
@@ -95,6 +96,7 @@ Result<CreateRecord> create_record_from(const Json& json) {
     JACKDAW_TRY(record.volume_made, proto::bool_at(*at, "volume_made", false));
     JACKDAW_TRY(record.agent_has_it, proto::bool_at(*at, "agent_has_it", false));
     JACKDAW_TRY(record.told, proto::bool_at(*at, "told", false));
+    JACKDAW_TRY(record.going_back, proto::bool_at(*at, "going_back", false));
     JACKDAW_TRY(record.request, request_from(at->at("request")));
     if (const auto deletion = at->find("deletion"); deletion != at->end()) {
         JACKDAW_TRY(record.deletion, proto::operation_from(*deletion));

@@ -101,6 +101,17 @@ std::string mend_of_member(const proto::MemberShape& member, const MachineHealth
            "` says how it came";
 }
 
+/// Left by its own word, and not because it is no more: the others tell of it for a day, then
+/// nobody.
+bool left_though_there(const FleetHealth& seen, const proto::MemberShape& member,
+                       const MachineHealth& machine) {
+    return member.status == "left" && machine.state == "on" && !machine.silent &&
+           !machine.has_no_instance &&
+           std::ranges::none_of(seen.members, [&](const proto::MemberShape& other) {
+               return other.status == "alive" && other.instance == member.instance;
+           });
+}
+
 void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
     if (!seen.members_told) {
         return; // each silent agent is told of by itself
@@ -118,6 +129,17 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
             bad ? fmt::format("the others see it as {} since {}", one.status, one.since) : "",
             one.status == "down" ? "error" : "warning",
             bad ? mend_of_member(one, has_machine ? &*machine : nullptr) : ""));
+        if (has_machine && left_though_there(seen, one, *machine)) {
+            all.push_back(of_fleet(
+                "left the fleet", machine->name,
+                "its agent left the fleet's gossip, and is there: no other agent tells of it",
+                "warning",
+                fmt::format(
+                    "`jackdaw op abort` again, if it was to be taken back (`jackdaw op list "
+                    "{0}`); else `jackdaw machine power-off {0}`, then power-on: an agent "
+                    "that starts joins",
+                    machine->name)));
+        }
         if (one.status == "alive" && !one.instance.empty() && !has_machine) {
             all.push_back(of_fleet("agent without machine", one.name,
                                    "gossip tells of it, and this host has no machine of it", "info",

@@ -247,6 +247,54 @@ TEST_CASE_METHOD(Scene, "an abort whose end its agent did not tell is ended by t
     CHECK(world.volumes.empty());
 }
 
+TEST_CASE_METHOD(Scene,
+                 "killed at any moment of an abort, the same abort ends it, or another end") {
+    enum class Next : std::uint8_t { abort, create, collect, destroy };
+    for (const auto next : {Next::abort, Next::create, Next::collect, Next::destroy}) {
+        std::size_t kills = 0;
+        for (std::size_t at = 0; at < 50; ++at) {
+            INFO("killed at moment " << at << ", then " << static_cast<int>(next));
+            test::TemporaryFolder own;
+            fakes::World other{own.path()};
+            REQUIRE(other.jackdaw({"fleet", "init", "f1"}) == 0);
+            other.agents["db1"].ends_as = "failed";
+            REQUIRE(other.jackdaw(create_words) == 1);
+            const auto id = OpJournal{other.folders.ops("f1")}.newest_of("db1")->operation.id;
+            other.agents["db1"].operations.at(id).status = "undone"; // as an abort leaves it
+            other.kill_at = at;
+            const bool ended = other.jackdaw({"op", "abort", id}).has_value();
+            other.kill_at.reset();
+            if (ended) {
+                break;
+            }
+            ++kills;
+            const bool has_begun = OpJournal{other.folders.ops("f1")}.find(id)->going_back;
+            if (has_begun) {
+                CHECK(other.jackdaw({"op", "resume", id}) == 6); // it only goes back
+            }
+            other.agents["db1"].ends_as = "done";
+            if (next == Next::abort) {
+                REQUIRE(other.jackdaw({"op", "abort", id}) == 0);
+            } else if (next == Next::create && has_begun) {
+                REQUIRE(other.jackdaw(create_words) == 0); // of its own: the old one is gone
+                CHECK(other.volumes.size() == 1);
+                CHECK(OpJournal{other.folders.ops("f1")}.newest_of("db1")->operation.id != id);
+                continue;
+            } else if (next == Next::collect && has_begun) {
+                REQUIRE(other.jackdaw({"fleet", "gc"}) == 0);
+            } else {
+                REQUIRE(other.jackdaw({"fleet", "destroy", "f1", "--yes"}) == 0);
+                continue;
+            }
+            CHECK(other.machines.empty());
+            CHECK(other.volumes.empty());
+            CHECK(OpJournal{other.folders.ops("f1")}.find(id)->operation.status == "undone");
+            CHECK(other.jackdaw(create_words) == 0); // the name is free again
+        }
+        CHECK(kills >= 4);
+    }
+}
+
 TEST_CASE_METHOD(Scene, "a create that is done is not resumed where its agent cannot be asked") {
     REQUIRE(world.jackdaw(create_words) == 0);
     const auto id = json().at("id").get<std::string>();

@@ -148,6 +148,7 @@ TEST_CASE_METHOD(FleetScene, "after a leak the next key is used at once, and the
     REQUIRE(run({"key", "rotate", "--leak", "--dry-run"}) == 0);
     CHECK(ring().newest() == 1);
     CHECK(run({"key", "rotate", "--leak"}) == 6); // none of two shows it
+    CHECK(world.terminal.stderr_text.find("beside key 2 (key 1)") != std::string::npos);
     CHECK(ring().keys().size() == 2);
     CHECK(ring().keys().front().first == 2); // in use
     CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});

@@ -106,6 +106,8 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
              s.members[0].ring = s.members[0].sealing = 2;
              s.members[1].ring = s.members[1].sealing = 1;
          }},
+        {"left the fleet", "db2", "warning", "jackdaw machine power-off db2",
+         [](auto& s) { s.members[1].status = "left"; }},
         {"agent without machine", "db2", "info", "jackdaw member show db2",
          [](auto& s) { s.machines.pop_back(); }},
         {"member versions", "", "warning", "jackdaw image build",
@@ -151,6 +153,10 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
         CHECK_FALSE(found[0].cause.empty());
     }
     auto seen = healthy();
+    seen.members[1].status = "left"; // and is no more
+    seen.machines.pop_back();
+    CHECK(not_well(seen).empty());
+    seen = healthy();
     seen.machines[0].state = "off";
     seen.machines[0].wanted_on = false; // by an operator's order
     const auto off = not_well(seen);
