@@ -71,6 +71,7 @@ void Checks::look_at_own(std::size_t node, const Step& step, Seen& seen) {
 void Checks::look_at_claims(std::size_t node, Seen& seen) {
     const auto& core = fleet_.core(node);
     std::uint64_t digest = 0;
+    swim::View::TreeDigests tree{};
     std::size_t live = 0;
     std::size_t suspects = 0;
     for (std::size_t other = 0; other < fleet_.size(); ++other) {
@@ -86,7 +87,9 @@ void Checks::look_at_claims(std::size_t node, Seen& seen) {
         seen.claims[other] = claim;
         seen.held[other] = true;
         if (swim::is_live(entry->state)) {
-            digest ^= core.view().digest_of(*entry);
+            const auto one = core.view().digest_of(*entry);
+            digest ^= one;
+            tree[entry->place() >> 56U] ^= swim::digest_on_wire(one);
             ++live;
             suspects += entry->state == Standing::suspect ? 1U : 0U;
         }
@@ -94,7 +97,8 @@ void Checks::look_at_claims(std::size_t node, Seen& seen) {
         require(has_timer == (entry->state == Standing::suspect), node,
                 fmt::format("a suspicion of {} without its timer, or the reverse", other));
     }
-    require(digest == core.view().digest(), node, "its digest is not that of its members");
+    require(digest == core.view().digest() && tree == core.view().tree_digests(), node,
+            "its digests are not those of its members");
     require(live == core.view().live() && suspects == core.view().suspects(), node,
             "its counts of members are wrong");
 }

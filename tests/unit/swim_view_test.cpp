@@ -98,6 +98,7 @@ TEST_CASE("view: after any changes it is what a plain model is") {
             model[id] = claim;
         }
         std::uint64_t digest = 0;
+        View::TreeDigests tree{};
         std::size_t live = 0;
         std::size_t suspects = 0;
         for (const auto& [held_id, claim] : model) {
@@ -105,12 +106,24 @@ TEST_CASE("view: after any changes it is what a plain model is") {
             CHECK(held.claim() == claim);
             if (is_live(claim.state)) {
                 digest ^= view.digest_of(held);
+                tree[held.place() >> 56U] ^= digest_on_wire(view.digest_of(held));
                 ++live;
                 CHECK(&view.live_at(view.live_index(held)) == &held);
             }
             suspects += claim.state == Standing::suspect ? 1U : 0U;
         }
         REQUIRE(view.digest() == digest);
+        REQUIRE(view.tree_digests() == tree);
+        const auto root = tree_of(view, {0, 0});
+        for (std::uint32_t child = 0; child < 16; ++child) {
+            const auto below = tree_of(view, {1, child});
+            std::uint32_t folded = 0;
+            for (std::uint32_t i = 0; i < 16; ++i) {
+                REQUIRE(below.children[i] == tree[16 * child + i]);
+                folded ^= tree[16 * child + i];
+            }
+            REQUIRE(root.children[child] == folded);
+        }
         REQUIRE(view.live() == live);
         REQUIRE(view.dead() == model.size() - live);
         REQUIRE(view.suspects() == suspects);

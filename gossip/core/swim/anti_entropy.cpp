@@ -18,10 +18,6 @@ std::uint64_t last_place(TreePlace place) noexcept {
     return first_place(place) | below;
 }
 
-constexpr std::uint32_t on_wire(std::uint64_t digest) noexcept {
-    return static_cast<std::uint32_t>(digest >> 32U);
-}
-
 proto::Brief brief_of(const Entry& entry) noexcept {
     return {entry.id(), entry.incarnation, entry.state, entry.status_version()};
 }
@@ -73,11 +69,22 @@ LiveRange range_of(const View& view, TreePlace place) noexcept {
 proto::TreeNode tree_of(const View& view, TreePlace place) noexcept {
     assert(place.depth < proto::tree_depth_max);
     proto::TreeNode node{place.depth, place.prefix, {}};
+    const auto& kept = view.tree_digests();
+    if (place.depth == 0) {
+        for (std::size_t i = 0; i < kept.size(); ++i) {
+            node.children[i / 16] ^= kept[i];
+        }
+        return node;
+    }
+    if (place.depth == 1) {
+        std::ranges::copy_n(kept.begin() + 16 * (place.prefix & 0xFU), 16, node.children.begin());
+        return node;
+    }
     const auto range = range_of(view, place);
     const auto shift = 60U - 4U * place.depth;
     for (auto i = range.first; i < range.last; ++i) {
         const auto& entry = view.live_at(i);
-        node.children[entry.place() >> shift & 0xFU] ^= on_wire(entry.digest);
+        node.children[entry.place() >> shift & 0xFU] ^= digest_on_wire(entry.digest);
     }
     return node;
 }

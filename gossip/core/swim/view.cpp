@@ -163,21 +163,18 @@ std::uint64_t View::digest_of(const Entry& entry) const noexcept {
     return key_.hash(raw(entry.id()), entry.incarnation, entry.status_version());
 }
 
-std::uint64_t View::digest_of(std::size_t first, std::size_t last) const noexcept {
-    std::uint64_t digest = 0;
-    for (auto i = first; i < last; ++i) {
-        digest ^= entry_of(live_[i]).digest;
-    }
-    return digest;
+void View::flip(const Entry& entry) noexcept {
+    digest_ ^= entry.digest;
+    tree_digests_[entry.place() >> 56U] ^= digest_on_wire(entry.digest);
 }
 
 void View::redigest(Entry& entry, bool was_live) {
     if (was_live) {
-        digest_ ^= entry.digest;
+        flip(entry);
     }
     entry.digest = digest_of(entry);
     if (is_live(entry.state)) {
-        digest_ ^= entry.digest;
+        flip(entry);
     }
 }
 
@@ -262,7 +259,7 @@ void View::bury(Entry& entry, Instant now) {
     const auto place = entry.place();
     const auto slot = slot_of(entry);
     if (is_live(entry.state)) {
-        digest_ ^= entry.digest;
+        flip(entry);
         suspects_ -= entry.state == Standing::suspect ? 1 : 0;
         order_out(live_, entry);
     } else {

@@ -28,6 +28,11 @@ namespace jackdaw::swim {
 /// datagram of a boot that is not proved is dropped there.
 enum class Greeting : std::uint8_t { unknown, knows, differs };
 
+/// As much of a digest as the tree's nodes have.
+[[nodiscard]] constexpr std::uint32_t digest_on_wire(std::uint64_t digest) noexcept {
+    return static_cast<std::uint32_t>(digest >> 32U);
+}
+
 struct Entry {
     SignedRef alive; ///< the last that was believed
     StatusRef status;
@@ -94,8 +99,11 @@ public:
     [[nodiscard]] std::size_t live_from(std::uint64_t place) const noexcept;
     [[nodiscard]] std::size_t dead_from(std::uint64_t place) const noexcept;
     [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }
-    /// Of the members at live positions [first, last).
-    [[nodiscard]] std::uint64_t digest_of(std::size_t first, std::size_t last) const noexcept;
+    /// The digests of the 256 nodes at depth 2 of the digest tree, as they travel: kept, since a
+    /// sync begins with them, and reading every entry for it is most of what a large fleet in
+    /// trouble costs.
+    using TreeDigests = std::array<std::uint32_t, 256>;
+    [[nodiscard]] const TreeDigests& tree_digests() const noexcept { return tree_digests_; }
     [[nodiscard]] const Claim* tombstone_of(NodeId id) const noexcept;
     [[nodiscard]] const Death* death_of(NodeId id) const noexcept;
     /// Graves by (place, id), from `place` on.
@@ -160,6 +168,8 @@ private:
     void order_in(std::vector<Ordered>& order, Slot slot);
     void order_out(std::vector<Ordered>& order, const Entry& entry);
     void redigest(Entry& entry, bool was_live);
+    /// Puts one of the live into the digests, or takes it out of them.
+    void flip(const Entry& entry) noexcept;
     [[nodiscard]] Slot slot_of(const Entry& entry) const noexcept;
     [[nodiscard]] std::size_t bucket_of(std::uint32_t hash) const noexcept;
     void index_in(NodeId id, Slot slot);
@@ -179,6 +189,7 @@ private:
     IdMap<Death> deaths_;
     Graves graves_;
     std::uint64_t digest_ = 0;
+    TreeDigests tree_digests_{};
     std::size_t suspects_ = 0;
 };
 
