@@ -40,6 +40,11 @@ def address(number):
     return f"10.77.{number // 250}.{number % 250 + 1}"
 
 
+def user_of(number):
+    """One each: the kernel counts some things by user (inotify's instances: 128), and a partition knows senders by it."""
+    return AGENT_UID + number
+
+
 def packed(value):
     """The few msgpack types of serf's RPC."""
     if isinstance(value, bool):
@@ -66,10 +71,6 @@ class Serf:
         join = ["-join", f"{address(seed)}:{PORT}"] if seed is not None else []
         return [SERF, "agent", "-node", f"n{number}", "-bind", f"{address(number)}:{PORT}", "-rpc-addr",
                 f"{address(number)}:7373", "-profile", "lan", "-encrypt", Serf.KEY, "-log-level", "info", *join]
-
-    @staticmethod
-    def options(number):
-        return {}
 
     def __init__(self, number, folder):
         self.socket = None
@@ -121,21 +122,12 @@ class Jackdaw:
              ("left", re.compile(r"member left (\S+)")), ("hint", re.compile(r"hint \d+ (\d+) \d+")))
     READY = re.compile(r"gossip ready")
 
-    @staticmethod
-    def user(number):
-        """One each: the kernel counts some things by user (inotify's instances: 128)."""
-        return AGENT_UID + number
-
-    @classmethod
-    def options(cls, number):
-        return {"user": cls.user(number), "group": cls.user(number), "extra_groups": []}
-
     @classmethod
     def command(cls, folder, number, seed):
         base = f"{folder}/n{number}"
         for name in ("state", "run"):
             os.makedirs(f"{base}/{name}", exist_ok=True)
-            os.chown(f"{base}/{name}", cls.user(number), cls.user(number))
+            os.chown(f"{base}/{name}", user_of(number), user_of(number))
         ring = f"{folder}/ring"
         if not os.path.exists(ring):
             with open(ring, "w") as file:
@@ -231,7 +223,7 @@ class Members:
         self.ready.pop(number, None)
         began = time.monotonic()
         process = subprocess.Popen(self.kind.command(self.folder, number, seed), stdout=write, stderr=subprocess.STDOUT,
-                                   stdin=subprocess.DEVNULL, **self.kind.options(number))
+                                   stdin=subprocess.DEVNULL, user=user_of(number), group=user_of(number), extra_groups=[])
         os.close(write)
         self.processes[number] = process
         self.selector.register(read, selectors.EVENT_READ, number)
@@ -430,9 +422,14 @@ def measure(kind, n, options, rows, folder):
                 time.sleep(chance.uniform(2, 4))
         if "partition" in options.tests:
             half = [number for number in range(n) if number % 2]
+            users = [", ".join(str(user_of(number)) for number in range(n) if number % 2 == part) for part in (0, 1)]
+            # By the sender's user: a connection of serf's to another of this host's addresses comes from that same address.
+            # Dropped where it arrives: a sender that is told would not be cut off.
             nft("table ip split {\n set odd { type ipv4_addr; elements = { " + ", ".join(map(address, half)) + " }; }\n"
-                " chain cut {\n type filter hook input priority 0;\n ip saddr @odd ip daddr != @odd drop\n"
-                " ip saddr != @odd ip daddr @odd drop\n }\n}\n")
+                f" chain whose {{\n type filter hook output priority 0;\n meta skuid {{ {users[0]} }} meta mark set 2\n"
+                f" meta skuid {{ {users[1]} }} meta mark set 1\n }}\n"
+                " chain cut {\n type filter hook input priority 0;\n meta mark 1 ip daddr != @odd drop\n"
+                " meta mark 2 ip daddr @odd drop\n }\n}\n")
             fleet.clear()
             try:
                 time.sleep(options.partition)
