@@ -2,7 +2,7 @@
 """Gossip beside Debian's serf: the same fleet of plain members on loopback addresses of one network namespace, one after the other
 in one run; prints a table of theirs, ours and the ratio. Asserts nothing.
 
-  tests/bench/gossip.py [--members 16,64] [--kills 6] [--joins 5] [--partition 60] [--idle 30] [--only serf|jackdaw] [--tests join,one,…]
+  tests/bench/gossip.py [--members 16,64] [--kills 6] [--joins 5] [--partition 60] [--partitions 3] [--idle 30] [--only serf|jackdaw] [--tests join,one,…]
 
 Run it by `tests/run bench`, or as root inside `unshare --net` with JACKDAW_STAGE set. The time of an observation is that of its log
 line, read through a pipe; commands go in over connections that are open before (serf's RPC, our admin socket)."""
@@ -425,24 +425,27 @@ def measure(kind, n, options, rows, folder):
             users = [", ".join(str(user_of(number)) for number in range(n) if number % 2 == part) for part in (0, 1)]
             # By the sender's user: a connection of serf's to another of this host's addresses comes from that same address.
             # Dropped where it arrives: a sender that is told would not be cut off.
-            nft("table ip split {\n set odd { type ipv4_addr; elements = { " + ", ".join(map(address, half)) + " }; }\n"
-                f" chain whose {{\n type filter hook output priority 0;\n meta skuid {{ {users[0]} }} meta mark set 2\n"
-                f" meta skuid {{ {users[1]} }} meta mark set 1\n }}\n"
-                " chain cut {\n type filter hook input priority 0;\n meta mark 1 ip daddr != @odd drop\n"
-                " meta mark 2 ip daddr @odd drop\n }\n}\n")
-            fleet.clear()
-            try:
-                time.sleep(options.partition)
-            finally:
-                lost = fleet.down()
+            split = ("table ip split {\n set odd { type ipv4_addr; elements = { " + ", ".join(map(address, half)) + " }; }\n"
+                     f" chain whose {{\n type filter hook output priority 0;\n meta skuid {{ {users[0]} }} meta mark set 2\n"
+                     f" meta skuid {{ {users[1]} }} meta mark set 1\n }}\n"
+                     " chain cut {\n type filter hook input priority 0;\n meta mark 1 ip daddr != @odd drop\n"
+                     " meta mark 2 ip daddr @odd drop\n }\n}\n")
+            for _ in range(options.partitions):
                 fleet.clear()
-                began = time.monotonic()
-                nft("delete table ip split")
-            # Who was cut off alone accuses nobody: what it never called down is not lost, and is not told to be back.
-            cross = [(a, f"n{b}") for a in range(n) for b in range(n) if (a % 2) != (b % 2) and (a, f"n{b}") in lost]
-            times, missing = fleet.wait_seen("up", cross, began, 180)
-            note("lost", [float(len(cross))])
-            note("heal", [max(times.values(), default=0.0)] if not missing else [], len(missing))
+                nft(split)
+                try:
+                    time.sleep(options.partition)
+                finally:
+                    lost = fleet.down()
+                    fleet.clear()
+                    began = time.monotonic()
+                    nft("delete table ip split")
+                # Who was cut off alone accuses nobody: what it never called down is not lost, and is not told to be back.
+                cross = [(a, f"n{b}") for a in range(n) for b in range(n) if (a % 2) != (b % 2) and (a, f"n{b}") in lost]
+                times, missing = fleet.wait_seen("up", cross, began, 180)
+                note("lost", [float(len(cross))])
+                note("heal", [max(times.values(), default=0.0)] if not missing else [], len(missing))
+                time.sleep(chance.uniform(10, 20))
     finally:
         fleet.end()
 
@@ -487,6 +490,7 @@ def main():
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--joins", type=int, default=5)
     parser.add_argument("--partition", type=int, default=60, help="seconds of the cut between two halves")
+    parser.add_argument("--partitions", type=int, default=3)
     parser.add_argument("--idle", type=int, default=30, help="seconds of watching an idle fleet")
     parser.add_argument("--only", choices=("serf", "jackdaw"))
     parser.add_argument("--tests", default=",".join(TESTS))
