@@ -40,11 +40,6 @@ def address(number):
     return f"10.77.{number // 250}.{number % 250 + 1}"
 
 
-def user_of(number):
-    """One each: the kernel counts some things by user (inotify's instances: 128), and a partition knows senders by it."""
-    return AGENT_UID + number
-
-
 def packed(value):
     """The few msgpack types of serf's RPC."""
     if isinstance(value, bool):
@@ -59,7 +54,21 @@ def packed(value):
     return bytes([0x80 | len(value)]) + b"".join(packed(key) + packed(item) for key, item in value.items())
 
 
-class Serf:
+class Kind:
+    """What is alike of both: each member has a user of its own, since the kernel counts some things by user (inotify's
+    instances: 128), and a partition knows senders by it."""
+
+    @staticmethod
+    def user(number):
+        return AGENT_UID + number
+
+    @classmethod
+    def options(cls, number):
+        """Of its process."""
+        return {"user": cls.user(number), "group": cls.user(number), "extra_groups": []}
+
+
+class Serf(Kind):
     name = "serf"
     KEY = base64.b64encode(bytes(range(32))).decode()
     LINES = (("up", re.compile(r"EventMemberJoin: (\S+)")), ("down", re.compile(r"EventMemberFailed: (\S+)")),
@@ -116,7 +125,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-class Jackdaw:
+class Jackdaw(Kind):
     name = "jackdaw"
     LINES = (("up", re.compile(r"member (?:joined|recovered) (\S+)")), ("down", re.compile(r"member down (\S+)")),
              ("left", re.compile(r"member left (\S+)")), ("hint", re.compile(r"hint \d+ (\d+) \d+")))
@@ -127,7 +136,7 @@ class Jackdaw:
         base = f"{folder}/n{number}"
         for name in ("state", "run"):
             os.makedirs(f"{base}/{name}", exist_ok=True)
-            os.chown(f"{base}/{name}", user_of(number), user_of(number))
+            os.chown(f"{base}/{name}", cls.user(number), cls.user(number))
         ring = f"{folder}/ring"
         if not os.path.exists(ring):
             with open(ring, "w") as file:
@@ -223,7 +232,7 @@ class Members:
         self.ready.pop(number, None)
         began = time.monotonic()
         process = subprocess.Popen(self.kind.command(self.folder, number, seed), stdout=write, stderr=subprocess.STDOUT,
-                                   stdin=subprocess.DEVNULL, user=user_of(number), group=user_of(number), extra_groups=[])
+                                   stdin=subprocess.DEVNULL, **self.kind.options(number))
         os.close(write)
         self.processes[number] = process
         self.selector.register(read, selectors.EVENT_READ, number)
@@ -422,7 +431,7 @@ def measure(kind, n, options, rows, folder):
                 time.sleep(chance.uniform(2, 4))
         if "partition" in options.tests:
             half = [number for number in range(n) if number % 2]
-            users = [", ".join(str(user_of(number)) for number in range(n) if number % 2 == part) for part in (0, 1)]
+            users = [", ".join(str(kind.user(number)) for number in range(n) if number % 2 == part) for part in (0, 1)]
             # By the sender's user: a connection of serf's to another of this host's addresses comes from that same address.
             # Dropped where it arrives: a sender that is told would not be cut off.
             split = ("table ip split {\n set odd { type ipv4_addr; elements = { " + ", ".join(map(address, half)) + " }; }\n"
