@@ -44,7 +44,7 @@ constexpr std::string_view schemas_text = R"JSON({
 "Warning": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
   "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts", "sight", "scheduler"]}, "since": {"type": ["string", "null"]},
   "text": {"type": ["string", "null"]}, "mend": {"type": ["string", "null"], "description": "what mends it"}}},
-"InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "properties": {
+"InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "id": {"type": "string", "format": "uuid"}, "fleet": {"type": "string"},
   "datastore": {"type": "string"}, "version": {"type": "string"}, "volume_size_bytes": {"type": "integer"},
   "volume_serial": {"type": "string"}, "filesystem": {"enum": ["xfs", "ext4"]}, "format_serial": {"type": "string"},
@@ -55,12 +55,12 @@ constexpr std::string_view schemas_text = R"JSON({
   "parameters": {"type": "object", "maxProperties": 0, "description": "they are set once the instance is there"},
   "protect": {"type": "boolean"}, "operation_id": {"type": "string", "format": "uuid", "description": "of version 7"},
   "created_at": {"type": "string", "description": "when it was asked for (default: now)"}}},
-"Force": {"type": "object", "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
+"Force": {"type": "object", "additionalProperties": false, "properties": {"force": {"type": "boolean", "description": "do not wait for a clean end"}}},
 "Name": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
   "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$", "description": "that no other instance of the fleet has"},
   "from": {"type": "string", "description": "its present name: 404 if it is called otherwise by then; default: whatever it is"}}},
-"Size": {"type": "object", "required": ["size_bytes"], "properties": {"size_bytes": {"type": "integer"}}},
-"Pause": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1, "description": "how long (default: 3600)"}}},
+"Size": {"type": "object", "required": ["size_bytes"], "additionalProperties": false, "properties": {"size_bytes": {"type": "integer"}}},
+"Pause": {"type": "object", "additionalProperties": false, "properties": {"seconds": {"type": "integer", "minimum": 1, "description": "how long (default: 3600)"}}},
 "Step": {"type": "object", "required": ["name", "status"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "status": {"enum": ["pending", "running", "done", "failed", "undone", "skipped"]},
   "progress": {"type": "number"}, "started_at": {"type": ["string", "null"]}, "ended_at": {"type": ["string", "null"]},
@@ -145,14 +145,14 @@ constexpr std::string_view schemas_text = R"JSON({
   "name": {"type": "string"}, "charset": {"type": "string"}, "collation": {"type": "string"}}},
 "UserSpec": {"type": "object", "required": ["name", "host", "databases"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "host": {"type": "string"}, "databases": {"type": "array", "items": {"type": "string"}}}},
-"NewUser": {"type": "object", "required": ["name", "password"], "properties": {
+"NewUser": {"type": "object", "required": ["name", "password"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "host": {"type": "string"}, "databases": {"type": "array", "items": {"type": "string"}},
   "password": {"type": "string", "writeOnly": true}}},
-"FirstUser": {"type": "object", "required": ["name"], "properties": {
+"FirstUser": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "host": {"type": "string"}, "databases": {"type": "array", "items": {"type": "string"}},
   "password": {"type": "string", "writeOnly": true},
   "verifier": {"type": "string", "writeOnly": true, "description": "instead of a password, as the datastore keeps it"}}},
-"Password": {"type": "object", "required": ["password"], "properties": {"password": {"type": "string", "writeOnly": true}}},
+"Password": {"type": "object", "required": ["password"], "additionalProperties": false, "properties": {"password": {"type": "string", "writeOnly": true}}},
 "UserAttributes": {"type": "object", "additionalProperties": false, "properties": {
   "name": {"type": ["string", "null"]}, "host": {"type": ["string", "null"]}, "locked": {"type": ["boolean", "null"]},
   "connections_max": {"type": ["integer", "null"], "description": "at a time; 0: no limit of its own"}}},
@@ -171,7 +171,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "history": {"type": "array", "items": {"type": "object", "properties": {"at": {"type": "string"}, "action": {"type": "string"},
     "level": {"enum": ["off", "standard", "superuser"], "description": "that was asked for"},
     "status": {"type": "string"}, "caller": {"type": "string"}, "operation": {"type": "string"}}}}}},
-"RootRequest": {"type": "object", "required": ["password"], "properties": {
+"RootRequest": {"type": "object", "required": ["password"], "additionalProperties": false, "properties": {
   "level": {"enum": ["standard", "superuser"]}, "password": {"type": "string", "writeOnly": true}}},
 "Session": {"type": "object", "required": ["id", "user"], "additionalProperties": false, "properties": {
   "id": {"type": "integer"}, "user": {"type": "string"}, "host": {"type": "string"}, "database": {"type": "string"},
@@ -299,7 +299,61 @@ Json polled(std::string_view summary, std::string_view media) {
               {"responses", {{"200", {{"description", summary}, {"content", content}}}}}}}};
 }
 
+const Json& schemas() {
+    static const Json all = Json::parse(schemas_text);
+    return all;
+}
+
+/// The schema that `schema` stands for.
+const Json& resolved(const Json& schema) {
+    const auto at = schema.find("$ref");
+    if (at == schema.end()) {
+        return schema;
+    }
+    const auto name = at->get_ref<const std::string&>();
+    return schemas().at(name.substr(name.rfind('/') + 1));
+}
+
+/// As deep as the schema is, which refers to no schema that it stands in.
+std::optional<UnknownField> unknown_in(const Json& schema, const Json& value,
+                                       const std::string& path) {
+    if (value.is_array() && schema.contains("items")) {
+        const auto& item = resolved(schema.at("items"));
+        std::size_t place = 0;
+        for (const auto& one : value) {
+            if (auto found = unknown_in(item, one, fmt::format("{}[{}]", path, place++))) {
+                return found;
+            }
+        }
+        return std::nullopt;
+    }
+    const auto properties = schema.find("properties");
+    if (!value.is_object() || properties == schema.end()) {
+        return std::nullopt;
+    }
+    for (const auto& [key, member] : value.items()) {
+        const auto at = properties->find(key);
+        auto below = path.empty() ? key : fmt::format("{}.{}", path, key);
+        if (at == properties->end()) {
+            UnknownField found{std::move(below), {}};
+            for (const auto& known : properties->items()) {
+                found.known.push_back(known.key());
+            }
+            return found;
+        }
+        if (auto found = unknown_in(resolved(*at), member, below)) {
+            return found;
+        }
+    }
+    return std::nullopt;
+}
+
 } // namespace
+
+std::optional<UnknownField> unknown_field(std::string_view schema, const Json& body) {
+    static const Json nothing{{"properties", Json::object()}};
+    return unknown_in(schema.empty() ? nothing : schemas().at(std::string{schema}), body, "");
+}
 
 Json openapi_document(std::string_view version) {
     Json paths = Json::object();
@@ -324,7 +378,7 @@ Json openapi_document(std::string_view version) {
                "The agent of one database machine, on its UNIX sockets. Changes answer 202 with an "
                "Operation that goes on by itself."}}},
             {"paths", std::move(paths)},
-            {"components", {{"schemas", Json::parse(schemas_text)}}}};
+            {"components", {{"schemas", schemas()}}}};
 }
 
 } // namespace jackdaw::agent

@@ -355,7 +355,7 @@ Router::Outcome Router::events(const ApiRequest& /*request*/, const Target& targ
     return answer(proto::list_json("Event", std::move(items), as_of()));
 }
 
-Router::Outcome Router::route(const ApiRequest& request, const Target& target) const {
+Router::Outcome Router::route(const ApiRequest& request, Target target) const {
     const auto& segments = target.segments;
     const auto what = request.target.substr(0, 200);
     std::string allow; // RFC 9110, section 10.2.1
@@ -381,6 +381,7 @@ Router::Outcome Router::route(const ApiRequest& request, const Target& target) c
                     return accepted(*before);
                 }
             }
+            target.body = one.body;
             return (this->*one.handler)(request, target);
         }
         allow += fmt::format("{}{}", allow.empty() ? "" : ", ", one.method);
@@ -424,19 +425,19 @@ Router::Outcome Router::remove(const ApiRequest& request, const Target& target) 
 }
 
 Router::Outcome Router::power(const ApiRequest& request, const Target& target) const {
-    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto body, body_of(request, target));
     JACKDAW_TRY(const bool force, proto::bool_at(body, "force", false));
     return submit(request, "instance." + target.segments[2], "", Json{{"force", force}});
 }
 
 Router::Outcome Router::protect(const ApiRequest& request, const Target& target) const {
-    JACKDAW_CHECK(body_of(request));
+    JACKDAW_CHECK(body_of(request, target));
     return submit(request, "instance.protect", "",
                   Json{{"protect", target.segments[2] == "protect"}});
 }
 
-Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(const auto body, body_of(request));
+Router::Outcome Router::rename(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const auto body, body_of(request, target));
     JACKDAW_TRY(const auto name, proto::string_at(body, "name", ""));
     JACKDAW_TRY(const auto from, proto::string_at(body, "from", "", 64));
     JACKDAW_CHECK(check_label(name, "instance"));
@@ -460,16 +461,16 @@ Router::Outcome Router::rename(const ApiRequest& request, const Target& /*target
                   Json{{"request", Json{{"name", name}, {"from", from}}}});
 }
 
-Router::Outcome Router::repair(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_CHECK(body_of(request));
+Router::Outcome Router::repair(const ApiRequest& request, const Target& target) const {
+    JACKDAW_CHECK(body_of(request, target));
     return submit(request, "instance.repair", "", Json::object());
 }
 
 Router::Outcome Router::pause(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const auto body, body_of(request, target));
     if (target.segments[2] == "resume") {
         return submit(request, "instance.resume", "", Json{{"request", Json::object()}});
     }
-    JACKDAW_TRY(const auto body, body_of(request));
     JACKDAW_TRY(const auto seconds, proto::number_at(body, "seconds", 3600, pause_seconds_max));
     if (seconds == 0) {
         return Error{Errc::invalid, "'seconds' is 1 or more"};
@@ -478,8 +479,8 @@ Router::Outcome Router::pause(const ApiRequest& request, const Target& target) c
     return submit(request, "instance.pause", "", Json{{"request", Json{{"until_ms", until}}}});
 }
 
-Router::Outcome Router::grow(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(const auto body, body_of(request));
+Router::Outcome Router::grow(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const auto body, body_of(request, target));
     JACKDAW_TRY(const auto size, proto::number_at(body, "size_bytes", 0, 1ULL << 60U));
     const auto has = parts_.life.spec();
     if (has && size < has->volume_size_bytes) {
@@ -489,8 +490,8 @@ Router::Outcome Router::grow(const ApiRequest& request, const Target& /*target*/
     return submit(request, "volume.grow", "", Json{{"size_bytes", size}});
 }
 
-Router::Outcome Router::create(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(auto body, body_of(request));
+Router::Outcome Router::create(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(auto body, body_of(request, target));
     std::vector<Secret> passwords;
     if (auto users = body.find("users"); users != body.end() && users->is_array()) {
         for (auto& user : *users) {

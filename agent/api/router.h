@@ -62,6 +62,7 @@ struct ApiResponse {
 struct Target {
     std::vector<std::string> segments;
     std::map<std::string, std::string> query;
+    std::string_view body{}; ///< Row::body of what answers it; set by the router
 };
 [[nodiscard]] Result<Target> parse_target(std::string_view target);
 
@@ -140,7 +141,7 @@ public:
     [[nodiscard]] static bool takes_a_key(const Row& row) noexcept;
 
 private:
-    [[nodiscard]] Outcome route(const ApiRequest& request, const Target& target) const;
+    [[nodiscard]] Outcome route(const ApiRequest& request, Target target) const;
     // One for each row of the table, by subject: router.cpp, router_accounts.cpp,
     // router_config.cpp, router_members.cpp, router_observe.cpp, router_health.cpp,
     // router_rehearsal.cpp.

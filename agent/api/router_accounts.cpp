@@ -16,7 +16,7 @@ Router::Outcome Router::change_database(const ApiRequest& request, const Target&
     const bool making = request.method == "POST";
     proto::DatabaseSpec spec;
     if (making) {
-        JACKDAW_TRY(const auto body, body_of(request));
+        JACKDAW_TRY(const auto body, body_of(request, target));
         JACKDAW_TRY(spec.name, proto::string_at(body, "name", "", 1U << 20U));
         JACKDAW_TRY(spec.charset, proto::string_at(body, "charset", ""));
         JACKDAW_TRY(spec.collation, proto::string_at(body, "collation", ""));
@@ -46,7 +46,7 @@ Router::Outcome Router::change_user(const ApiRequest& request, const Target& tar
     if (host != target.query.end()) {
         spec.host = host->second;
     }
-    JACKDAW_TRY(auto body, body_of(request));
+    JACKDAW_TRY(auto body, body_of(request, target));
     if (!removing) {
         JACKDAW_TRY(password, take_password(body));
     }
@@ -122,7 +122,7 @@ Router::Outcome Router::user(const ApiRequest& request, const Target& target) co
 
 Router::Outcome Router::change_grant(const ApiRequest& request, const Target& target) const {
     const auto spec = account_of(target);
-    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto body, body_of(request, target));
     JACKDAW_TRY(const auto grant, proto::grant_from(body));
     JACKDAW_TRY(const auto driver, parts_.life.driver(request.deadline));
     JACKDAW_TRY(auto* const users, facet_of(*driver, &plugins::Datastore::users, "users"));
@@ -138,7 +138,7 @@ Router::Outcome Router::change_grant(const ApiRequest& request, const Target& ta
 
 Router::Outcome Router::update_user(const ApiRequest& request, const Target& target) const {
     const auto spec = account_of(target);
-    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto body, body_of(request, target));
     JACKDAW_TRY(const auto attributes, proto::user_attributes_from(body));
     if (attributes == proto::UserAttributes{}) {
         return Error{Errc::invalid, "nothing is to be changed"};
@@ -185,8 +185,8 @@ Router::Outcome Router::root(const ApiRequest& request, const Target& /*target*/
     return answer(json);
 }
 
-Router::Outcome Router::enable_root(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(auto body, body_of(request));
+Router::Outcome Router::enable_root(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(auto body, body_of(request, target));
     JACKDAW_TRY(const auto password, take_password(body));
     JACKDAW_TRY(const auto level, proto::string_at(body, "level", "standard", 32));
     if (level != "standard" && level != "superuser") {

@@ -96,8 +96,8 @@ Router::Outcome Router::parameter(const ApiRequest& request, const Target& targe
     return answer(json);
 }
 
-Router::Outcome Router::set_parameters(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(const auto body, body_of(request));
+Router::Outcome Router::set_parameters(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(const auto body, body_of(request, target));
     JACKDAW_TRY(const auto set, proto::texts_at(body, "set", changes_max));
     JACKDAW_TRY(const auto unset, proto::strings_at(body, "unset", changes_max));
     if (set.empty() && unset.empty()) {

@@ -95,7 +95,7 @@ Router::Outcome Router::member_why(const ApiRequest& /*request*/, const Target& 
 }
 
 Router::Outcome Router::forget_member(const ApiRequest& request, const Target& target) const {
-    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto body, body_of(request, target));
     FleetApi::Forget order;
     JACKDAW_TRY(order.incarnation,
                 proto::number_at(body, "incarnation", 0, proto::incarnation_end - 1));
@@ -113,7 +113,7 @@ Router::Outcome Router::gossip(const ApiRequest& /*request*/, const Target& /*ta
 }
 
 Router::Outcome Router::gossip_join(const ApiRequest& request, const Target& target) const {
-    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto body, body_of(request, target));
     const auto given = body.find("addresses");
     if (given == body.end() || !given->is_array() || given->empty() ||
         given->size() > addresses_max) {
@@ -132,14 +132,14 @@ Router::Outcome Router::gossip_join(const ApiRequest& request, const Target& tar
 }
 
 Router::Outcome Router::gossip_leave(const ApiRequest& request, const Target& target) const {
-    JACKDAW_CHECK(body_of(request));
+    JACKDAW_CHECK(body_of(request, target));
     JACKDAW_CHECK(parts_.fleet.leave());
     return gossip(request, target);
 }
 
 Router::Outcome Router::gossip_hint(const ApiRequest& request, const Target& target) const {
     constexpr std::uint64_t any = ~std::uint64_t{0};
-    JACKDAW_TRY(const auto body, body_of(request));
+    JACKDAW_TRY(const auto body, body_of(request, target));
     for (const auto* const key : {"topic", "key", "version"}) {
         if (!body.contains(key)) {
             return Error{Errc::invalid, fmt::format("'{}' is missing", key)};
@@ -153,7 +153,7 @@ Router::Outcome Router::gossip_hint(const ApiRequest& request, const Target& tar
 }
 
 Router::Outcome Router::gossip_ring(const ApiRequest& request, const Target& target) const {
-    JACKDAW_TRY(auto body, body_of(request));
+    JACKDAW_TRY(auto body, body_of(request, target));
     JACKDAW_TRY(auto text, proto::string_at(body, "ring", "", 4096));
     Secret ring{std::move(text)};
     if (auto at = body.find("ring"); at != body.end() && at->is_string()) {

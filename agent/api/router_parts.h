@@ -6,7 +6,9 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "agent/api/openapi.h"
 #include "agent/api/router.h"
 #include "agent/life/parameter_wish.h"
 #include "proto/wire/shapes_json.h"
@@ -28,15 +30,43 @@ inline ApiResponse answer(const Json& json, int status = 200) {
     return ApiResponse{status, dump(json)};
 }
 
-inline Result<Json> body_of(const ApiRequest& request) {
+/// A password may stand anywhere in what is refused.
+inline void wipe_strings(Json& json) {
+    if (json.is_string()) {
+        wipe(json.get_ref<std::string&>());
+    }
+    if (json.is_structured()) {
+        for (auto& one : json) {
+            wipe_strings(one);
+        }
+    }
+}
+
+/// The body of what `target` names: an object, or empty for {}. `invalid` for a field that it does
+/// not take: a change of which a word is not understood is another one than was meant.
+inline Result<Json> body_of(const ApiRequest& request, const Target& target) {
     if (request.body.empty()) {
         return Json::object();
     }
     JACKDAW_TRY(auto json, proto::parse_json(request.body));
     if (!json.is_object()) {
+        wipe_strings(json);
         return Error{Errc::invalid, "the body must be a JSON object"};
     }
-    return json;
+    const auto unknown = unknown_field(target.body, json);
+    if (!unknown) {
+        return json;
+    }
+    wipe_strings(json);
+    return Error{Errc::invalid,
+                 fmt::format("the body has a field '{}', which is not known; nothing was done",
+                             unknown->path.substr(0, shown_bytes_max))}
+        .with_hint(
+            unknown->known.empty()
+                ? std::string{"it takes none"}
+                : fmt::format("there are: {}; a `jackdaw` of a later version than this agent "
+                              "may ask for more",
+                              fmt::join(unknown->known, ", ")));
 }
 
 /// Takes "password" out of a body, so that nothing that goes on carries it.

@@ -282,8 +282,8 @@ Router::Outcome Router::rehearse(const ApiRequest& request, const std::string& a
                        {"notes", notes}});
 }
 
-Router::Outcome Router::rehearsal(const ApiRequest& request, const Target& /*target*/) const {
-    JACKDAW_TRY(auto body, body_of(request));
+Router::Outcome Router::rehearsal(const ApiRequest& request, const Target& target) const {
+    JACKDAW_TRY(auto body, body_of(request, target));
     ApiRequest inner;
     inner.is_rehearsal = true;
     inner.caller = request.caller;
@@ -296,14 +296,14 @@ Router::Outcome Router::rehearsal(const ApiRequest& request, const Target& /*tar
         }
         JACKDAW_TRY(inner.method, proto::string_at(body, "method", "", 16));
         JACKDAW_TRY(inner.target, proto::string_at(body, "target", "", 8192));
-        JACKDAW_TRY(const auto target, parse_target(inner.target));
+        JACKDAW_TRY(const auto inside_target, parse_target(inner.target));
         constexpr std::array<std::string_view, 5> inside{"databases", "users", "root", "sessions",
                                                          "parameters"};
-        if (inner.method == "GET" || target.segments.size() < 2 ||
-            std::ranges::find(inside, target.segments[1]) == inside.end()) {
+        if (inner.method == "GET" || inside_target.segments.size() < 2 ||
+            std::ranges::find(inside, inside_target.segments[1]) == inside.end()) {
             return Error{Errc::unsupported, "only changes inside the database can be rehearsed"};
         }
-        return route(inner, target);
+        return route(inner, inside_target);
     }();
     wipe(inner.body); // also of what was refused
     return outcome;

@@ -48,6 +48,7 @@ MUTANTS = {
     "unproved-boot-accepted": [(CORE + "swim_receive.cpp", "    if (proof == in.news.end() ||", "    if (proof != in.news.end() &&")],
     "unsigned-believed": [(CORE + "swim_news.cpp", "    if (!crypto_.verify(item.public_key, proto::to_sign(what, identity_.fleet, item.bytes),\n                        item.signature)) {",
                            "    if (false) {")],
+    "tree-digest-not-kept": [(CORE + "view.cpp", "    tree_digests_[entry.place() >> 56U] ^= digest_on_wire(entry.digest);\n", "")],
     "digest-not-kept": [(CORE + "view.cpp", "    entry.status = std::move(status);\n    redigest(entry, is_live(entry.state));",
                          "    entry.status = std::move(status);")],
 }

@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
+#include "agent/api/openapi.h"
 #include "agent/api/router.h"
 #include "tests/unit/fake_fleet.h"
 #include "tests/unit/life_world.h"
@@ -496,6 +497,36 @@ TEST_CASE("a password does not come back in the error of a body that was cut off
                       fmt::format("{{\"name\":\"bob\",\"password\":\"{}\n\"}}", other_password)) ==
           "400 E-INVALID");
     CHECK(api.everything.find("batt") == std::string::npos);
+}
+
+TEST_CASE("a field that a body does not know is refused by its name, and changes nothing") {
+    Api api;
+    (void)api.change("PUT", "/v1/instance", Api::spec_body());
+    const auto before = api.world.life().operations(100).size();
+    const auto schemas = agent::openapi_document("0").at("components").at("schemas");
+    for (const auto& row : agent::Router::rows()) {
+        if (row.body.empty()) {
+            continue;
+        }
+        INFO(row.method << " " << row.pattern);
+        CHECK(schemas.at(std::string{row.body}).at("additionalProperties") == false);
+        const auto target =
+            fmt::format("/v1/{}", row.pattern); // '*': what it names is looked at later
+        const auto refused = api.ask(std::string{row.method}, target,
+                                     fmt::format(R"({{"nmae":"{}"}})", other_password));
+        CHECK(refused.status == 400);
+        CHECK(refused.body.find("'nmae'") != std::string::npos);
+        CHECK(refused.body.find("there are: ") != std::string::npos);
+    }
+    CHECK(api.failure("POST", "/v1/instance/protect", R"({"force":true})") == "400 E-INVALID");
+    const auto deep = api.ask("PUT", "/v1/instance", R"({"users":[{"name":"a"},{"hots":"b"}]})");
+    CHECK(deep.body.find("'users[1].hots'") != std::string::npos);
+    const auto rehearsed = api.ask("POST", "/v1/rehearsals",
+                                   R"({"method":"POST","target":"/v1/users","body":{"nmae":"x"}})");
+    CHECK(rehearsed.body.find("'body.nmae'") == std::string::npos); // by what it rehearses
+    CHECK(rehearsed.body.find("'nmae'") != std::string::npos);
+    CHECK(api.world.life().operations(100).size() == before);
+    CHECK(api.everything.find(other_password) == std::string::npos);
 }
 
 TEST_CASE("every reaction has its status") {
