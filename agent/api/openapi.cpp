@@ -42,7 +42,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "connection": {"type": "object", "properties": {"uri": {"type": ["string", "null"]}, "ca": {"type": ["string", "null"]}, "note": {"type": ["string", "null"]}}},
   "created_at": {"type": ["string", "null"]}}},
 "Warning": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
-  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts", "sight", "scheduler"]}, "since": {"type": ["string", "null"]},
+  "kind": {"enum": ["access", "connections", "volume", "memory", "sessions", "accounts", "sight", "scheduler", "filter"]}, "since": {"type": ["string", "null"]},
   "text": {"type": ["string", "null"]}, "mend": {"type": ["string", "null"], "description": "what mends it"}}},
 "InstanceSpec": {"type": "object", "required": ["name", "id", "datastore", "volume_serial"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "id": {"type": "string", "format": "uuid"}, "fleet": {"type": "string"},

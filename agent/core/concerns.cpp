@@ -12,8 +12,8 @@ namespace {
 struct Words {
     std::string_view kind, begins, ends;
 };
-/// The gravest first. The volume's own events are told by who reads its fill, and that the
-/// scheduler is switched off by who does it.
+/// The gravest first. The volume's own events are told by who reads its fill, those of the packet
+/// filter and that the scheduler is switched off by who does it.
 constexpr std::array all_words{
     Words{"access", "access.lost", "access.regained"},
     Words{"connections", "connections.pressure", "connections.relief"},
@@ -23,6 +23,7 @@ constexpr std::array all_words{
     Words{"accounts", "accounts.doubtful", "accounts.clear"},
     Words{"scheduler", "", "scheduler.settled"},
     Words{"sight", "sight.lost", "sight.regained"},
+    Words{"filter", "", ""},
 };
 
 /// Of the machine's memory, by the files of one folder: more than anybody has a use for. It ends as
@@ -201,6 +202,17 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
                                                          figures.volume_percent),
                        fmt::format("jackdaw instance resize {} --volume SIZE", instance)};
     };
+    const auto filter = [&]() -> Seen {
+        if (figures.filter_stale.empty()) {
+            return std::nullopt;
+        }
+        return Finding{
+            "the machine's packet filter may be that of earlier settings, and it is tried again "
+            "and again: " +
+                figures.filter_stale,
+            fmt::format("jackdaw machine shell {} -- nft list ruleset shows what is in force",
+                        instance)};
+    };
     const auto& inside = figures.inside;
     const bool shut_out = figures.refused || figures.crowded_out;
     struct Look {
@@ -217,6 +229,7 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
         Look{accounts(instance, figures), inside && inside->look_alikes},
         Look{scheduler(instance, figures), inside && inside->switches_known},
         Look{sight(instance, figures), inside.has_value()},
+        Look{filter(), true},
     };
     static_assert(looks.size() == all_words.size());
     std::vector<Change> changes;
@@ -256,7 +269,7 @@ std::vector<Concerns::Change> Concerns::forget() {
     std::vector<Change> changes;
     for (const auto& words : all_words) {
         const auto at = present_.find(words.kind);
-        if (at == present_.end() || words.kind == "volume") {
+        if (at == present_.end() || words.kind == "volume" || words.kind == "filter") {
             continue;
         }
         if (!words.ends.empty()) {

@@ -69,6 +69,8 @@ struct Figures {
     std::vector<MemoryFolder> memory_folders;
     unsigned volume_percent = 0; ///< the mark that its fill has passed; 0: none
     bool volume_full = false;
+    std::string
+        filter_stale; ///< why the machine's packet filter is not as it must be; empty: it is
 };
 
 struct ConcernLimits {

@@ -144,15 +144,25 @@ Result<void> Life::adopt() {
             spdlog::error("life: load the driver: {}", loaded.error().to_string());
             last_failure_ = proto::shape_of(loaded.error());
         } else if (settings_.renew_firewall && state_.facts().created) {
-            const auto renewed = parts_.host.set_firewall(state_.spec()->allow, slot_.place.port);
-            if (!renewed) { // the database's own rules stand; who polls from outside is kept out
-                spdlog::warn("life: {}", renewed.error().to_string());
-            }
+            renew_firewall();
         }
     }
     JACKDAW_CHECK(adopt_database());
     end_stray_jobs();
     return ok();
+}
+
+void Life::renew_firewall() {
+    const auto renewed = parts_.host.set_firewall(state_.spec()->allow, slot_.place.port);
+    const auto failed = renewed ? std::string{} : renewed.error().to_string();
+    const auto before = std::exchange(filter_stale_, failed);
+    next_renewal_ = runtime::Clock::instant() + settings_.usage_period;
+    if (before.empty() != failed.empty()) {
+        // The database's own rules stand meanwhile; who polls from outside may be kept out.
+        spdlog::info("life: packet filter: {}", renewed ? "renewed" : failed);
+        tell(renewed ? "filter.renewed" : "filter.stale",
+             renewed ? "no longer: " + before : failed);
+    }
 }
 
 Result<void> Life::adopt_database() {

@@ -173,6 +173,8 @@ private:
     /// What the probe and, now and then, an examination tell of the agent's way in and of limits.
     /// `seen` null: it did not answer, or is stopped.
     void weigh(const plugins::Observation* seen);
+    /// A failure is kept in filter_stale_: it is a warning, and tried again as the usage is read.
+    void renew_firewall();
     [[nodiscard]] std::optional<Figures::Inside> examine();
     void tell_all(const std::vector<Concerns::Change>& changes) const;
     /// A repair over the session that is still open, as an operation, with a growing pause.
@@ -241,6 +243,8 @@ private:
     Instant next_usage_{};
     Instant next_adoption_{};  ///< while the database's guard is silent
     std::string guard_silent_; ///< why; empty: it is not, or there is none
+    std::string filter_stale_; ///< why the packet filter could not be renewed; empty: it was
+    Instant next_renewal_{};
     std::uint32_t probes_failed_ = 0;
     std::optional<proto::ErrorShape> last_failure_; ///< why nothing runs although it should
     std::atomic<bool> forgiven_{false}; ///< somebody asked for a start: a crash loop is over

@@ -101,6 +101,7 @@ void Life::weigh(const plugins::Observation* seen) {
     Figures figures;
     figures.volume_percent = pressure_percent_;
     figures.volume_full = volume_full_;
+    figures.filter_stale = filter_stale_;
     figures.asked = seen != nullptr; // its silence is told otherwise
     if (seen != nullptr) {
         if (seen->shut_out == plugins::ShutOut::account) {

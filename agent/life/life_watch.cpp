@@ -123,6 +123,14 @@ void Life::watch() {
     }
     if (at >= next_usage_) {
         next_usage_ = at + settings_.usage_period;
+        if (!filter_stale_.empty() && state_.spec()) {
+            if (at >= next_renewal_) {
+                renew_firewall();
+            }
+            if (database_.link == nullptr) {
+                weigh(nullptr); // no probe comes by that would
+            }
+        }
         read_usage();
         turn_logs();
     }

@@ -78,8 +78,9 @@ struct Warning {
 inline constexpr std::size_t warnings_max = 32; ///< also of an agent that knows more kinds
 /// In the order of the bits that gossip carries (proto/wire/member_status.h): only ever added to,
 /// warnings_max at most.
-inline constexpr std::array<const char*, 8> warning_kinds{
-    "access", "connections", "volume", "memory", "sessions", "accounts", "sight", "scheduler"};
+inline constexpr std::array<const char*, 9> warning_kinds{"access", "connections", "volume",
+                                                          "memory", "sessions",    "accounts",
+                                                          "sight",  "scheduler",   "filter"};
 static_assert(warning_kinds.size() <= warnings_max);
 
 struct Instance {

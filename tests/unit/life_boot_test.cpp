@@ -1,5 +1,7 @@
 // What an operation meets that outlives the machine's boot, or the process that acts for it as
 // root.
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
@@ -190,5 +192,39 @@ TEST_CASE("an agent that is told to renews the packet filter when it starts") {
         world.start_agent();
         world.wait_watching();
         CHECK(world.host.allowed() == (renews ? spec.allow : other));
+    }
+}
+
+TEST_CASE(
+    "a packet filter that cannot be renewed is a warning until it is, also of what is stopped") {
+    for (const bool stopped : {false, true}) {
+        auto settings = LifeWorld::quick();
+        settings.renew_firewall = true;
+        settings.usage_period = std::chrono::milliseconds{500};
+        LifeWorld world{settings};
+        world.start_agent();
+        (void)world.must_create(test_spec());
+        if (stopped) {
+            (void)world.must_do("instance.stop");
+        }
+        world.stop_agent();
+        world.host.fail_next("set_firewall", Error{Errc::unavailable, "nft: busy"});
+        world.start_agent();
+        const auto warned = [&] {
+            const auto all = world.life().instance()->warnings;
+            return std::ranges::any_of(all, [](const auto& one) {
+                return one.kind == "filter" && one.text.find("nft: busy") != std::string::npos;
+            });
+        };
+        world.wait("the warning", warned);
+        world.wait("its end", [&] { return !warned(); });
+        CHECK(world.host.allowed() == test_spec().allow);
+        std::vector<std::string> told;
+        for (const auto& one : world.told()) {
+            if (one.starts_with("filter.")) {
+                told.push_back(one.substr(0, one.find(':')));
+            }
+        }
+        CHECK(told == std::vector<std::string>{"filter.stale", "filter.renewed"});
     }
 }

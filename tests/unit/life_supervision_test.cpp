@@ -248,6 +248,31 @@ TEST_CASE("a stopped instance stays stopped under the next agent") {
     CHECK_FALSE(world.host.database_running());
 }
 
+TEST_CASE("a database that a stop which failed left running is told so, with what ends it") {
+    for (const bool abort : {false, true}) {
+        LifeWorld world;
+        world.start_agent();
+        (void)world.must_create();
+        world.host.fail_next("link.request_stop", Error{Errc::internal, "not told"});
+        const auto stop = world.submit("instance.stop");
+        REQUIRE(stop);
+        REQUIRE(world.wait_ended(stop->operation.id).status == "failed");
+        const auto left = world.wait_status("degraded");
+        CHECK(left.reason.find("was to be stopped and still runs: `jackdaw instance stop`") !=
+              std::string::npos);
+        CHECK(world.host.database_running());
+        if (abort) {
+            REQUIRE(world.life().abort(stop->operation.id));
+            CHECK(world.wait_status("running").reason.empty());
+        } else {
+            (void)world.must_do("instance.stop");
+            (void)world.wait_status("stopped");
+        }
+        CHECK(world.host.database_running() == abort);
+        CHECK(world.host.databases_started() == 1);
+    }
+}
+
 TEST_CASE("a helper program that an ended operation left is ended by the next agent") {
     LifeWorld world;
     world.start_agent();
