@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <sodium.h>
 
 #include "agent/fleet.h"
 
@@ -27,12 +28,18 @@ inline std::string id_text(swim::NodeId id) {
     return fmt::format("{:016x}", swim::raw(id));
 }
 
+inline std::uint64_t random_salt() {
+    std::uint64_t salt = 0;
+    ::randombytes_buf(&salt, sizeof salt);
+    return salt;
+}
+
 /// In the order of making; what is below refers to what is above.
 struct Fleet::Node {
     Node(const swim::Config& config, swim::Identity identity, const swim::Snapshot& kept,
          swim::Crypto crypto, std::uint64_t seed, std::vector<gossip::DatagramSocket> sockets,
          proto::SealRing ring, Fleet& fleet)
-        : commons{identity.fleet},
+        : commons{identity.fleet, random_salt()},
           core{config,
                swim::Limits{},
                std::move(identity),

@@ -11,6 +11,8 @@ class KeyWatch {
 public:
     enum class Turn : std::uint8_t { none, shut_out, let_in };
     static constexpr unsigned looks_min = 2; ///< one may fall between the steps of a rotation
+    /// Since the last such datagram: they were a stranger's. A fleet goes on asking its dead.
+    static constexpr std::int64_t over_ms = 600'000;
 
     /// Every few seconds, with what was counted since this life of gossip began: datagrams under a
     /// key that is not held, and those that opened.
@@ -26,8 +28,12 @@ public:
             return ends ? Turn::let_in : Turn::none;
         }
         if (!is_missing) { // who is taken for down is asked now and then only
-            return Turn::none;
+            const bool over = looks_ != 0 && wall_ms - missed_ms_ >= over_ms;
+            const bool ends = over && is_shut_out();
+            looks_ = over ? 0 : looks_;
+            return ends ? Turn::let_in : Turn::none;
         }
+        missed_ms_ = wall_ms;
         if (looks_ == 0) {
             since_ms_ = wall_ms;
             before_ = had;
@@ -45,8 +51,8 @@ public:
 
 private:
     std::uint64_t unknown_ = 0, opened_ = 0;
-    std::uint64_t before_ = 0; ///< `unknown`, when it began
-    std::int64_t since_ms_ = 0;
+    std::uint64_t before_ = 0;                  ///< `unknown`, when it began
+    std::int64_t since_ms_ = 0, missed_ms_ = 0; ///< of the first, and of the last
     unsigned looks_ = 0; ///< that saw some and heard nobody, since somebody was heard
 };
 

@@ -114,6 +114,9 @@ void read_trees(MsgpackReader& in, DatagramBody& body) {
 
 void read_leaves(MsgpackReader& in, DatagramBody& body) {
     const auto count = in.array();
+    if (count > leaf_nodes_max) {
+        in.fail();
+    }
     for (std::size_t i = 0; i < count && !in.is_bad(); ++i) {
         auto& node = body.leaves.emplace_back();
         MsgpackFields fields{in, depth_max - 3};

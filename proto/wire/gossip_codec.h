@@ -53,6 +53,8 @@ std::size_t encode_left_body(NodeId id, std::uint64_t incarnation, std::span<cha
            msgpack_bytes(brief.status_version);
 }
 inline constexpr std::size_t leaf_node_bytes_max = 9;
+/// A node takes three bytes at least; who packs them reckons with the most.
+inline constexpr std::size_t leaf_nodes_max = gossip_plain_bytes_max / leaf_node_bytes_max;
 inline constexpr std::size_t tree_node_bytes_max = 73;
 
 /// One datagram, front to back: begin(), add() while it returns true, finish().

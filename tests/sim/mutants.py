@@ -15,7 +15,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutants"
 CORE = "gossip/core/swim/"
-TESTS = ["swim_parts_test", "swim_probing_test", "swim_view_test", "swim_core_test", "swim_identity_test", "fleet_test"]
+TESTS = ["swim_parts_test", "swim_probing_test", "swim_view_test", "swim_core_test", "swim_identity_test", "swim_hostile_test",
+         "fleet_survivors_test", "fleet_test"]
 SEEDS = "60"
 SECONDS = 300
 
@@ -48,6 +49,10 @@ MUTANTS = {
     "unproved-boot-accepted": [(CORE + "swim_receive.cpp", "    if (proof == in.news.end() ||", "    if (proof != in.news.end() &&")],
     "unsigned-believed": [(CORE + "swim_news.cpp", "    if (!crypto_.verify(item.public_key, proto::to_sign(what, identity_.fleet, item.bytes),\n                        item.signature)) {",
                            "    if (false) {")],
+    "survivors-never-judge": [(CORE + "ears.h", "const bool few = has_spell_ && heard_.size() <", "const bool few = has_spell_ && asked_ > 999'999'999 && heard_.size() <")],
+    "no-soundings": [(CORE + "swim_probe.cpp", "    if (ears_.has_spell() && n > 2) {", "    if (ears_.has_spell() && n > 99'999) {")],
+    "losses-always-forgiven": [(CORE + "swim.cpp", "    if (losses_.take(now, forgiveness)) {", "    (void)losses_.take(now, forgiveness);\n    if (true) {")],
+    "strangers-replayed": [(CORE + "swim_receive.cpp", "        if (!strangers_.accept(now, header.sender, header.boot, header.seq)) {", "        if (false) {")],
     "tree-digest-not-kept": [(CORE + "view.cpp", "    tree_digests_[entry.place() >> 56U] ^= digest_on_wire(entry.digest);\n", "")],
     "digest-not-kept": [(CORE + "view.cpp", "    entry.status = std::move(status);\n    redigest(entry, is_live(entry.state));",
                          "    entry.status = std::move(status);")],

@@ -213,8 +213,8 @@ std::pair<std::set<NodeId>, std::set<NodeId>> differences(const View& a, const V
         std::vector<NodeId> want;
         for (const auto& leaf : message.body.leaves) {
             compare_leaf(here, {leaf.depth, leaf.prefix},
-                         std::span{message.body.briefs}.subspan(leaf.first, leaf.count), send,
-                         want);
+                         std::span{message.body.briefs}.subspan(leaf.first, leaf.count), send, want,
+                         1000);
         }
         auto& here_lacks = message.to_b ? b_lacks : a_lacks;
         auto& there_lacks = message.to_b ? a_lacks : b_lacks;
@@ -271,10 +271,10 @@ TEST_CASE("sync: a grave keeps its member from coming back, a leaf fits whatever
     std::vector<NodeId> send;
     std::vector<NodeId> want;
     const proto::Brief alive_there{NodeId{1}, 3, Standing::alive, 0};
-    compare_leaf(b.view, root, std::span{&alive_there, 1}, send, want);
+    compare_leaf(b.view, root, std::span{&alive_there, 1}, send, want, 100);
     CHECK(want.empty());
     const proto::Brief risen{NodeId{1}, 4, Standing::alive, 0};
-    compare_leaf(b.view, root, std::span{&risen, 1}, send, want);
+    compare_leaf(b.view, root, std::span{&risen, 1}, send, want, 100);
     CHECK(want == std::vector{NodeId{1}});
 }
 

@@ -162,8 +162,14 @@ std::size_t pack_leaves(const View& view, std::span<const TreePlace> places, std
     return packed;
 }
 
+PlaceSpan span_of(TreePlace place) noexcept {
+    const auto bits = 32U - 4U * std::min<unsigned>(place.depth, 8);
+    const auto first = std::uint64_t{place.prefix} << bits;
+    return {first, first + (std::uint64_t{1} << bits)};
+}
+
 void compare_leaf(const View& view, TreePlace place, std::span<const proto::Brief> theirs,
-                  std::vector<NodeId>& send, std::vector<NodeId>& want) {
+                  std::vector<NodeId>& send, std::vector<NodeId>& want, std::size_t send_max) {
     for (const auto& brief : theirs) {
         const auto* const mine = view.find(brief.id);
         if (mine == nullptr) {
@@ -181,7 +187,7 @@ void compare_leaf(const View& view, TreePlace place, std::span<const proto::Brie
         }
     }
     const auto range = range_of(view, place);
-    for (auto i = range.first; i < range.last; ++i) {
+    for (auto i = range.first; i < range.last && send.size() < send_max; ++i) {
         const auto id = view.live_at(i).id();
         if (std::ranges::find(theirs, id, &proto::Brief::id) == theirs.end()) {
             send.push_back(id);

@@ -43,8 +43,16 @@ void compare_tree(const View& view, const proto::TreeNode& theirs, std::vector<T
 std::size_t pack_leaves(const View& view, std::span<const TreePlace> places, std::size_t room,
                         proto::DatagramBody& body);
 
-/// Of one leaf of theirs: whose records they lack or hold older, and whose are newer there.
+/// The part of all places that a node is: [first, last) of 2^32.
+struct PlaceSpan {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+};
+[[nodiscard]] PlaceSpan span_of(TreePlace place) noexcept;
+
+/// Of one leaf of theirs: whose records they lack or hold older, and whose are newer there. Ends
+/// when `send` holds `send_max`: more than that is in no answer.
 void compare_leaf(const View& view, TreePlace place, std::span<const proto::Brief> theirs,
-                  std::vector<NodeId>& send, std::vector<NodeId>& want);
+                  std::vector<NodeId>& send, std::vector<NodeId>& want, std::size_t send_max);
 
 } // namespace jackdaw::swim

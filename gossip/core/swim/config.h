@@ -53,11 +53,13 @@ struct Limits {
     std::size_t relays = 256;
     std::size_t observer_probes = 16;
     std::size_t rumour_probes = 16;
+    std::size_t sounding_probes = 16;
     std::size_t zones = 64;
     std::size_t operators = 64;
     std::size_t unverified = 4096;
     std::size_t hint_keys = 4096;
     std::size_t incompatible = 256;
+    std::size_t strangers = 256;
     std::size_t outbox = 4096;
     std::size_t events = 16384;
     std::size_t why = 4096;

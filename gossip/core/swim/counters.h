@@ -47,9 +47,11 @@ struct Counters {
     std::uint64_t refutations = 0;
     std::uint64_t downs = 0; ///< own verdicts
     std::uint64_t deaf_ms = 0;
+    std::uint64_t soundings = 0; ///< pings beside the probes, while hardly anybody was heard
     std::uint64_t late_ticks = 0;
     std::uint64_t lost_input = 0;
-    std::uint64_t syncs = 0; ///< begun here
+    std::uint64_t losses_judged = 0; ///< after which it was judged as ever: there were many of late
+    std::uint64_t syncs = 0;         ///< begun here
     std::uint64_t sync_bytes = 0;
     std::uint64_t synced = 0; ///< facts learned by sync
     std::uint64_t joins_served = 0;

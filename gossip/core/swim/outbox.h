@@ -20,7 +20,8 @@ using Buffer = std::array<char, proto::gossip_plain_bytes_max>;
 
 /// Memory that is used again: of one agent, or of all the members of a simulation. One strand.
 struct Commons {
-    explicit Commons(proto::FleetId fleet) : records{proto::ViewKey{fleet}} {}
+    explicit Commons(proto::FleetId fleet, std::uint64_t salt = 0)
+        : records{proto::ViewKey{fleet}, salt} {}
 
     [[nodiscard]] std::unique_ptr<Buffer> take_buffer() {
         if (buffers.empty()) {

@@ -19,6 +19,7 @@ enum class ProbeFor : std::uint8_t {
     doubt,    ///< again, of one that did not answer
     observer, ///< asked to by one who doubts
     rumour,   ///< somebody's sync says that it is down
+    sounding, ///< one of many at once, by who hears hardly anybody; no helper is asked
 };
 
 struct Probe {

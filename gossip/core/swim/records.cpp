@@ -9,20 +9,24 @@
 namespace jackdaw::swim {
 namespace {
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
-    auto z = a ^ (b * 0x9E3779B97F4A7C15ULL);
+std::uint64_t round(std::uint64_t z) noexcept {
     z = (z ^ (z >> 31U)) * 0xBF58476D1CE4E5B9ULL;
     return z ^ (z >> 29U);
 }
+/// Members choose both, and must not choose what falls together: so neither goes in unsalted.
+std::uint64_t mix(std::uint64_t a, std::uint64_t b, std::uint64_t salt) noexcept {
+    return round(round(a ^ salt) + b * (0x9E3779B97F4A7C15ULL ^ (salt << 1U)));
+}
 
-std::uint64_t hash_of(NodeId id, std::uint64_t incarnation, NewsKind kind) noexcept {
-    return mix(raw(id), incarnation + (kind == NewsKind::left ? 1 : 0));
+std::uint64_t hash_of(NodeId id, std::uint64_t incarnation, NewsKind kind,
+                      std::uint64_t salt) noexcept {
+    return mix(raw(id), incarnation + (kind == NewsKind::left ? 1 : 0), salt);
 }
-std::uint64_t hash_of(const SignedRecord& record) noexcept {
-    return hash_of(record.id, record.incarnation, record.kind);
+std::uint64_t hash_of(const SignedRecord& record, std::uint64_t salt) noexcept {
+    return hash_of(record.id, record.incarnation, record.kind, salt);
 }
-std::uint64_t hash_of(const StatusRecord& record) noexcept {
-    return mix(raw(record.id), record.version);
+std::uint64_t hash_of(const StatusRecord& record, std::uint64_t salt) noexcept {
+    return mix(raw(record.id), record.version, salt);
 }
 
 /// A record and `bytes` behind it, in one block.
@@ -81,7 +85,7 @@ void RecordPool<Record>::put(Record* record) {
         std::vector<Record*> more(std::max<std::size_t>(16, buckets_.size() * 2));
         for (auto* bucket : buckets_) {
             while (bucket != nullptr) {
-                auto& to = more[hash_of(*bucket) & (more.size() - 1)];
+                auto& to = more[hash_of(*bucket, salt_) & (more.size() - 1)];
                 auto* const rest = bucket->next;
                 bucket->next = std::exchange(to, bucket);
                 bucket = rest;
@@ -89,13 +93,13 @@ void RecordPool<Record>::put(Record* record) {
         }
         buckets_ = std::move(more);
     }
-    record->next = std::exchange(buckets_[hash_of(*record) & (buckets_.size() - 1)], record);
+    record->next = std::exchange(buckets_[hash_of(*record, salt_) & (buckets_.size() - 1)], record);
     ++count_;
 }
 
 template <class Record>
 void RecordPool<Record>::erase(Record* record) noexcept {
-    auto* link = &buckets_[hash_of(*record) & (buckets_.size() - 1)];
+    auto* link = &buckets_[hash_of(*record, salt_) & (buckets_.size() - 1)];
     while (*link != record) {
         assert(*link != nullptr && "every record is in its pool");
         link = &(*link)->next;
@@ -110,7 +114,7 @@ Records::~Records() {
 
 SignedRef Records::keep_signed(const NewsItem& item) {
     assert(item.kind == NewsKind::alive || item.kind == NewsKind::left);
-    const auto hash = hash_of(item.id, item.incarnation, item.kind);
+    const auto hash = hash_of(item.id, item.incarnation, item.kind, salt_);
     for (auto* held = signed_.first(hash); held != nullptr; held = held->next) {
         if (held->id == item.id && held->kind == item.kind && held->body() == item.bytes &&
             held->public_key() == item.public_key && held->signature() == item.signature) {
@@ -141,7 +145,8 @@ SignedRef Records::keep_signed(const NewsItem& item) {
 }
 
 StatusRef Records::keep_status(NodeId id, std::uint64_t version, std::string_view bytes) {
-    for (auto* held = statuses_.first(mix(raw(id), version)); held != nullptr; held = held->next) {
+    for (auto* held = statuses_.first(mix(raw(id), version, salt_)); held != nullptr;
+         held = held->next) {
         if (held->id == id && held->version == version && held->bytes() == bytes) {
             return StatusRef{held};
         }

@@ -116,6 +116,8 @@ using StatusRef = Ref<StatusRecord>;
 template <class Record>
 class RecordPool {
 public:
+    explicit RecordPool(std::uint64_t salt) noexcept : salt_{salt} {}
+
     [[nodiscard]] Record* first(std::uint64_t hash) const noexcept {
         return buckets_.empty() ? nullptr : buckets_[hash & (buckets_.size() - 1)];
     }
@@ -124,13 +126,16 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
 
 private:
+    std::uint64_t salt_;
     std::vector<Record*> buckets_; ///< a power of two of them
     std::size_t count_ = 0;
 };
 
 class Records {
 public:
-    explicit Records(proto::ViewKey view) noexcept : view_{view} {}
+    /// `salt`: of the table, where nobody else can know it. It changes no answer.
+    explicit Records(proto::ViewKey view, std::uint64_t salt = 0) noexcept
+        : view_{view}, salt_{salt}, signed_{salt}, statuses_{salt} {}
     Records(const Records&) = delete;
     Records& operator=(const Records&) = delete;
     ~Records();
@@ -149,6 +154,7 @@ private:
     void drop(StatusRecord* record) noexcept;
 
     proto::ViewKey view_;
+    std::uint64_t salt_;
     // By a hash; only ever looked up, never walked, so their order decides nothing.
     RecordPool<SignedRecord> signed_;
     RecordPool<StatusRecord> statuses_;

@@ -41,8 +41,9 @@ Swim::Swim(const Config& config, const Limits& limits, Identity identity, const 
       outbox_{commons, limits_.outbox},
       input_{limits_.datagrams_per_s, limits_.datagrams_per_s},
       verifying_{limits_.verifies_per_s, limits_.verifies_per_s},
+      strangers_{limits_.strangers},
       now_{now},
-      heard_at_{now},
+      ears_{now},
       changed_at_{now},
       next_period_{now + random_.below(config_.probe_period)},
       next_gossip_{now + random_.below(config_.gossip_every)},
@@ -214,7 +215,11 @@ void Swim::unreachable(Instant now, const NetAddress& address) {
 void Swim::lost_input(Instant now, std::uint64_t count) {
     counters_.lost_input += count;
     now_ = std::max(now_, now);
-    forgive(now);
+    if (losses_.take(now, forgiveness)) { // a stranger's flood makes the kernel drop for ever
+        forgive(now);
+    } else {
+        ++counters_.losses_judged;
+    }
 }
 
 // --- Time ---------------------------------------------------------------------------------------
@@ -230,7 +235,7 @@ void Swim::tick(Instant now) {
         forgive(now);
     }
     take_verified(now);
-    if (postponed_ && jumps_.ready_at() <= now) {
+    if (postponed_ && postponed_at() <= now) {
         refute(now, *std::exchange(postponed_, std::nullopt));
     }
     if (leaving_) {
@@ -274,12 +279,21 @@ Instant Swim::next_wakeup() const {
                      doubts_.next_due(), sync_soon_at_, joiner_.next_due(unverified_.empty())});
     if (const auto over = suspicions_.next_due(confirmers()); over != never) {
         // What runs out while the deaf rule holds is due when that ends, and not late then.
-        const bool hears_nobody = view_.live() > 2 && now_ - heard_at_ >= config_.deaf_after();
-        const auto from = hears_nobody ? heard_at_ + config_.deaf_hold + Duration{1} : judges_from_;
+        const bool hears_nobody = view_.live() > 2 && ears_.silence(now_) >= config_.deaf_after();
+        const auto hold_ends = std::min(ears_.heard_at() + config_.deaf_hold,
+                                        ears_.over_at(view_.live() - 1, config_.deaf_hold));
+        const auto from = hears_nobody ? hold_ends + Duration{1} : judges_from_;
         next = std::min(next, std::max(over, from));
     }
-    next = std::min({next, join_sync_at_, postponed_ ? jumps_.ready_at() : never});
+    next = std::min({next, join_sync_at_, postponed_at()});
     return status_waits_ ? std::min(next, status_at_) : next;
+}
+
+Instant Swim::postponed_at() const noexcept {
+    if (!postponed_) {
+        return never;
+    }
+    return own_.is_jump(postponed_->incarnation + 1) ? jumps_.ready_at() : refuting_.ready_at();
 }
 
 std::optional<Outgoing> Swim::poll_send() {
@@ -299,8 +313,9 @@ std::optional<Event> Swim::poll_event() {
 }
 
 bool Swim::is_deaf(Instant now) const noexcept {
-    const auto silence = now - heard_at_;
-    return view_.live() > 2 && silence >= config_.deaf_after() && silence <= config_.deaf_hold;
+    const auto silence = ears_.silence(now);
+    return view_.live() > 2 && silence >= config_.deaf_after() && silence <= config_.deaf_hold &&
+           ears_.over_at(view_.live() - 1, config_.deaf_hold) >= now;
 }
 
 } // namespace jackdaw::swim

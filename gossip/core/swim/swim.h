@@ -37,6 +37,7 @@
 #include "gossip/core/swim/config.h"
 #include "gossip/core/swim/counters.h"
 #include "gossip/core/swim/detours.h"
+#include "gossip/core/swim/ears.h"
 #include "gossip/core/swim/estimates.h"
 #include "gossip/core/swim/events.h"
 #include "gossip/core/swim/hints.h"
@@ -46,6 +47,7 @@
 #include "gossip/core/swim/own.h"
 #include "gossip/core/swim/probing.h"
 #include "gossip/core/swim/random.h"
+#include "gossip/core/swim/strangers.h"
 #include "gossip/core/swim/suspicion.h"
 #include "gossip/core/swim/token_bucket.h"
 #include "gossip/core/swim/view.h"
@@ -212,6 +214,8 @@ private:
     void wake_gossip(Instant now);
     void view_changed(Instant now) { changed_at_ = now; }
     void refute(Instant now, const Claim& claim);
+    /// When the refutation that was put off is due; never: none was.
+    [[nodiscard]] Instant postponed_at() const noexcept;
     void publish_self(Instant now);
     void publish_status(Instant now);
     void new_boot(Instant now, std::uint32_t boot);
@@ -241,6 +245,8 @@ private:
                 Standing before = Standing::alive);
     void on_confirm(Instant now, const NetAddress& from, NodeId sender);
     void on_clear(NodeId sender);
+    /// Asks many at once while hardly anybody is heard: the living find each other by it.
+    void sound(Instant now);
     void heal(Instant now);
     void forgive(Instant now);
     [[nodiscard]] std::uint32_t confirmers() const noexcept;
@@ -266,6 +272,7 @@ private:
     void on_want(Instant now, const NetAddress& from, Entry* sender);
     void send_records(Instant now, const NetAddress& to, Entry* who, std::span<const NodeId> ids,
                       std::size_t datagrams);
+    [[nodiscard]] bool affords_bulk(Instant now) noexcept;
     [[nodiscard]] bool send_bulk(Instant now, const NetAddress& to, Entry* who,
                                  const proto::DatagramBody& body,
                                  std::span<const NewsItem> items = {});
@@ -311,6 +318,7 @@ private:
     // Input.
     TokenBucket input_;
     TokenBucket verifying_;
+    Strangers strangers_;
     std::deque<Waiting> unverified_;
     std::map<NodeId, std::uint32_t> waiting_ids_;
     const NewsItem* trusted_ = nullptr; ///< verified already, in the datagram being received
@@ -321,14 +329,18 @@ private:
     std::set<NodeId> incompatible_;
     std::map<NodeId, Instant> stale_told_; ///< whom `stale_boot` was sent to, in the last second
     TokenBucket jumps_{4, 4};              ///< refutations that wait for the disk
-    std::optional<Claim> postponed_;       ///< the highest that is to be refuted by the next such
+    TokenBucket refuting_{8, 32};          ///< those that do not
+    /// Losses of input that are forgiven: three, and one in ten seconds.
+    static constexpr std::uint64_t forgiveness = 10;
+    TokenBucket losses_{1, 3 * forgiveness};
+    std::optional<Claim> postponed_; ///< the highest that is to be refuted by the next such
     std::optional<Instant> new_boot_at_;
     std::optional<Instant> unheard_boot_at_; ///< last later boot taken because nobody answered
     std::optional<Instant> twin_seen_;
 
     // Time.
     Instant now_;
-    Instant heard_at_;
+    Ears ears_;
     Instant judges_from_{}; ///< it was deaf until then
     Instant changed_at_;
     Instant next_period_;

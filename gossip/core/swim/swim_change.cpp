@@ -143,7 +143,7 @@ void Swim::refute(Instant now, const Claim& claim) {
         ++counters_.news_too_high;
         return;
     }
-    if (own_.is_jump(claim.incarnation + 1) && !jumps_.take(now)) {
+    if (!(own_.is_jump(claim.incarnation + 1) ? jumps_ : refuting_).take(now)) {
         postponed_ = postponed_ ? std::max(*postponed_, claim) : claim;
         return;
     }

@@ -344,8 +344,10 @@ void Swim::bury_member(Instant now, Entry& entry) {
 }
 
 void Swim::drop_graves(std::size_t most) {
-    for (; view_.graves().size() > most; ++counters_.graves_dropped) {
-        view_.drop_oldest_grave();
+    if (const auto held = view_.graves().size(); held > most) {
+        // Some more than must be: else each grave of a flood of them costs a look at all.
+        view_.drop_oldest_graves(std::max(held - most, limits_.tombstones / 16));
+        counters_.graves_dropped += held - view_.graves().size();
     }
 }
 

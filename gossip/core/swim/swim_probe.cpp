@@ -11,6 +11,8 @@ namespace {
 using proto::DatagramKind;
 
 constexpr std::uint32_t tries_per_helper = 16;
+constexpr std::size_t soundings = 64;      ///< a period
+constexpr std::size_t sounding_probes = 8; ///< the same, of members that may be dead
 
 std::uint32_t stamp(Instant now) noexcept {
     return static_cast<std::uint32_t>(
@@ -51,10 +53,14 @@ void Swim::run_period(Instant now) {
         const auto step = view_.key().hash(period_.own()) % (n - 1);
         start_probe(now, view_.live_at((mine + 1 + step) % n), ProbeFor::period);
     }
-    const auto silence = now - heard_at_;
-    if (is_deaf(now)) {
+    const bool deaf = is_deaf(now);
+    ears_.look(now, deaf, n - 1, config_.deaf_hold);
+    if (ears_.has_spell() && n > 2) {
+        sound(now);
+    }
+    if (deaf) {
         counters_.deaf_ms += to_ms(config_.probe_period);
-        if (!isolated_ && silence >= 3 * config_.probe_period) {
+        if (!isolated_ && ears_.silence(now) >= 3 * config_.probe_period) {
             isolated_ = true;
             Event event;
             event.kind = Event::Kind::isolated;
@@ -165,7 +171,7 @@ Entry* Swim::pick_helper(const Probe& probe, std::optional<std::uint8_t> zone) {
 void Swim::ask_helpers(Instant now, const Probe& asked) {
     auto* const probe = probes_.by_number(asked.number);
     const auto* const target = view_.find(asked.target);
-    if (probe == nullptr || target == nullptr) {
+    if (probe == nullptr || target == nullptr || asked.purpose == ProbeFor::sounding) {
         return;
     }
     const auto wanted = asked.purpose == ProbeFor::period ? helpers_asked : helpers_asked - 1;
@@ -230,7 +236,7 @@ void Swim::probe_failed(Instant now, const Probe& probe) {
     }
     evidence_ = probe;
     auto* const doubt = doubts_.of(probe.target);
-    const bool outlasted = view_.live() > 2 && now - heard_at_ > config_.deaf_hold;
+    const bool outlasted = view_.live() > 2 && ears_.silence(now) > config_.deaf_hold;
     if (entry->state == Standing::suspect) {
         accuse(now, *entry, id_, now, {});
     } else if (doubt != nullptr && doubt->accuser != id_) {
@@ -460,6 +466,26 @@ std::size_t Swim::items_about(Instant now, const Entry& entry,
         }
     }
     return count;
+}
+
+void Swim::sound(Instant now) {
+    const auto others = view_.live() - 1;
+    const auto count = std::min(others, soundings);
+    const auto start = view_.live_index(*self_) + 1;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto step = count == others ? i : random_.below(others);
+        ping(now, view_.live_at((start + step) % view_.live()), ++probe_number_);
+    }
+    ears_.asked(count);
+    counters_.soundings += count;
+    // Most may be dead: one probe a period would take a period for each.
+    for (std::size_t i = 0; i < sounding_probes; ++i) {
+        const auto& target = view_.live_at((start + random_.below(others)) % view_.live());
+        if (probes_.count(ProbeFor::sounding) < limits_.sounding_probes &&
+            !probes_.is_running(target.id())) {
+            start_probe(now, target, ProbeFor::sounding);
+        }
+    }
 }
 
 void Swim::heal(Instant now) {

@@ -100,6 +100,10 @@ bool Swim::admit(Instant now, const NetAddress& from, Entry* sender) {
             ++counters_.dropped_stranger;
             return false;
         }
+        if (!strangers_.accept(now, header.sender, header.boot, header.seq)) {
+            ++counters_.dropped_replay;
+            return false;
+        }
         return true;
     }
     if (header.boot != sender->replay.boot && !admit_boot(now, from, *sender)) {
@@ -177,10 +181,12 @@ bool Swim::admit_boot(Instant now, const NetAddress& from, Entry& sender) {
 }
 
 void Swim::heard(Instant now, NodeId sender) {
-    const auto silence = now - heard_at_;
-    judges_from_ = is_deaf(now) ? now : judges_from_;
-    heard_at_ = now;
-    if (silence > 2 * config_.probe_period && view_.live() > 2) {
+    const auto silence = ears_.silence(now);
+    const bool was_deaf = is_deaf(now);
+    const bool judged = ears_.over_at(view_.live() - 1, config_.deaf_hold) < now;
+    judges_from_ = was_deaf ? now : judges_from_;
+    ears_.heard(now, sender, was_deaf);
+    if (silence > 2 * config_.probe_period && view_.live() > 2 && !judged) {
         doubts_.clear();
         suspicions_.begin_anew(now);
     }
@@ -343,9 +349,18 @@ void Swim::on_indirect(Instant now) {
 }
 
 void Swim::on_stale_boot(Instant now) {
-    const auto known = commons_.in.body.boot;
+    const auto& in = commons_.in;
+    const auto known = in.body.boot;
     const bool asked = asked_sender_ || joiner_.is_asking() || joiner_.is_paging();
-    if (asked && known >= own_.boot() && known < boot_end) {
+    if (!asked || known < own_.boot() || known == numbers_end) {
+        return;
+    }
+    // A boot of a clock that was far ahead, once, is believed if it was signed with this key.
+    const auto is_proof = [&](const NewsItem& item) {
+        return item.kind == NewsKind::alive && item.id == id_ && item.alive.boot == known &&
+               verify({now, in.header.sender, Via::news}, item, self_) == Check::good;
+    };
+    if (known < boot_end || std::ranges::any_of(in.news, is_proof)) {
         (void)take_later_boot(now, known + 1);
     }
 }

@@ -20,6 +20,8 @@ constexpr std::uint32_t unheard_after = 5; ///< rounds of asking: about 15 s
 constexpr Duration unheard_boot_every = 1min;
 constexpr std::size_t leave_told = 5;
 constexpr std::size_t leave_acked = 3;
+/// Members told of in the answer to leaves: far more than fit into answers_max datagrams.
+constexpr std::size_t leaf_answers_max = 256;
 /// Of news in a datagram of records or a page, beside the longest header.
 constexpr std::size_t news_room = proto::gossip_plain_bytes_max - 46 - 14;
 
@@ -75,9 +77,13 @@ void Swim::start_sync(Instant now, const NetAddress& to, Entry* who) {
     (void)send_bulk(now, to, who, body);
 }
 
+bool Swim::affords_bulk(Instant now) noexcept {
+    return sync_bytes_.available(now) >= proto::gossip_datagram_bytes_max;
+}
+
 bool Swim::send_bulk(Instant now, const NetAddress& to, Entry* who, const proto::DatagramBody& body,
                      std::span<const NewsItem> items) {
-    if (sync_bytes_.available(now) < proto::gossip_datagram_bytes_max) {
+    if (!affords_bulk(now)) {
         return false;
     }
     const auto size = send(now, to, who, body, items, false);
@@ -91,6 +97,9 @@ void Swim::on_tree(Instant now, const NetAddress& from, Entry* sender) {
     auto& leaves = commons_.leaves;
     deeper.clear();
     leaves.clear();
+    if (!affords_bulk(now)) {
+        return;
+    }
     for (const auto& node : commons_.in.body.trees) {
         compare_tree(view_, node, deeper, leaves);
     }
@@ -118,10 +127,21 @@ void Swim::on_leaf(Instant now, const NetAddress& from, Entry* sender) {
     auto& to_want = commons_.want;
     to_send.clear();
     to_want.clear();
+    if (!affords_bulk(now)) {
+        return; // before the work is done, not after
+    }
     const auto& in = commons_.in.body;
+    std::uint64_t told = 0; // of the places, up to here
     for (const auto& leaf : in.leaves) {
-        compare_leaf(view_, {leaf.depth, leaf.prefix},
-                     std::span{in.briefs}.subspan(leaf.first, leaf.count), to_send, to_want);
+        const TreePlace place{leaf.depth, leaf.prefix};
+        const auto span = span_of(place);
+        if (span.first < told) { // nobody tells of a place twice, or out of order
+            ++counters_.dropped_malformed;
+            return;
+        }
+        told = span.last;
+        compare_leaf(view_, place, std::span{in.briefs}.subspan(leaf.first, leaf.count), to_send,
+                     to_want, leaf_answers_max);
     }
     std::size_t sent = 0;
     if (!to_want.empty()) {

@@ -288,10 +288,18 @@ Entry* View::oldest_dead(const Entry& except) noexcept {
     return oldest;
 }
 
-void View::drop_oldest_grave() {
-    const auto oldest =
-        std::ranges::min_element(graves_, {}, [](const auto& grave) { return grave.second.since; });
-    graves_.erase(oldest);
+void View::drop_oldest_graves(std::size_t count) {
+    std::vector<std::pair<Instant, Graves::key_type>> all;
+    all.reserve(graves_.size());
+    for (const auto& [key, grave] : graves_) {
+        all.emplace_back(grave.since, key);
+    }
+    count = std::min(count, all.size());
+    const auto last = all.begin() + static_cast<std::ptrdiff_t>(count);
+    std::ranges::nth_element(all, last);
+    for (auto at = all.begin(); at != last; ++at) {
+        graves_.erase(at->second);
+    }
 }
 
 std::size_t View::bytes() const noexcept {

@@ -143,7 +143,8 @@ public:
     }
     /// Of the dead but this one; null when there is no other.
     [[nodiscard]] Entry* oldest_dead(const Entry& except) noexcept;
-    void drop_oldest_grave();
+    /// The oldest go, `count` of them: a pass over all graves.
+    void drop_oldest_graves(std::size_t count);
 
 private:
     static constexpr std::size_t chunk = 16; ///< entries that are allocated together

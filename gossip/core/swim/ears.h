@@ -1,0 +1,72 @@
+#pragma once
+// Whether a silence says something of this member or of the others (GOSSIP.md, section 5, and
+// decision 21 of core/README.md). Who hears nobody must not judge: perhaps its own link is cut. But
+// the few that outlive most of a fleet hear each other rarely, too, and must judge in the end.
+//
+//   silence ──► a spell begins ──► each period many are asked at once ("soundings")
+//                 ├─ who heard somebody of each four it asked: the link is bad, it goes on not
+//                 judging └─ who heard fewer, for `hold`: the others are gone
+//
+// A spell ends when nobody was missed for half of `hold`, or for a fifteenth of it once half of the
+// others were heard. Pure.
+
+#include <algorithm>
+#include <cstddef>
+#include <set>
+
+#include "proto/base/time.h"
+#include "proto/messages/gossip.h"
+
+namespace jackdaw::swim {
+
+class Ears {
+public:
+    explicit Ears(Instant now) noexcept : heard_at_{now} {}
+
+    [[nodiscard]] Instant heard_at() const noexcept { return heard_at_; }
+    [[nodiscard]] Duration silence(Instant now) const noexcept { return now - heard_at_; }
+    [[nodiscard]] bool has_spell() const noexcept { return has_spell_; }
+
+    /// `gap`: the silence that ends with this was one in which nothing is judged.
+    void heard(Instant now, proto::NodeId who, bool gap) {
+        heard_at_ = now;
+        if (!has_spell_) {
+            return;
+        }
+        last_gap_ = gap ? now : last_gap_;
+        if (heard_.size() < heard_most) {
+            heard_.insert(who);
+        }
+    }
+    /// Once a period. `deaf`: the silence is now so long that nothing is judged.
+    void look(Instant now, bool deaf, std::size_t others, Duration hold) {
+        if (deaf && !has_spell_) {
+            has_spell_ = true;
+            began_at_ = heard_at_;
+            last_gap_ = now;
+        } else if (has_spell_ && !deaf &&
+                   now - last_gap_ >= (2 * heard_.size() >= others ? hold / 15 : hold / 2)) {
+            has_spell_ = false;
+            heard_.clear();
+            asked_ = 0;
+        }
+    }
+    void asked(std::size_t count) noexcept { asked_ += count; }
+
+    /// When a spell that goes on as it does is over; `never` without one, and while enough answer.
+    [[nodiscard]] Instant over_at(std::size_t others, Duration hold) const noexcept {
+        const bool few = has_spell_ && heard_.size() < std::min(asked_, others) / 4;
+        return few ? began_at_ + hold : never;
+    }
+
+private:
+    static constexpr std::size_t heard_most = 4096; ///< a quarter of the most members there are
+    Instant heard_at_;
+    bool has_spell_ = false;
+    Instant began_at_{}; ///< when somebody was heard last before it
+    Instant last_gap_{};
+    std::set<proto::NodeId> heard_; ///< since it began
+    std::size_t asked_ = 0;
+};
+
+} // namespace jackdaw::swim
