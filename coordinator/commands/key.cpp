@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -19,23 +19,19 @@
 namespace jackdaw::cli {
 namespace {
 
-using namespace std::chrono_literals;
-
-/// Gossip tells all within a second; beyond it agents are missing.
-constexpr auto most_limit = 20'000ms;
-constexpr auto most_step = 250ms;
-
-/// Newest version of its ring; 0 when it does not say.
-std::uint32_t newest_of(const Json& gossip) {
-    std::uint32_t newest = 0;
+/// The versions in its ring; none when it does not say.
+std::set<std::uint32_t> versions_of(const Json& gossip) {
+    std::set<std::uint32_t> all;
     const auto ring = gossip.find("ring");
     const auto versions = ring == gossip.end() || !ring->is_object()
                               ? Json::array()
                               : ring->value("versions", Json::array());
     for (const auto& one : versions) {
-        newest = one.is_number_unsigned() ? std::max(newest, one.get<std::uint32_t>()) : newest;
+        if (one.is_number_unsigned()) {
+            all.insert(one.get<std::uint32_t>());
+        }
     }
-    return newest;
+    return all;
 }
 
 /// Every machine that is on, with its agent or why that does not answer.
@@ -54,18 +50,24 @@ Result<std::vector<Holder>> holders_of(Reach& reach) {
     return all;
 }
 
-bool has_newest(Session& session, Holder& holder, std::uint32_t newest) {
+/// What an agent holds, as it says itself.
+Result<std::set<std::uint32_t>> held_by(Session& session, Holder& holder) {
     if (!holder.client) {
-        return false;
+        return holder.client.error().clone();
     }
-    const auto gossip = get(**holder.client, "/v1/gossip", session.in(answer_limit));
-    return gossip && newest_of(*gossip) >= newest;
+    JACKDAW_TRY(const auto gossip, get(**holder.client, "/v1/gossip", session.in(answer_limit)));
+    return versions_of(gossip);
 }
 
 /// To all; the first failure comes back once each was tried, and each is told.
-Result<void> hand_out(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
-                      bool use_now = false) {
+struct Handed {
     Result<void> outcome;
+    std::size_t count = 0; ///< of agents that took it
+};
+Handed hand_out(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
+                bool use_now = false) {
+    Handed handed;
+    auto& outcome = handed.outcome;
     const auto text = proto::gossip_ring_text(ring);
     for (auto& holder : holders) {
         Result<void> given;
@@ -82,6 +84,7 @@ Result<void> hand_out(Session& session, std::vector<Holder>& holders, const prot
         } else {
             given = holder.client.error().clone();
         }
+        handed.count += given ? 1U : 0U;
         if (!given) {
             session.terminal.err(fmt::format("warning: '{}' was not given the ring: {}\n",
                                              printable(holder.name),
@@ -92,40 +95,7 @@ Result<void> hand_out(Session& session, std::vector<Holder>& holders, const prot
             }
         }
     }
-    return outcome;
-}
-
-/// How many members that did not leave have this key or a later one, of how many; those that are
-/// down count, for they may come back and then hear nobody.
-Result<std::pair<std::size_t, std::size_t>> having(Session& session, ApiClient& client,
-                                                   std::uint32_t version) {
-    JACKDAW_TRY(const auto list, get(client, "/v1/members", session.in(answer_limit)));
-    JACKDAW_TRY(const auto items, items_of(list));
-    std::size_t have = 0, all = 0;
-    for (const auto& item : items) {
-        JACKDAW_TRY(const auto one, proto::member_from(item));
-        all += one.status != "left" ? 1U : 0U;
-        have += one.status != "left" && one.ring >= version ? 1U : 0U;
-    }
-    return std::pair{have, all};
-}
-
-/// The same as the first agent sees it that tells of others: one that left the fleet does not.
-Result<std::pair<std::size_t, std::size_t>>
-having(Session& session, const std::vector<Holder>& holders, std::uint32_t version) {
-    auto last = Error{Errc::unavailable, "no agent was asked"};
-    for (const auto& holder : holders) {
-        if (!holder.client) {
-            last = holder.client.error().clone();
-            continue;
-        }
-        auto seen = having(session, **holder.client, version);
-        if (seen) {
-            return seen;
-        }
-        last = std::move(seen).error();
-    }
-    return last;
+    return handed;
 }
 
 /// "key 1", "keys 1, 2": all but the newest.
@@ -140,47 +110,32 @@ std::string older_keys(const proto::GossipRing& ring) {
     return fmt::format("{} {}", older.size() == 1 ? "key" : "keys", fmt::join(older, ", "));
 }
 
-/// Until most members have the newest key.
-Result<void> wait_for_most(Session& session, const std::vector<Holder>& holders,
-                           std::uint32_t newest) {
-    if (holders.empty()) {
-        return ok();
-    }
-    const auto until = session.in(most_limit);
-    for (;;) { // until most have it, or the limit
-        JACKDAW_TRY(const auto seen, having(session, holders, newest));
-        if (2 * seen.first > seen.second) {
-            return ok();
-        }
-        if (session.clock.now() >= until) {
-            return Error{Errc::conflict,
-                         fmt::format("{} of {} members have key {}: the others stay in use",
-                                     seen.first, seen.second, newest)}
-                .with_hint("`jackdaw key rotate --leak` again, when more agents answer, goes on "
-                           "with it");
-        }
-        session.clock.sleep(most_step);
-    }
-}
-
-/// Use at once, remove as soon as most have it; the rest get the ring when they are back.
-Result<void> end_leak(Session& session, std::vector<Holder>& holders, const std::string& fleet,
-                      proto::GossipRing& ring) {
+/// Use at once, remove as soon as most machines' agents have it; the rest get the ring when they
+/// are back. What gossip tells counts for nothing here: who has the key that leaked can tell of as
+/// many members as it likes.
+Result<void> end_leak(Session& session, std::vector<Holder>& holders, std::size_t machines,
+                      const std::string& fleet, proto::GossipRing& ring) {
     const auto newest = ring.newest();
     auto given = hand_out(session, holders, ring, true);
-    JACKDAW_CHECK(wait_for_most(session, holders, newest)
-                      .while_doing(fmt::format("take away what members hold beside key {} ({})",
-                                               newest, older_keys(ring))));
+    if (!holders.empty() && 2 * given.count <= machines) {
+        return Error{Errc::conflict,
+                     fmt::format("{} of {} machines' agents have key {}: {} in use beside it",
+                                 given.count, machines, newest,
+                                 ring.keys().size() == 2 ? older_keys(ring) + " stays"
+                                                         : older_keys(ring) + " stay")}
+            .with_hint("`jackdaw key rotate --leak` again, when more agents answer, goes on with "
+                       "it; `jackdaw key remove VERSION --force` waits for nobody");
+    }
     ring.drop([&](std::uint32_t one) { return one != newest; });
     JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
     auto taken = hand_out(session, holders, ring, true);
-    return given ? std::move(taken) : std::move(given);
+    return given.outcome ? std::move(taken.outcome) : std::move(given.outcome);
 }
 
 struct Held {
-    std::size_t held = 0;             ///< members whose newest key is this or a later one
-    std::vector<std::string> missing; ///< names of the others
-    std::vector<std::string> sealing; ///< names of those that seal with it
+    std::vector<std::string> holders; ///< names of those that hold it
+    std::vector<std::string> missing; ///< of those that do not
+    std::vector<std::string> sealing; ///< of those that seal with it
 };
 
 /// "db2, db3", or a few of them and how many more.
@@ -194,33 +149,59 @@ std::string some_of(const std::vector<std::string>& names) {
 }
 
 /// By version, of the members that did not leave: who is down may come back, and is counted by what
-/// it last said.
+/// it last said. Of each only its newest key is known, and that it seals with: what of before it
+/// holds is not told by gossip.
 Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClient& client,
-                                                      std::size_t& members) {
+                                                      std::vector<proto::MemberShape>& members) {
     JACKDAW_TRY(const auto list, get(client, "/v1/members", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
     note_untold_in(session, items, proto::to_json(proto::MemberShape{}));
     std::map<std::uint32_t, Held> all;
-    std::vector<proto::MemberShape> counted;
     for (const auto& item : items) {
         JACKDAW_TRY(auto one, proto::member_from(item));
         if (one.status != "left") {
             all[one.sealing].sealing.push_back(one.name);
             all.try_emplace(one.ring);
-            counted.push_back(std::move(one));
+            members.push_back(std::move(one));
         }
     }
-    for (auto& [version, held] : all) {
-        for (const auto& one : counted) {
-            if (one.ring >= version) {
-                ++held.held;
-            } else {
-                held.missing.push_back(one.name);
+    return all;
+}
+
+/// What each holds: as its agent says where it answers, else as far as gossip knows.
+Result<std::vector<std::string>> add_holders(Session& session, Reach& reach, ApiClient& client,
+                                             const std::vector<proto::MemberShape>& members,
+                                             std::map<std::uint32_t, Held>& keys) {
+    std::map<std::string, std::set<std::uint32_t>> said;
+    if (reach.local()) {
+        JACKDAW_TRY(const auto gossip, get(client, "/v1/gossip", session.in(answer_limit)));
+        said[gossip.value("name", "")] = versions_of(gossip);
+    } else {
+        JACKDAW_TRY(auto holders, holders_of(reach));
+        for (auto& holder : holders) {
+            if (auto held = held_by(session, holder)) {
+                said[holder.name] = *std::move(held);
             }
         }
     }
-    members = counted.size();
-    return all;
+    for (const auto& [name, versions] : said) {
+        for (const auto version : versions) {
+            keys.try_emplace(version); // also one that was taken from the others
+        }
+    }
+    std::vector<std::string> unasked;
+    for (const auto& member : members) {
+        const auto at = said.find(member.name);
+        if (at == said.end()) {
+            unasked.push_back(member.name);
+        }
+        for (auto& [version, held] : keys) {
+            const bool has = at != said.end() ? at->second.contains(version)
+                                              : member.ring == version || member.sealing == version;
+            (has ? held.holders : held.missing).push_back(member.name);
+        }
+    }
+    return unasked;
 }
 
 } // namespace
@@ -228,7 +209,7 @@ Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClien
 Result<int> key_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto client, reach.any_member());
-    std::size_t members = 0;
+    std::vector<proto::MemberShape> members;
     JACKDAW_TRY(auto keys, held_by_members(session, *client, members));
     if (!reach.local()) {
         JACKDAW_TRY(const auto ring, read_gossip_ring(session.folders, reach.profile().name));
@@ -236,23 +217,57 @@ Result<int> key_list(Session& session, const Invocation& invocation) {
             keys.try_emplace(version);
         }
     }
+    JACKDAW_TRY(const auto unasked, add_holders(session, reach, *client, members, keys));
     Table table{{{"VERSION", false, true}, {"HELD BY"}, {"SEALS FOR"}, {"MISSED BY"}}, {}};
     Json items = Json::array();
     for (const auto& [version, held] : keys) {
         table.rows.push_back({{std::to_string(version)},
-                              {fmt::format("{} of {}", held.held, members)},
-                              {fmt::format("{} of {}", held.sealing.size(), members)},
+                              {fmt::format("{} of {}", held.holders.size(), members.size())},
+                              {fmt::format("{} of {}", held.sealing.size(), members.size())},
                               {some_of(held.missing)}});
         items.push_back(Json{{"version", version},
-                             {"held", held.held},
+                             {"held", held.holders.size()},
+                             {"holders", held.holders},
                              {"sealing", held.sealing.size()},
-                             {"members", members},
-                             {"missing", held.missing}});
+                             {"members", members.size()},
+                             {"missing", held.missing},
+                             {"unasked", unasked}});
     }
     session.terminal.page(render_list(proto::list_json("Key", std::move(items), session.now_text()),
                                       table, invocation.format, session.terminal.colour_out(),
                                       "version"));
+    if (!unasked.empty()) {
+        session.terminal.err(fmt::format(
+            "note: {} {} not asked: of {} only the newest key that gossip told of is counted\n",
+            some_of(unasked), unasked.size() == 1 ? "was" : "were",
+            unasked.size() == 1 ? "it" : "them"));
+    }
     return 0;
+}
+
+/// A full ring gets room for the next key: the oldest goes, which nobody seals with any more.
+/// Agents drop it by themselves a day after the last did.
+Result<void> make_room(Session& session, Reach& reach, proto::GossipRing& ring, bool leak) {
+    while (ring.keys().size() >= proto::SealRing::keys_max) { // one less each time
+        auto oldest = ring.newest();
+        for (const auto& [version, key] : ring.keys()) {
+            oldest = std::min(oldest, version);
+        }
+        if (!leak) { // else all but the next one go anyway
+            JACKDAW_TRY(auto client, reach.any_member());
+            std::vector<proto::MemberShape> members;
+            JACKDAW_TRY(const auto held, held_by_members(session, *client, members));
+            if (const auto used = held.find(oldest);
+                used != held.end() && !used->second.sealing.empty()) {
+                return Error{Errc::exhausted,
+                             fmt::format("the ring is full, and key {} of it still seals for {}",
+                                         oldest, some_of(used->second.sealing))}
+                    .with_hint("power on who is down, or `jackdaw member forget` it; then again");
+            }
+        }
+        ring.drop([&](std::uint32_t one) { return one == oldest; });
+    }
+    return ok();
 }
 
 Result<int> key_rotate(Session& session, const Invocation& invocation) {
@@ -266,9 +281,11 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     // A leak's ring has its newest key first until the others are gone; the key of before it is not
     // the next one, whoever misses it.
     const bool is_new = leak ? !begun : std::ranges::all_of(holders, [&](Holder& one) {
-        return has_newest(session, one, ring.newest());
+        const auto held = held_by(session, one);
+        return held && !held->empty() && *held->rbegin() >= ring.newest();
     });
     if (is_new) {
+        JACKDAW_CHECK(make_room(session, reach, ring, leak));
         JACKDAW_CHECK(add_gossip_key(ring));
     }
     const auto newest = ring.newest();
@@ -281,13 +298,14 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     if (leak) {
         (void)ring.seal_with(newest);
     }
+    JACKDAW_TRY(const auto machines, reach.machines());
     const auto rotate = [&]() -> Result<void> {
         if (is_new || leak) { // here first: what an agent has, the next hand-over must have, too
             JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
         }
-        return leak ? end_leak(session, holders, fleet, ring) : hand_out(session, holders, ring);
+        return leak ? end_leak(session, holders, machines.size(), fleet, ring)
+                    : hand_out(session, holders, ring).outcome;
     };
-    JACKDAW_TRY(const auto machines, reach.machines());
     auto said =
         leak ? fmt::format("key {} is the fleet's only one", newest)
         : holders.empty()
@@ -324,14 +342,14 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto holders, holders_of(reach));
     if (!invocation.has("--force") && !holders.empty()) {
         JACKDAW_TRY(auto client, reach.any_member());
-        std::size_t members = 0;
+        std::vector<proto::MemberShape> members;
         JACKDAW_TRY(const auto held, held_by_members(session, *client, members));
         const auto used = held.find(version);
         if (used != held.end() && !used->second.sealing.empty()) {
             const auto& sealing = used->second.sealing;
             return Error{Errc::conflict,
                          fmt::format("{} of {} members seal with key {}: {}", sealing.size(),
-                                     members, version, some_of(sealing))}
+                                     members.size(), version, some_of(sealing))}
                 .with_hint("wait until `jackdaw key list` shows none; power on who is down, or "
                            "`jackdaw member forget` it; or --force");
         }
@@ -343,7 +361,7 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
     ring.drop([&](std::uint32_t one) { return one == version; });
     const auto remove = [&]() -> Result<void> {
         JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
-        return hand_out(session, holders, ring);
+        return hand_out(session, holders, ring).outcome;
     };
     JACKDAW_TRY(const auto machines, reach.machines());
     const auto off = machines.size() - std::min(machines.size(), holders.size());

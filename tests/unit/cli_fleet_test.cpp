@@ -106,12 +106,15 @@ TEST_CASE_METHOD(FleetScene, "a key is made and handed to all; who missed it get
     add_member("db3", "8899aabbccddee00", "down", 1, 1);
     REQUIRE(run({"key", "list", "-o", "json"}) == 0);
     CHECK(json().at("items").at(0).at("sealing") == 2);
+    CHECK(json().at("items").at(0).at("holders") == proto::Json::array({"db1", "db2", "db3"}));
     CHECK(json().at("items").at(0).at("missing").empty());
+    CHECK(json().at("items").at(0).at("unasked") == proto::Json::array({"db3"}));
     CHECK(json().at("items").at(1).at("held") == 2);
     CHECK(json().at("items").at(1).at("members") == 3);
     CHECK(json().at("items").at(1).at("missing") == proto::Json::array({"db3"})); // down, not gone
     REQUIRE(run({"key", "list"}) == 0);
     CHECK(out().find("MISSED BY") != std::string::npos);
+    CHECK(err().find("db3 was not asked") != std::string::npos);
 
     CHECK(run({"key", "remove", "one"}) == 2);
     CHECK(run({"key", "remove", "2"}) == 6); // the newest
@@ -123,6 +126,34 @@ TEST_CASE_METHOD(FleetScene, "a key is made and handed to all; who missed it get
     REQUIRE(run({"key", "remove", "1", "--force"}) == 0);
     CHECK(ring().keys().size() == 1);
     CHECK(world.agents["db2"].ring == std::string{gossip_ring_text(ring()).reveal()});
+
+    world.agents["db2"].ring = given; // it was frozen while key 1 was taken from the others
+    REQUIRE(run({"key", "list", "-o", "json"}) == 0);
+    CHECK(json().at("items").at(0).at("holders") == proto::Json::array({"db2", "db3"}));
+}
+
+TEST_CASE_METHOD(FleetScene, "a full ring loses its oldest key to the next, unless it is used") {
+    make_fleet({"db1"});
+    world.agents["db1"].ring = std::string{gossip_ring_text(ring()).reveal()};
+    add_member("db1", "0011223344556677", "alive", 1, 1);
+    for (std::uint32_t newest = 2; newest <= 4; ++newest) {
+        REQUIRE(run({"key", "rotate"}) == 0);
+        CHECK(ring().newest() == newest);
+    }
+    CHECK(run({"key", "rotate"}) == 6);
+    CHECK(err().find("key 1 of it still seals for db1") != std::string::npos);
+    CHECK(ring().keys().size() == 4);
+    world.members[0].sealing = 4;
+    world.members[0].ring = 4;
+    for (std::uint32_t newest = 5; newest <= 9; ++newest) {
+        REQUIRE(run({"key", "rotate"}) == 0);
+        CHECK(ring().newest() == newest);
+        CHECK(ring().keys().size() == 4);
+        world.members[0].sealing = newest;
+    }
+    REQUIRE(run({"key", "rotate", "--leak"}) == 0); // also of a full one
+    CHECK(ring().newest() == 10);
+    CHECK(ring().keys().size() == 1);
 }
 
 TEST_CASE_METHOD(FleetScene, "a key that an agent was not given is there all the same, and told") {
@@ -137,66 +168,51 @@ TEST_CASE_METHOD(FleetScene, "a key that an agent was not given is there all the
 }
 
 TEST_CASE_METHOD(FleetScene, "after a leak the next key is used at once, and the others go when "
-                             "most members have it") {
-    make_fleet({"db1", "db2"});
-    for (auto* const name : {"db1", "db2"}) {
+                             "most agents have it") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) {
         world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
     }
+    const auto leaked = ring().keys().front().second;
     add_member("db1", "0011223344556677", "alive", 1, 1);
-    add_member("db2", "8899aabbccddeeff", "down", 1, 1);
-    add_member("db3", "8899aabbccddee00", "left", 1, 1);
+    for (int fake = 0; fake < 9; ++fake) { // of whoever has the key that leaked
+        add_member("fake" + std::to_string(fake), "00000000000000f" + std::to_string(fake), "alive",
+                   1, 1);
+    }
     REQUIRE(run({"key", "rotate", "--leak", "--dry-run"}) == 0);
     CHECK(ring().newest() == 1);
-    CHECK(run({"key", "rotate", "--leak"}) == 6); // none of two shows it
-    CHECK(world.terminal.stderr_text.find("beside key 2 (key 1)") != std::string::npos);
+    world.agents["db2"].owned = false; // nobody answers there
+    world.agents["db3"].owned = false;
+    CHECK(run({"key", "rotate", "--leak"}) == 6);
+    CHECK(err().find("1 of 3 machines' agents have key 2: key 1 stays in use") !=
+          std::string::npos);
     CHECK(ring().keys().size() == 2);
     CHECK(ring().keys().front().first == 2); // in use
     CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
     CHECK(world.agents["db1"].last_change.body.value("use_now", false));
 
-    world.members[0].ring = 2;
-    CHECK(run({"key", "rotate", "--leak"}) == 6); // one of two is not most of them
-    CHECK(ring().newest() == 2);                  // the same leak, not another key
-    world.members[1].ring = 2;
-    REQUIRE(run({"key", "rotate", "--leak"}) == 0);
-    REQUIRE(ring().keys().size() == 1);
-    CHECK(ring().newest() == 2);
-    for (auto* const name : {"db1", "db2"}) {
-        CHECK(world.agents[name].ring == std::string{gossip_ring_text(ring()).reveal()});
-    }
-    REQUIRE(run({"key", "rotate", "--leak"}) == 6); // the next leak is another key
-    CHECK(ring().newest() == 3);
-}
-
-TEST_CASE_METHOD(FleetScene, "a key that leaked is not kept for an agent that does not answer") {
-    make_fleet({"db1", "db2"});
-    for (auto* const name : {"db1", "db2"}) {
-        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
-    }
-    const auto leaked = ring().keys().front().second;
-    add_member("db1", "0011223344556677", "alive", 2, 2);
-    world.agents["db2"].owned = false; // nobody answers there
-    CHECK(run({"key", "rotate", "--leak"}) != 0);
+    world.agents["db3"].owned = true;
+    CHECK(run({"key", "rotate", "--leak"}) != 0); // not all have it, and most do
     CHECK(err().find("'db2' was not given the ring") != std::string::npos);
     REQUIRE(ring().keys().size() == 1);
-    CHECK(ring().newest() == 2);
+    CHECK(ring().newest() == 2); // the same leak, not another key
     CHECK(ring().keys().front().second != leaked);
-    CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
+    for (auto* const name : {"db1", "db3"}) {
+        CHECK(world.agents[name].ring == std::string{gossip_ring_text(ring()).reveal()});
+    }
+    world.agents["db2"].owned = true;
+    REQUIRE(run({"key", "rotate", "--leak"}) == 0); // the next leak is another key
+    CHECK(ring().newest() == 3);
+    CHECK(ring().keys().size() == 1);
 }
 
-TEST_CASE_METHOD(FleetScene, "a key that leaked is not kept since an agent has left the fleet") {
+TEST_CASE_METHOD(FleetScene, "a leak is ended also while no machine is on") {
     make_fleet({"db1", "db2"});
-    for (auto* const name : {"db1", "db2"}) {
-        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
-    }
-    add_member("db2", "8899aabbccddeeff", "alive", 2, 2);
-    world.agents["db1"].has_left = true; // it is asked first, and tells of nobody
-    REQUIRE(run({"key", "rotate", "--leak"}) == 0);
-    CHECK(ring().keys().size() == 1);
     for (auto& machine : world.machines) {
         machine.state = cloud::MachineState::off;
     }
     REQUIRE(run({"key", "rotate", "--leak"}) == 0);
+    CHECK(ring().keys().size() == 1);
     CHECK(out().find("machines that are off: 2") != std::string::npos);
 }
 
