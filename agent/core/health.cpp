@@ -20,6 +20,7 @@ constexpr unsigned connections_warning_percent = 80, connections_error_percent =
 /// The state file is preallocated; the daily copy beside it and the log are not.
 constexpr std::uint64_t state_free_min = std::uint64_t{128} << 20U;
 constexpr std::uint32_t detours_of_a_cut = 4;
+constexpr std::size_t agent_deaths_told = 3; ///< within a day
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t copy_age_max_ms = 2 * day_ms; ///< one is made each day
 constexpr std::int64_t copy_due_ms = 3 * 3'600'000;  ///< looked at each hour
@@ -283,6 +284,28 @@ void look_at_crashes(Report& report) {
         "warning", report.command("jackdaw log tail {} error"));
 }
 
+/// An agent that dies is started again, and serves; one that does it again and again is ill.
+void look_at_agent_deaths(Report& report) {
+    const auto& facts = report.facts();
+    const auto since = rfc3339(facts.wall_ms - day_ms);
+    std::size_t deaths = 0;
+    std::string last;
+    for (const auto& event : facts.events) {
+        if (event.kind == "agent.died" && event.at >= since) {
+            ++deaths;
+            last = std::max(last, event.at);
+        }
+    }
+    report.of_agent(
+        "restarts",
+        deaths < agent_deaths_told
+            ? ""
+            : fmt::format("the agent died {} times within a day, last before {}", deaths, last),
+        "warning",
+        (facts.instance ? report.command("jackdaw machine shell {} -- ") : std::string{}) +
+            "tail -n 50 /var/log/jackdaw/agent.log");
+}
+
 /// The newest operation, when it failed: what came before it has been made good or left behind.
 void look_at_operations(Report& report) {
     const auto& operations = report.facts().operations;
@@ -345,6 +368,7 @@ std::vector<FindingShape> examine_agent(const HealthFacts& facts) {
     Report report{facts};
     look_at_state(report);
     look_at_fleet(report);
+    look_at_agent_deaths(report);
     if (facts.instance) {
         look_at_status(report);
         look_at_volume(report);

@@ -9,6 +9,7 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/ownership.h"
 #include "coordinator/commands/reach.h"
+#include "coordinator/commands/ring_versions.h"
 #include "coordinator/core/fleet_health.h"
 #include "proto/base/ids.h"
 #include "proto/base/rfc3339.h"
@@ -139,6 +140,9 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
             }
         }
         ask_members(session, **client, seen);
+        if (const auto gossip = get(**client, "/v1/gossip", session.in(look_limit))) {
+            health.keys = versions_of(*gossip);
+        }
     } else {
         health.silent = proto::shape_of(client.error());
     }
@@ -178,6 +182,11 @@ Result<Findings> look_at_fleet(Session& session, Reach& reach) {
     seen.keys_folder = session.folders.fleet(seen.fleet).string();
     if (const auto keys = load_keys(session.folders, seen.fleet); !keys) {
         seen.keys = proto::shape_of(keys.error());
+    }
+    if (const auto ring = read_gossip_ring(session.folders, seen.fleet)) {
+        for (const auto& [version, key] : ring->keys()) {
+            seen.ring.insert(version);
+        }
     }
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     auto& provider = cloud->provider();

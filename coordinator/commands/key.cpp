@@ -15,24 +15,10 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/instance_text.h"
 #include "coordinator/commands/reach.h"
+#include "coordinator/commands/ring_versions.h"
 
 namespace jackdaw::cli {
 namespace {
-
-/// The versions in its ring; none when it does not say.
-std::set<std::uint32_t> versions_of(const Json& gossip) {
-    std::set<std::uint32_t> all;
-    const auto ring = gossip.find("ring");
-    const auto versions = ring == gossip.end() || !ring->is_object()
-                              ? Json::array()
-                              : ring->value("versions", Json::array());
-    for (const auto& one : versions) {
-        if (one.is_number_unsigned()) {
-            all.insert(one.get<std::uint32_t>());
-        }
-    }
-    return all;
-}
 
 /// Every machine that is on, with its agent or why that does not answer.
 struct Holder {

@@ -202,6 +202,35 @@ void look_at_keys(const FleetHealth& seen, std::vector<FindingShape>& all) {
     }
 }
 
+/// By what each agent says that it holds, against the fleet's ring.
+void look_at_rings(const FleetHealth& seen, std::vector<FindingShape>& all) {
+    if (seen.ring.empty()) {
+        return;
+    }
+    const auto newest = *seen.ring.rbegin();
+    for (const auto& machine : seen.machines) {
+        if (machine.keys.empty()) {
+            continue;
+        }
+        for (const auto version : machine.keys) {
+            if (!seen.ring.contains(version) && version < newest) {
+                all.push_back(of_fleet("removed key", machine.name,
+                                       fmt::format("it still takes datagrams under key {}, which "
+                                                   "the fleet removed",
+                                                   version),
+                                       "warning", fmt::format("jackdaw key remove {}", version)));
+            }
+        }
+        if (!machine.keys.contains(newest)) {
+            all.push_back(of_fleet("rotation", machine.name,
+                                   fmt::format("it does not hold key {}, the fleet's newest, which "
+                                               "seals only once all hold it",
+                                               newest),
+                                   "warning", "jackdaw key rotate"));
+        }
+    }
+}
+
 void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
                    std::vector<FindingShape>& all) {
     FindingShape reached{"agent", "agent", machine.name, "ok", "error", "", ""};
@@ -316,6 +345,7 @@ std::vector<FindingShape> examine_fleet(const FleetHealth& seen) {
     }
     look_at_members(seen, all);
     look_at_keys(seen, all);
+    look_at_rings(seen, all);
     for (const auto& machine : seen.machines) {
         auto more = examine_machine(seen, machine);
         all.insert(all.end(), std::make_move_iterator(more.begin()),

@@ -102,6 +102,12 @@ def noticed_by():
 
 def main():
     wanted = sys.argv[1:] or list(MUTANTS)
+    if unknown := [name for name in wanted if name not in MUTANTS]:
+        print(__doc__, file=sys.stdout if unknown[0] in ("-h", "--help") else sys.stderr)
+        if unknown[0] in ("-h", "--help"):
+            return 0
+        print(f"error: no mutant {', '.join(unknown)}; there are: {', '.join(MUTANTS)}", file=sys.stderr)
+        return 2
     copy_tree()
     error = build()
     if error or noticed_by():

@@ -11,17 +11,22 @@ using namespace jackdaw::sim;
 
 namespace {
 
-int usage() {
+/// `wrong`: what of the line it was; empty: it was asked for.
+int usage(std::string_view wrong = {}) {
     std::string faults;
     for (const auto fault : all_faults()) {
         faults.append(faults.empty() ? "" : "|").append(name_of(fault));
     }
-    std::fprintf(stderr,
+    auto* const out = wrong.empty() ? stdout : stderr;
+    if (!wrong.empty()) {
+        std::fprintf(out, "error: %.*s\n", static_cast<int>(wrong.size()), wrong.data());
+    }
+    std::fprintf(out,
                  "usage: run [--seeds A..B] [--members N] [--fault %s]... [--tell]\n"
                  "Runs one fleet per seed through ten faults each and checks every step.\n"
                  "Status: 0 everything held, 1 something did not, 2 usage.\n",
                  faults.c_str());
-    return 2;
+    return wrong.empty() ? 0 : 2;
 }
 
 bool number(std::string_view text, std::uint64_t& into) {
@@ -42,21 +47,29 @@ int main(int argc, char** argv) {
             run.tell = true;
             continue;
         }
-        if (i + 1 == argc) {
+        if (option == "--help" || option == "-h") {
             return usage();
+        }
+        if (option != "--seeds" && option != "--members" && option != "--fault") {
+            return usage(std::string{option} + " is no option");
+        }
+        if (i + 1 == argc) {
+            return usage(std::string{option} + " needs a value");
         }
         const std::string_view value{argv[++i]};
         std::uint64_t members = 0;
         if (option == "--seeds") {
             const auto dots = value.find("..");
             const auto to = dots == std::string_view::npos ? value : value.substr(dots + 2);
-            if (!number(value.substr(0, dots), first) || !number(to, last)) {
-                return usage();
+            if (!number(value.substr(0, dots), first) || !number(to, last) || first > last) {
+                return usage("--seeds takes A..B, A not above B");
             }
-        } else if (option == "--members" && number(value, members) && members >= 2 &&
-                   members <= 10'000) {
+        } else if (option == "--members") {
+            if (!number(value, members) || members < 2 || members > 10'000) {
+                return usage("--members takes 2 to 10000");
+            }
             run.members = members;
-        } else if (option == "--fault") {
+        } else {
             const auto before = chosen.size();
             for (const auto fault : all_faults()) {
                 if (name_of(fault) == value) {
@@ -64,10 +77,8 @@ int main(int argc, char** argv) {
                 }
             }
             if (chosen.size() == before) {
-                return usage();
+                return usage("there is no fault " + std::string{value});
             }
-        } else {
-            return usage();
         }
     }
     if (!chosen.empty()) {

@@ -135,6 +135,13 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
              f.events.push_back(
                  {1, rfc3339(now_ms - hour_ms), "database.ended", "error", {}, {}, {}});
          }},
+        {"restarts", "warning", "jackdaw machine shell db1 -- tail -n 50",
+         [](auto& f) {
+             for (std::uint64_t i = 1; i <= 3; ++i) {
+                 f.events.push_back(
+                     {i, rfc3339(now_ms - hour_ms), "agent.died", "warning", {}, {}, {}});
+             }
+         }},
         {"last operation", "warning", "jackdaw op resume ID",
          [](auto& f) {
              proto::Operation failed;

@@ -25,6 +25,7 @@ FleetHealth healthy() {
     seen.network_present = true;
     seen.members_told = true;
     seen.keys_folder = "/keys";
+    seen.ring = {2, 3};
     for (const auto* name : {"db1", "db2"}) {
         MachineHealth machine;
         machine.name = name;
@@ -32,6 +33,7 @@ FleetHealth healthy() {
         machine.state = "on";
         machine.wanted_on = true;
         machine.agent_version = "1.0";
+        machine.keys = {2, 3};
         seen.machines.push_back(machine);
         proto::MemberShape member;
         member.name = name;
@@ -139,6 +141,10 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
          [](auto& s) { s.machines[0].has_no_instance = true; }},
         {"clock", "db1", "warning", "timedatectl",
          [](auto& s) { s.machines[0].clock_ahead_ms = -5'000; }},
+        {"removed key", "db2", "warning", "jackdaw key remove 1",
+         [](auto& s) { s.machines[1].keys = {1, 2, 3}; }},
+        {"rotation", "db2", "warning", "jackdaw key rotate",
+         [](auto& s) { s.machines[1].keys = {2}; }},
     };
     for (const auto& one : cases) {
         INFO(one.name << " " << one.mend);
