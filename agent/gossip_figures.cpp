@@ -45,6 +45,8 @@ constexpr std::array rows{
     Row{"news_stale", &Counters::news_stale, "items that changed nothing"},
     Row{"news_too_high", &Counters::news_too_high, "accusations beyond what could be refuted"},
     Row{"news_forged", &Counters::news_forged, "items with a false signature or a foreign key"},
+    Row{"news_ignored", &Counters::news_ignored,
+        "items of senders that had just told of too many false ones"},
     Row{"news_unverified", &Counters::news_unverified, "items dropped while too many waited"},
     Row{"members_refused", &Counters::members_refused, "members beyond the limit"},
     Row{"zones_refused", &Counters::zones_refused, "members whose zone is beyond the limit"},

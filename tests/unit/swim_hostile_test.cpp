@@ -111,6 +111,36 @@ TEST_CASE("hostile: accusations without end are refuted a few times a second, th
     CHECK(counters.late_ticks == 0);
 }
 
+TEST_CASE("hostile: false signatures without end hold up no true one") {
+    Limits limits;
+    limits.verifies_per_s = 100;
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a, b);
+    const auto& counters = world.core->counters();
+    const std::string wrong(64, 'w');
+    const auto before = world.verified;
+    for (int i = 0; i < 500; ++i) {
+        b.incarnation = 11;
+        auto forged = b.alive(); // under b's own key
+        forged.signature = wrong;
+        world.say(a, DatagramKind::gossip, {forged});
+    }
+    CHECK(world.verified - before == 17);
+    CHECK(counters.news_forged == 17);
+    CHECK(counters.news_ignored == 483);
+    CHECK(world.core->unverified() == 0);
+    world.say(b, DatagramKind::gossip, {b.alive()}); // the true one, and by itself
+    CHECK(world.core->find(b.id)->incarnation == 11);
+    world.say(a, DatagramKind::gossip, {c.alive()}); // not from who told of the others
+    CHECK(world.state(c) == std::nullopt);
+    world.pass(1100ms);
+    world.say(a, DatagramKind::gossip, {c.alive()});
+    CHECK(world.state(c) == Standing::alive);
+}
+
 TEST_CASE("hostile: lost input is forgiven three times, and then once in ten seconds") {
     World world;
     Peer a{1};

@@ -29,6 +29,7 @@ struct Counters {
     std::uint64_t news_too_high = 0;   ///< accusations beyond what can be refuted
     std::uint64_t news_forged = 0;     ///< false signatures, foreign keys
     std::uint64_t news_unverified = 0; ///< dropped, since too many waited
+    std::uint64_t news_ignored = 0;    ///< of who had just told of too many false ones
     std::uint64_t members_refused = 0; ///< beyond the limit
     std::uint64_t zones_refused = 0;   ///< members whose zone is beyond the limit
     std::uint64_t graves_dropped = 0;  ///< tombstones beyond the limit

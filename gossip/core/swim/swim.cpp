@@ -42,6 +42,7 @@ Swim::Swim(const Config& config, const Limits& limits, Identity identity, const 
       input_{limits_.datagrams_per_s, limits_.datagrams_per_s},
       verifying_{limits_.verifies_per_s, limits_.verifies_per_s},
       strangers_{limits_.strangers},
+      forgers_{limits_.strangers},
       now_{now},
       ears_{now},
       changed_at_{now},

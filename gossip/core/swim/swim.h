@@ -40,6 +40,7 @@
 #include "gossip/core/swim/ears.h"
 #include "gossip/core/swim/estimates.h"
 #include "gossip/core/swim/events.h"
+#include "gossip/core/swim/forgers.h"
 #include "gossip/core/swim/hints.h"
 #include "gossip/core/swim/join.h"
 #include "gossip/core/swim/news_queue.h"
@@ -195,6 +196,7 @@ private:
     void take_status(const Source& source, const NewsItem& item);
     void take_hint(const Source& source, const NewsItem& item);
     [[nodiscard]] Check verify(const Source& source, const NewsItem& item, const Entry* held);
+    void forged(const Source& source);
     [[nodiscard]] bool is_operator(std::string_view key) const;
     void wait(const Source& source, const NewsItem& item);
     void take_verified(Instant now);
@@ -319,6 +321,7 @@ private:
     TokenBucket input_;
     TokenBucket verifying_;
     Strangers strangers_;
+    Forgers forgers_;
     std::deque<Waiting> unverified_;
     std::map<NodeId, std::uint32_t> waiting_ids_;
     const NewsItem* trusted_ = nullptr; ///< verified already, in the datagram being received

@@ -61,20 +61,29 @@ Swim::Check Swim::verify(const Source& source, const NewsItem& item, const Entry
                                             : proto::node_id_of(item.public_key) == item.id;
     if (!is_its_own) {
         if (item.kind != NewsKind::left || !is_operator(item.public_key)) {
-            ++counters_.news_forged;
+            forged(source);
             return Check::bad;
         }
         what = proto::SignedAs::forget;
+    }
+    if (forgers_.ignores(source.now, source.from)) {
+        ++counters_.news_ignored; // digests repair it, if there was anything to it
+        return Check::bad;
     }
     if (!verifying_.take(source.now)) {
         return Check::wait;
     }
     if (!crypto_.verify(item.public_key, proto::to_sign(what, identity_.fleet, item.bytes),
                         item.signature)) {
-        ++counters_.news_forged;
+        forged(source);
         return Check::bad;
     }
     return Check::good;
+}
+
+void Swim::forged(const Source& source) {
+    ++counters_.news_forged;
+    forgers_.caught(source.now, source.from);
 }
 
 void Swim::wait(const Source& source, const NewsItem& item) {
