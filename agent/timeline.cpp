@@ -74,6 +74,9 @@ const std::vector<EventKind>& event_kinds() {
          "the database's own scheduler was switched off, since what "
          "it runs took the agent's account"},
         {"scheduler.settled", "info", "it runs again, or it is off by somebody's wish"},
+        {"filter.stale", "warning",
+         "the machine's packet filter could not be renewed at the agent's start; tried again"},
+        {"filter.renewed", "info", "it was"},
         {"connections.pressure", "warning", "nearly all connections are taken, or some refused"},
         {"connections.relief", "info", "there is room for connections again"},
         {"memory.pressure", "warning", "nearly all is taken, or a folder that is memory is full"},

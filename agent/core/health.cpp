@@ -265,17 +265,25 @@ void look_at_volume(Report& report) {
                                       half_more(view.volume_size_bytes)));
 }
 
-void look_at_crashes(Report& report) {
-    const auto& facts = report.facts();
-    const auto since = rfc3339(facts.wall_ms - day_ms); // the texts sort as the times do
-    std::size_t deaths = 0;
+/// Of the timeline's events of one kind within the last day: how many, and when the last was.
+struct Happened {
+    std::size_t times = 0;
     std::string last;
+};
+Happened within_a_day(const HealthFacts& facts, std::string_view kind) {
+    const auto since = rfc3339(facts.wall_ms - day_ms); // the texts sort as the times do
+    Happened happened;
     for (const auto& event : facts.events) {
-        if (event.kind == "database.ended" && event.at >= since) {
-            ++deaths;
-            last = std::max(last, event.at);
+        if (event.kind == kind && event.at >= since) {
+            ++happened.times;
+            happened.last = std::max(happened.last, event.at);
         }
     }
+    return happened;
+}
+
+void look_at_crashes(Report& report) {
+    const auto [deaths, last] = within_a_day(report.facts(), "database.ended");
     report.of_instance(
         "crashes",
         deaths == 0 ? ""
@@ -286,23 +294,14 @@ void look_at_crashes(Report& report) {
 
 /// An agent that dies is started again, and serves; one that does it again and again is ill.
 void look_at_agent_deaths(Report& report) {
-    const auto& facts = report.facts();
-    const auto since = rfc3339(facts.wall_ms - day_ms);
-    std::size_t deaths = 0;
-    std::string last;
-    for (const auto& event : facts.events) {
-        if (event.kind == "agent.died" && event.at >= since) {
-            ++deaths;
-            last = std::max(last, event.at);
-        }
-    }
+    const auto [deaths, last] = within_a_day(report.facts(), "agent.died");
     report.of_agent(
         "restarts",
         deaths < agent_deaths_told
             ? ""
             : fmt::format("the agent died {} times within a day, last before {}", deaths, last),
         "warning",
-        (facts.instance ? report.command("jackdaw machine shell {} -- ") : std::string{}) +
+        (report.facts().instance ? report.command("jackdaw machine shell {} -- ") : std::string{}) +
             "tail -n 50 /var/log/jackdaw/agent.log");
 }
 

@@ -214,7 +214,7 @@ std::vector<CommandRow> rows_of_settings() {
           {"--limit", "N", "so many (default: 100)"},
           {"--kind", "KIND",
            "only this kind, e.g. volume.full (a wrong one is answered with all kinds), or all of "
-           "access, accounts, agent, config, connections, database, gossip, instance, key, "
+           "access, accounts, agent, config, connections, database, filter, gossip, instance, key, "
            "maintenance, member, memory, metrics, operation, scheduler, session, sight, timeline "
            "or volume"},
           {"--weight", "W", "only this and graver: info, warning or error"},

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
+#include "agent/timeline.h"
 #include "tests/unit/life_world.h"
 
 using namespace jackdaw;
@@ -226,5 +227,9 @@ TEST_CASE(
             }
         }
         CHECK(told == std::vector<std::string>{"filter.stale", "filter.renewed"});
+        for (const auto& kind : told) { // as `events --kind` and its weight know it
+            CHECK(std::ranges::find(agent::event_kinds(), kind, &agent::EventKind::kind) !=
+                  agent::event_kinds().end());
+        }
     }
 }

@@ -3,9 +3,9 @@
 // decision 21 of core/README.md). Who hears nobody must not judge: perhaps its own link is cut. But
 // the few that outlive most of a fleet hear each other rarely, too, and must judge in the end.
 //
-//   silence ──► a spell begins ──► each period many are asked at once ("soundings")
-//                 ├─ who heard somebody of each four it asked: the link is bad, it goes on not
-//                 judging └─ who heard fewer, for `hold`: the others are gone
+//   silence ──► a spell begins ──► each period many are asked at once ("soundings"), and of these
+//     a quarter or more were heard:      the link is bad; it goes on not judging
+//     fewer were, for `hold`:            the others are gone; it judges
 //
 // A spell ends when nobody was missed for half of `hold`, or for a fifteenth of it once half of the
 // others were heard. Pure.

@@ -3,10 +3,10 @@
 // signatures come from who makes them; each costs as much work as a true one, and what waits behind
 // too many of them is dropped. So a teller of many is not asked to be believed for a second.
 
-#include <algorithm>
 #include <cstddef>
 #include <map>
 
+#include "gossip/core/swim/oldest_out.h"
 #include "gossip/core/swim/token_bucket.h"
 #include "proto/messages/gossip.h"
 
@@ -21,10 +21,7 @@ public:
     void caught(Instant now, proto::NodeId who) {
         auto at = held_.find(who);
         if (at == held_.end()) {
-            if (held_.size() >= most_) {
-                held_.erase(std::ranges::min_element(
-                    held_, {}, [](const auto& one) { return one.second.at; }));
-            }
+            make_room(held_, most_);
             at = held_.emplace(who, Held{}).first;
         }
         at->second.at = now;

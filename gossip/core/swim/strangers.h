@@ -3,11 +3,11 @@
 // member's. Without it a `join` that somebody recorded, of a machine that is forgotten since, would
 // be answered with pages as often as it is sent again, to whatever address.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 
+#include "gossip/core/swim/oldest_out.h"
 #include "gossip/core/swim/replay.h"
 #include "proto/base/ids.h"
 #include "proto/base/time.h"
@@ -25,10 +25,7 @@ public:
         std::erase_if(held_, [&](const auto& one) { return now - one.second.at >= kept; });
         auto at = held_.find(id);
         if (at == held_.end()) {
-            if (held_.size() >= most_) {
-                held_.erase(std::ranges::min_element(
-                    held_, {}, [](const auto& one) { return one.second.at; }));
-            }
+            make_room(held_, most_);
             at = held_.emplace(id, Held{{}, now}).first;
             at->second.window.restart(boot);
         }
