@@ -41,6 +41,7 @@ class Secrets:
         self.needles[base64.b64encode(clear.encode())[:-4]] = (f"the password {clear[:3]}… in base64", None)
 
     def key(self, what, raw, place):
+        check(len(raw) == 32, f"{what} has {len(raw)} bytes: a shorter one is found by chance")
         for form in forms(raw):
             self.needles[form] = (what, re.compile(place))
 
@@ -57,8 +58,9 @@ class Secrets:
         self.key("the operator's signing key", bytes.fromhex(own["sign_secret"])[:32], r"/operator\.key$")
         self.key("the operator's channel key", bytes.fromhex(own["noise_secret"]), r"/operator\.key$")
         with open(f"{profile}/gossip.ring") as file:
-            ring = bytes.fromhex(file.read().split()[1])
-        self.key("the gossip key", ring, r"(/gossip\.ring|/etc/jackdaw/fleet/gossip_ring)$")
+            keys = re.findall(r"^[0-9]+ ([0-9a-f]{64})$", file.read(), re.M)
+        check(len(keys) == 1, f"one gossip key in the ring of a new fleet, not {len(keys)}")
+        self.key("the gossip key", bytes.fromhex(keys[0]), r"(/gossip\.ring|/etc/jackdaw/fleet/gossip_ring)$")
         for machine in machines:
             for name in ("sign", "noise"):
                 with open(f"{fleet.root(machine)}/var/lib/jackdaw/state/{name}.key", "rb") as file:
