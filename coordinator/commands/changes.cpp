@@ -132,7 +132,8 @@ Result<proto::Operation> follow(Session& session, const Invocation& invocation,
                                 const Decorate& decorate, const std::string& detached_too,
                                 ProgressView* begun) {
     const auto deadline = session.in(invocation.timeout.value_or(watch_limit));
-    const DetachNote note{session.terminal, how_to_watch(operation.id) + detached_too};
+    const DetachNote note{session.terminal,
+                          of_same_fleet(how_to_watch(operation.id) + detached_too, invocation)};
     ProgressView own{session.terminal.err_is_terminal(), session.terminal.columns()};
     auto& view = begun != nullptr ? *begun : own;
     const auto shown = [&](const proto::Operation& one) { return decorate ? decorate(one) : one; };
@@ -208,8 +209,10 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
         }
         text += credentials_text(end.credentials, finished);
         if (!finished) {
-            text += fmt::format("it goes on by itself; `jackdaw op watch {}` follows it\n",
-                                end.operation.id);
+            text += of_same_fleet(
+                fmt::format("it goes on by itself; `jackdaw op watch {}` follows it\n",
+                            end.operation.id),
+                invocation);
         }
     }
     session.terminal.out(render_object(operation_json(end, good), text, invocation.format, "id"));
@@ -222,7 +225,8 @@ int conclude(Session& session, const Invocation& invocation, const Conclusion& e
     }
     const auto next = end.next.empty() ? next_of(invocation) : end.next;
     if (finished && !next.empty() && session.terminal.err_is_terminal()) {
-        session.terminal.err(fmt::format("next: `{}`\n", printable(next)));
+        session.terminal.err(
+            of_same_fleet(fmt::format("next: `{}`\n", printable(next)), invocation));
     }
     if (good && invocation.format == Format::name) { // that has no place for them
         session.terminal.err(credentials_text(end.credentials, finished));
@@ -407,21 +411,17 @@ Result<void> confirm(Session& session, const Invocation& invocation, const std::
     return Error{Code::unconfirmed, fmt::format("this {}", what)};
 }
 
-std::string hint_for(std::string hint, const Session& session, const Invocation& invocation) {
+namespace {
+
+constexpr std::string_view quoted = "`jackdaw "; ///< how a command begins within a text
+
+/// A general hint's NAME and INSTANCE, in commands about them, become `name`.
+void put_name(std::string& hint, const std::string& name) {
     constexpr std::array<std::string_view, 3> nouns{"instance", "machine", "root"};
-    const auto noun = invocation.command != nullptr ? invocation.command->noun : std::string_view{};
-    const bool is_named = noun == "instance" || noun == "machine";
-    const auto name = !session.instance.empty() ? session.instance
-                      : is_named                ? invocation.text("NAME")
-                                                : invocation.text("--instance");
-    constexpr std::string_view command = "`jackdaw ";
     constexpr std::string_view placeholder = " NAME";
     constexpr std::string_view of_any_noun = " INSTANCE"; // what is inside is not asked by its name
-    if (name.empty() || !check_label(name, "instance")) {
-        return hint;
-    }
-    for (auto at = hint.find(command); at != std::string::npos; at = hint.find(command, at + 1)) {
-        const auto words = std::string_view{hint}.substr(at + command.size());
+    for (auto at = hint.find(quoted); at != std::string::npos; at = hint.find(quoted, at + 1)) {
+        const auto words = std::string_view{hint}.substr(at + quoted.size());
         const auto end = std::min(hint.find('`', at + 1), hint.size());
         const auto place = hint.find(placeholder, at);
         const bool is_about_it = std::ranges::any_of(nouns, [&](std::string_view one) {
@@ -434,7 +434,51 @@ std::string hint_for(std::string hint, const Session& session, const Invocation&
             hint.replace(instance + 1, of_any_noun.size() - 1, name);
         }
     }
-    return hint;
+}
+
+} // namespace
+
+std::string of_same_fleet(std::string text, const Invocation& invocation) {
+    constexpr std::array<std::string_view, 7> elsewhere{"fleet", "image",   "completion", "manual",
+                                                        "help",  "explain", "version"};
+    std::string option;
+    if (invocation.local) {
+        option = " --local";
+    } else if (!invocation.fleet.empty() && check_label(invocation.fleet, "fleet")) {
+        option = fmt::format(" --fleet {}", invocation.fleet);
+    }
+    auto at = option.empty() ? std::string::npos : text.find(quoted);
+    while (at != std::string::npos) {
+        const auto begin = at + quoted.size();
+        const auto end = text.find('`', begin);
+        if (end == std::string::npos) {
+            break;
+        }
+        const auto words = std::string_view{text}.substr(begin, end - begin);
+        const auto noun = words.substr(0, words.find(' '));
+        const bool is_said = words.find("--fleet") != std::string_view::npos ||
+                             words.find("--local") != std::string_view::npos ||
+                             words.find("--help") != std::string_view::npos;
+        const bool adds = !is_said && std::ranges::find(elsewhere, noun) == elsewhere.end();
+        if (adds) {
+            const auto others = words.find(" -- "); // another program's
+            text.insert(others == std::string_view::npos ? end : begin + others, option);
+        }
+        at = text.find(quoted, end + (adds ? option.size() : 0) + 1);
+    }
+    return text;
+}
+
+std::string hint_for(std::string hint, const Session& session, const Invocation& invocation) {
+    const auto noun = invocation.command != nullptr ? invocation.command->noun : std::string_view{};
+    const bool is_named = noun == "instance" || noun == "machine";
+    const auto name = !session.instance.empty() ? session.instance
+                      : is_named                ? invocation.text("NAME")
+                                                : invocation.text("--instance");
+    if (!name.empty() && check_label(name, "instance")) {
+        put_name(hint, name);
+    }
+    return of_same_fleet(std::move(hint), invocation);
 }
 
 int report(Session& session, Format format, const proto::ErrorShape& error) {

@@ -111,8 +111,12 @@ inline constexpr std::chrono::milliseconds name_limit{60'000};
 [[nodiscard]] Result<void> confirm(Session& session, const Invocation& invocation,
                                    const std::string& name, std::string_view what);
 
-/// A general hint with the name that is known instead of its NAME or INSTANCE: "`jackdaw instance
-/// start NAME`", "`jackdaw session kill INSTANCE 5`".
+/// The commands in a text ("`jackdaw op watch 3f2a`") with the --fleet or --local of this one, so
+/// that they work as they are.
+[[nodiscard]] std::string of_same_fleet(std::string text, const Invocation& invocation);
+
+/// A general hint for this command's fleet, and with the name that is known instead of its NAME or
+/// INSTANCE: "`jackdaw instance start NAME`", "`jackdaw session kill INSTANCE 5`".
 [[nodiscard]] std::string hint_for(std::string hint, const Session& session,
                                    const Invocation& invocation);
 

@@ -195,7 +195,8 @@ Result<int> same_already(Session& session, const Invocation& invocation, Reach& 
     end.operation = std::move(operation);
     end.waited = end.no_op = true;
     end.said = fmt::format("instance '{}' exists with the same spec; nothing to do", name);
-    session.terminal.err("hint: `jackdaw user password` makes a new password if one was lost\n");
+    session.terminal.err(of_same_fleet(
+        "hint: `jackdaw user password` makes a new password if one was lost\n", invocation));
     if (auto client = reach.of(name)) {
         if (auto json = get(**client, "/v1/instance", session.in(answer_limit))) {
             end.instance = *std::move(json);

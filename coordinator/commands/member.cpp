@@ -44,6 +44,10 @@ std::string path_of(const std::string& member) {
     return "/v1/members/" + percent_encoded(member);
 }
 
+/// Of the view of an agent that hears no other: who left or fell silent is not asked.
+constexpr std::string_view of_before =
+    "; it hears no other now: this is what it knew before, and `jackdaw doctor` says more";
+
 /// For people, beside the table: whose view it is. Each agent has its own, and begins it anew.
 /// Nothing when that cannot be asked.
 void note_viewer(Session& session, const Invocation& invocation, ApiClient& client) {
@@ -56,9 +60,11 @@ void note_viewer(Session& session, const Invocation& invocation, ApiClient& clie
         return;
     }
     if (const auto self = get(client, path_of(id), session.in(answer_limit))) {
-        session.terminal.err(fmt::format("note: seen by the agent of '{}' since it began, at {}\n",
-                                         printable(text_at(*self, "name")),
-                                         printable(text_at(*self, "since"))));
+        session.terminal.err(of_same_fleet(
+            fmt::format("note: seen by the agent of '{}' since it began, at {}{}\n",
+                        printable(text_at(*self, "name")), printable(text_at(*self, "since")),
+                        text_at(*gossip, "state") == "isolated" ? of_before : ""),
+            invocation));
     }
 }
 

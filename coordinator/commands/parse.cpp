@@ -8,6 +8,7 @@
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/invocation.h"
 #include "coordinator/core/suggest.h"
+#include "proto/base/ids.h"
 #include "proto/base/size.h"
 
 namespace jackdaw::cli {
@@ -236,6 +237,14 @@ Result<void> take_arguments(const CommandRow& row, std::vector<std::string> plai
     std::vector<ArgumentRow> must;
     std::ranges::copy_if(arguments, std::back_inserter(must), &ArgumentRow::required);
     if (plain.size() < must.size()) {
+        const bool begins_with_another = !plain.empty() && must.front().name == "INSTANCE" &&
+                                         !check_label(plain.front(), "instance") &&
+                                         !takes_password(row);
+        if (begins_with_another) {
+            return usage(row, fmt::format("'{}' is no name of an instance: `jackdaw {}` takes {}",
+                                          plain.front().substr(0, 60), named(row),
+                                          argument_words(arguments)));
+        }
         const auto& missing = must[plain.size()];
         return usage(
             row, fmt::format("`jackdaw {}` needs {}: {}", named(row), missing.name, missing.text));

@@ -164,20 +164,27 @@ Result<ClientPtr> Reach::any() {
 }
 
 Result<ClientPtr> Reach::any_member() {
-    return first([this](ApiClient& client) -> Result<void> {
-        const auto gossip = get(client, "/v1/gossip", session_->in(answer_limit));
-        if (!gossip) {
-            const auto code = gossip.error().code();
-            const bool is_silent = code == Errc::unavailable || code == Errc::deadline;
-            return is_silent ? Result<void>{gossip.error().clone()} : ok();
-        }
-        const auto state = proto::string_at(*gossip, "state", "").value_or("");
-        if (state == "left" || state == "twin") { // it hears nobody
-            return Error{Errc::unavailable, "no agent that answers is a member of its fleet"}
-                .with_hint("`jackdaw doctor` says of each what it is, and what mends it");
-        }
-        return ok();
-    });
+    bool one_is_alone = false;
+    const auto find = [&](bool alone_will_do) {
+        return first([&, this](ApiClient& client) -> Result<void> {
+            const auto gossip = get(client, "/v1/gossip", session_->in(answer_limit));
+            if (!gossip) {
+                const auto code = gossip.error().code();
+                const bool is_silent = code == Errc::unavailable || code == Errc::deadline;
+                return is_silent ? Result<void>{gossip.error().clone()} : ok();
+            }
+            const auto state = proto::string_at(*gossip, "state", "").value_or("");
+            const bool is_alone = state == "isolated";
+            one_is_alone = one_is_alone || is_alone;
+            if (state == "left" || state == "twin" || (is_alone && !alone_will_do)) {
+                return Error{Errc::unavailable, "no agent that answers is a member of its fleet"}
+                    .with_hint("`jackdaw doctor` says of each what it is, and what mends it");
+            }
+            return ok();
+        });
+    };
+    auto found = find(false);
+    return !found && one_is_alone ? find(true) : std::move(found);
 }
 
 Result<ClientPtr> Reach::first(const std::function<Result<void>(ApiClient&)>& will_do) {

@@ -115,6 +115,10 @@ Result<std::string> read_given_file(const std::filesystem::path& path, std::size
     // A FIFO would keep open(2) waiting for somebody who writes.
     const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     struct stat about{};
+    if (!fd && errno == ENOENT) {
+        return Error{Errc::not_found, "there is no file " + path.string()}.with_hint(
+            "name one that is there");
+    }
     if (!fd || ::fstat(fd.get(), &about) != 0) {
         return failed("read " + path.string());
     }

@@ -15,7 +15,9 @@ ApiResponse gossip_of(const World& world, const Agent& agent) {
         }
     }
     Json gossip{{"kind", "Gossip"},
-                {"state", agent.has_left ? "left" : "member"},
+                {"state", agent.has_left      ? "left"
+                          : agent.is_isolated ? "isolated"
+                                              : "member"},
                 {"ring", {{"versions", std::move(versions)}}}};
     const auto self = std::ranges::find_if(world.members, [&](const proto::MemberShape& one) {
         return agent.spec && one.name == agent.spec->name;

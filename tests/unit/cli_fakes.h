@@ -161,6 +161,7 @@ struct Agent {
     std::string events_asked;             ///< the last path that asked for events
     std::string ring;                     ///< text; as it was given last
     bool has_left = false;                ///< the fleet's gossip
+    bool is_isolated = false;             ///< in it
     int lost_answers = 0;                 ///< that many changes are done, and their answers lost
     bool ends_after_change = false;       ///< its machine is off once it has taken the next one
     std::map<std::string, ApiResponse> before; ///< those, by their idempotency key

@@ -55,6 +55,20 @@ TEST_CASE_METHOD(FleetScene, "a member's changes are shown with what led to them
     CHECK(run({"member", "why", "none"}) == 5);
 }
 
+TEST_CASE_METHOD(FleetScene, "who hears no other is asked last, and its view is told to be old") {
+    make_fleet({"db1", "db2"});
+    add_member("db1", "0011223344556677", "alive");
+    add_member("db2", "8899aabbccddeeff", "alive");
+    world.agents["db1"].is_isolated = true;
+    REQUIRE(run({"member", "list"}) == 0);
+    CHECK(err().starts_with("note: seen by the agent of 'db2'"));
+    CHECK(err().find("hears no other") == std::string::npos);
+    world.agents["db2"].is_isolated = true;
+    REQUIRE(run({"member", "list"}) == 0);
+    CHECK(err().starts_with("note: seen by the agent of 'db1'"));
+    CHECK(err().find("it hears no other now") != std::string::npos);
+}
+
 TEST_CASE_METHOD(FleetScene, "a member that is gone is forgotten by the operator's signature") {
     make_fleet({"db1"});
     add_member("db1", "0011223344556677", "alive");

@@ -5,6 +5,7 @@
 
 #include "coordinator/client/api_client.h"
 #include "coordinator/client/http_reader.h"
+#include "coordinator/commands/changes.h"
 #include "coordinator/commands/command_table.h"
 #include "coordinator/render/error_text.h"
 #include "coordinator/render/output.h"
@@ -310,6 +311,8 @@ TEST_CASE("wrong words are refused with exit 2 and the word that was meant") {
     CHECK(refused({"instance", "list", "--local", "--fleet", "f"}).find("exclude") !=
           std::string::npos);
     CHECK(refused({"--fleet", "f"}).find("without a command") != std::string::npos);
+    CHECK(refused({"config", "set", "a=1"}).find("'a=1' is no name of an instance") !=
+          std::string::npos);
     CHECK(refused({"user", "create", "a", "--password", "x"}).find("--password") !=
           std::string::npos);
     CHECK(refused({std::string(word_bytes_max + 1, 'x')}).size() < 400);
@@ -342,4 +345,26 @@ TEST_CASE("every command has a noun, a handler and a help that names all its opt
         CHECK(help_text(row.noun, "").find(row.verb) != std::string::npos);
         CHECK(row.nature.change == (text.find("--dry-run") != std::string::npos));
     }
+}
+
+TEST_CASE("cli: the commands that a message names are for the fleet that was named") {
+    Invocation invocation;
+    const std::string hint = "`jackdaw op abort 3f2a` or `jackdaw instance delete db1`";
+    CHECK(of_same_fleet(hint, invocation) == hint);
+    invocation.fleet = "f1";
+    CHECK(of_same_fleet(hint, invocation) ==
+          "`jackdaw op abort 3f2a --fleet f1` or `jackdaw instance delete db1 --fleet f1`");
+    CHECK(of_same_fleet("`jackdaw connect db1 -- --vertical`", invocation) ==
+          "`jackdaw connect db1 --fleet f1 -- --vertical`");
+    for (const auto* as_it_is :
+         {"`jackdaw fleet list` shows the names", "`jackdaw explain E-BUSY`", "--fleet f2",
+          "`jackdaw instance list --help`", "`jackdaw op list --fleet f2`", "`jackdaw op list",
+          "see `SHOW GRANTS`", "`jackdaw image list` and ``", ""}) {
+        CHECK(of_same_fleet(as_it_is, invocation) == as_it_is);
+    }
+    invocation.fleet = "no; label";
+    CHECK(of_same_fleet(hint, invocation) == hint);
+    invocation.fleet.clear();
+    invocation.local = true;
+    CHECK(of_same_fleet("`jackdaw op list`", invocation) == "`jackdaw op list --local`");
 }
