@@ -59,8 +59,9 @@ MUTANTS = {
 }
 
 
-def run(*command, seconds=900, **more):
-    return subprocess.run(command, cwd=COPY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+def run(*command, seconds=900, env=None, **more):
+    env = dict(env or os.environ, CCACHE_BASEDIR=str(COPY), CCACHE_NOHASHDIR="1", CCACHE_SLOPPINESS="pch_defines,time_macros")
+    return subprocess.run(command, cwd=COPY, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=seconds, **more)
 
 
@@ -82,8 +83,8 @@ def copy_tree():
         run("cmake", "--preset", "dev", "-DJACKDAW_WERROR=OFF", check=True)
 
 
-def build():
-    made = run("ninja", "-C", "build/dev", "-j2", *TESTS)
+def build(seconds=900):
+    made = run("ninja", "-C", "build/dev", "-j2", *TESTS, seconds=seconds)
     return None if made.returncode == 0 else made.stdout[-2000:]
 
 
@@ -109,7 +110,7 @@ def main():
         print(f"error: no mutant {', '.join(unknown)}; there are: {', '.join(MUTANTS)}", file=sys.stderr)
         return 2
     copy_tree()
-    error = build()
+    error = build(3600)  # all that the tests stand on
     if error or noticed_by():
         print("the tree itself does not build or pass", error or "")
         return 2

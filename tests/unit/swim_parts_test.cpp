@@ -7,6 +7,7 @@
 
 #include "gossip/core/swim/config.h"
 #include "gossip/core/swim/detours.h"
+#include "gossip/core/swim/ears.h"
 #include "gossip/core/swim/estimates.h"
 #include "gossip/core/swim/hints.h"
 #include "gossip/core/swim/own.h"
@@ -289,6 +290,55 @@ TEST_CASE("hints: only what is greater is news; the longest unused key is forgot
     CHECK(hints.forgotten() == 1);
     CHECK_FALSE(hints.note(1, 7, 6));
     CHECK(hints.note(2, 7, 1));
+}
+
+TEST_CASE(
+    "ears: a silence is judged once fewer than a quarter of those asked were heard for long") {
+    constexpr Duration hold = 60s;
+    const Instant begin{100s};
+    Ears ears{begin};
+    CHECK(ears.silence(begin + 2s) == 2s);
+    CHECK(ears.over_at(40, hold) == never); // no spell
+    ears.look(begin + 2s, true, 40, hold);
+    CHECK(ears.has_spell());
+    CHECK(ears.over_at(40, hold) == never); // nobody was asked
+    ears.asked(16);
+    CHECK(ears.over_at(40, hold) == begin + hold); // since somebody was heard last
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+        ears.heard(begin + 3s, proto::NodeId{id}, true);
+        ears.heard(begin + 4s, proto::NodeId{id}, true); // the same one again is no other
+    }
+    CHECK(ears.over_at(40, hold) == begin + hold);
+    ears.heard(begin + 5s, proto::NodeId{4}, true);
+    CHECK(ears.over_at(40, hold) == never); // four of sixteen: it is this member's link
+    ears.asked(64);
+    CHECK(ears.over_at(40, hold) == begin + hold); // four of forty, however often they are asked
+    CHECK(ears.over_at(16, hold) == never);
+}
+
+TEST_CASE("ears: a spell ends when nobody was missed for a while, sooner if half were heard") {
+    constexpr Duration hold = 60s;
+    const Instant begin{100s};
+    for (const std::uint64_t heard : {std::uint64_t{2}, std::uint64_t{5}}) {
+        Ears ears{begin};
+        ears.look(begin + 2s, true, 10, hold);
+        ears.asked(10);
+        for (std::uint64_t id = 1; id <= heard; ++id) {
+            ears.heard(begin + 10s, proto::NodeId{id}, true);
+        }
+        const auto ends = begin + 10s + (heard == 5 ? 4s : 30s);
+        ears.heard(begin + 12s, proto::NodeId{1}, false); // no gap before it: nothing was missed
+        ears.look(ends - 1ms, false, 10, hold);
+        CHECK(ears.has_spell());
+        ears.look(ends, true, 10, hold); // who is deaf now has no end of it
+        CHECK(ears.has_spell());
+        ears.look(ends, false, 10, hold);
+        CHECK_FALSE(ears.has_spell());
+        CHECK(ears.over_at(10, hold) == never);
+        ears.look(ends + 5s, true, 10, hold); // another begins with nobody heard and nobody asked
+        ears.asked(4);
+        CHECK(ears.over_at(10, hold) == begin + 12s + hold);
+    }
 }
 
 TEST_CASE("detours: counted until the member answers, bounded by who was missed longest ago") {
