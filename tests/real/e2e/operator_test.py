@@ -41,7 +41,7 @@ def taken_away(fleet, agent, password):
 def refusals(fleet, agent, password):
     """each refusal has the command that mends it, with the name that is known"""
     gone = fleet.run("user", "delete", "db1", "root", "--yes", ok=None)
-    check(gone.status == 2 and "`jackdaw root disable db1`" in gone.err, gone.err)
+    check(gone.status == 2 and f"`jackdaw root disable db1 --fleet {fleet.name}`" in gone.err, gone.err)
     hosts = fleet.run("user", "show", "db1", "app@10.0.0.1", "--host", "%", ok=None)
     check(hosts.status == 2 and "two hosts are named" in hosts.err, hosts.err)
     agent.sql("DELETE FROM mysql.time_zone_name; FLUSH TABLES", user="root", password=password)
@@ -66,7 +66,7 @@ def refusals(fleet, agent, password):
     check("becomes standard" in lowered.err and lowered.json["result"]["level_before"] == "superuser", lowered.err)
     fleet.run("instance", "stop", "db1", "--wait")
     stopped = fleet.run("connect", "db1", "--user", "app", "--password-stdin", ok=None, stdin="x\n")
-    check(stopped.status == 8 and "`jackdaw instance start db1`" in stopped.err, stopped.err)
+    check(stopped.status == 8 and f"`jackdaw instance start db1 --fleet {fleet.name}`" in stopped.err, stopped.err)
     fleet.run("instance", "start", "db1", "--wait")
 
 
