@@ -1,10 +1,12 @@
 // tests/sim/figures: what the membership core does at a size, in virtual time. Figures, not tests.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -250,8 +252,12 @@ void size(std::size_t members, std::size_t rounds) {
     std::fflush(stdout);
 }
 
+/// What a large fleet is put through after its join, in this order.
+constexpr std::array<std::string_view, 6> steps_of_large{"idle", "hint", "kill",
+                                                         "loss", "slow", "cut"};
+
 /// One large fleet, step by step, each told as it ends.
-void large(std::size_t members) {
+void large(std::size_t members, const std::set<std::string_view>& steps) {
     const auto begin = std::chrono::steady_clock::now();
     Figures one{members, 1, true};
     std::uint64_t bytes_before = 0;
@@ -290,12 +296,16 @@ void large(std::size_t members) {
                 (resident_mib() - before) * 1048576 /
                     (static_cast<double>(members) * static_cast<double>(members)));
     one.fleet().run_for(12s);
-    one.idle(10s);
-    tell("idle B/s, datagrams/s", text(one.idle_bytes, one.idle_datagrams));
-    const auto [half, all] = one.hint();
-    tell("hint half, all, s", text(half, all));
+    if (steps.contains("idle")) {
+        one.idle(10s);
+        tell("idle B/s, datagrams/s", text(one.idle_bytes, one.idle_datagrams));
+    }
+    if (steps.contains("hint")) {
+        const auto [half, all] = one.hint();
+        tell("hint half, all, s", text(half, all));
+    }
     for (const std::size_t count : {std::size_t{1}, std::size_t{10}, std::size_t{100}}) {
-        if (count * 4 < one.up()) {
+        if (steps.contains("kill") && count * 4 < one.up()) {
             const auto [first, last] = one.kill(count);
             tell("kill first, last, s", std::to_string(count) + " at once: " + text(first, last));
             one.fleet().run_for(5s);
@@ -308,13 +318,19 @@ void large(std::size_t members) {
             one.fleet().run_for(15s);
         }
     }
-    one.loss(300, 15s);
-    tell("30 % loss: wrong, B/s", text(one.wrong_downs, one.loss_bytes));
-    one.fleet().run_for(10s);
-    one.slow(15s);
-    tell("10 % slow: wrong", text(one.wrong_downs));
-    one.fleet().run_for(10s);
-    tell("a third cut for 60 s", text(one.cut(members / 3, 60s)));
+    if (steps.contains("loss")) {
+        one.loss(300, 15s);
+        tell("30 % loss: wrong, B/s", text(one.wrong_downs, one.loss_bytes));
+        one.fleet().run_for(10s);
+    }
+    if (steps.contains("slow")) {
+        one.slow(15s);
+        tell("10 % slow: wrong", text(one.wrong_downs));
+        one.fleet().run_for(10s);
+    }
+    if (steps.contains("cut")) {
+        tell("a third cut for 60 s", text(one.cut(members / 3, 60s)));
+    }
     one.fleet().run_for(20s);
     one.idle(10s);
     tell("idle again", text(one.idle_bytes, one.idle_datagrams) +
@@ -328,6 +344,7 @@ int main(int argc, char** argv) {
     std::size_t rounds = 20;
     bool is_large = false;
     bool is_join = false;
+    std::set<std::string_view> steps{steps_of_large.begin(), steps_of_large.end()};
     for (int i = 1; i < argc; ++i) {
         const std::string_view word{argv[i]};
         std::size_t value = 0;
@@ -339,9 +356,25 @@ int main(int argc, char** argv) {
             is_large = true;
         } else if (word == "--join") {
             is_join = true;
+        } else if (word.starts_with("--steps=")) {
+            steps.clear();
+            for (auto left = word.substr(8); !left.empty();) {
+                const auto one = left.substr(0, left.find(','));
+                if (std::ranges::find(steps_of_large, one) == steps_of_large.end()) {
+                    std::fprintf(
+                        stderr,
+                        "error: no step '%.*s'; there are idle, hint, kill, loss, slow, cut\n",
+                        static_cast<int>(one.size()), one.data());
+                    return 2;
+                }
+                steps.insert(one);
+                left.remove_prefix(std::min(left.size(), one.size() + 1));
+            }
         } else if (error != std::errc{} || end != digits.data() + digits.size() ||
                    value < (is_rounds ? 1U : 2U) || value > 16'384) {
-            std::fprintf(stderr, "usage: figures [--rounds=N] [--large|--join] MEMBERS...\n");
+            std::fprintf(
+                stderr,
+                "usage: figures [--rounds=N] [--large [--steps=STEP,…]|--join] MEMBERS...\n");
             return 2;
         } else if (is_rounds) {
             rounds = value;
@@ -359,7 +392,7 @@ int main(int argc, char** argv) {
     }
     for (const auto members : sizes) {
         is_join    ? joins(members, rounds)
-        : is_large ? large(members)
+        : is_large ? large(members, steps)
                    : size(members, members > 500 ? std::min<std::size_t>(rounds, 3) : rounds);
     }
     return 0;

@@ -73,10 +73,14 @@ def refusals(fleet, agent, password):
 def readers(fleet):
     """a reader that leaves is no error of what only looks"""
     for words in (("instance", "list"), ("config", "parameters", "db1", "-o", "json"), ("help",)):
-        process = subprocess.Popen([JACKDAW, "--fleet", fleet.name, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        process.stdout.close()  # before it has written
-        err = process.stderr.read()
-        check(process.wait(timeout=60) == 141 and not err, f"{words}: {process.returncode} {err}")
+        reader, writer = os.pipe()
+        os.close(reader)  # before it can write
+        try:
+            done = subprocess.run([JACKDAW, "--fleet", fleet.name, *words], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60,
+                                  check=False)
+        finally:
+            os.close(writer)
+        check(done.returncode == 141 and not done.stderr, f"{words}: {done.returncode} {done.stderr}")
 
 
 def kept(fleet):
