@@ -58,7 +58,8 @@ public:
     /// Any agent; in a fleet the first one that answers.
     [[nodiscard]] Result<ClientPtr> any();
     /// To be asked about others: one that left the fleet, or fell silent beside its twin, hears
-    /// of them no more and is passed over.
+    /// of them no more and is passed over. One that hears nobody now is taken when all others
+    /// that answer are such.
     [[nodiscard]] Result<ClientPtr> any_member();
     /// The agent that has this instance: E-MACHINE-DOWN at once when its machine is off,
     /// E-NOT-FOUND when this machine's agent has another.

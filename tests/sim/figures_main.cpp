@@ -361,10 +361,12 @@ int main(int argc, char** argv) {
             for (auto left = word.substr(8); !left.empty();) {
                 const auto one = left.substr(0, left.find(','));
                 if (std::ranges::find(steps_of_large, one) == steps_of_large.end()) {
-                    std::fprintf(
-                        stderr,
-                        "error: no step '%.*s'; there are idle, hint, kill, loss, slow, cut\n",
-                        static_cast<int>(one.size()), one.data());
+                    std::fprintf(stderr, "error: no step '%.*s'; there are",
+                                 static_cast<int>(one.size()), one.data());
+                    for (const auto step : steps_of_large) {
+                        std::fprintf(stderr, " %.*s", static_cast<int>(step.size()), step.data());
+                    }
+                    std::fputc('\n', stderr);
                     return 2;
                 }
                 steps.insert(one);
@@ -381,6 +383,10 @@ int main(int argc, char** argv) {
         } else {
             sizes.push_back(value);
         }
+    }
+    if (!is_large && steps.size() != steps_of_large.size()) {
+        std::fprintf(stderr, "error: --steps is for --large\n");
+        return 2;
     }
     if (sizes.empty()) {
         sizes = {2, 3, 5, 16, 64, 128, 1000};
