@@ -36,6 +36,8 @@ constexpr std::array rows{
     Row{"refutations", &Counters::refutations, "accusations of this member that it refuted"},
     Row{"downs", &Counters::downs, "own verdicts of down"},
     Row{"late_ticks", &Counters::late_ticks, "times that this process ran late"},
+    Row{"lates_judged", &Counters::lates_judged,
+        "of those, times that nothing was forgiven for it: it is late often, and was spoken to"},
     Row{"lost_input", &Counters::lost_input,
         "datagrams that the kernel dropped before they were read"},
     Row{"losses_judged", &Counters::losses_judged,

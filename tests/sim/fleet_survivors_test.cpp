@@ -1,5 +1,5 @@
-// The few that outlive most of a fleet, and those whose sockets strangers fill: they hear each
-// other rarely, and must judge all the same.
+// The few that outlive most of a fleet, those whose sockets strangers fill, and those whose
+// machines seldom let them run: they hear each other rarely, or late, and must judge all the same.
 #include <catch2/catch.hpp>
 
 #include "tests/sim/fleet_checks.h"
@@ -132,5 +132,56 @@ TEST_CASE("fleet: sockets that strangers keep full hide no death", "[sim]") {
         world.fleet.run_for(60s);
         CHECK(world.fleet.core(0).counters().losses_judged > 0);
         CHECK(world.checks.at_rest() == "");
+    }
+}
+
+TEST_CASE("fleet: machines that stand still for most of the time see a death, and no other",
+          "[sim]") {
+    for (const std::size_t members : {3U, 5U, 16U}) {
+        for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+            World world{members, seed};
+            const auto dead = members - 1;
+            auto& fleet = world.fleet;
+            std::size_t wrong = 0;
+            fleet.on_event = [&](std::size_t, const swim::Event& event) {
+                wrong += event.kind == swim::Event::Kind::down && event.id != fleet.id_of(dead);
+            };
+            // Each stands still for 0.5 to 1.5 s, and then runs for 50 ms at most.
+            std::vector<Instant> turns(members, fleet.now());
+            const auto run_seldom = [&](Duration span, const auto& is_over) {
+                const auto end = fleet.now() + span;
+                while (fleet.now() < end && !is_over()) {
+                    for (std::size_t node = 0; node < members; ++node) {
+                        if (turns[node] > fleet.now() || !fleet.is_up(node)) {
+                            continue;
+                        }
+                        const bool was_paused = fleet.is_paused(node);
+                        was_paused ? fleet.resume(node) : fleet.pause(node);
+                        turns[node] += std::chrono::milliseconds{
+                            was_paused ? 1 + fleet.chance().below(50)
+                                       : 500 + fleet.chance().below(1000)};
+                    }
+                    fleet.run_for(1ms);
+                }
+            };
+            run_seldom(60s, [] { return false; });
+            CAPTURE(members, seed);
+            CHECK(wrong == 0);
+            fleet.kill(dead);
+            const auto killed_at = fleet.now();
+            run_seldom(90s, [&] { return world.know(dead); });
+            INFO(fleet.picture());
+            CHECK(world.know(dead));
+            CHECK(fleet.now() - killed_at <= 60s);
+            CHECK(wrong == 0);
+            CHECK(fleet.core(0).counters().lates_judged > 0);
+            for (std::size_t node = 0; node < dead; ++node) {
+                if (fleet.is_paused(node)) {
+                    fleet.resume(node);
+                }
+            }
+            fleet.run_for(30s);
+            CHECK(world.checks.at_rest() == "");
+        }
     }
 }

@@ -30,6 +30,8 @@ MUTANTS = {
         (CORE + "swim.cpp", "if (due != never && now - due > late_after) {", "if (due == Instant{}) {")],
     "late-tick-not-forgiven": [(CORE + "swim.cpp", "if (due != never && now - due > late_after) {",
                                 "if (due == Instant{}) {")],
+    "late-ticks-always-forgiven": [(CORE + "swim.cpp", "    if (!heard || lates_.take(now, late_forgiveness)) {",
+                                    "    (void)heard;\n    (void)lates_.take(now, late_forgiveness);\n    if (true) {")],
     "no-doubt": [(CORE + "swim_probe.cpp", "        open_doubt(now, *entry);", "        publish_alone(now, *entry, now);")],
     "no-deaf-rule": [(CORE + "swim.cpp", "    return view_.live() > 2 && silence >= config_.deaf_after()",
                       "    return view_.live() > 99'999 && silence >= config_.deaf_after()")],

@@ -374,3 +374,69 @@ TEST_CASE("core: who was alone with news is not late when a page brings somebody
     world.pass(200ms);
     CHECK(world.core->counters().late_ticks == 0);
 }
+
+TEST_CASE(
+    "core: a late tick is forgiven while nobody is heard, else three times and once a minute") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a, b);
+    const auto& counters = world.core->counters();
+    const auto late = [&](bool is_heard) {
+        world.now = std::max(world.now, world.core->next_wakeup()) + late_after + 1ms;
+        if (is_heard) {
+            world.say(a, DatagramKind::gossip);
+        }
+        world.core->tick(world.now);
+        world.persist();
+    };
+    for (int i = 0; i < 8; ++i) {
+        late(false);
+    }
+    CHECK(counters.late_ticks == 8);
+    CHECK(counters.lates_judged == 0);
+    for (int i = 0; i < 9 && counters.late_ticks < 13; ++i) { // what is heard may end what was due
+        late(true);
+    }
+    CHECK(counters.late_ticks == 13);
+    CHECK(counters.lates_judged == 2);
+    late(false); // the network, too, may have stood still
+    CHECK(counters.lates_judged == 2);
+    world.now += 60s;
+    late(true);
+    late(true);
+    CHECK(counters.lates_judged == 3);
+    // A silence longer than an outage of one's own excuses nothing, as with the deaf rule.
+    world.now += Config::lan().deaf_hold;
+    late(false);
+    CHECK(counters.lates_judged == 3); // a minute had passed
+    late(false);
+    CHECK(counters.lates_judged == 4);
+}
+
+TEST_CASE("core: who is always late, and spoken to, calls the dead down") {
+    for (const bool is_spoken_to : {false, true}) {
+        World world;
+        Peer a{1};
+        Peer b{2};
+        world.meet(a, b);
+        CAPTURE(is_spoken_to);
+        for (int i = 0; i < 40 && world.state(b) != Standing::down; ++i) { // 30 s at most
+            world.now += 750ms;
+            for (const auto& one : world.sent()) {
+                if (is_spoken_to && one.to == a.address &&
+                    one.read.body.kind == DatagramKind::ping) {
+                    proto::DatagramBody ack;
+                    ack.probe = one.read.body.probe;
+                    world.say(a, DatagramKind::ack, {}, ack);
+                }
+            }
+            if (is_spoken_to) {
+                world.say(a, DatagramKind::gossip);
+            }
+            world.core->tick(world.now);
+        }
+        CHECK((world.state(b) == Standing::down) == is_spoken_to);
+        CHECK(world.state(a) == Standing::alive);
+    }
+}

@@ -50,6 +50,7 @@ struct Counters {
     std::uint64_t deaf_ms = 0;
     std::uint64_t soundings = 0; ///< pings beside the probes, while hardly anybody was heard
     std::uint64_t late_ticks = 0;
+    std::uint64_t lates_judged = 0; ///< of those: late often, and others were heard
     std::uint64_t lost_input = 0;
     std::uint64_t losses_judged = 0; ///< after which it was judged as ever: there were many of late
     std::uint64_t syncs = 0;         ///< begun here

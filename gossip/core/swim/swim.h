@@ -251,6 +251,7 @@ private:
     void sound(Instant now);
     void heal(Instant now);
     void forgive(Instant now);
+    void late(Instant now, Instant due);
     [[nodiscard]] std::uint32_t confirmers() const noexcept;
     [[nodiscard]] Entry* pick_helper(const Probe& probe, std::optional<std::uint8_t> zone);
     [[nodiscard]] std::size_t items_about(Instant now, const Entry& entry,
@@ -336,6 +337,9 @@ private:
     /// Losses of input that are forgiven: three, and one in ten seconds.
     static constexpr std::uint64_t forgiveness = 10;
     TokenBucket losses_{1, 3 * forgiveness};
+    /// Late ticks that are forgiven although something was heard: three, and one a minute.
+    static constexpr std::uint64_t late_forgiveness = 60;
+    TokenBucket lates_{1, 3 * late_forgiveness};
     std::optional<Claim> postponed_; ///< the highest that is to be refuted by the next such
     std::optional<Instant> new_boot_at_;
     std::optional<Instant> unheard_boot_at_; ///< last later boot taken because nobody answered
