@@ -175,7 +175,7 @@ void look_at_fleet(Report& report) {
     const auto& gossip = report.facts().gossip;
     report.of_agent("gossip", silence_of(report.facts()), "error",
                     gossip.shut_out_since.empty()
-                        ? "jackdaw machine list, then `jackdaw machine heal NAME` ends a cut"
+                        ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut"
                         : "`jackdaw key rotate` hands the fleet's keys to those that missed them");
     report.of_agent("twin",
                     gossip.state == "twin"
@@ -190,7 +190,7 @@ void look_at_fleet(Report& report) {
                         ? ""
                         : fmt::format("'{}' is also the name of {}", gossip.name,
                                       fmt::join(gossip.namesakes, ", ")),
-                    "error", "jackdaw instance rename ID NEW-NAME, with the id of one of them");
+                    "error", "`jackdaw instance rename ID NEW-NAME`, with the id of one of them");
     report.of_agent(
         "protocol",
         gossip.incompatible.empty()
@@ -198,7 +198,7 @@ void look_at_fleet(Report& report) {
             : fmt::format("{} agents speak a form of gossip that this one cannot read: "
                           "{}",
                           gossip.incompatible.size(), fmt::join(gossip.incompatible, ", ")),
-        "warning", "bring all agents to one version: jackdaw image build DATASTORE --force");
+        "warning", "bring all agents to one version: `jackdaw image build DATASTORE --force`");
     report.of_agent(
         "members",
         gossip.full_at == 0
@@ -206,7 +206,7 @@ void look_at_fleet(Report& report) {
             : fmt::format("it knows {} members and takes no more: some were refused",
                           gossip.full_at),
         "error",
-        "delete instances that nobody needs (jackdaw instance list), or begin another fleet");
+        "delete instances that nobody needs (`jackdaw instance list`), or begin another fleet");
     report.of_agent("address families",
                     gossip.other_family.empty()
                         ? ""
@@ -232,8 +232,8 @@ void look_at_status(Report& report) {
     const bool reverted = view.status == "running" && !view.reason.empty();
     report.of_instance(
         "configuration", reverted ? view.reason : "", "warning",
-        report.command("jackdaw config show {0}, then `jackdaw config unset {0} NAME` "
-                       "of what the log refuses: jackdaw log tail {0} error"));
+        report.command("`jackdaw config show {0}`, then `jackdaw config unset {0} NAME` "
+                       "of what the log refuses: `jackdaw log tail {0} error`"));
     report.of_instance("waiting parameters",
                        view.pending_restart.empty()
                            ? ""
@@ -319,7 +319,8 @@ void look_at_operations(Report& report) {
                              ended->error ? line_of(*ended->error) : "for no reason that was kept")
                : "",
         "warning",
-        failed ? fmt::format("jackdaw op resume {0} (or `jackdaw op abort {0}`)", ended->id) : "");
+        failed ? fmt::format("`jackdaw op resume {0}` (or `jackdaw op abort {0}`)", ended->id)
+               : "");
 }
 
 void look_inside(Report& report) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/changes.h"
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/ownership.h"
 #include "coordinator/commands/reach.h"
@@ -277,6 +278,19 @@ Cell state_cell(const FindingShape& one) {
                                                       : Style::plain};
 }
 
+/// With the --fleet or --local that was given. What mends is a command alone, or says more and has
+/// its commands in backquotes.
+FindingShape of_this_fleet(FindingShape one, const Invocation& invocation) {
+    one.cause = of_same_fleet(std::move(one.cause), invocation);
+    if (one.mend.starts_with("jackdaw ")) {
+        const auto quoted = of_same_fleet(fmt::format("`{}`", one.mend), invocation);
+        one.mend = quoted.substr(1, quoted.size() - 2);
+    } else {
+        one.mend = of_same_fleet(std::move(one.mend), invocation);
+    }
+    return one;
+}
+
 std::string counted(const Findings& all) {
     const auto bad = [&](std::string_view severity) {
         return std::ranges::count_if(all, [&](const FindingShape& one) {
@@ -295,7 +309,10 @@ std::string counted(const Findings& all) {
 } // namespace
 
 Result<int> doctor(Session& session, const Invocation& invocation) {
-    JACKDAW_TRY(const auto all, look_around(session, invocation));
+    JACKDAW_TRY(auto all, look_around(session, invocation));
+    for (auto& one : all) {
+        one = of_this_fleet(std::move(one), invocation);
+    }
     Table table{{{"AREA"}, {"WHAT"}, {"OF"}, {"STATE"}, {"WHY"}, {"MEND WITH"}}, {}};
     Json items = Json::array();
     bool bad = false;

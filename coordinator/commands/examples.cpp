@@ -24,6 +24,11 @@ const std::vector<ExampleRow>& example_table() {
          "a larger volume, while the database serves"},
         {"instance", "pause", "jackdaw instance pause db1 --for 90m",
          "hands off for an hour and a half"},
+        {"member", "why", "jackdaw member why db2 -o wide",
+         "each change as one agent saw it: ACCUSERS found it silent; PINGS, HELPERS and NACKS are "
+         "of that agent's own probe: pings without an answer, members that it asked to try, and "
+         "how many of these said that they heard nothing either; HEALTH above 0 is that agent's "
+         "doubt of itself, RTO MS how long it waits for an answer"},
         {"database", "create", "jackdaw database create db1 shop:utf8mb4:utf8mb4_bin",
          "with a charset and a collation"},
         {"user", "create", "jackdaw user create db1 api@10.0.%/shop,stock",

@@ -222,6 +222,16 @@ void turn_column(View& view, bool forward) {
     view.reversed = false;
 }
 
+/// Of words that no name has in it; empty when some do, or there is nothing to choose from.
+std::string none_named(const View& view, const std::vector<LoadRow>& rows, std::size_t looked_at) {
+    if (!rows.empty() || looked_at == 0 || view.words.empty()) {
+        return {};
+    }
+    return fmt::format("of {}, the name of none has '{}' in it",
+                       looked_at == 1 ? "one instance" : fmt::format("{} instances", looked_at),
+                       printable(fmt::format("{}", fmt::join(view.words, "' and '"))));
+}
+
 bool draw(Session& session, Screen& screen, const View& view, milliseconds interval,
           const std::vector<LoadSample>& before, const std::vector<LoadSample>& now, bool wide) {
     const auto rows = rows_of(view, before, now);
@@ -234,6 +244,9 @@ bool draw(Session& session, Screen& screen, const View& view, milliseconds inter
         ""};
     const auto more = lines_of(render_table(table_of(rows), wide, session.terminal.colour_out()));
     lines.insert(lines.end(), more.begin(), more.end());
+    if (auto none = none_named(view, rows, now.size()); !none.empty()) {
+        lines.push_back(std::move(none));
+    }
     return screen.draw(lines);
 }
 
@@ -279,7 +292,11 @@ Result<int> plain(Session& session, Watch& watch, const View& view, milliseconds
             session.clock.sleep(interval);
         }
         JACKDAW_TRY(auto now, watch.look());
-        print(session, format, rows_of(view, before, now), i == 0, iterations == std::uint64_t{1});
+        const auto rows = rows_of(view, before, now);
+        print(session, format, rows, i == 0, iterations == std::uint64_t{1});
+        if (const auto none = none_named(view, rows, now.size()); i == 0 && !none.empty()) {
+            session.terminal.err(fmt::format("note: {}\n", none));
+        }
         if (!session.terminal.out_arrived()) {
             return 0; // run() says so
         }

@@ -97,7 +97,7 @@ std::string mend_of_member(const proto::MemberShape& member, const MachineHealth
     if (machine->silent) { // what is told of its agent says more
         return "jackdaw doctor " + name;
     }
-    return "jackdaw key rotate, if it missed a key; `jackdaw member why " + member.name +
+    return "`jackdaw key rotate`, if it missed a key; `jackdaw member why " + member.name +
            "` says how it came";
 }
 
@@ -159,14 +159,14 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
     all.push_back(of_fleet("member versions", "",
                            versions.size() > 1 ? "agents of several versions: " + skewed : "",
                            "warning",
-                           "bring all agents to one version: jackdaw image build DATASTORE "
-                           "--force"));
+                           "bring all agents to one version: `jackdaw image build DATASTORE "
+                           "--force`"));
     for (const auto& [name, count] : alive) {
         if (count > 1) {
             all.push_back(of_fleet("name conflict", name,
                                    fmt::format("{} agents that are alive have this name", count),
                                    "error",
-                                   "jackdaw member list -o wide tells their ids; delete one of "
+                                   "`jackdaw member list -o wide` tells their ids; delete one of "
                                    "their instances"));
         }
     }
@@ -251,7 +251,7 @@ void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
         {"agent", "version", machine.name, other ? "bad" : "ok", "info",
          other ? fmt::format("it is {}, this program is {}", machine.agent_version, fleet.version)
                : "",
-         other ? "bake an image of this version: jackdaw image build DATASTORE --force" : ""});
+         other ? "bake an image of this version: `jackdaw image build DATASTORE --force`" : ""});
     all.push_back({"agent", "instance", machine.name, machine.has_no_instance ? "bad" : "ok",
                    "error",
                    machine.has_no_instance
@@ -276,7 +276,7 @@ void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
                 continue; // of a database that was never made
             }
             if (one.name == "database" && one.state == "bad") {
-                one.mend = fmt::format("jackdaw op resume {0} tries it again; `jackdaw op abort "
+                one.mend = fmt::format("`jackdaw op resume {0}` tries it again; `jackdaw op abort "
                                        "{0}` takes it back, for a create with other words",
                                        machine.failed_create);
             }

@@ -247,6 +247,16 @@ TEST_CASE_METHOD(Scene, "doctor asks every agent, and tells of those that do not
     CHECK(world.jackdaw({"doctor", "db1"}) == 3);
     CHECK(out().find("jackdaw instance resize db1") != std::string::npos);
     CHECK(world.jackdaw({"doctor", "db3"}) == 5);
+    // What mends it is for the fleet that was named, alone or within a sentence.
+    world.agents["db1"].findings[0].mend = "jackdaw machine shell db1 -- tail /var/log/messages";
+    CHECK(world.jackdaw({"--fleet", "f1", "doctor", "db1"}) == 3);
+    CHECK(out().find("jackdaw machine shell db1 --fleet f1 -- tail") != std::string::npos);
+    world.agents["db1"].findings[0].mend = "`jackdaw op list db1`, or wait";
+    CHECK(world.jackdaw({"--fleet", "f1", "doctor", "db1"}) == 3);
+    CHECK(out().find("`jackdaw op list db1 --fleet f1`, or wait") != std::string::npos);
+    world.agents["db1"].findings[0].mend = "jackdaw instance resize db1";
+    CHECK(world.jackdaw({"--fleet", "f1", "doctor", "db1"}) == 3);
+    CHECK(out().find("jackdaw instance resize db1 --fleet f1\n") != std::string::npos);
     const auto spec = world.agents["db2"].spec;
     world.agents["db2"].spec.reset(); // deleted on its machine
     CHECK(world.jackdaw({"doctor", "db2"}) == 3);
@@ -292,6 +302,9 @@ TEST_CASE_METHOD(Scene, "doctor on a machine speaks of its agent alone") {
     world.agents["local"].findings = {{"agent", "gossip", "", "bad", "info", "c", "m"}};
     CHECK(world.jackdaw({"--local", "doctor"}) == 0);
     CHECK(out().find("gossip") != std::string::npos);
+    world.agents["local"].findings[0].mend = "jackdaw log tail here error";
+    CHECK(world.jackdaw({"--local", "doctor"}) == 0);
+    CHECK(out().find("jackdaw log tail here error --local\n") != std::string::npos);
     CHECK(out().find("host") == std::string::npos);
     CHECK(world.jackdaw({"--local", "doctor", "other"}) == 5);
 }
@@ -387,6 +400,8 @@ TEST_CASE_METHOD(Scene, "top prints one look for a script, and as many as are as
         CHECK(Json::parse(line).at("kind") == "LoadList");
     }
     CHECK(sets == 3);
+    CHECK(world.jackdaw({"top", "dbx", "y", "-n", "2"}) == 0);
+    CHECK(err() == "note: of 2 instances, the name of none has 'dbx' and 'y' in it\n");
     CHECK(world.jackdaw({"top", "db1", "--iterations=2", "-o", "jsonl"}) == 0);
     CHECK(std::ranges::count(out(), '\n') == 2);
     CHECK(world.jackdaw({"top", "-n1", "--sort", "name", "-o", "name"}) == 0);
