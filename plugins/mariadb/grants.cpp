@@ -10,12 +10,17 @@
 #include "plugins/mariadb/names.h"
 #include "plugins/mariadb/privileges.h"
 #include "plugins/mariadb/schemas.h"
+#include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
 namespace {
 
+/// Name and host are the caller's, or what the server's own tables have of them.
 Error no_such_user(std::string_view name, std::string_view host) {
-    return Error{Errc::not_found, fmt::format("there is no user \"{}\" at \"{}\"", name, host)};
+    constexpr std::size_t shown_bytes_max = 320; // 80 characters of a name, 255 bytes of a host
+    return Error{Errc::not_found,
+                 fmt::format("there is no user \"{}\" at \"{}\"", printable(name, shown_bytes_max),
+                             printable(host, shown_bytes_max))};
 }
 
 bool is_all(const std::vector<std::string>& privileges) {
