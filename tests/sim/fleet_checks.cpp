@@ -185,6 +185,7 @@ std::string Checks::at_rest() {
     std::size_t up = 0;
     std::uint64_t digest = 0;
     bool has_dead = false;
+    bool has_fresh = false; ///< called down within two minutes
     for (std::size_t node = 0; node < fleet_.size(); ++node) {
         if (!fleet_.is_up(node) || fleet_.core(node).is_silent()) {
             continue;
@@ -202,6 +203,11 @@ std::string Checks::at_rest() {
         }
         digest = core.view().digest();
         has_dead = has_dead || core.view().dead() != 0;
+        for (std::size_t i = 0; i < core.view().dead(); ++i) {
+            const auto& entry = core.view().dead_at(i);
+            has_fresh = has_fresh || (entry.state == Standing::down &&
+                                      fleet_.now() - entry.since <= std::chrono::minutes{2});
+        }
     }
     if (!fleet_.all_see_all()) {
         return "not all see all\n" + fleet_.picture();
@@ -209,9 +215,10 @@ std::string Checks::at_rest() {
     const auto bytes = fleet_.ip_bytes();
     fleet_.run_for(std::chrono::seconds{10});
     const auto each = static_cast<double>(fleet_.ip_bytes() - bytes) / 10 / static_cast<double>(up);
-    // Two pings a period of the whole fleet to the dead, at most with the sender's proof; by chance
-    // somewhat more in ten seconds.
-    const auto healing = has_dead ? 2 * 330 * 1.5 / static_cast<double>(up) : 0;
+    // So many pings a period of the whole fleet to the dead, but one of each member at most, and
+    // with the sender's proof; by chance somewhat more in ten seconds.
+    const auto pings = std::min(has_fresh ? 6.0 : 2.0, static_cast<double>(up));
+    const auto healing = has_dead ? pings * 330 * 1.5 / static_cast<double>(up) : 0;
     const std::chrono::duration<double> period = fleet_.options().config.probe_period;
     if (up > 1 && each > (idle_bytes_max + healing) / period.count()) {
         return fmt::format("{:.0f} bytes/s of each member at rest\n{}{}", each, table(),

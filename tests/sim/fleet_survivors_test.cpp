@@ -137,7 +137,7 @@ TEST_CASE("fleet: sockets that strangers keep full hide no death", "[sim]") {
 
 TEST_CASE("fleet: machines that stand still for most of the time see a death, and no other",
           "[sim]") {
-    for (const std::size_t members : {3U, 5U, 16U}) {
+    for (const std::size_t members : {5U, 16U, 30U}) {
         for (std::uint64_t seed = 1; seed <= 2; ++seed) {
             World world{members, seed};
             const auto dead = members - 1;
@@ -184,4 +184,22 @@ TEST_CASE("fleet: machines that stand still for most of the time see a death, an
             CHECK(world.checks.at_rest() == "");
         }
     }
+}
+
+TEST_CASE("fleet: the dead are asked often for two minutes, then seldom", "[sim]") {
+    World world{16, 1};
+    auto& fleet = world.fleet;
+    fleet.kill(15);
+    REQUIRE(fleet.run_until([&] { return world.know(15); }, 30s));
+    std::size_t pings = 0;
+    fleet.on_stray = [&](std::size_t, std::size_t, std::string_view) { ++pings; };
+    fleet.run_for(110s);
+    CHECK(pings > 110 * 4); // six a second of all together
+    CHECK(pings < 110 * 8);
+    fleet.run_for(15s);
+    pings = 0;
+    fleet.run_for(100s);
+    CHECK(pings > 100 * 1); // two
+    CHECK(pings < 100 * 3);
+    CHECK(world.checks.at_rest() == "");
 }

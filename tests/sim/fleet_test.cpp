@@ -481,8 +481,8 @@ TEST_CASE("fleet: it is as quick, and says as little, as its figures tell", "[si
         std::uint64_t seeds;
         double join_max, hint_max, down_min, down_max;
     };
-    const std::array<Row, 3> rows{{{5, 20, 0.034, 0.0121, 2.6, 3.5},
-                                   {16, 20, 0.121, 0.026, 2.6, 3.5},
+    const std::array<Row, 3> rows{{{5, 60, 0.034, 0.0121, 2.6, 3.5},
+                                   {16, 60, 0.121, 0.026, 2.6, 3.5},
                                    {64, 8, 0.34, 0.1, 2.6, 3.6}}};
     for (const auto& row : rows) {
         std::vector<double> joins;

@@ -440,3 +440,52 @@ TEST_CASE("core: who is always late, and spoken to, calls the dead down") {
         CHECK(world.state(a) == Standing::alive);
     }
 }
+
+TEST_CASE(
+    "core: who is pinged when half of its period is over runs it then, once, and by nothing else") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    world.meet(a, b);
+    const auto pings = [&] {
+        const auto all = world.sent();
+        return std::ranges::count_if(
+            all, [&](const Heard& one) { return one.read.body.kind == DatagramKind::ping; });
+    };
+    // Up to a period that begins now; its probe is answered, so nothing runs.
+    const auto to_period = [&] {
+        for (;;) {
+            world.now = world.core->next_wakeup();
+            world.core->tick(world.now);
+            for (const auto& one : world.sent()) {
+                if (one.read.body.kind == DatagramKind::ping) {
+                    proto::DatagramBody ack;
+                    ack.probe = one.read.body.probe;
+                    world.say(one.to == a.address ? a : b, DatagramKind::ack, {}, ack);
+                    (void)world.sent();
+                    return;
+                }
+            }
+        }
+    };
+    world.pass(1s);
+    (void)world.sent();
+    to_period();
+    const auto say = [&](DatagramKind kind) {
+        world.say(a, kind);
+        world.core->tick(world.now);
+        return pings();
+    };
+    const auto began = world.now;
+    world.now += 490ms;
+    CHECK(say(DatagramKind::ping) == 0); // not half yet
+    world.now = began + 510ms;
+    CHECK(say(DatagramKind::gossip) == 0);
+    CHECK(say(DatagramKind::ping) == 1);
+    CHECK(say(DatagramKind::ping) == 0); // and not the next one, too
+    CHECK(world.core->counters().late_ticks == 0);
+    // The next is due as ever.
+    to_period();
+    CHECK(world.now - began >= 1900ms);
+    CHECK(world.now - began <= 2000ms);
+}

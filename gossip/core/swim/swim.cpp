@@ -260,7 +260,7 @@ void Swim::tick(Instant now) {
     }
     run_probes(now);
     run_doubts(now);
-    if (next_period_ <= now) {
+    if (std::min(next_period_, early_period_) <= now) {
         run_period(now);
     }
     run_suspicions(now); // last: the others change who could confirm
@@ -287,8 +287,9 @@ Instant Swim::next_wakeup() const {
     if (leaving_) {
         return std::min({next, leave_at_, leave_ends_});
     }
-    next = std::min({next, next_period_, reap_at_, probes_.next_due(), relays_.next_due(),
-                     doubts_.next_due(), sync_soon_at_, joiner_.next_due(unverified_.empty())});
+    next = std::min({next, next_period_, early_period_, reap_at_, probes_.next_due(),
+                     relays_.next_due(), doubts_.next_due(), sync_soon_at_,
+                     joiner_.next_due(unverified_.empty())});
     if (const auto over = suspicions_.next_due(confirmers()); over != never) {
         // What runs out while the deaf rule holds is due when that ends, and not late then.
         const bool hears_nobody = view_.live() > 2 && ears_.silence(now_) >= config_.deaf_after();

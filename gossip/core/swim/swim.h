@@ -351,6 +351,7 @@ private:
     Instant judges_from_{}; ///< it was deaf until then
     Instant changed_at_;
     Instant next_period_;
+    Instant early_period_ = never; ///< it is run then, since this member is awake
     Instant next_gossip_;
     Instant flush_at_ = never;
     Instant flushed_at_;

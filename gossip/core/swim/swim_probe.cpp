@@ -13,6 +13,9 @@ using proto::DatagramKind;
 constexpr std::uint32_t tries_per_helper = 16;
 constexpr std::size_t soundings = 64;      ///< a period
 constexpr std::size_t sounding_probes = 8; ///< the same, of members that may be dead
+constexpr std::size_t heal_pings = 2;      ///< a period, of all members together
+constexpr std::size_t heal_pings_first = 6;
+constexpr Duration heal_first = std::chrono::minutes{2}; ///< after somebody was called down
 
 std::uint32_t stamp(Instant now) noexcept {
     return static_cast<std::uint32_t>(
@@ -42,6 +45,7 @@ std::vector<NetAddress> addresses_of_down(const View& view, std::size_t most) {
 void Swim::run_period(Instant now) {
     const auto periods = (now - next_period_) / config_.probe_period + 1;
     next_period_ += periods * config_.probe_period;
+    early_period_ = never;
     period_.advance();
     const auto n = view_.live();
     if (n == 1) { // answered by one that told nothing of others, or that is gone since
@@ -493,14 +497,18 @@ void Swim::heal(Instant now) {
         return;
     }
     const auto n = view_.live();
-    if (n > 2 && random_.below(n) >= 2) {
+    const auto drawn = n > 2 ? random_.below(n) : 0;
+    if (drawn >= heal_pings_first) {
         return;
     }
     const auto start = random_.below(view_.dead());
     for (std::size_t i = 0; i < view_.dead(); ++i) {
         const auto& entry = view_.dead_at((start + i) % view_.dead());
         if (entry.state == Standing::down) {
-            ping(now, entry, ++probe_number_);
+            // Cuts are short more often than long, and who came back is to be heard of soon.
+            if (drawn < (now - entry.since <= heal_first ? heal_pings_first : heal_pings)) {
+                ping(now, entry, ++probe_number_);
+            }
             return;
         }
     }

@@ -240,7 +240,15 @@ void Swim::dispatch(Instant now, const NetAddress& from) {
     const auto& body = commons_.in.body;
     auto* const sender = view_.find(sender_id);
     switch (body.kind) {
-    case DatagramKind::ping: on_ping(now, from, sender); break;
+    case DatagramKind::ping:
+        on_ping(now, from, sender);
+        // To be woken costs more than a period does: it is run now if half of it is over. By pings
+        // alone, which come evenly: news would make all members run theirs at once.
+        if (next_period_ - now <= config_.probe_period / 2 &&
+            !probes_.is_running(ProbeFor::period)) {
+            early_period_ = std::min(early_period_, now);
+        }
+        break;
     case DatagramKind::ack: on_ack(now, from, sender); break;
     case DatagramKind::ping_req: on_ping_req(now, from); break;
     case DatagramKind::ind_ack: on_indirect(now); break;
