@@ -125,7 +125,7 @@ def parameters(script, now, later):
     check(own[later[0]]["pending"] and own[later[0]]["configured"] == later[1], own[later[0]])
     check(script.ask("instance", "show", "db1")["pending_restart"] == [later[0]], "shown")
     waiting = [f for f in script.items("doctor", "db1") if f["name"] == "waiting parameters"]
-    check(waiting[0]["state"] == "bad" and waiting[0]["mend"] == "jackdaw instance restart db1", waiting)
+    check(waiting[0]["state"] == "bad" and waiting[0]["mend"] == f"jackdaw instance restart db1 --fleet {script.fleet.name}", waiting)
     script.change("instance", "restart", "db1", "--wait")
     check(script.ask("instance", "show", "db1")["pending_restart"] == [], "in force")
     script.refused(NOT_FOUND, "E-NOT-FOUND", "config", "set", "db1", "no_such_parameter=1")
