@@ -6,6 +6,7 @@
 
 #include "agent/api/router_parts.h"
 #include "agent/life/grant_part.h"
+#include "agent/life/parameter_wish.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::agent {
@@ -216,8 +217,8 @@ struct Rehearsal {
                                 at->restart ? "waits for a restart" : "takes effect at once"));
             }
         };
-        JACKDAW_TRY(const auto set, proto::texts_at(wanted, "set", name_bytes_max));
-        JACKDAW_TRY(const auto unset, proto::strings_at(wanted, "unset", name_bytes_max));
+        JACKDAW_TRY(const auto set, proto::texts_at(wanted, "set", own_parameters_max));
+        JACKDAW_TRY(const auto unset, proto::strings_at(wanted, "unset", own_parameters_max));
         for (const auto& [name, value] : set) {
             tell(name);
         }

@@ -182,6 +182,28 @@ TEST_CASE("what no database started on is never noted as good, wherever the agen
     });
 }
 
+TEST_CASE("what waits for a restart is not noted as good by a start that is gone on with later") {
+    LifeWorld world;
+    make_with_parameters(world);
+    world.engine.fail("probe", 1);
+    const auto restarted = world.submit("instance.restart");
+    REQUIRE(restarted);
+    REQUIRE(world.wait_ended(restarted->operation.id).status == "failed"); // it runs by now
+    world.engine.fail("adopt", 1'000'000, Errc::not_allowed);
+    (void)world.must_do("config.set", change({{"cache", "16"}}));
+    world.engine.fail("", 0);
+    CHECK(waiting(world) == Names{"cache"});
+    REQUIRE(world.life().resume(restarted->operation.id));
+    REQUIRE(world.wait_ended(restarted->operation.id).status == "done");
+    CHECK(written(world).find("cache = 16") != std::string::npos);
+    world.host.set_database_refuses_word("cache = 16");
+    const auto back = world.must_do("instance.restart");
+    CHECK(written(world).find("cache = 16") == std::string::npos);
+    REQUIRE(back.warnings.size() == 1);
+    CHECK(back.warnings.front().find("runs on the last good ones") != std::string::npos);
+    CHECK(world.host.violations().empty());
+}
+
 TEST_CASE("a start that fails on the last good configuration, too, tells the first error") {
     LifeWorld world;
     make_and_change(world);
