@@ -149,6 +149,10 @@ public:
     /// `busy` while a machine exists; a fleet without a network is no error.
     [[nodiscard]] virtual Result<void> delete_network() = 0;
 
+    /// Could a machine of this flavor be had at all? `invalid` says what is too much; changes
+    /// nothing.
+    [[nodiscard]] virtual Result<void> check_flavor(const Flavor& flavor) = 0;
+
     /// E-VOLUME-TOO-SMALL, E-DISK-FULL; E-NAME-TAKEN when the tags have a volume of another size.
     [[nodiscard]] virtual Result<Volume> create_volume(const VolumeSpec& spec,
                                                        const Tags& tags) = 0;

@@ -316,6 +316,8 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
         !trouble.empty()) {
         session.terminal.err(fmt::format("warning: {}\n", trouble));
     }
+    JACKDAW_CHECK(
+        cloud->provider().check_flavor(cloud::Flavor{request.cpu_millis, request.memory_bytes}));
     if (invocation.dry_run) {
         if (request.attach_serial.empty()) {
             JACKDAW_CHECK(

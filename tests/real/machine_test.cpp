@@ -290,6 +290,9 @@ TEST_CASE("a name is one machine's; the same create again is the same machine") 
     other = world.spec("c");
     other.image = "no-such:1";
     CHECK(provider.create_machine(other, MachineWorld::tags("m")).error().id() == Code::no_image);
+    other = world.spec("c");
+    other.flavor.memory_bytes = 1ULL << 50U; // more than the host has
+    CHECK(provider.create_machine(other, MachineWorld::tags("m")).error().code() == Errc::invalid);
     CHECK(provider.machines()->size() == 1); // the refused ones left nothing
     CHECK(world.provider().delete_image(machine.image_digest).error().id() == Code::image_used);
 }

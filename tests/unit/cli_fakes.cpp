@@ -378,6 +378,12 @@ public:
         return std::optional{cloud::Network{"10.9.0.0/24", "10.9.0.1", true}};
     }
     Result<void> delete_network() override { return ok(); }
+    Result<void> check_flavor(const cloud::Flavor& flavor) override {
+        if (flavor.memory_bytes > world_.memory_bytes) {
+            return Error{Errc::invalid, "more memory than there is"};
+        }
+        return ok();
+    }
     Result<void> check_room(std::uint64_t more_bytes, bool overcommit) override {
         if (!overcommit && more_bytes > world_.room_bytes) {
             return Error{Code::disk_full, "no room"};

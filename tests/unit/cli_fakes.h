@@ -188,8 +188,9 @@ struct World {
     std::vector<std::string> calls;     ///< of the provider and of agents
     std::optional<std::size_t> kill_at; ///< ends the process at this moment of it
     std::size_t moments = 0;
-    bool unreachable = false;              ///< every dial fails
-    std::uint64_t room_bytes = UINT64_MAX; ///< that the provider's disk has free
+    bool unreachable = false;                ///< every dial fails
+    std::uint64_t room_bytes = UINT64_MAX;   ///< that the provider's disk has free
+    std::uint64_t memory_bytes = UINT64_MAX; ///< of the largest machine to be had
     bool deleted_meanwhile = false;       ///< an agent's instance goes right before the next DELETE
     std::vector<proto::Instance> rumours; ///< that gossip still tells of
     std::vector<std::string> local_calls; ///< what only local machines can do

@@ -111,6 +111,24 @@ TEST_CASE_METHOD(Options, "a create with less memory than its image asks for mak
     CHECK(run(words) == 0);
 }
 
+TEST_CASE_METHOD(Options, "a create with more memory than its host has makes nothing") {
+    REQUIRE(run({"fleet", "init", "f1"}) == 0);
+    world.memory_bytes = 4ULL << 30U;
+    for (const bool rehearsal : {true, false}) {
+        std::vector<std::string> words{"instance", "create", "db1",    "--datastore", "mariadb",
+                                       "--volume", "1G",     "--wait", "--flavor",    "mem=5G"};
+        if (rehearsal) {
+            words.emplace_back("--dry-run");
+        }
+        CHECK(run(words) == 2);
+        CHECK(err().find("more memory than there is") != std::string::npos);
+    }
+    CHECK(world.volume_specs.empty());
+    CHECK(world.machines.empty());
+    CHECK(run({"instance", "create", "db1", "--datastore", "mariadb", "--volume", "1G", "--wait",
+               "--flavor", "mem=4G"}) == 0);
+}
+
 TEST_CASE_METHOD(Options, "a create's options reach provider and agent") {
     REQUIRE(run({"fleet", "init", "f1", "--flavor", "tiny=cpu=0.5,mem=512M"}) == 0);
     world.terminal.typed = {"given"};

@@ -1,5 +1,6 @@
 // LocalProvider: making, starting, ending and removing machines.
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +16,7 @@
 #include "coordinator/cloud/local/records.h"
 #include "coordinator/cloud/local/run_program.h"
 #include "proto/base/ids.h"
+#include "proto/base/size.h"
 
 namespace jackdaw::cloud::local {
 namespace {
@@ -46,6 +48,20 @@ Result<void> check_spec(const MachineSpec& spec) {
 }
 
 } // namespace
+
+Result<void> LocalProvider::check_flavor(const Flavor& flavor) {
+    struct sysinfo host{};
+    if (::sysinfo(&host) != 0) {
+        return os_error("ask how much memory this host has", errno);
+    }
+    const std::uint64_t has = std::uint64_t{host.totalram} * host.mem_unit;
+    if (flavor.memory_bytes <= has) {
+        return ok();
+    }
+    return Error{Errc::invalid, fmt::format("a machine with {} of memory on a host that has {}",
+                                            format_size(flavor.memory_bytes), format_size(has))}
+        .with_hint("a smaller --flavor: the datastore sizes its caches by it");
+}
 
 Result<MachineRecord> LocalProvider::write_down(const MachineSpec& spec, const Tags& tags,
                                                 const std::string& subnet) const {
@@ -169,6 +185,7 @@ Result<Machine> LocalProvider::create_machine(const MachineSpec& spec, const Tag
             return seen(*record); // somebody switched it off since
         }
     } else if (record.error().code() == Errc::not_found) {
+        JACKDAW_CHECK(check_flavor(spec.flavor));
         if (!spec.volume_id.empty()) {
             JACKDAW_CHECK(without_value(describe_volume(spec.volume_id)));
         }

@@ -58,6 +58,8 @@ public:
     [[nodiscard]] Result<std::optional<Network>> describe_network() override;
     [[nodiscard]] Result<void> delete_network() override;
 
+    [[nodiscard]] Result<void> check_flavor(const Flavor& flavor) override;
+
     [[nodiscard]] Result<Volume> create_volume(const VolumeSpec& spec, const Tags& tags) override;
     [[nodiscard]] Result<void> check_room(std::uint64_t more_bytes, bool overcommit) override;
     [[nodiscard]] std::string growth_trouble(std::string_view filesystem) override;
