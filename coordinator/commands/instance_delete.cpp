@@ -113,8 +113,7 @@ public:
         if (!target.agent.instance) { // a delete of an instance leaves by itself
             leave_fleet(session_, reach_, machine);
         }
-        JACKDAW_CHECK(
-            step("machine.delete", [&] { return provider.delete_machine(machine.name); }));
+        JACKDAW_CHECK(step("machine.delete", [&] { return delete_machine(provider, machine); }));
         if (!keep_ && !machine.volume_id.empty()) {
             JACKDAW_CHECK(
                 step("volume.delete", [&] { return provider.delete_volume(machine.volume_id); }));
@@ -172,6 +171,17 @@ private:
         }
         operation_ = *std::move(ended);
         return ok();
+    }
+
+    /// Once its machine is gone anybody may have made another under the same name: that one stays.
+    Result<void> delete_machine(cloud::Provider& provider, const cloud::Machine& machine) const {
+        const auto there = provider.describe_machine(machine.name);
+        auto id = there ? there->id : std::string{};
+        if (there && id.empty()) { // of a damaged record; the journal knows whose it was
+            const auto known = reach_.journal().of_machine(machine.name);
+            id = known ? known->instance_id : "";
+        }
+        return id.empty() || id == machine.id ? provider.delete_machine(machine.name) : ok();
     }
 
     /// Nobody but this program works on it: the operation is its own, or an earlier one's that was

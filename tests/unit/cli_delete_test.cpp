@@ -309,3 +309,24 @@ TEST_CASE_METHOD(Scene, "the delete of what another coordinator made goes on, to
     CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 0);
     CHECK(world.volumes.empty());
 }
+
+TEST_CASE_METHOD(Scene,
+                 "what an earlier delete left goes, and not who has its machine's name since") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    REQUIRE(world.jackdaw({"instance", "rename", "db1", "db2"}) == 0);
+    world.unreachable = true;
+    world.kill_at = 1; // right behind the machine's removal
+    REQUIRE_FALSE(world.jackdaw({"instance", "delete", "db2", "--yes"}));
+    world.kill_at.reset();
+    world.unreachable = false;
+    REQUIRE(world.machines.empty());
+    REQUIRE(world.jackdaw(create_words) == 0); // the machine's name is free
+    REQUIRE(world.machines.size() == 1);
+    const auto other = world.machines.front();
+    REQUIRE(world.jackdaw({"instance", "delete", "db2", "--yes"}) == 0);
+    REQUIRE(world.machines.size() == 1);
+    CHECK(world.machines.front().id == other.id);
+    REQUIRE(world.volumes.size() == 1);
+    CHECK(world.volumes.front().id == other.volume_id);
+    CHECK(world.jackdaw({"instance", "delete", "db2", "--yes"}) == 5);
+}
