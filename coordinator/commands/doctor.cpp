@@ -156,8 +156,8 @@ void look_at_journal(const OpJournal& journal, FleetHealth& seen) {
         const bool going = is_being_deleted(record);
         if (going || (!record.agent_has_it && !is_gone(record))) {
             const auto lock = journal.lock(record.request.name);
-            seen.unfinished.push_back(
-                {record.request.name, record.operation.id, going, !lock.has_value()});
+            seen.unfinished.push_back( // by the name that its commands find it by
+                {name_of(record), record.operation.id, going, !lock.has_value()});
         }
     }
 }

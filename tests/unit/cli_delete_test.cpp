@@ -320,6 +320,9 @@ TEST_CASE_METHOD(Scene,
     world.kill_at.reset();
     world.unreachable = false;
     REQUIRE(world.machines.empty());
+    (void)world.jackdaw({"doctor"}); // names what its command finds
+    CHECK(world.terminal.stdout_text.find("jackdaw instance delete db2") != std::string::npos);
+    CHECK(world.terminal.stdout_text.find("jackdaw instance delete db1") == std::string::npos);
     REQUIRE(world.jackdaw(create_words) == 0); // the machine's name is free
     REQUIRE(world.machines.size() == 1);
     const auto other = world.machines.front();
