@@ -541,6 +541,40 @@ Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
     return reach.journal().save(record);
 }
 
+namespace {
+
+/// Without it nobody is left to undo anything; what has its name by now may be another's.
+Result<bool> has_machine(Reach& reach, const CreateRecord& record) {
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    const auto machine = cloud->provider().describe_machine(record.request.name);
+    if (!machine && machine.error().code() != Errc::not_found) {
+        return machine.error().clone();
+    }
+    return machine && (machine->id.empty() || machine->id == record.instance_id);
+}
+
+/// The agent's part of an abort. `conflict` when the create was done before.
+Result<void> await_undo(Session& session, const Invocation& invocation, Reach& reach,
+                        const CreateRecord& record) {
+    const auto& name = record.request.name;
+    const Redial redial = [&] { return reach.of(name); };
+    JACKDAW_TRY(auto client, redial());
+    JACKDAW_TRY(const auto json,
+                get(*client, "/v1/operations/" + record.operation.id, session.in(answer_limit)));
+    JACKDAW_TRY(const auto agent, proto::operation_from(json));
+    auto ended = follow(session, invocation, redial, agent, {}, half_done_note);
+    if (!ended) {
+        return half_done(std::move(ended).error());
+    }
+    if (ended->status == "done") { // too late
+        return Error{Errc::conflict, fmt::format("operation {} is done", agent.id)}.with_hint(
+            fmt::format("`jackdaw instance delete {}`", name));
+    }
+    return ok();
+}
+
+} // namespace
+
 Result<int> abort_create(Session& session, const Invocation& invocation, Reach& reach,
                          CreateRecord record) {
     const auto name = record.request.name;
@@ -553,20 +587,8 @@ Result<int> abort_create(Session& session, const Invocation& invocation, Reach& 
     }
     announce(session, invocation, record.operation.id);
     if (record.agent_has_it) {
-        JACKDAW_TRY(auto client, reach.of(name));
-        JACKDAW_TRY(const auto json, get(*client, "/v1/operations/" + record.operation.id,
-                                         session.in(answer_limit)));
-        JACKDAW_TRY(auto agent, proto::operation_from(json));
-        auto ended =
-            follow(session, invocation, [&] { return reach.of(name); }, agent, {}, half_done_note);
-        if (!ended) {
-            return half_done(std::move(ended).error());
-        }
-        agent = *std::move(ended);
-        if (agent.status == "done") { // too late
-            return Error{Errc::conflict, fmt::format("operation {} is done", agent.id)}.with_hint(
-                fmt::format("`jackdaw instance delete {}`", name));
-        }
+        JACKDAW_TRY(const bool is_there, has_machine(reach, record));
+        JACKDAW_CHECK(is_there ? await_undo(session, invocation, reach, record) : ok());
     }
     const auto why =
         proto::shape_of(Error{Code::aborted, "an operator asked for it"}, record.operation.id);

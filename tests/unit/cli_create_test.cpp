@@ -233,6 +233,19 @@ TEST_CASE_METHOD(Scene, "op abort takes back a create whose coordinator died") {
     CHECK(world.machines.empty());
 }
 
+TEST_CASE_METHOD(Scene, "op abort takes back a create whose machine is gone with its agent") {
+    world.agents["db1"].ends_as = "failed";
+    REQUIRE(world.jackdaw(create_words) == 1);
+    const auto id = json().at("id").get<std::string>();
+    world.machines.clear(); // another coordinator deleted it
+    world.agents.clear();
+    CHECK(world.jackdaw({"op", "abort", id}) == 0);
+    CHECK(world.volumes.empty());
+    CHECK(world.jackdaw({"op", "show", id, "-o", "json"}) == 0);
+    CHECK(json().at("status") == "undone");
+    CHECK(world.jackdaw(create_words) == 0); // the name is free again
+}
+
 TEST_CASE_METHOD(Scene, "an abort whose end its agent did not tell is ended by the same command") {
     world.agents["db1"].ends_as = "failed";
     REQUIRE(world.jackdaw(create_words) == 1);
