@@ -101,7 +101,8 @@ public:
     void stop();
 
     /// Creates the instance: checks the spec as a whole, makes it durable, submits. The same spec
-    /// again answers with the operation that made it (`no_op` true); another one is E-NAME-TAKEN.
+    /// again answers with the operation that made it (`no_op` true), and needs no passwords;
+    /// another one is E-NAME-TAKEN.
     struct Submitted {
         proto::Operation operation;
         bool no_op = false;

@@ -1,5 +1,7 @@
 // What other threads ask of the life: requests, queries and views.
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -42,6 +44,14 @@ Json wish_of(const proto::InstanceSpec& spec) {
     return proto::to_json(wish);
 }
 
+const Record* newest_create(const std::map<std::string, Record>& all) {
+    const Record* newest = nullptr;
+    for (const auto& [id, record] : all) {
+        newest = record.shape.action == "instance.create" ? &record : newest;
+    }
+    return newest;
+}
+
 } // namespace
 
 Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secret> passwords,
@@ -62,6 +72,20 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
     if (spec.databases.size() > accounts_max || spec.users.size() > accounts_max) {
         return Error{Errc::invalid,
                      fmt::format("more than {} databases or users in one spec", accounts_max)};
+    }
+    const auto made = [&]() -> std::optional<Submitted> { // the caller has core_mutex_
+        const auto present = state_.spec();
+        const auto* const last = newest_create(operations_.all());
+        const bool is_made = present && wish_of(*present) == wish_of(spec) && last != nullptr &&
+                             last->shape.status == "done";
+        return is_made ? std::optional{Submitted{operations_.shape_at(now(), *last), true}}
+                       : std::nullopt;
+    };
+    {
+        const std::lock_guard lock{core_mutex_};
+        if (auto here = made()) { // whose passwords nobody needs to bring
+            return *std::move(here);
+        }
     }
     JACKDAW_TRY(const auto driver, parts_.drivers(spec.datastore));
     if (spec.volume_size_bytes < driver->volume_bytes_min()) {
@@ -93,21 +117,16 @@ Result<Life::Submitted> Life::create(proto::InstanceSpec spec, std::vector<Secre
     }
 
     const std::lock_guard lock{core_mutex_};
+    if (auto here = made()) { // by now
+        return *std::move(here);
+    }
     const auto present = state_.spec();
     if (present) {
         if (wish_of(*present) != wish_of(spec)) {
             return Error{Code::name_taken,
                          fmt::format("instance '{}' is here with another spec", present->name)};
         }
-        const Record* last = nullptr;
-        for (const auto& [id, record] : operations_.all()) {
-            if (record.shape.action == "instance.create") {
-                last = &record;
-            }
-        }
-        if (last != nullptr && last->shape.status == "done") {
-            return Submitted{operations_.shape_at(now(), *last), true};
-        }
+        const auto* const last = newest_create(operations_.all());
         if (last != nullptr && last->shape.status != "undone") {
             // A resumed create brings new passwords: their verifiers replace the old ones, and are
             // set again.

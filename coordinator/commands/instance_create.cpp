@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/commands/account_lists.h"
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/create.h"
 #include "coordinator/commands/handlers.h"
@@ -205,6 +206,29 @@ Result<int> same_already(Session& session, const Invocation& invocation, Reach& 
     return conclude(session, invocation, end);
 }
 
+/// A create that is not done is its coordinator's: the same words again would go on with it, and
+/// its users' passwords are known only there.
+Result<void> check_made(Session& session, ApiClient& client, const std::string& name) {
+    JACKDAW_TRY(const auto list, get(client, "/v1/operations?limit=20", session.in(answer_limit)));
+    JACKDAW_TRY(const auto items, items_of(list)); // the newest first
+    for (const auto& item : items) {
+        JACKDAW_TRY(const auto one, proto::operation_from(item));
+        if (one.action == "instance.create" && one.status == "done") {
+            return ok();
+        }
+        if (one.action == "instance.create") {
+            return Error{Code::name_taken,
+                         fmt::format("'{}' is being made by operation {}, which another "
+                                     "coordinator began",
+                                     name, one.id)}
+                .with_hint(fmt::format("`jackdaw op watch {0}` follows it, `jackdaw op resume {0}` "
+                                       "goes on with one that failed",
+                                       one.id));
+        }
+    }
+    return ok(); // so old that it is forgotten
+}
+
 /// A machine of this name that no journal here knows: its agent judges.
 Result<int> ask_agent(Session& session, const Invocation& invocation, Reach& reach,
                       const CreateRequest& request, const cloud::Machine& machine) {
@@ -230,11 +254,8 @@ Result<int> ask_agent(Session& session, const Invocation& invocation, Reach& rea
         return taken(request, "exists",
                      instance.datastore != request.datastore ? "--datastore" : "--volume");
     }
-    auto spec = proto::to_json(spec_for_agent(record));
-    for (auto& user : spec["users"]) {
-        user["verifier"] =
-            "-"; // never used: what exists keeps its passwords, and a difference is refused
-    }
+    JACKDAW_CHECK(check_made(session, **client, request.name));
+    auto spec = proto::to_json(spec_for_agent(record)); // what exists keeps its passwords
     JACKDAW_TRY(const auto answer, change(**client,
                                           ApiRequest{"PUT", "/v1/instance", std::move(spec),
                                                      new_uuid(session.clock, session.entropy)},

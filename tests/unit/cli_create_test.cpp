@@ -70,7 +70,16 @@ TEST_CASE_METHOD(Scene, "a machine that no journal here knows is judged by its a
     REQUIRE(world.jackdaw(create_words) == 0);
     std::filesystem::remove_all(world.folders.ops("f1"));
     CHECK(world.jackdaw(create_words) == 0);
+    CHECK(json().at("no_op") == true);
     CHECK(world.jackdaw(with(create_words, {"--database", "other"})) == 6);
+    // One that is not done is another coordinator's, and so are its users' passwords.
+    auto& agent = world.agents["db1"];
+    const auto passwords = agent.passwords;
+    agent.operations.begin()->second.status = "failed";
+    CHECK(world.jackdaw(create_words) == 6);
+    CHECK(err().find("jackdaw op resume " + agent.operations.begin()->first) != std::string::npos);
+    CHECK(agent.operations.begin()->second.status == "failed");
+    CHECK(agent.passwords == passwords);
 }
 
 TEST_CASE_METHOD(Scene,

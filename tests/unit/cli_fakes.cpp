@@ -152,6 +152,11 @@ private:
             return {400, Json{{"error", proto::to_json(*agent.refuses)}}};
         }
         auto spec = proto::instance_spec_from(request.body);
+        for (const auto& user : spec->users) { // as a datastore's driver judges it
+            if (!user.verifier.empty() && !user.verifier.starts_with('*')) {
+                return refused(Error{Code::bad_password, "not a verifier"});
+            }
+        }
         const auto id = request.body.value("operation_id", "");
         if (agent.spec) {
             if (spec->volume_size_bytes != agent.spec->volume_size_bytes ||

@@ -79,6 +79,9 @@ TEST_CASE("the same spec again is answered by the operation that made it; anothe
     REQUIRE(again);
     CHECK(again->no_op);
     CHECK(again->operation.id == made.id);
+    const auto without = world.create(test_spec(), {}, ""); // from who never had its passwords
+    REQUIRE(without);
+    CHECK(without->no_op);
     auto spec = test_spec();
     spec.databases.push_back({"more", "", ""});
     CHECK(code_of(world.create(spec)) == "E-NAME-TAKEN");
@@ -94,6 +97,7 @@ TEST_CASE("a resumed create brings the verifier of its new password") {
     REQUIRE(first);
     REQUIRE(world.wait_ended(first->operation.id).status == "failed");
     const auto old = world.engine.users().at("app@%").verifier;
+    CHECK(code_of(world.create(test_spec(), {}, "")) == "E-BAD-PASSWORD"); // it would lose one
     const auto second = world.create(test_spec(), {}, other_password);
     REQUIRE(second);
     CHECK_FALSE(second->no_op);
