@@ -466,8 +466,11 @@ Result<void> Agent::run() {
     stopped_.emplace(io_, asio::steady_timer::time_point::max());
     JACKDAW_CHECK(open());
     const auto left = timeline_->newest(entries_looked_at); // before this agent's own
-    JACKDAW_CHECK(life_->start());
-    // Told no earlier: a pool writes it, and a return before this line does not wait for the pools.
+    if (auto started = life_->start(); !started) {
+        pool_->join(); // it writes what was told, and would outlive the timeline that it writes
+        return started;
+    }
+    // Told no earlier: agents that do not start would tell of one end again and again.
     if (!left) {
         spdlog::warn("agent: read the timeline: {}", left.error().to_string());
     } else if (auto unasked = unasked_end(*left, machine_since(*clock_))) {
