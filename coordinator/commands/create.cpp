@@ -521,27 +521,23 @@ void leave_fleet(Session& session, Reach& reach, const cloud::Machine& machine) 
     }
 }
 
-Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
-                       const proto::ErrorShape& why) {
-    JACKDAW_TRY(auto* const cloud, reach.cloud());
-    auto& provider = cloud->provider();
-    const auto machine = provider.describe_machine(record.request.name);
-    goes_back(record, session.now_text(), why);
-    JACKDAW_CHECK(reach.journal().save(record));
-    if (machine && machine->id == record.instance_id) {
-        leave_fleet(session, reach, *machine);
-        JACKDAW_CHECK(provider.delete_machine(record.request.name));
-    } else if (!machine && machine.error().code() != Errc::not_found) {
-        return machine.error().clone();
-    }
-    if (record.volume_made && !record.volume_id.empty()) {
-        JACKDAW_CHECK(provider.delete_volume(record.volume_id));
-    }
-    undone(record, session.now_text(), why);
-    return reach.journal().save(record);
-}
-
 namespace {
+
+/// What this create made; one that it was killed before it could write down has its tags. One that
+/// an operator kept, or that another machine has by now, is theirs.
+Result<void> delete_volumes_of(cloud::Provider& provider, const CreateRecord& record) {
+    JACKDAW_TRY(const auto all, provider.volumes());
+    for (const auto& one : all) {
+        const bool is_own = one.tags.operation == record.operation.id ||
+                            (record.volume_made && one.id == record.volume_id);
+        const bool is_theirs =
+            one.kept || (!one.machine.empty() && one.machine != record.request.name);
+        if (is_own && !is_theirs) {
+            JACKDAW_CHECK(provider.delete_volume(one.id));
+        }
+    }
+    return ok();
+}
 
 /// Without it nobody is left to undo anything; what has its name by now may be another's.
 Result<bool> has_machine(Reach& reach, const CreateRecord& record) {
@@ -574,6 +570,24 @@ Result<void> await_undo(Session& session, const Invocation& invocation, Reach& r
 }
 
 } // namespace
+
+Result<void> take_back(Session& session, Reach& reach, CreateRecord& record,
+                       const proto::ErrorShape& why) {
+    JACKDAW_TRY(auto* const cloud, reach.cloud());
+    auto& provider = cloud->provider();
+    const auto machine = provider.describe_machine(record.request.name);
+    goes_back(record, session.now_text(), why);
+    JACKDAW_CHECK(reach.journal().save(record));
+    if (machine && machine->id == record.instance_id) {
+        leave_fleet(session, reach, *machine);
+        JACKDAW_CHECK(provider.delete_machine(record.request.name));
+    } else if (!machine && machine.error().code() != Errc::not_found) {
+        return machine.error().clone();
+    }
+    JACKDAW_CHECK(delete_volumes_of(provider, record));
+    undone(record, session.now_text(), why);
+    return reach.journal().save(record);
+}
 
 Result<int> abort_create(Session& session, const Invocation& invocation, Reach& reach,
                          CreateRecord record) {

@@ -242,14 +242,38 @@ TEST_CASE_METHOD(Scene, "op abort takes back a create whose coordinator died") {
     CHECK(world.machines.empty());
 }
 
+TEST_CASE_METHOD(Scene, "killed at any moment, op abort takes back all that the create had made") {
+    std::size_t kills = 0;
+    for (std::size_t at = 0; at < 100; ++at) {
+        INFO("killed at moment " << at);
+        test::TemporaryFolder own;
+        fakes::World other{own.path()};
+        REQUIRE(other.jackdaw({"fleet", "init", "f1"}) == 0);
+        other.kill_at = at;
+        if (other.jackdaw(create_words)) {
+            break;
+        }
+        ++kills;
+        other.kill_at.reset();
+        const auto record = OpJournal{other.folders.ops("f1")}.newest_of("db1");
+        REQUIRE(record);
+        CHECK(other.jackdaw({"op", "abort", record->operation.id}) == 0);
+        CHECK(other.machines.empty());
+        CHECK(other.volumes.empty());
+    }
+    CHECK(kills >= 10);
+}
+
 TEST_CASE_METHOD(Scene, "op abort takes back a create whose machine is gone with its agent") {
     world.agents["db1"].ends_as = "failed";
     REQUIRE(world.jackdaw(create_words) == 1);
     const auto id = json().at("id").get<std::string>();
     world.machines.clear(); // another coordinator deleted it
     world.agents.clear();
+    const bool kept = GENERATE(false, true); // by that delete
+    world.volumes.front().kept = kept;
     CHECK(world.jackdaw({"op", "abort", id}) == 0);
-    CHECK(world.volumes.empty());
+    CHECK(world.volumes.size() == (kept ? 1 : 0));
     CHECK(world.jackdaw({"op", "show", id, "-o", "json"}) == 0);
     CHECK(json().at("status") == "undone");
     CHECK(world.jackdaw(create_words) == 0); // the name is free again
