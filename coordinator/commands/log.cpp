@@ -64,8 +64,9 @@ struct LogPart {
     bool is_cut = false;
 };
 
-/// A line is 16 KiB at most in the file; a byte that cannot be printed takes four.
-constexpr std::size_t line_bytes_max = std::size_t{64} << 10;
+/// An agent shows 16 KiB of a line at most. A byte that cannot be printed takes four, and how much
+/// more there was stands behind them (agent/core/log_tail.h).
+constexpr std::size_t line_bytes_max = (std::size_t{64} << 10) + 64;
 
 Result<std::vector<std::string>> lines_from(const Json& json) {
     const auto at = json.is_object() ? json.find("lines") : json.end();

@@ -340,6 +340,10 @@ TEST_CASE_METHOD(Options, "a log is listed, its end shown without escapes, and f
     agent("db1").log.emplace_back(20'000, 'q'); // a statement of the tenant's
     REQUIRE(run({"log", "tail", "db1", "error", "--lines", "2"}) == 0);
     CHECK(out() == "five\n" + std::string(20'000, 'q') + "\n");
+    agent("db1").log.back().assign(65'536, 'x'); // all of it in four letters a byte, and cut
+    agent("db1").log.back() += " ... [18446744073709551615 bytes more]";
+    REQUIRE(run({"log", "tail", "db1", "error", "--lines", "1"}) == 0);
+    CHECK(out() == agent("db1").log.back() + "\n");
     agent("db1").log.pop_back();
     agent("db1").busy_looks = 200; // an operation speaks to the database meanwhile, for minutes
     REQUIRE(run({"log", "tail", "db1", "--lines", "1", "--follow", "--timeout", "3m"}) == 0);

@@ -122,6 +122,9 @@ TEST_CASE("what a terminal must not see is spelt out, and text stays text") {
     CHECK(printable_line("\xed\xa0\x80") == "\\xed\\xa0\\x80");          // a surrogate
     CHECK(printable_line("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80"); // above U+10FFFF
     CHECK(printable_line("x\xe2\x82") == "x\\xe2\\x82");                 // cut short
+    const auto longest = printable_line(std::string(1U << 20U, '\x01'));
+    CHECK(longest.ends_with("\\x01 ... [1032192 bytes more]"));
+    CHECK(longest.size() <= (64U << 10U) + 64); // what `jackdaw log` takes of one line
 }
 
 TEST_CASE("following gives each line once, whole, and waits for one that is being written") {
