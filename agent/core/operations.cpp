@@ -18,6 +18,18 @@ constexpr std::int64_t ns_per_s = 1'000'000'000;
 constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr std::int64_t first_guess_us = 200'000; ///< for a step that was never timed
 constexpr std::uint32_t interruptions_max = 3;
+constexpr std::size_t target_bytes_max = 1024; ///< an account's name and host fit
+
+/// Names come from outside, and what is journalled must be read again: cut between characters.
+std::string bounded_target(std::string text) {
+    auto end = std::min(text.size(), target_bytes_max);
+    while (end > 0 && end < text.size() &&
+           (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
+        --end;
+    }
+    text.resize(end);
+    return text;
+}
 
 proto::ErrorShape deadline_error(const Record& record) {
     return proto::shape_of(
@@ -158,6 +170,7 @@ Result<void> Operations::load(std::string_view text) {
 
 Result<std::string> Operations::submit(const Now& now, Request request) {
     assert(!request.id.empty() && !request.steps.empty());
+    request.target = bounded_target(std::move(request.target));
     if (const auto known = by_key_.find(request.idempotency_key);
         !request.idempotency_key.empty() && known != by_key_.end()) {
         const auto& record = records_.at(known->second);

@@ -582,7 +582,7 @@ Result<Operation> operation_from(const Json& json) {
     Reader in{json};
     in.read("id", value.id, 64);
     in.read("action", value.action, 64);
-    in.read("target", value.target, 256);
+    in.read("target", value.target);
     in.read("detail", value.detail);
     in.read("status", value.status, 16);
     in.read_list("steps", value.steps, step_from);

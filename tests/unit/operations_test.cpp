@@ -1,4 +1,5 @@
 // agent/core/operations.h: every way an operation can go, and what the journal says at each moment.
+#include <algorithm>
 #include <random>
 
 #include <catch2/catch.hpp>
@@ -321,6 +322,32 @@ TEST_CASE(
     CHECK(core.next(at(100, "boot-2")).what == Operations::What::run);
     CHECK(core.next(at(1801, "boot-2")).what ==
           Operations::What::idle); // another boot: the wall decides
+}
+
+TEST_CASE("operations: whatever was asked of it, the next agent reads its journal",
+          "[operations]") {
+    std::string name = "x";
+    for (const std::size_t letters : {200U, 600U, 50'000U}) {
+        while (name.size() < 2 * letters) {
+            name += "\xc3\xa4"; // two bytes each
+        }
+        INFO(name.size() << " bytes");
+        Operations core;
+        auto wanted = request("1", {"a"});
+        wanted.target = name;
+        wanted.idempotency_key = "key";
+        REQUIRE(core.submit(at(0), wanted));
+        std::map<std::string, std::string> journal;
+        persist(core, journal);
+        auto next = after_kill(journal);
+        const auto& kept = next.find("1")->shape.target;
+        CHECK(name.starts_with(kept));
+        CHECK(kept.ends_with("\xc3\xa4"));
+        CHECK(kept.size() >= std::min<std::size_t>(name.size(), 1'000));
+        CHECK(kept.size() <= 1'024);
+        wanted.id = "2";
+        CHECK(*next.submit(at(1), wanted) == "1"); // the same request
+    }
 }
 
 TEST_CASE("operations: waiting ones are bounded, old ones are forgotten", "[operations]") {
