@@ -111,6 +111,30 @@ TEST_CASE("hostile: accusations without end are refuted a few times a second, th
     CHECK(counters.late_ticks == 0);
 }
 
+TEST_CASE("hostile: doubts without end that others ask to look into hide no death") {
+    Limits limits;
+    limits.doubts = 1;
+    limits.observer_probes = 0; // noted all the same
+    World world{limits};
+    Peer a{1};
+    Peer b{2};
+    Peer dead{3};
+    world.meet(a, b, dead);
+    proto::DatagramBody confirm;
+    confirm.target = b.id;
+    const auto& counters = world.core->counters();
+    for (int i = 0; i < 400 && world.state(dead) == Standing::alive; ++i) { // 40 s at most
+        world.say(b, DatagramKind::gossip); // which ends the doubt about it
+        world.say(a, DatagramKind::confirm, {}, confirm);
+        world.pass(100ms);
+        (void)world.sent();
+    }
+    CHECK(world.state(dead) != Standing::alive);
+    CHECK(world.state(b) == Standing::alive);
+    CHECK(counters.doubts > 0);
+    CHECK(world.core->doubts().size() <= 1);
+}
+
 TEST_CASE("hostile: false signatures without end hold up no true one") {
     Limits limits;
     limits.verifies_per_s = 100;

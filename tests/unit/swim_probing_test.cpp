@@ -109,6 +109,10 @@ TEST_CASE("doubts: one per member, bounded, due by probing again or by their end
     CHECK_FALSE(doubts.drop(a));
     CHECK(doubts.due(start + 9s) == nullptr);
     CHECK(doubts.due(start + 10s)->about == b);
+    CHECK(doubts.open(a, c, start) != nullptr);
+    CHECK(doubts.drop_noted());
+    CHECK((doubts.has(a) && !doubts.has(b)));
+    CHECK_FALSE(doubts.drop_noted()); // one's own goes for nobody
 }
 
 TEST_CASE("suspicion: its time by accusers and by who could confirm") {

@@ -41,6 +41,16 @@ bool Doubts::drop(NodeId id) noexcept {
     return true;
 }
 
+bool Doubts::drop_noted() noexcept {
+    const auto found =
+        std::ranges::find_if(doubts_, [](const Doubt& doubt) { return doubt.ends_at != never; });
+    if (found == doubts_.end()) {
+        return false;
+    }
+    doubts_.erase(found);
+    return true;
+}
+
 Doubt* Doubts::due(Instant now) noexcept {
     const auto found = std::ranges::find_if(doubts_, [now](const Doubt& doubt) {
         return doubt.probe_again_at <= now || doubt.ends_at <= now;

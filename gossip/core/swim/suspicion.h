@@ -37,6 +37,8 @@ public:
     [[nodiscard]] Doubt* open(NodeId about, NodeId accuser, Instant since);
     /// False when there was none.
     bool drop(NodeId id) noexcept;
+    /// The oldest that was noted for somebody else; false when there is none.
+    bool drop_noted() noexcept;
     void clear() noexcept { doubts_.clear(); }
     [[nodiscard]] std::size_t size() const noexcept { return doubts_.size(); }
     /// One that is to be probed again, or whose time is over, by `now`; null when there is none.

@@ -263,7 +263,10 @@ void Swim::probe_failed(Instant now, const Probe& probe) {
 // --- Doubts -------------------------------------------------------------------------------------
 
 void Swim::open_doubt(Instant now, Entry& about) {
-    auto* const doubt = doubts_.open(about.id(), id_, now);
+    auto* doubt = doubts_.open(about.id(), id_, now);
+    if (doubt == nullptr && doubts_.drop_noted()) { // what others ask for hides no death
+        doubt = doubts_.open(about.id(), id_, now);
+    }
     if (doubt == nullptr) {
         ++counters_.doubts_refused;
         return;
