@@ -301,6 +301,27 @@ TEST_CASE("core: who hears nobody for three periods is isolated, and judges nobo
     CHECK(std::ranges::count(all, Event::Kind::reconnected, &Event::kind) == 1);
 }
 
+TEST_CASE("core: one of the few that outlive a large fleet judges on until nobody is missed") {
+    World world;
+    std::vector<Peer> peers;
+    for (std::uint8_t number = 1; number <= 150; ++number) {
+        peers.emplace_back(number);
+        world.meet(peers.back());
+    }
+    const auto begin = world.now;
+    while (world.now < begin + 130s) { // the other is heard now and then
+        world.pass(4s);
+        (void)world.sent();
+        ++peers[0].incarnation;
+        world.say(peers[0], DatagramKind::gossip, {peers[0].alive()});
+        if (world.now < begin + 60s) {
+            REQUIRE(world.core->view().live() == 151);
+        }
+    }
+    CHECK(world.state(peers[0]) == Standing::alive);
+    CHECK(world.core->view().live() < 30); // at eight probes a period
+}
+
 TEST_CASE("core: a suspicion that ran out while nobody was heard ends with that; no tick is late") {
     World world;
     Peer a{1};

@@ -8,7 +8,7 @@
 //     fewer were, for `hold`:            the others are gone; it judges
 //
 // A spell ends when nobody was missed for half of `hold`, or for a fifteenth of it once half of the
-// others were heard. Pure.
+// others were heard; while it judges, too, or the few would begin to wait anew. Pure.
 
 #include <algorithm>
 #include <cstddef>
@@ -27,7 +27,7 @@ public:
     [[nodiscard]] Duration silence(Instant now) const noexcept { return now - heard_at_; }
     [[nodiscard]] bool has_spell() const noexcept { return has_spell_; }
 
-    /// `gap`: the silence that ends with this was one in which nothing is judged.
+    /// `gap`: in the silence that ends with this somebody should have been heard.
     void heard(Instant now, proto::NodeId who, bool gap) {
         heard_at_ = now;
         if (!has_spell_) {
@@ -38,13 +38,13 @@ public:
             heard_.insert(who);
         }
     }
-    /// Once a period. `deaf`: the silence is now so long that nothing is judged.
-    void look(Instant now, bool deaf, std::size_t others, Duration hold) {
-        if (deaf && !has_spell_) {
+    /// Once a period. `gap`: the silence is now so long that somebody should have been heard.
+    void look(Instant now, bool gap, std::size_t others, Duration hold) {
+        if (gap && !has_spell_) {
             has_spell_ = true;
             began_at_ = heard_at_;
             last_gap_ = now;
-        } else if (has_spell_ && !deaf &&
+        } else if (has_spell_ && !gap &&
                    now - last_gap_ >= (2 * heard_.size() >= others ? hold / 15 : hold / 2)) {
             has_spell_ = false;
             heard_.clear();

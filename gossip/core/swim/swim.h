@@ -152,6 +152,9 @@ public:
     }
 
 private:
+    /// Somebody should have been heard by now: deaf, or one of the few that are left and judge.
+    [[nodiscard]] bool misses_others(Instant now) const noexcept;
+
     enum class Via : std::uint8_t { news, sync, page };
     struct Source {
         Instant now;

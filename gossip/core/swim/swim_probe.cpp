@@ -58,7 +58,7 @@ void Swim::run_period(Instant now) {
         start_probe(now, view_.live_at((mine + 1 + step) % n), ProbeFor::period);
     }
     const bool deaf = is_deaf(now);
-    ears_.look(now, deaf, n - 1, config_.deaf_hold);
+    ears_.look(now, misses_others(now), n - 1, config_.deaf_hold);
     if (ears_.has_spell() && n > 2) {
         sound(now);
     }

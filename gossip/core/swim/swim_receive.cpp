@@ -185,7 +185,7 @@ void Swim::heard(Instant now, NodeId sender) {
     const bool was_deaf = is_deaf(now);
     const bool judged = ears_.over_at(view_.live() - 1, config_.deaf_hold) < now;
     judges_from_ = was_deaf ? now : judges_from_;
-    ears_.heard(now, sender, was_deaf);
+    ears_.heard(now, sender, misses_others(now));
     if (silence > 2 * config_.probe_period && view_.live() > 2 && !judged) {
         doubts_.clear();
         suspicions_.begin_anew(now);
