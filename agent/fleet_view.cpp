@@ -185,7 +185,7 @@ GossipHealth Fleet::health_facts() const {
         health.shut_out_since = rfc3339(key_watch_.since_ms());
         health.shut_out_datagrams = key_watch_.missed();
     }
-    for (const auto id : core.incompatible()) {
+    for (const auto& [id, heard_at] : core.incompatible()) {
         if (health.incompatible.size() < told_of_each) {
             health.incompatible.push_back(id_text(id));
         }

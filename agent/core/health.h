@@ -24,7 +24,7 @@ struct GossipHealth {
     std::string state; ///< as GET /v1/gossip has it: member, left, isolated, twin; empty: no fleet
     std::string name;  ///< its own, as others see it
     std::vector<std::string> namesakes;    ///< ids of others that are alive and have it, too
-    std::vector<std::string> incompatible; ///< ids of senders that cannot be read
+    std::vector<std::string> incompatible; ///< ids of senders that cannot be read now
     /// All that comes in since then is sealed with keys that this agent does not have; empty: no.
     std::string shut_out_since;
     std::uint64_t shut_out_datagrams = 0;

@@ -557,7 +557,8 @@ TEST_CASE("core: what is beyond a limit is dropped and counted") {
     CHECK(world.state(c) == Standing::alive);
 }
 
-TEST_CASE("core: a version that cannot be read is told once per sender") {
+TEST_CASE("core: a version that cannot be read is told once per sender, and known for as long as "
+          "it is heard") {
     World world;
     Peer a{1};
     auto bytes = world.write(a, DatagramKind::gossip, {});
@@ -569,6 +570,16 @@ TEST_CASE("core: a version that cannot be read is told once per sender") {
     const auto events = world.events();
     REQUIRE(events.size() == 1);
     CHECK((events[0].kind == Event::Kind::incompatible && events[0].version == 9));
+    for (int i = 0; i < 4; ++i) {
+        world.now += 6min;
+        world.core->receive(world.now, a.address, bytes);
+        world.core->tick(world.now);
+        CHECK(world.core->incompatible().contains(a.id));
+    }
+    CHECK(world.count(Event::Kind::incompatible) == 0);
+    world.now += 11min; // it was given another version meanwhile
+    world.core->tick(world.now);
+    CHECK(world.core->incompatible().empty());
 }
 
 TEST_CASE(

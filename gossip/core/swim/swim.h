@@ -132,8 +132,10 @@ public:
     [[nodiscard]] const Suspicions& suspicions() const noexcept { return suspicions_; }
     /// Members that answer others and not this one.
     [[nodiscard]] std::span<const Detour> detours() const noexcept { return detours_.all(); }
-    /// Senders whose datagrams cannot be read, since the start.
-    [[nodiscard]] const std::set<NodeId>& incompatible() const noexcept { return incompatible_; }
+    /// Senders whose datagrams cannot be read, of the last minutes, and when each was heard last.
+    [[nodiscard]] const std::map<NodeId, Instant>& incompatible() const noexcept {
+        return incompatible_;
+    }
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
     [[nodiscard]] std::uint8_t health() const noexcept { return health_.value(); }
     [[nodiscard]] std::uint32_t period() const noexcept { return period_.own(); }
@@ -333,7 +335,7 @@ private:
     bool asked_sender_ = false;         ///< its sender was being probed
     Instant rate_lost_at_{};
     std::vector<proto::PublicKey> operators_;
-    std::set<NodeId> incompatible_;
+    std::map<NodeId, Instant> incompatible_;
     std::map<NodeId, Instant> stale_told_; ///< whom `stale_boot` was sent to, in the last second
     TokenBucket jumps_{4, 4};              ///< refutations that wait for the disk
     TokenBucket refuting_{8, 32};          ///< those that do not

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Duration addresses_every = std::chrono::seconds{60};
 constexpr Duration later_boot_every = std::chrono::minutes{1};
+constexpr Duration incompatible_kept = std::chrono::minutes{10};
 
 std::string_view text_of(const proto::PublicKey& key) noexcept {
     return {reinterpret_cast<const char*>(key.data()), key.size()};
@@ -293,6 +294,9 @@ void Swim::reap(Instant now) {
     view_.reap(now - dead_kept, now - tombstone_kept, now,
                [this](const Entry& entry) { tell(Event::Kind::forgotten, entry); });
     drop_graves(limits_.tombstones);
+    // Who was given another version meanwhile, or is gone, is nothing to mend any more.
+    std::erase_if(incompatible_,
+                  [&](const auto& one) { return now - one.second > incompatible_kept; });
 }
 
 void Swim::keep_addresses(Instant now) {

@@ -84,7 +84,10 @@ void Swim::receive(Instant now, const NetAddress& from, std::string_view plain) 
 void Swim::note_incompatible(std::uint8_t version) {
     ++counters_.dropped_version;
     const auto sender = commons_.in.header.sender;
-    if (incompatible_.size() < limits_.incompatible && incompatible_.insert(sender).second) {
+    if (const auto held = incompatible_.find(sender); held != incompatible_.end()) {
+        held->second = now_;
+    } else if (incompatible_.size() < limits_.incompatible) {
+        incompatible_.emplace(sender, now_);
         Event event;
         event.kind = Event::Kind::incompatible;
         event.id = sender;
