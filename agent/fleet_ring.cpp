@@ -145,14 +145,18 @@ void Fleet::watch_keys() {
             ring_.newest());
     } else if (turn == KeyWatch::Turn::let_in) {
         spdlog::info("keys_given: others are heard again");
+    } else if (turn == KeyWatch::Turn::over) {
+        spdlog::info("gossip: nothing comes any more that does not open; nobody was heard since");
     }
     if (turn != KeyWatch::Turn::none && parts_.tell) {
         const bool is_out = turn == KeyWatch::Turn::shut_out;
+        const char* const more =
+            is_out ? "; `jackdaw key rotate` hands the fleet's to who missed them"
+            : turn == KeyWatch::Turn::over
+                ? "; nothing comes any more that it does not open, and nobody was heard since"
+                : "";
         parts_.tell(is_out ? "gossip.keys_missed" : "gossip.keys_given", "",
-                    fmt::format("its newest is {}{}", ring_.newest(),
-                                is_out
-                                    ? "; `jackdaw key rotate` hands the fleet's to who missed them"
-                                    : ""));
+                    fmt::format("its newest is {}{}", ring_.newest(), more));
     }
 }
 

@@ -9,7 +9,12 @@ namespace jackdaw::agent {
 
 class KeyWatch {
 public:
-    enum class Turn : std::uint8_t { none, shut_out, let_in };
+    enum class Turn : std::uint8_t {
+        none,
+        shut_out,
+        let_in, ///< somebody is heard
+        over,   ///< nobody is, but nothing comes any more that does not open
+    };
     static constexpr unsigned looks_min = 2; ///< one may fall between the steps of a rotation
     /// Since the last such datagram: they were a stranger's. A fleet goes on asking its dead.
     static constexpr std::int64_t over_ms = 600'000;
@@ -31,7 +36,7 @@ public:
             const bool over = looks_ != 0 && wall_ms - missed_ms_ >= over_ms;
             const bool ends = over && is_shut_out();
             looks_ = over ? 0 : looks_;
-            return ends ? Turn::let_in : Turn::none;
+            return ends ? Turn::over : Turn::none;
         }
         missed_ms_ = wall_ms;
         if (looks_ == 0) {

@@ -200,7 +200,7 @@ TEST_CASE("keys are missed while datagrams come and none opens, until one does")
     CHECK(watch.look(10000, 11, 10) == Turn::shut_out);
     CHECK(watch.since_ms() == 9000);
     CHECK(watch.look(10000 + KeyWatch::over_ms - 1, 11, 10) == Turn::none);
-    CHECK(watch.look(10000 + KeyWatch::over_ms, 11, 10) == Turn::let_in); // they were a stranger's
+    CHECK(watch.look(10000 + KeyWatch::over_ms, 11, 10) == Turn::over); // they were a stranger's
     CHECK_FALSE(watch.is_shut_out());
 }
 
