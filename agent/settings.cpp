@@ -257,6 +257,8 @@ Result<swim::Config> gossip_config_of(const Settings& settings) {
         used += fmt::format(", {} {}", one.key, ms.count());
     }
     config.rto_start = std::min(config.rto_start, config.rto_max);
+    // A silence of ten periods says as much as with any profile's, however long they are.
+    config.deaf_hold = std::max(config.deaf_hold, 10 * config.probe_period);
     if (auto valid = config.validate(); !valid) {
         return std::move(valid).error().with_hint(
             fmt::format("with profile {}{}", settings.gossip_profile, used));

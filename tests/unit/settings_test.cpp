@@ -171,6 +171,12 @@ TEST_CASE("gossip goes by its profile, and by what is set of it as far as that g
     CHECK(config->probe_floor == std::chrono::milliseconds{200});
     CHECK(config->rto_max == std::chrono::milliseconds{150});
     CHECK(config->rto_start == std::chrono::milliseconds{150});
+    CHECK(config->deaf_hold == std::chrono::seconds{60});
+    settings = {};
+    settings.gossip_probe_period_ms = 45'000; // it is not deaf before a period and a half is over
+    settings.gossip_suspicion_min_ms = 45'000;
+    REQUIRE(gossip_config_of(settings));
+    CHECK(gossip_config_of(settings)->deaf_hold == std::chrono::seconds{450});
 
     settings = {};
     settings.gossip_profile = "moon";

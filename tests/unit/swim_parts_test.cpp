@@ -29,7 +29,7 @@ TEST_CASE("config: the three profiles are valid, each rule refuses its breach") 
     CHECK(Config::local().validate());
     CHECK(Config::lan().validate());
     CHECK(Config::wan().validate());
-    const std::array<std::pair<const char*, std::function<void(Config&)>>, 7> breaches{{
+    const std::array<std::pair<const char*, std::function<void(Config&)>>, 8> breaches{{
         {"a floor above the period", [](Config& c) { c.probe_floor = c.probe_period + 1ns; }},
         {"no time to answer", [](Config& c) { c.suspicion_min = 2 * c.probe_floor - 1ns; }},
         {"min below a period", [](Config& c) { c.suspicion_min = c.probe_period - 1ns; }},
@@ -37,6 +37,7 @@ TEST_CASE("config: the three profiles are valid, each rule refuses its breach") 
         {"rto_min above rto_max", [](Config& c) { c.rto_min = c.rto_max + 1ns; }},
         {"a setting of 0", [](Config& c) { c.settle = 0ns; }},
         {"gossip to nobody", [](Config& c) { c.gossip_fanout = 0; }},
+        {"a silence judged at once", [](Config& c) { c.deaf_hold = 3 * c.probe_period - 1ns; }},
     }};
     for (const auto& [name, breach] : breaches) {
         auto config = Config::lan();

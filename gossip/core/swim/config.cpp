@@ -69,6 +69,9 @@ Result<void> Config::validate() const {
         return Error{Errc::invalid,
                      "gossip: rto_min, rto_start <= rto_max <= probe_period must hold"};
     }
+    if (deaf_hold < 3 * probe_period) { // else nobody would be isolated before it judges
+        return Error{Errc::invalid, "gossip: deaf_hold must be at least 3 probe_period"};
+    }
     return ok();
 }
 

@@ -33,7 +33,7 @@ struct Config {
     [[nodiscard]] static Config lan();
     [[nodiscard]] static Config wan();
     /// `invalid`, naming the settings, unless all are positive, floor <= period, suspicion_min >=
-    /// max(2 floors, period) and rto_min <= rto_max <= period.
+    /// max(2 floors, period), rto_min <= rto_max <= period, and deaf_hold >= 3 periods.
     [[nodiscard]] Result<void> validate() const;
 
     [[nodiscard]] Duration deaf_after() const noexcept { return probe_period * 3 / 2; }
