@@ -322,6 +322,34 @@ TEST_CASE("core: one of the few that outlive a large fleet judges on until nobod
     CHECK(world.core->view().live() < 30); // at eight probes a period
 }
 
+TEST_CASE("core: who alone outlives a fleet knows it soon after its own outage would have ended") {
+    World world;
+    std::vector<Peer> peers;
+    for (std::uint8_t number = 1; number <= 63; ++number) {
+        peers.emplace_back(number);
+        world.meet(peers.back());
+    }
+    const auto pass = [&](int seconds) {
+        for (int i = 0; i < seconds; ++i) {
+            world.pass(1s);
+            (void)world.sent();
+        }
+    };
+    pass(59);
+    CHECK(world.core->view().live() == 64);
+    SECTION("they are dead") {
+        pass(100); // at one probe at a time, of eight seconds each, it would know of a dozen
+        CHECK(world.core->view().live() == 1);
+    }
+    SECTION("its own outage ends while it begins to judge") {
+        pass(13); // the first suspicions are about to run out
+        CHECK(world.core->suspicions().size() != 0);
+        world.say(peers[0], DatagramKind::gossip);
+        pass(2); // and begin anew
+        CHECK(world.core->view().dead() == 0);
+    }
+}
+
 TEST_CASE("core: a suspicion that ran out while nobody was heard ends with that; no tick is late") {
     World world;
     Peer a{1};

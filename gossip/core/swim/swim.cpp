@@ -327,11 +327,12 @@ std::optional<Event> Swim::poll_event() {
 
 bool Swim::misses_others(Instant now) const noexcept {
     const auto silence = ears_.silence(now);
-    return view_.live() > 2 && silence >= config_.deaf_after() && silence <= config_.deaf_hold;
+    return view_.live() > 2 && silence >= config_.deaf_after();
 }
 
 bool Swim::is_deaf(Instant now) const noexcept {
-    return misses_others(now) && ears_.over_at(view_.live() - 1, config_.deaf_hold) >= now;
+    return misses_others(now) && ears_.silence(now) <= config_.deaf_hold &&
+           ears_.over_at(view_.live() - 1, config_.deaf_hold) >= now;
 }
 
 } // namespace jackdaw::swim

@@ -154,7 +154,8 @@ public:
     }
 
 private:
-    /// Somebody should have been heard by now: deaf, or one of the few that are left and judge.
+    /// Somebody should have been heard by now: it is deaf, or one of the few that are left, or the
+    /// only one.
     [[nodiscard]] bool misses_others(Instant now) const noexcept;
 
     enum class Via : std::uint8_t { news, sync, page };

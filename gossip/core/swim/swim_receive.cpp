@@ -186,7 +186,9 @@ bool Swim::admit_boot(Instant now, const NetAddress& from, Entry& sender) {
 void Swim::heard(Instant now, NodeId sender) {
     const auto silence = ears_.silence(now);
     const bool was_deaf = is_deaf(now);
-    const bool judged = ears_.over_at(view_.live() - 1, config_.deaf_hold) < now;
+    // One of the few judges on; an end of its own outage has everybody answer first.
+    const bool judged = silence <= config_.deaf_hold &&
+                        ears_.over_at(view_.live() - 1, config_.deaf_hold) < now;
     judges_from_ = was_deaf ? now : judges_from_;
     ears_.heard(now, sender, misses_others(now));
     if (silence > 2 * config_.probe_period && view_.live() > 2 && !judged) {
