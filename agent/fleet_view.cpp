@@ -66,6 +66,7 @@ std::string_view cause_text(swim::Cause cause) {
     case swim::Cause::timer: return "timer";
     case swim::Cause::itself: return "itself";
     case swim::Cause::operator_: return "operator";
+    case swim::Cause::withdrawn: return "withdrawn";
     }
     return "?";
 }

@@ -174,7 +174,8 @@ void add_gauges(std::vector<MetricFamily>& families, const swim::Swim& core, Ins
     std::map<std::string_view, Duration> zones;
     for (std::size_t i = 0; i < core.view().live(); ++i) {
         const auto& entry = core.view().live_at(i);
-        if (&entry != &core.self()) {
+        // One line for each zone that is estimated: they are bounded, and names of zones are not.
+        if (&entry != &core.self() && entry.zone != swim::Estimates::no_zone) {
             zones.try_emplace(entry.alive->zone(), core.rto(now, entry));
         }
     }

@@ -116,7 +116,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "sealing": {"type": "integer", "description": "the version that it seals with"}}},
 "MemberChange": {"type": "object", "required": ["at", "to", "incarnation", "cause"], "additionalProperties": false, "properties": {
   "at": {"type": "string"}, "from": {"type": ["string", "null"]}, "to": {"enum": ["alive", "suspect", "down", "left"]},
-  "incarnation": {"type": "integer"}, "cause": {"enum": ["probe", "heard", "sync", "timer", "itself", "operator"]},
+  "incarnation": {"type": "integer"}, "cause": {"enum": ["probe", "heard", "sync", "timer", "itself", "operator", "withdrawn"]},
   "who": {"type": ["string", "null"], "description": "heard from, synced with"},
   "accusers": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "since": {"type": "string"}}}},
   "pings": {"type": "integer"}, "helpers": {"type": "integer"}, "nacks": {"type": "integer"}, "health": {"type": "integer"},

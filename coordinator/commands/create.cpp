@@ -102,6 +102,14 @@ private:
             reopen_from(record_, CreateStep::volume); // its tags find one that is there
         } else if (!machine) {
             return machine.error().clone();
+        } else if (!machine->id.empty() && machine->id != record_.instance_id) {
+            return Error{Code::name_taken,
+                         fmt::format("machine '{}' is another instance's by now: the one that this "
+                                     "create made was deleted elsewhere",
+                                     name())}
+                .with_hint(fmt::format("`jackdaw op abort {}` ends this create; another name for "
+                                       "a new instance",
+                                       record_.operation.id));
         } else if (machine->state != cloud::MachineState::on) {
             reopen_from(record_, CreateStep::boot);
         } else if (!(record_.agent_has_it && record_.told)) {

@@ -49,6 +49,7 @@ void Checks::look(const Step& step) {
         look_at_verdicts(step.node, seen);
         look_at_limits(step.node, step);
     }
+    seen.heard_nobody = fleet_.core(step.node).hears_nobody(fleet_.now());
 }
 
 void Checks::look_at_own(std::size_t node, const Step& step, Seen& seen) {
@@ -81,8 +82,11 @@ void Checks::look_at_claims(std::size_t node, Seen& seen) {
         }
         const auto claim = entry->claim();
         if (other != node && fleet_.id_of(other) != fleet_.id_of(node)) {
-            require(!seen.held[other] || claim >= seen.claims[other], node,
-                    fmt::format("what it holds of {} went back", other));
+            const swim::Claim withdrawn{claim.incarnation, Standing::suspect};
+            require(!seen.held[other] || claim >= seen.claims[other] ||
+                        (seen.heard_nobody && claim.state == Standing::alive &&
+                         seen.claims[other] == withdrawn),
+                    node, fmt::format("what it holds of {} went back", other));
         }
         seen.claims[other] = claim;
         seen.held[other] = true;

@@ -30,6 +30,7 @@ private:
         std::uint64_t incarnation = 0;
         std::uint32_t boot = 0;
         std::uint64_t downs = 0;
+        bool heard_nobody = false; ///< and judged by itself: what it suspected then it may withdraw
         std::vector<swim::Claim> claims; ///< by node; a state of `left` at 0 is nothing
         std::vector<bool> held;
     };

@@ -1,5 +1,6 @@
 // The few that outlive most of a fleet, those whose sockets strangers fill, and those whose
 // machines seldom let them run: they hear each other rarely, or late, and must judge all the same.
+// And those that are cut off, for two seconds or for a day, alone or in part, and come back.
 #include <catch2/catch.hpp>
 
 #include "tests/sim/fleet_checks.h"
@@ -63,6 +64,123 @@ TEST_CASE("fleet: few that outlive most of it find each other, and know who is d
             world.fleet.run_for(30s);
             CHECK(world.checks.at_rest() == "");
         }
+    }
+}
+
+TEST_CASE("fleet: who was cut off alone, for however long, has nobody called down", "[sim]") {
+    struct Case {
+        std::size_t members;
+        std::chrono::seconds time; ///< it judges by itself from 60 s on
+    };
+    for (const auto& [members, time] : {Case{16, 40s}, Case{16, 64s}, Case{16, 67s}, Case{16, 70s},
+                                        Case{64, 66s}, Case{64, 100s}}) {
+        for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+            World world{members, seed};
+            auto& fleet = world.fleet;
+            fleet.run_for(std::chrono::milliseconds{330 * seed});
+            fleet.passes = [](std::size_t from, std::size_t to) {
+                return (from == 0) == (to == 0);
+            };
+            fleet.run_for(time);
+            fleet.passes = nullptr;
+            std::size_t called_down = 0; // of others by others
+            fleet.on_event = [&](std::size_t node, const swim::Event& event) {
+                const bool is_down = event.kind == swim::Event::Kind::down;
+                called_down += is_down && node != 0 && fleet.node_of(event.id) != 0 ? 1U : 0U;
+            };
+            CAPTURE(members, time.count(), seed);
+            const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 20s);
+            INFO(fleet.picture());
+            REQUIRE(took);
+            CHECK(*took <= 8s);
+            fleet.run_for(30s); // what it thought of others while it heard nobody runs out by then
+            CHECK(called_down == 0);
+            CHECK(world.checks.at_rest() == "");
+        }
+    }
+}
+
+TEST_CASE("fleet: a cut of two seconds has nobody called down, then or later", "[sim]") {
+    struct Case {
+        std::size_t members, part; ///< each part hears itself alone
+    };
+    for (const auto& [members, part] : {Case{16, 4}, Case{16, 11}, Case{12, 6}, Case{64, 16}}) {
+        for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+            World world{members, seed};
+            auto& fleet = world.fleet;
+            fleet.run_for(std::chrono::milliseconds{330 * seed});
+            fleet.passes = [part](std::size_t from, std::size_t to) {
+                return from / part == to / part;
+            };
+            fleet.run_for(2s);
+            fleet.passes = nullptr;
+            fleet.run_for(20s);
+            CAPTURE(members, part, seed);
+            INFO(fleet.picture());
+            CHECK(fleet.all_see_all());
+            CHECK(fleet.wrong_downs() == 0);
+            CHECK(world.checks.at_rest() == "");
+        }
+    }
+}
+
+TEST_CASE("fleet: who was forgotten while it was cut off is back when it is heard", "[sim]") {
+    for (const std::size_t members : {3U, 5U, 16U}) {
+        World world{members, members};
+        auto& fleet = world.fleet;
+        const auto operator_ = fleet.key_of(1); // any key will do, and this one is at hand
+        const auto key_text = [&] {
+            return std::string_view{reinterpret_cast<const char*>(operator_.data()),
+                                    operator_.size()};
+        };
+        for (std::size_t node = 0; node < members; ++node) {
+            REQUIRE(fleet.core(node).set_operators({operator_}));
+        }
+        const auto last = members - 1;
+        fleet.passes = [last](std::size_t from, std::size_t to) {
+            return (from == last) == (to == last);
+        };
+        fleet.run_for(30s);
+        REQUIRE(fleet.seen(0, last) == Standing::down);
+        const auto id = fleet.id_of(last);
+        const auto incarnation = fleet.core(0).find(id)->incarnation;
+        std::array<char, 32> bytes{};
+        const std::string_view body{bytes.data(), proto::encode_left_body(id, incarnation, bytes)};
+        const auto signature = cheap_signature(
+            key_text(), proto::to_sign(proto::SignedAs::forget, fleet.fleet(), body));
+        REQUIRE(fleet.core(0).forget(
+            fleet.now(), id, incarnation, key_text(),
+            {reinterpret_cast<const char*>(signature.data()), signature.size()}));
+        fleet.poke(0);
+        fleet.run_for(5s);
+        REQUIRE(fleet.seen(members - 2, last) == std::nullopt);
+        fleet.passes = nullptr;
+        CAPTURE(members);
+        const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 30s);
+        INFO(fleet.picture());
+        REQUIRE(took);
+        CHECK(*took <= 5s);
+        fleet.run_for(20s);
+        CHECK(world.checks.at_rest() == "");
+    }
+}
+
+TEST_CASE("fleet: parts that were cut off for longer than the dead are kept find each other",
+          "[sim]") {
+    for (const std::size_t part : {1U, 2U}) {
+        World world{3, part};
+        auto& fleet = world.fleet;
+        fleet.passes = [part](std::size_t from, std::size_t to) {
+            return (from < part) == (to < part);
+        };
+        fleet.run_for(25h);
+        CHECK(fleet.core(0).view().live() == part);
+        CHECK(fleet.core(0).view().dead() == 0); // nobody remembers the others
+        fleet.passes = nullptr;
+        CAPTURE(part);
+        const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 10min, 1s);
+        INFO(fleet.picture());
+        REQUIRE(took);
     }
 }
 

@@ -143,7 +143,7 @@ TEST_CASE("fleet: a fleet cut in two heals by itself", "[sim]") {
         world.fleet.passes = nullptr;
         CAPTURE(members);
         CHECK(world.fleet.run_until([&] { return world.fleet.all_see_all(); }, 10s));
-        world.fleet.run_for(15s);
+        world.fleet.run_for(75s); // who was alone asks to join once more, at its next turn
         world.rests();
     }
 }

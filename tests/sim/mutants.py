@@ -15,8 +15,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "build" / "mutants"
 CORE = "gossip/core/swim/"
-TESTS = ["swim_parts_test", "swim_probing_test", "swim_view_test", "swim_core_test", "swim_identity_test", "swim_hostile_test",
-         "fleet_survivors_test", "fleet_test"]
+TESTS = ["swim_parts_test", "swim_probing_test", "swim_view_test", "swim_core_test", "swim_silence_test",
+         "swim_identity_test", "swim_hostile_test", "fleet_survivors_test", "fleet_test"]
 SEEDS = "60"
 SECONDS = 300
 
@@ -55,6 +55,13 @@ MUTANTS = {
     "no-soundings": [(CORE + "swim_probe.cpp", "    if (ears_.has_spell() && n > 2) {", "    if (ears_.has_spell() && n > 99'999) {")],
     "losses-always-forgiven": [(CORE + "swim.cpp", "    if (losses_.take(now, forgiveness)) {", "    (void)losses_.take(now, forgiveness);\n    if (true) {")],
     "strangers-replayed": [(CORE + "swim_receive.cpp", "        if (!strangers_.accept(now, header.sender, header.boot, header.seq)) {", "        if (false) {")],
+    "isolated-tells": [(CORE + "swim_probe.cpp", "    if (!hears_nobody(now)) {\n        spread(", "    if (true) {\n        spread(")],
+    "nothing-withdrawn": [(CORE + "swim_receive.cpp", "    if (hears_nobody(now)) {\n        withdraw(", "    if (false) {\n        withdraw(")],
+    "doubts-never-make-room": [(CORE + "swim_probe.cpp", "if (doubt == nullptr && doubts_.drop_noted()) {", "if (false) {")],
+    "accused-not-asked": [(CORE + "swim_probe.cpp", "    ask_accused(now);\n    heal", "    heal")],
+    "buried-not-told": [(CORE + "swim_receive.cpp", "    if (grave != nullptr && incarnation <= grave->incarnation) {", "    if (false) {")],
+    "lost-not-asked": [(CORE + "swim_probe.cpp", "    ask_lost(now);\n", "")],
+    "left-accused": [(CORE + "states.h", "    if (is_accusation && held->state == Standing::left) {", "    if (false) {")],
     "tree-digest-not-kept": [(CORE + "view.cpp", "    tree_digests_[entry.place() >> 56U] ^= digest_on_wire(entry.digest);\n", "")],
     "digest-not-kept": [(CORE + "view.cpp", "    entry.status = std::move(status);\n    redigest(entry, is_live(entry.state));",
                          "    entry.status = std::move(status);")],

@@ -279,6 +279,24 @@ TEST_CASE_METHOD(Scene, "op abort takes back a create whose machine is gone with
     CHECK(world.jackdaw(create_words) == 0); // the name is free again
 }
 
+TEST_CASE_METHOD(Scene, "a create goes on with no machine that was made since under its name") {
+    world.agents["db1"].ends_as = "failed";
+    REQUIRE(world.jackdaw(create_words) == 1);
+    const auto id = json().at("id").get<std::string>();
+    const std::string other = "01a2288c-0f2a-73d0-a0bc-891e61edc632";
+    world.machines.front().id = other; // deleted and made again by another coordinator
+    world.volumes.front().tags = {};
+    const auto calls = world.calls.size();
+    CHECK(world.jackdaw(create_words) == 6);
+    CHECK(err().find("another instance's by now") != std::string::npos);
+    CHECK(err().find("jackdaw op abort " + id) != std::string::npos);
+    CHECK(std::none_of(world.calls.begin() + static_cast<std::ptrdiff_t>(calls), world.calls.end(),
+                       [](const std::string& call) { return call.starts_with("PUT"); }));
+    CHECK(world.jackdaw({"op", "abort", id}) == 0);
+    REQUIRE(world.machines.size() == 1);
+    CHECK(world.machines.front().id == other);
+}
+
 TEST_CASE_METHOD(Scene, "an abort whose end its agent did not tell is ended by the same command") {
     world.agents["db1"].ends_as = "failed";
     REQUIRE(world.jackdaw(create_words) == 1);

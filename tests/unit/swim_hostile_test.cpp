@@ -221,3 +221,23 @@ TEST_CASE("hostile: graves beyond the limit go some at a time, the oldest first"
               (i >= buried.size() - kept));
     }
 }
+
+TEST_CASE("core: nobody keeps a helper waiting for longer than an honest prober waits") {
+    World world;
+    Peer a{1};
+    const Peer nobody{2};
+    world.meet(a);
+    proto::DatagramBody ask;
+    ask.target = nobody.id;
+    ask.address = nobody.address;
+    ask.wait_ms = 65'000;
+    for (std::size_t i = 0; i <= world.limits.relays; ++i) {
+        ask.probe = static_cast<std::uint32_t>(i);
+        world.say(a, DatagramKind::ping_req, {}, ask);
+    }
+    CHECK(world.core->counters().relays_refused == 1);
+    world.pass(8100ms);
+    (void)world.sent();
+    world.say(a, DatagramKind::ping_req, {}, ask);
+    CHECK(world.core->counters().relays_refused == 1); // there is room again
+}

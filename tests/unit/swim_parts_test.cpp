@@ -79,7 +79,9 @@ TEST_CASE("states: what replaces what") {
     for (const auto state : {alive, suspect, down, left}) {
         for (const auto held : {alive, suspect, down, left}) {
             CAPTURE(static_cast<int>(state), static_cast<int>(held));
-            CHECK(judge_with(6, state, 5, held) == Verdict::replace);
+            const bool accuses_left = held == left && (state == suspect || state == down);
+            CHECK(judge_with(6, state, 5, held) ==
+                  (accuses_left ? Verdict::ignore : Verdict::replace));
             CHECK(judge_with(4, state, 5, held) == Verdict::ignore);
             const auto same = judge_with(5, state, 5, held);
             if (state > held) {

@@ -151,8 +151,12 @@ Result<void> LocalProvider::gc_volumes(const GcRequest& request, std::vector<GcI
         items.push_back({"volume", record.id, "it belongs to no machine"});
         left_alone.insert(record.id); // its two files are not to be named again below
         if (!request.dry_run) {
-            std::filesystem::remove(image, failure);
-            std::filesystem::remove(layout_.volume_file(record.id), failure);
+            // The record last: an image without one would be damaged, and no garbage any more.
+            for (const auto& file : {image, layout_.volume_file(record.id)}) {
+                if (!std::filesystem::remove(file, failure) && failure) {
+                    return os_error("remove " + file.string(), failure.value());
+                }
+            }
         }
     }
     JACKDAW_TRY(const auto names, names_in(layout_.volumes()));

@@ -100,12 +100,18 @@ Result<void> LocalProvider::power_off_crash(const std::string& name) {
     // Nothing acts on what it sees between the disks' end and its own, as in a cut. Best effort: a
     // machine that does not freeze in time is cut all the same. The next start thaws.
     (void)power.cgroup().freeze(true);
-    {
+    const auto shut = [&]() -> Result<void> {
         JACKDAW_TRY(const auto root, MachineRoot::open(power));
         JACKDAW_CHECK(without_value(shut_file_system(root, volume_folder)));
-        if (record.spec.root_disk_bytes > 0) {
-            JACKDAW_CHECK(without_value(shut_file_system(root, root_disk_folder)));
-        }
+        return record.spec.root_disk_bytes > 0
+                   ? without_value(shut_file_system(root, root_disk_folder))
+                   : ok();
+    };
+    if (auto done = shut(); !done) { // it is not cut then, and goes on
+        (void)power.cgroup().freeze(false);
+        record.wanted = true;
+        JACKDAW_CHECK(write_record(layout_.machine_file(name), record));
+        return done;
     }
     JACKDAW_CHECK(power.kill(record));
     return end_cut(name, record);

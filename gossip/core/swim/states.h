@@ -42,6 +42,9 @@ enum class Verdict : std::uint8_t {
         }
         return news.state == Standing::alive ? Verdict::add : Verdict::bury;
     }
+    if (is_accusation && held->state == Standing::left) {
+        return Verdict::ignore; // it said itself that it goes; nobody signs an accusation
+    }
     if (is_accusation && news.incarnation > signed_incarnation &&
         news.incarnation - signed_incarnation > incarnation_leap) {
         return Verdict::too_high;

@@ -180,6 +180,30 @@ Instant Suspicions::next_due(std::uint32_t k) const {
     return next;
 }
 
+std::vector<NodeId> Suspicions::accused_by(NodeId accuser, std::uint64_t place,
+                                           std::size_t most) const {
+    std::vector<NodeId> ids;
+    const auto count = open_.size();
+    for (std::size_t i = 0; i < count && ids.size() < most; ++i) {
+        const auto& [about, suspicion] =
+            *(open_.begin() + static_cast<std::ptrdiff_t>((place + i) % count));
+        if (suspicion.has(accuser)) {
+            ids.push_back(about);
+        }
+    }
+    return ids;
+}
+
+std::vector<NodeId> Suspicions::begun_after(Instant when) const {
+    std::vector<NodeId> ids;
+    for (const auto& [about, suspicion] : open_) {
+        if (suspicion.start > when) {
+            ids.push_back(about);
+        }
+    }
+    return ids;
+}
+
 void Suspicions::restart_not_before(Instant earliest) {
     for (auto& [about, suspicion] : open_) {
         if (suspicion.start < earliest) {

@@ -85,6 +85,11 @@ public:
     /// The member whose time is over first, by `now`, with `k` who could confirm.
     [[nodiscard]] std::optional<NodeId> expired(Instant now, std::uint32_t k) const;
     [[nodiscard]] Instant next_due(std::uint32_t k) const;
+    /// Whom `accuser` accuses: at most `most`, from any place on, so that in time it is each.
+    [[nodiscard]] std::vector<NodeId> accused_by(NodeId accuser, std::uint64_t place,
+                                                 std::size_t most) const;
+    /// Those whose time began after `when`.
+    [[nodiscard]] std::vector<NodeId> begun_after(Instant when) const;
     /// After this member did not listen: no start is before `earliest`.
     void restart_not_before(Instant earliest);
     /// After this member was cut off: all begin now, with their first accuser alone.

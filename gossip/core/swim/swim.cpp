@@ -292,10 +292,9 @@ Instant Swim::next_wakeup() const {
                      joiner_.next_due(unverified_.empty())});
     if (const auto over = suspicions_.next_due(confirmers()); over != never) {
         // What runs out while the deaf rule holds is due when that ends, and not late then.
-        const bool hears_nobody = view_.live() > 2 && ears_.silence(now_) >= config_.deaf_after();
         const auto hold_ends = std::min(ears_.heard_at() + config_.deaf_hold,
                                         ears_.over_at(view_.live() - 1, config_.deaf_hold));
-        const auto from = hears_nobody ? hold_ends + Duration{1} : judges_from_;
+        const auto from = misses_others(now_) ? hold_ends + Duration{1} : judges_from_;
         next = std::min(next, std::max(over, from));
     }
     next = std::min({next, join_sync_at_, postponed_at()});
@@ -306,7 +305,9 @@ Instant Swim::postponed_at() const noexcept {
     if (!postponed_) {
         return never;
     }
-    return own_.is_jump(postponed_->incarnation + 1) ? jumps_.ready_at() : refuting_.ready_at();
+    // What no longer waits for its bucket is due now, not since then: no tick is late by it.
+    const auto& bucket = own_.is_jump(postponed_->incarnation + 1) ? jumps_ : refuting_;
+    return std::max(now_, bucket.ready_at());
 }
 
 std::optional<Outgoing> Swim::poll_send() {

@@ -144,6 +144,10 @@ public:
     [[nodiscard]] bool is_isolated() const noexcept { return isolated_; }
     /// Nobody heard: verdicts would be about this member, not about others (section 5).
     [[nodiscard]] bool is_deaf(Instant now) const noexcept;
+    /// Nobody heard for so long that it judges by itself; it may be the one that was cut off.
+    [[nodiscard]] bool hears_nobody(Instant now) const noexcept {
+        return ears_.silence(now) > config_.deaf_hold;
+    }
     [[nodiscard]] Duration rto(Instant now, const Entry& entry) const noexcept {
         return estimates_.rto(now, entry.zone, config_);
     }
@@ -238,6 +242,10 @@ private:
     void run_probes(Instant now);
     void run_doubts(Instant now);
     void run_suspicions(Instant now);
+    /// Who accuses asks the accused, who hears of it by that, and answers if it lives.
+    void ask_accused(Instant now);
+    /// What it thought of others in a silence that was its own, once it hears `heard`.
+    void withdraw(Instant now, NodeId heard);
     void start_probe(Instant now, const Entry& target, ProbeFor purpose, Claim rumour = {},
                      NodeId rumour_by = {});
     void ping(Instant now, const Entry& target, std::uint32_t number);
@@ -256,6 +264,7 @@ private:
     /// Asks many at once while hardly anybody is heard: the living find each other by it.
     void sound(Instant now);
     void heal(Instant now);
+    void ask_lost(Instant now);
     void forgive(Instant now);
     void late(Instant now, Instant due);
     [[nodiscard]] std::uint32_t confirmers() const noexcept;
@@ -336,6 +345,7 @@ private:
     bool asked_sender_ = false;         ///< its sender was being probed
     Instant rate_lost_at_{};
     std::vector<proto::PublicKey> operators_;
+    std::vector<NetAddress> lost_; ///< of those called down for so long that they were reaped
     std::map<NodeId, Instant> incompatible_;
     std::map<NodeId, Instant> stale_told_; ///< whom `stale_boot` was sent to, in the last second
     TokenBucket jumps_{4, 4};              ///< refutations that wait for the disk

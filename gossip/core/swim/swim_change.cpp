@@ -291,8 +291,15 @@ void Swim::check_names() {
 }
 
 void Swim::reap(Instant now) {
-    view_.reap(now - dead_kept, now - tombstone_kept, now,
-               [this](const Entry& entry) { tell(Event::Kind::forgotten, entry); });
+    view_.reap(now - dead_kept, now - tombstone_kept, now, [this](const Entry& entry) {
+        if (entry.state == Standing::down) { // perhaps it was cut off for as long
+            if (lost_.size() >= limits_.addresses) {
+                lost_.erase(lost_.begin());
+            }
+            lost_.push_back(entry.alive->address);
+        }
+        tell(Event::Kind::forgotten, entry);
+    });
     drop_graves(limits_.tombstones);
     // Who was given another version meanwhile, or is gone, is nothing to mend any more.
     std::erase_if(incompatible_,

@@ -13,9 +13,11 @@ using proto::DatagramKind;
 constexpr std::uint32_t tries_per_helper = 16;
 constexpr std::size_t soundings = 64;      ///< a period
 constexpr std::size_t sounding_probes = 8; ///< the same, of members that may be dead
+constexpr std::size_t accused_pings = 8;   ///< a period
 constexpr std::size_t heal_pings = 2;      ///< a period, of all members together
 constexpr std::size_t heal_pings_first = 6;
 constexpr Duration heal_first = std::chrono::minutes{2}; ///< after somebody was called down
+constexpr std::size_t lost_every = 60; ///< periods between two pings of who was reaped, by all
 
 std::uint32_t stamp(Instant now) noexcept {
     return static_cast<std::uint32_t>(
@@ -71,6 +73,7 @@ void Swim::run_period(Instant now) {
             tell(std::move(event));
         }
     }
+    ask_accused(now);
     heal(now);
     check_names();
     keep_addresses(now);
@@ -424,7 +427,9 @@ void Swim::accuse(Instant now, Entry& about, NodeId accuser, Instant since, Node
     news.by = accuser;
     news.incarnation = about.incarnation;
     news.since = since;
-    spread({now, from, Via::news}, std::move(news));
+    if (!hears_nobody(now)) {
+        spread({now, from, Via::news}, std::move(news));
+    }
 }
 
 void Swim::run_suspicions(Instant now) {
@@ -436,12 +441,35 @@ void Swim::run_suspicions(Instant now) {
         ++counters_.downs;
         set_state(now, *entry, {entry->incarnation, Standing::down}, Cause::timer, {});
         view_.set_death(*about, {{}, id_});
+        if (hears_nobody(now)) {
+            continue; // nobody would hear of it but who is heard first after an own outage
+        }
         News news;
         news.kind = NewsKind::down;
         news.id = *about;
         news.by = id_;
         news.incarnation = entry->incarnation;
         spread({now, {}, Via::news}, std::move(news));
+    }
+}
+
+void Swim::ask_accused(Instant now) {
+    if (suspicions_.size() == 0) {
+        return;
+    }
+    for (const auto about :
+         suspicions_.accused_by(id_, random_.below(suspicions_.size()), accused_pings)) {
+        ping(now, *view_.find(about), ++probe_number_);
+    }
+}
+
+void Swim::withdraw(Instant now, NodeId heard) {
+    for (const auto about : suspicions_.begun_after(ears_.heard_at())) {
+        auto* const entry = view_.find(about);
+        suspicions_.close(about);
+        set_state(now, *entry, {entry->incarnation, Standing::alive}, Cause::withdrawn, heard);
+        note_why(now, *entry, Standing::suspect, Cause::withdrawn, heard);
+        tell(Event::Kind::recovered, *entry);
     }
 }
 
@@ -495,7 +523,27 @@ void Swim::sound(Instant now) {
     }
 }
 
+void Swim::ask_lost(Instant now) {
+    const auto n = view_.live();
+    if (lost_.empty() || random_.below(lost_every * n) != 0) {
+        return;
+    }
+    const auto at = lost_.begin() + static_cast<std::ptrdiff_t>(random_.below(lost_.size()));
+    for (std::size_t i = 0; i < n; ++i) {
+        if (view_.live_at(i).alive->address == *at) { // it is back, or another has its address
+            lost_.erase(at);
+            return;
+        }
+    }
+    auto& body = body_of(DatagramKind::ping);
+    body.probe = ++probe_number_;
+    body.echo = stamp(now);
+    body.quiet_ms = quiet_ms(now);
+    send(now, *at, nullptr, body);
+}
+
 void Swim::heal(Instant now) {
+    ask_lost(now);
     if (view_.dead() == 0) {
         return;
     }

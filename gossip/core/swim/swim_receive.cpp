@@ -187,9 +187,12 @@ void Swim::heard(Instant now, NodeId sender) {
     const auto silence = ears_.silence(now);
     const bool was_deaf = is_deaf(now);
     // One of the few judges on; an end of its own outage has everybody answer first.
-    const bool judged = silence <= config_.deaf_hold &&
-                        ears_.over_at(view_.live() - 1, config_.deaf_hold) < now;
+    const bool judged =
+        silence <= config_.deaf_hold && ears_.over_at(view_.live() - 1, config_.deaf_hold) < now;
     judges_from_ = was_deaf ? now : judges_from_;
+    if (hears_nobody(now)) {
+        withdraw(now, sender);
+    }
     ears_.heard(now, sender, misses_others(now));
     if (silence > 2 * config_.probe_period && view_.live() > 2 && !judged) {
         doubts_.clear();
@@ -307,6 +310,17 @@ void Swim::on_ping(Instant now, const NetAddress& from, Entry* sender) {
         first[count++] = sender->alive->as_news(); // an older disk was put back: it must go above
     }
     send(now, from, sender, body, std::span{first}.first(count));
+    const auto* const grave =
+        sender == nullptr ? view_.tombstone_of(commons_.in.header.sender) : nullptr;
+    if (grave != nullptr && incarnation <= grave->incarnation) {
+        // Buried alive: it must go above that. Not in the ack, which who buried this one ignores.
+        NewsItem item;
+        item.kind = NewsKind::down;
+        item.id = commons_.in.header.sender;
+        item.incarnation = grave->incarnation;
+        item.by = id_;
+        send(now, from, nullptr, body_of(DatagramKind::gossip), std::span{&item, 1}, false);
+    }
 }
 
 void Swim::on_ack(Instant now, const NetAddress& from, Entry* sender) {
@@ -337,7 +351,9 @@ void Swim::on_ping_req(Instant now, const NetAddress& from) {
     relay.target_address = in.address;
     const auto zone = target == nullptr ? Estimates::no_zone : target->zone;
     relay.again_at = now + estimates_.rto(now, zone, config_);
-    relay.nack_at = now + std::chrono::milliseconds{in.wait_ms};
+    // No honest one waits for longer; places that stay taken are nacks that nobody gets.
+    relay.nack_at = now + std::min<Duration>(std::chrono::milliseconds{in.wait_ms},
+                                             (health_worst + 1) * config_.probe_period);
     if (!relays_.add(relay)) {
         ++counters_.relays_refused; // as if it were lost
         return;

@@ -13,7 +13,15 @@
 
 namespace jackdaw::swim {
 
-enum class Cause : std::uint8_t { probe, heard, sync, timer, itself, operator_ };
+enum class Cause : std::uint8_t {
+    probe,
+    heard,
+    sync,
+    timer,
+    itself,
+    operator_,
+    withdrawn, ///< suspected while this member heard nobody, and it hears others again
+};
 
 struct Change {
     NodeId id{};
