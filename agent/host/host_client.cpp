@@ -428,7 +428,6 @@ Result<std::unique_ptr<GuardLink>> HostClient::spawn_job(const std::string& guar
         host::make_spawn_request(Verb::spawn_job, ++sequence_));
     JACKDAW_CHECK(pack(question->spawn, job.argv, job.environment, job.working_folder)
                       .while_doing(fmt::format("start {}", job.name)));
-    question->spawn.oom_score_adj = plugins::Limits{}.oom_score_adj;
     if (!host::set_text(question->guard, guard) ||
         !host::set_text(question->datastore, datastore) ||
         !host::set_text(question->job, job.name)) {

@@ -115,13 +115,6 @@ Error refused(const jackdaw_init_reply& reply, const char* name) {
     }
 }
 
-jackdaw_spawn_request new_request(std::uint32_t kind) {
-    jackdaw_spawn_request request;
-    std::memset(&request, 0, sizeof request);
-    request.kind = kind;
-    return request;
-}
-
 bool has(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -149,6 +142,30 @@ std::optional<GuardClient> answering(const std::string& guard) {
 }
 
 } // namespace
+
+jackdaw_spawn_request new_request(std::uint32_t kind) {
+    jackdaw_spawn_request request;
+    std::memset(&request, 0, sizeof request);
+    request.kind = kind;
+    if (kind == JACKDAW_SPAWN_JOB) {
+        request.oom_score_adj = job_oom_score_adj;
+    }
+    return request;
+}
+
+void take_over(jackdaw_spawn_request& request, const jackdaw_spawn_request& wanted) {
+    request.nofile = wanted.nofile;
+    request.memlock_bytes = wanted.memlock_bytes;
+    if (request.kind != JACKDAW_SPAWN_JOB) {
+        request.oom_score_adj = wanted.oom_score_adj;
+    }
+    request.stop_count = wanted.stop_count;
+    std::memcpy(request.stop, wanted.stop, sizeof request.stop);
+    request.argc = wanted.argc;
+    request.envc = wanted.envc;
+    request.strings_size = wanted.strings_size;
+    std::memcpy(request.strings, wanted.strings, sizeof request.strings);
+}
 
 Result<ProgramList> ProgramList::parse(std::string_view text) {
     ProgramList list;
@@ -262,20 +279,11 @@ Result<UniqueFd> Spawner::tool(const std::string& guard, const std::vector<std::
     return send(request);
 }
 
-/// Strings, limits and stop steps; whoever asks decides nothing else.
 Result<UniqueFd> Spawner::as_database_user(jackdaw_spawn_request& request,
                                            const jackdaw_spawn_request& wanted) {
     request.uid = machine_->database_uid;
     request.gid = machine_->database_gid;
-    request.nofile = wanted.nofile;
-    request.memlock_bytes = wanted.memlock_bytes;
-    request.oom_score_adj = wanted.oom_score_adj;
-    request.stop_count = wanted.stop_count;
-    std::memcpy(request.stop, wanted.stop, sizeof request.stop);
-    request.argc = wanted.argc;
-    request.envc = wanted.envc;
-    request.strings_size = wanted.strings_size;
-    std::memcpy(request.strings, wanted.strings, sizeof request.strings);
+    take_over(request, wanted);
     return send(request);
 }
 

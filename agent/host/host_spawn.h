@@ -3,6 +3,7 @@
 // Part of jackdaw-host, which runs nothing itself.
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,17 @@ private:
     };
     std::vector<Line> lines_;
 };
+
+/// A job may run beside the database: where memory ends, the kernel kills the job, or what it has
+/// started, whichever of the two is larger.
+inline constexpr std::int32_t job_oom_score_adj = 1000;
+
+/// Strings, limits and stop steps; whoever asks decides nothing else, and of a job (`kind`) not the
+/// OOM score either.
+void take_over(jackdaw_spawn_request& request, const jackdaw_spawn_request& wanted);
+
+/// An order of that kind, all else empty but a job's OOM score.
+[[nodiscard]] jackdaw_spawn_request new_request(std::uint32_t kind);
 
 class Spawner {
 public:

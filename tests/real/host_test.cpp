@@ -310,10 +310,10 @@ TEST_CASE("a handed-over file is read when root owns it, and only then") {
 
 TEST_CASE("only programs of the list run, as the database's user") {
     World world;
-    auto job = contract_job("id -u; id -G; grep NoNewPrivs /proc/self/status");
+    auto job = contract_job("id -u; id -G; cat /proc/self/oom_score_adj");
     const auto said = finish(must(world.host->spawn_job("op-7", "fake", job)));
-    CHECK(said.find("47413\n47413\n") == 0);
-    job.argv[0] = "/bin/sleep"; // the database's program is no job
+    CHECK(said.find("47413\n47413\n1000\n") == 0); // and so is what it starts
+    job.argv[0] = "/bin/sleep";                    // the database's program is no job
     CHECK(refusal(world.host->spawn_job("op-7", "fake", job)) == Code::not_allowed);
     job.argv[0] = "/bin/sh";
     job.name = "other";

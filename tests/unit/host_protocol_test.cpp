@@ -90,6 +90,22 @@ TEST_CASE("a spawn request is valid only with a whole order to the first process
     CHECK_FALSE(host::request_valid(&request, sizeof request));
 }
 
+TEST_CASE("where memory ends the kernel kills a job before the database, whatever was asked for") {
+    auto wanted = host::new_request(JACKDAW_SPAWN_DATABASE);
+    CHECK(wanted.oom_score_adj == 0);
+    wanted.oom_score_adj = plugins::Limits{}.oom_score_adj;
+    wanted.nofile = 4096;
+    auto database = host::new_request(JACKDAW_SPAWN_DATABASE);
+    host::take_over(database, wanted);
+    CHECK(database.oom_score_adj == 200);
+    CHECK(database.nofile == 4096);
+    auto job = host::new_request(JACKDAW_SPAWN_JOB); // of the host's own, too
+    CHECK(job.oom_score_adj == 1000);
+    host::take_over(job, wanted);
+    CHECK(job.oom_score_adj == 1000);
+    CHECK(job.nofile == 4096);
+}
+
 TEST_CASE("an error goes through a reply with its row and its words, cut to the field") {
     auto reply = host::make_reply(host::make_request(host::Verb::mount_volume, 9).header);
     CHECK(host::error_of(reply));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <csignal>
 #include <string>
 
@@ -249,6 +250,18 @@ TEST_CASE(
     }
     CHECK_FALSE(judge_config(7, "").has_value());
     CHECK(judge_config(0, "[ERROR] " + std::string(65536, 'x')).error().message().size() <= 300);
+}
+
+TEST_CASE(
+    "the check of a configuration allocates no performance schema that the file switches on") {
+    auto where = place();
+    where.parameters = {{"performance_schema", "ON"}};
+    const auto argv = check_config_job(where).argv;
+    const auto at = [&](const std::string& word) {
+        return std::find(argv.begin(), argv.end(), word) - argv.begin();
+    };
+    CHECK(argv.at(1) == "--defaults-file=/etc/jackdaw/database/my.cnf"); // read all the same
+    CHECK(at("--performance-schema=OFF") < at("--version"));
 }
 
 TEST_CASE("an init file that ended early is seen in what the server prints") {
