@@ -4,6 +4,7 @@
 // values against the list of the running server, then a scratch parse of the whole file. What is
 // kept is in the spec; files follow it at every start.
 #include <algorithm>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@ namespace {
 constexpr std::chrono::seconds check_limit{60};
 constexpr std::size_t parameters_max = own_parameters_max;
 constexpr std::chrono::seconds login_limit{5};
+constexpr std::chrono::milliseconds end_known{500}; ///< an end shows a moment after the silence
 
 using Values = ParameterValues;
 
@@ -116,8 +118,28 @@ Result<void> apply(StepContext& context, const std::vector<std::string>& names,
         });
 }
 
-/// Nobody wants it to run, or it does not let the agent in: then what is set waits for its next
-/// start, which takes it from the file. Any other trouble is an error.
+/// No process of it is left: it has ended by itself, or went with its guard.
+bool has_ended(StepContext& context) {
+    std::unique_ptr<GuardLink> found; // of one that this agent has not reached before
+    auto* link = context.database.link.get();
+    if (link == nullptr) {
+        auto connected = context.host.connect_guard(std::string{database_guard});
+        if (!connected) {
+            return false; // nobody knows
+        }
+        found = *std::move(connected);
+        link = found.get();
+    }
+    if (link == nullptr) {
+        return true;
+    }
+    const auto end = link->wait_end(end_known, context.stop.fd());
+    return end ? end->phase == GuardPhase::ended : end.error().code() == Errc::unavailable;
+}
+
+/// Nobody wants it to run, it has ended by itself, or it does not let the agent in: then what is
+/// set waits for its next start, which takes it from the file. Any other trouble is an error, that
+/// of one that runs and does not answer, too.
 Result<bool> is_open(StepContext& context) {
     if (!context.state.facts().wanted_running) {
         return false;
@@ -125,7 +147,7 @@ Result<bool> is_open(StepContext& context) {
     JACKDAW_CHECK(context.need_driver());
     const std::lock_guard speech{context.slot.speech};
     const auto adopted = context.slot.driver->adopt(context.call(login_limit), context.slot.place);
-    if (!adopted && adopted.error().code() != Errc::not_allowed) {
+    if (!adopted && adopted.error().code() != Errc::not_allowed && !has_ended(context)) {
         return adopted.error().clone();
     }
     return adopted.has_value();

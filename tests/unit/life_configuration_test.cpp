@@ -348,6 +348,48 @@ TEST_CASE("a database that does not let the agent in gets what is set at its nex
     CHECK(world.host.violations().empty());
 }
 
+TEST_CASE("a database that has ended by itself gets what is set at its next start") {
+    LifeWorld world;
+    make_with_parameters(world);
+    SECTION("in maintenance, which starts nothing") {
+        (void)world.must_do("instance.pause",
+                            agent::Json{{"request", {{"until_ms", std::int64_t{1} << 50}}}});
+        world.host.end_database(std::nullopt, 9);
+        (void)world.wait_status("degraded");
+    }
+    SECTION("given up after its starts failed") {
+        world.host.set_database_refuses(1);
+        world.host.end_database(1);
+        world.wait("the last try", [&] {
+            const auto starts = world.life().operations(200, {"instance.start"});
+            return starts.size() == 4 && std::ranges::all_of(starts, jackdaw::testing::ended);
+        });
+        (void)world.wait_status("failed");
+    }
+    const auto before = written(world);
+    CHECK(refused(world, {{"cache", "65"}}) == "E-INVALID");
+    CHECK(written(world) == before);
+    const auto done = world.must_do("config.set", change({{"cache", "16"}}));
+    REQUIRE(done.warnings.size() == 1);
+    CHECK(done.warnings.front().find("next start takes: cache") != std::string::npos);
+    CHECK(waiting(world) == Names{"cache"});
+    world.host.set_database_refuses(std::nullopt);
+    (void)world.must_do("instance.start");
+    CHECK(world.engine.values().at("cache") == "16");
+    CHECK(waiting(world).empty());
+    CHECK(world.host.violations().empty());
+}
+
+TEST_CASE("a database that runs and does not answer is given nothing, and that is an error") {
+    LifeWorld world;
+    make_with_parameters(world);
+    const auto before = written(world);
+    world.engine.fail("adopt", 1'000'000);
+    CHECK(refused(world, {{"cache", "16"}}) == "E-UNAVAILABLE");
+    CHECK(written(world) == before);
+    CHECK(waiting(world).empty());
+}
+
 TEST_CASE("what a server's first statements did not do is a warning of its start") {
     LifeWorld world;
     make_with_parameters(world);
