@@ -6,6 +6,7 @@
 #include "agent/core/error_line.h"
 #include "agent/core/request_words.h"
 #include "agent/life/life.h"
+#include "agent/life/steps.h"
 #include "proto/base/ids.h"
 #include "proto/wire/shapes_json.h"
 
@@ -21,6 +22,10 @@ void Life::tell(std::string_view kind, std::string text, const std::string& oper
 /// An operation has ended: that, and what it meant.
 void Life::tell_end(const Record& record) const {
     const auto& shape = record.shape;
+    if (shape.action == "instance.resume" && shape.status == "done" &&
+        !record.arguments.contains(was_paused)) {
+        return; // there was no maintenance to end
+    }
     const auto detail = detail_of(shape.action, record.arguments);
     const auto named = fmt::format("{} {}", shape.action, shape.target);
     const auto what = fmt::format(

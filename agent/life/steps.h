@@ -158,6 +158,9 @@ struct StepPlan {
 
 constexpr bool each_boot = true;
 
+/// Argument of an instance.resume that has ended a maintenance; one without tells nothing.
+inline constexpr const char* was_paused = "was_paused";
+
 /// The steps of an action, in order; null for an unknown one. The one list: tests take it from
 /// here.
 const std::vector<StepPlan>* plan_of(std::string_view action);

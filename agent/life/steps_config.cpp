@@ -312,6 +312,10 @@ Result<void> begin_maintenance(StepContext& context) {
 
 Result<void> end_maintenance(StepContext& context) {
     auto facts = context.state.facts();
+    if (facts.maintenance_until_ms == 0) {
+        return ok(); // there is none
+    }
+    JACKDAW_CHECK(context.set_argument(was_paused, true)); // first: whoever ends it tells of it
     facts.maintenance_until_ms = 0;
     facts.maintenance_by.clear();
     return context.state.set_facts(std::move(facts));

@@ -287,6 +287,29 @@ TEST_CASE("a helper program that an ended operation left is ended by the next ag
     CHECK(world.host.guard_names() == std::vector<std::string>{"database"});
 }
 
+TEST_CASE("a resume is told when it ends a maintenance, and not when there is none") {
+    LifeWorld world;
+    world.start_agent();
+    (void)world.must_create();
+    const auto told_of = [&](const std::string& text) {
+        const auto told = world.told();
+        return std::ranges::count_if(
+            told, [&](const auto& one) { return one.find(text) != std::string::npos; });
+    };
+    (void)world.must_do("instance.resume");
+    (void)world.must_do("instance.pause",
+                        agent::Json{{"request", {{"until_ms", std::int64_t{1} << 50}}}});
+    world.wait("its begin", [&] { return told_of("maintenance.begun") == 1; });
+    CHECK(told_of("instance.resume") == 0);
+    (void)world.must_do("instance.resume");
+    (void)world.must_do("instance.resume");
+    CHECK(present(world.life().instance()).maintenance_until.empty());
+    (void)world.must_do("instance.protect", agent::Json{{"protect", true}});
+    world.wait("what came last", [&] { return told_of("instance.protect") == 1; });
+    CHECK(told_of("maintenance.ended") == 1);
+    CHECK(told_of("instance.resume") == 1);
+}
+
 TEST_CASE("a silent engine is degraded, not dead, and comes back") {
     LifeWorld world;
     world.start_agent();
