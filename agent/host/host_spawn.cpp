@@ -27,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t list_max_bytes = 16384;
 constexpr std::size_t list_lines_max = 64;
+constexpr std::size_t said_bytes_max = 300;
 /// It answers in microseconds, unless the machine is starved; less than the agent waits for us.
 constexpr std::chrono::seconds init_limit{12};
 constexpr std::chrono::seconds guard_limit{1};  ///< for a place among those who call a guard
@@ -113,6 +114,15 @@ Error refused(const jackdaw_init_reply& reply, const char* name) {
         return Error{Errc::unavailable, fmt::format("spawn the guard {}", name),
                      std::error_code{reply.error, std::generic_category()}};
     }
+}
+
+/// What a tool said, cut, in one line.
+std::string line_of(std::string_view output) {
+    std::string line{output.substr(0, said_bytes_max)};
+    std::replace_if(
+        line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line;
 }
 
 bool has(const std::vector<std::string>& names, std::string_view name) {
@@ -400,9 +410,8 @@ Result<std::string> Spawner::run(const std::string& guard, const std::vector<std
     (void)client.release();
     if (!end->succeeded()) {
         const bool killed = !end->exit_status && end->signal == SIGKILL; // not by us
-        return Error{
-            killed ? Code::killed : Code::job_failed,
-            fmt::format("{}: {}", argv.front(), output ? output->substr(0, 300) : "it failed")};
+        return Error{killed ? Code::killed : Code::job_failed,
+                     fmt::format("{}: {}", argv.front(), output ? line_of(*output) : "it failed")};
     }
     return output;
 }

@@ -15,6 +15,9 @@ namespace {
 constexpr std::chrono::seconds starting_stop_limit{30}; ///< of one that has never answered
 constexpr std::chrono::seconds kill_wait{10}; ///< a killed guard's tree is gone in milliseconds
 
+constexpr std::size_t tail_bytes_max = 2000;
+constexpr std::string_view line_mark = " | "; ///< a cause is one line, wherever it is shown
+
 /// Kills what the guard holds and forgets it. `deadline` when it will not die (a frozen machine).
 Result<void> end_guard(GuardLink& link) {
     const auto before = link.status();
@@ -58,7 +61,7 @@ std::string StepContext::job_guard() const {
 }
 
 std::string tail_of(std::string_view output, std::size_t lines_max) {
-    while (!output.empty() && (output.back() == '\n' || output.back() == ' ')) {
+    while (!output.empty() && std::string_view{"\r\n\t "}.find(output.back()) != output.npos) {
         output.remove_suffix(1);
     }
     std::size_t from = output.size();
@@ -67,11 +70,13 @@ std::string tail_of(std::string_view output, std::size_t lines_max) {
             break;
         }
     }
-    std::string text{
-        output.substr(std::max(from, output.size() > 2000 ? output.size() - 2000 : 0))};
-    for (auto& c : text) { // the engine's words are hostile: no control characters reach a terminal
-        if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f) {
-            c = ' ';
+    std::string text;
+    for (const char c :
+         output.substr(std::max(from, output.size() - std::min(output.size(), tail_bytes_max)))) {
+        if (c == '\n') {
+            text += text.empty() || text.ends_with(line_mark) ? std::string_view{} : line_mark;
+        } else { // the engine's words are hostile: no control characters reach a terminal
+            text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
         }
     }
     return text;

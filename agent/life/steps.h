@@ -136,7 +136,7 @@ Result<void> stop_database(StepContext& context, StopKind kind);
 /// The database answers: from now on it is given the time that it needs to shut down. Durable,
 /// since the next agent cannot know.
 Result<void> note_answer(InstanceState& state, const DatabaseProcess& database);
-/// The last lines of a program's output, bounded, printable.
+/// The last lines of a program's output, bounded, printable, in one line: "first | second".
 std::string tail_of(std::string_view output, std::size_t lines_max = 8);
 /// Of a program that failed: the last lines in which `driver` sees a complaint; the last lines when
 /// there is none, or no driver (null).

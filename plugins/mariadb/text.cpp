@@ -84,6 +84,7 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
     while (!text.empty()) {
         const auto next = decode_utf8(text);
         const bool shown = next && !is_control(next->value);
+        const bool parts = text.front() == '\n' || text.front() == '\r' || text.front() == '\t';
         const auto bytes = next ? next->bytes : 1;
         if (clean.size() + (shown ? bytes : 1) > bytes_max) {
             break;
@@ -91,7 +92,7 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
         if (shown) {
             clean += text.substr(0, bytes);
         } else {
-            clean += '?';
+            clean += parts ? ' ' : '?';
         }
         text.remove_prefix(bytes);
     }

@@ -17,8 +17,9 @@ struct CodePoint {
 /// surrogates); nullopt if it is none.
 [[nodiscard]] std::optional<CodePoint> decode_utf8(std::string_view text) noexcept;
 
-/// At most `bytes_max` bytes of `text`, cut between characters; control characters (C0, C1, the
-/// marks that turn the direction of writing) and what is not UTF-8 become '?'.
+/// At most `bytes_max` bytes of `text`, cut between characters; the ends of its lines and tabs
+/// become spaces, other control characters (C0, C1, the marks that turn the direction of writing)
+/// and what is not UTF-8 become '?'.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t bytes_max);
 
 /// A statement that somebody runs, likewise, and cut where a password may follow: after IDENTIFIED,

@@ -77,7 +77,9 @@ TEST_CASE("a tool's output tells of a killed child, and of what else went wrong"
     const auto driver = jackdaw::testing::make_fake_datastore(world.engine);
     const auto* output = "a\ncomplaint: no room\nadvice 1\n";
     CHECK(complaint_of(output, driver.get()) == "complaint: no room");
-    CHECK(complaint_of(output, nullptr) == "a\ncomplaint: no room\nadvice 1");
+    CHECK(complaint_of(output, nullptr) == "a | complaint: no room | advice 1");
+    CHECK(complaint_of("\na\x1b\r\n\nb\r\n", nullptr) ==
+          "a   | b"); // one line, wherever it is shown
     CHECK(complaint_of("only advice\n", driver.get()) == "only advice");
 }
 

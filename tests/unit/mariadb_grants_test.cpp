@@ -131,13 +131,13 @@ TEST_CASE("a hostile length stays bounded, a control character goes nowhere") {
     CHECK(present(parsed->grant).database.size() <= 1024);
     const auto control = read("GRANT SELECT ON `d\x1b\n`.*" + to);
     REQUIRE(control.has_value());
-    CHECK(present(control->grant).database == "d??");
+    CHECK(present(control->grant).database == "d? ");
     CHECK(control->statement.find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("text is made printable and cut between characters") {
     CHECK(printable("plain ö 語 🐦", 100) == "plain ö 語 🐦");
-    CHECK(printable("a\x1b[2J\r\n\tb", 100) == "a?[2J???b");
+    CHECK(printable("a\x1b[2J\r\n\tb", 100) == "a?[2J   b");
     CHECK(printable("\xff\xfe\xc3", 100) == "???");
     CHECK(printable("\xc2\x85\xe2\x80\xae\xe2\x80\xa8", 100) == "???");
     CHECK(printable("語語", 5) == "語");
