@@ -24,13 +24,14 @@ namespace {
 struct Holder {
     std::string name;
     Result<ClientPtr> client;
+    bool is_gone = false; ///< does not answer, and the others hear nothing of it, either
 };
 Result<std::vector<Holder>> holders_of(Reach& reach) {
     JACKDAW_TRY(const auto machines, reach.machines());
     std::vector<Holder> all;
     for (const auto& machine : machines) {
         if (machine.state == cloud::MachineState::on) {
-            all.push_back({machine.label, reach.of_machine(machine)});
+            all.push_back({machine.label, reach.of_machine(machine), false});
         }
     }
     return all;
@@ -45,7 +46,7 @@ Result<std::set<std::uint32_t>> held_by(Session& session, Holder& holder) {
     return versions_of(gossip);
 }
 
-/// To all; the first failure comes back once each was tried, and each is told.
+/// To all that are not gone; the first failure comes back once each was tried, and each is told.
 struct Handed {
     Result<void> outcome;
     std::size_t count = 0; ///< of agents that took it
@@ -56,6 +57,9 @@ Handed hand_out(Session& session, std::vector<Holder>& holders, const proto::Gos
     auto& outcome = handed.outcome;
     const auto text = proto::gossip_ring_text(ring);
     for (auto& holder : holders) {
+        if (holder.is_gone) {
+            continue;
+        }
         Result<void> given;
         if (holder.client) {
             Json body{{"ring", text.reveal()}};
@@ -256,6 +260,86 @@ Result<void> make_room(Session& session, Reach& reach, proto::GossipRing& ring, 
     return ok();
 }
 
+namespace {
+
+/// What the agents say before the next key is made.
+struct Survey {
+    bool all_have = true;              ///< who answers holds the fleet's newest key
+    bool one_tells = false;            ///< a member said whom it hears
+    std::vector<std::string> unjudged; ///< do not answer here; not gone as far as anybody can tell
+    std::vector<std::string> gone;
+};
+
+/// The names of the members that this agent hears; none when it hears of no fleet.
+std::optional<std::set<std::string>> heard_by(Session& session, ApiClient& client,
+                                              const Json& gossip) {
+    const auto state = proto::string_at(gossip, "state", "").value_or("");
+    const auto list = get(client, "/v1/members", session.in(answer_limit));
+    const auto items = list ? items_of(*list) : Result<Json>{list.error().clone()};
+    if (state == "left" || state == "twin" || !items) {
+        return std::nullopt;
+    }
+    std::set<std::string> heard;
+    for (const auto& item : *items) {
+        if (const auto one = proto::member_from(item);
+            one && (one->status == "alive" || one->status == "suspect")) {
+            heard.insert(one->name);
+        }
+    }
+    return heard;
+}
+
+/// Each agent uses a key once all whom it hears have it. So who does not answer here may miss the
+/// next one as a machine that is off may, but only when no agent that answers hears it.
+Survey survey(Session& session, std::vector<Holder>& holders, std::uint32_t newest) {
+    Survey found;
+    std::vector<std::pair<ApiClient*, Json>> answering;
+    std::vector<Holder*> silent;
+    for (auto& holder : holders) {
+        auto gossip = holder.client ? get(**holder.client, "/v1/gossip", session.in(answer_limit))
+                                    : Result<Json>{holder.client.error().clone()};
+        if (!gossip) {
+            silent.push_back(&holder);
+            continue;
+        }
+        const auto held = versions_of(*gossip);
+        found.all_have = found.all_have && !held.empty() && *held.rbegin() >= newest;
+        answering.emplace_back(holder.client->get(), *std::move(gossip));
+    }
+    if (silent.empty()) {
+        return found;
+    }
+    std::set<std::string> heard;
+    for (const auto& [client, gossip] : answering) {
+        if (auto names = heard_by(session, *client, gossip)) {
+            found.one_tells = true;
+            heard.merge(*names);
+        }
+    }
+    for (auto* const holder : silent) {
+        holder->is_gone = found.one_tells && !heard.contains(holder->name);
+        (holder->is_gone ? found.gone : found.unjudged).push_back(holder->name);
+    }
+    return found;
+}
+
+/// Nobody who answers misses the newest key, and the next one cannot be made.
+Error no_new_key(const Survey& found) {
+    const bool is_one = found.unjudged.size() == 1;
+    return Error{Errc::unavailable,
+                 fmt::format("no new key was made: {} {} not answer here, and {} {}",
+                             some_of(found.unjudged), is_one ? "does" : "do",
+                             found.one_tells ? "other agents still hear"
+                                             : "no agent answers that could tell of",
+                             is_one ? "it" : "them")}
+        .with_hint(fmt::format("`jackdaw doctor {}` says what mends it; `jackdaw key rotate` again "
+                               "once it answers, its machine is off, or `jackdaw member list` "
+                               "shows it down",
+                               found.unjudged.front()));
+}
+
+} // namespace
+
 Result<int> key_rotate(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
     const auto& fleet = reach.profile().name;
@@ -266,20 +350,21 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     const bool begun = ring.keys().size() > 1 && ring.keys().front().first == ring.newest();
     // A leak's ring has its newest key first until the others are gone; the key of before it is not
     // the next one, whoever misses it.
-    const bool is_new = leak ? !begun : std::ranges::all_of(holders, [&](Holder& one) {
-        const auto held = held_by(session, one);
-        return held && !held->empty() && *held->rbegin() >= ring.newest();
-    });
+    const auto found = leak ? Survey{} : survey(session, holders, ring.newest());
+    if (found.all_have && !found.unjudged.empty()) {
+        return no_new_key(found);
+    }
+    const bool is_new = leak ? !begun : found.all_have;
     if (is_new) {
         JACKDAW_CHECK(make_room(session, reach, ring, leak));
         JACKDAW_CHECK(add_gossip_key(ring));
     }
     const auto newest = ring.newest();
     if (invocation.dry_run) {
-        return would(
-            session, invocation,
-            {fmt::format("{} key {} to {} agents{}", is_new ? "make and hand" : "hand", newest,
-                         holders.size(), leak ? ", and take the others from them" : "")});
+        return would(session, invocation,
+                     {fmt::format("{} key {} to {} agents{}", is_new ? "make and hand" : "hand",
+                                  newest, holders.size() - found.gone.size(),
+                                  leak ? ", and take the others from them" : "")});
     }
     if (leak) {
         (void)ring.seal_with(newest);
@@ -296,15 +381,25 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
         leak ? fmt::format("key {} is the fleet's only one", newest)
         : holders.empty()
             ? fmt::format("key {} is the fleet's newest; no machine is on to be given it", newest)
-            : fmt::format("key {} is with every agent that is on ({}); each seals with it "
+            : fmt::format("key {} is with every agent that {} ({}); each seals with it "
                           "once all have it",
-                          newest, holders.size());
+                          newest, found.gone.empty() ? "is on" : "answers",
+                          holders.size() - found.gone.size());
     if ((leak || !holders.empty()) && machines.size() > holders.size()) {
         said += fmt::format("; machines that are off: {}, `jackdaw key rotate` again once they "
                             "are on",
                             machines.size() - holders.size());
     }
-    return at_once(session, invocation, "key.rotate", fleet, said, rotate);
+    JACKDAW_TRY(const int end,
+                at_once(session, invocation, "key.rotate", fleet, std::move(said), rotate));
+    if (end == 0 && !found.gone.empty()) {
+        session.terminal.err(of_same_fleet(
+            fmt::format("note: key {} was missed by {}, down for the others, too: `jackdaw key "
+                        "rotate` hands it over once it answers again\n",
+                        newest, some_of(found.gone)),
+            invocation));
+    }
+    return end;
 }
 
 Result<int> key_remove(Session& session, const Invocation& invocation) {

@@ -173,12 +173,62 @@ TEST_CASE_METHOD(FleetScene, "a full ring loses its oldest key to the next, unle
 TEST_CASE_METHOD(FleetScene, "a key that an agent was not given is there all the same, and told") {
     make_fleet({"db1"});
     world.agents["db1"].ring = std::string{gossip_ring_text(ring()).reveal()};
-    world.unreachable = true;
+    world.agents["db1"].lost_answers = 1;
     CHECK(run({"key", "rotate"}) != 0);
     CHECK(err().find("'db1' was not given the ring") != std::string::npos);
-    world.unreachable = false;
+    CHECK(ring().newest() == 2);
+    world.agents["db1"].ring.clear();
     REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 2);
     CHECK(world.agents["db1"].ring == std::string{gossip_ring_text(ring()).reveal()});
+}
+
+TEST_CASE_METHOD(FleetScene, "who does not answer may miss a new key when nobody else hears it") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
+        add_member(name, std::string{"00112233445566"} + name[2] + "0", "alive");
+    }
+    const auto old = world.agents["db3"].ring;
+    world.agents["db3"].owned = false;
+    for (auto* const heard : {"alive", "suspect"}) {
+        world.members[2].status = heard;
+        CHECK(run({"key", "rotate", "--dry-run"}) == 8);
+        CHECK(run({"key", "rotate"}) == 8);
+        CHECK(err().find("no new key was made: db3 does not answer here, and other agents still "
+                         "hear it") != std::string::npos);
+        CHECK(err().find("jackdaw doctor db3") != std::string::npos);
+        CHECK(ring().newest() == 1);
+        CHECK(world.agents["db1"].ring == old);
+    }
+    world.unreachable = true;
+    CHECK(run({"key", "rotate"}) == 8);
+    CHECK(err().find("no new key was made: db1, db2, db3 do not answer here, and no agent answers "
+                     "that could tell of them") != std::string::npos);
+    world.unreachable = false;
+
+    world.members[2].status = "down";
+    REQUIRE(run({"key", "rotate", "--dry-run"}) == 0);
+    CHECK(out().find("make and hand key 2 to 2 agents") != std::string::npos);
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(out().find("every agent that answers (2)") != std::string::npos);
+    CHECK(err().find("note: key 2 was missed by db3") != std::string::npos);
+    CHECK(ring().newest() == 2);
+    const auto given = std::string{gossip_ring_text(ring()).reveal()};
+    CHECK(world.agents["db1"].ring == given);
+    CHECK(world.agents["db2"].ring == given);
+    CHECK(world.agents["db3"].ring == old);
+
+    world.agents["db3"].owned = true; // back, and handed what it missed; not another one
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 2);
+    CHECK(world.agents["db3"].ring == given);
+
+    world.agents["db3"].stopped = true; // takes connections, as a stopped process's kernel does
+    world.members.pop_back();
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 3);
+    CHECK(world.agents["db3"].ring == given);
 }
 
 TEST_CASE_METHOD(FleetScene, "after a leak the next key is used at once, and the others go when "
