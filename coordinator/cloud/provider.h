@@ -145,6 +145,8 @@ public:
     /// The fleet's network. `subnet` empty: the provider chooses a free one, once. E-FLEET-EXISTS
     /// when the fleet has another, E-NO-SUBNET when none is free.
     [[nodiscard]] virtual Result<Network> ensure_network(const std::string& subnet) = 0;
+    /// What ensure_network() would refuse now; changes nothing.
+    [[nodiscard]] virtual Result<void> check_network(const std::string& subnet) = 0;
     [[nodiscard]] virtual Result<std::optional<Network>> describe_network() = 0;
     /// `busy` while a machine exists; a fleet without a network is no error.
     [[nodiscard]] virtual Result<void> delete_network() = 0;

@@ -107,6 +107,12 @@ Result<Profile> wanted_profile(const Invocation& invocation) {
     return profile;
 }
 
+/// What making the network would refuse: for a dry run.
+Result<void> check_network(Session& session, const Profile& profile) {
+    JACKDAW_TRY(const auto cloud, session.open_cloud(profile.provider, profile.name));
+    return cloud->provider().check_network(profile.subnet);
+}
+
 /// A fleet whose keys are lost can be looked at, and nothing more.
 Result<void> check_keys(const Folders& folders, const Profile& profile) {
     const auto keys = load_keys(folders, profile.name);
@@ -157,6 +163,7 @@ Result<int> fleet_init(Session& session, const Invocation& invocation) {
         }
         const bool changed = flavors != there->flavors;
         if (invocation.dry_run) {
+            JACKDAW_CHECK(check_network(session, *there));
             return would(session, invocation,
                          {changed ? "change the flavors: the fleet is there"
                                   : "change nothing: the fleet is there"});
@@ -183,6 +190,7 @@ Result<int> fleet_init(Session& session, const Invocation& invocation) {
         return there.error().clone();
     }
     if (invocation.dry_run) {
+        JACKDAW_CHECK(check_network(session, profile));
         return would(session, invocation,
                      {fmt::format("make an operator's key and a gossip key in {}",
                                   session.folders.fleet(profile.name).string()),

@@ -338,6 +338,11 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
             fmt::format("`jackdaw op abort {}` ends that", id));
     }
     if (invocation.dry_run) {
+        const bool is_rest_ours =
+            found.record && verb == "abort" && (status == "undone" || found.record->going_back);
+        if ((status == "done" || status == "undone") && !is_rest_ours) { // as its agent says it
+            return Error{Errc::conflict, fmt::format("operation {} has ended: {}", id, status)};
+        }
         return would(session, invocation,
                      {fmt::format("{} operation {}: {} {}", verb, id, found.operation.action,
                                   found.operation.target)});

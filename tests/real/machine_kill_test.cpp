@@ -123,6 +123,10 @@ TEST_CASE("a lost bridge and a lost record of the network cost a machine that is
     const auto other = provider.ensure_network("10.250.0.0/24");
     REQUIRE_FALSE(other);
     CHECK(other.error().id() == Code::fleet_exists);
+    const auto checked = provider.check_network("10.250.0.0/24"); // the same, and nothing made
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().id() == Code::fleet_exists);
+    REQUIRE_OK(provider.check_network(""));
 }
 
 TEST_CASE("gc leaves a volume whose record is lost, whoever had it, and nothing is lost with it") {

@@ -56,6 +56,15 @@ TEST_CASE_METHOD(Scene, "a fleet is named by flag, then environment, then defaul
 
 TEST_CASE_METHOD(Scene, "fleet init twice is a no-op, with other settings 6") {
     CHECK(world.jackdaw({"fleet", "init", "f1", "--dry-run"}) == 0);
+    CHECK(world.jackdaw({"fleet", "init", "f1", "--provider", "aws", "--dry-run"}) == 6);
+    world.network_error = Error{Code::no_subnet, "it is in use"};
+    for (const std::vector<std::string>& more : {std::vector<std::string>{"--dry-run"}, {}}) {
+        std::vector<std::string> words{"fleet", "init", "f1", "--subnet", "10.9.0.0/24"};
+        words.insert(words.end(), more.begin(), more.end());
+        CHECK(world.jackdaw(words) == 6); // a dry run refuses the same
+        CHECK(err().find("E-NO-SUBNET") != std::string::npos);
+    }
+    world.network_error.reset();
     CHECK_FALSE(std::filesystem::exists(world.folders.fleet("f1")));
     REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
     REQUIRE(world.jackdaw({"fleet", "init", "f1"}) == 0);
@@ -547,6 +556,15 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.jackdaw({"op", "show", "ffff"}) == 5);
     CHECK(world.jackdaw({"op", "show", "ff"}) == 2);
     CHECK(world.jackdaw({"op", "abort", "no id"}) == 2);
+    auto& status = world.agents["db1"].operations[id].status;
+    for (auto* const verb : {"abort", "resume"}) { // a dry run refuses what the agent would
+        for (auto* const ended : {"done", "undone"}) {
+            status = ended;
+            CHECK(world.jackdaw({"op", verb, id, "--dry-run"}) == 6);
+            CHECK(err().find(id + " has ended: " + ended) != std::string::npos);
+        }
+    }
+    status = "running";
     REQUIRE(world.jackdaw({"op", "abort", id.substr(0, 35), "--dry-run"}) == 0);
     CHECK(out().find(id) != std::string::npos);
 }

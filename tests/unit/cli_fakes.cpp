@@ -375,7 +375,11 @@ public:
             {"root", cloud::Finding::State::bad, cloud::Finding::Weight::error, "uid 1000",
              "sudo jackdaw"}};
     }
-    Result<cloud::Network> ensure_network(const std::string&) override {
+    Result<void> check_network(const std::string&) override {
+        return world_.network_error ? Result<void>{world_.network_error->clone()} : ok();
+    }
+    Result<cloud::Network> ensure_network(const std::string& subnet) override {
+        JACKDAW_CHECK(check_network(subnet));
         world_.moment("network");
         return cloud::Network{"10.9.0.0/24", "10.9.0.1", true};
     }
@@ -587,7 +591,10 @@ std::optional<int> World::jackdaw(std::vector<std::string> words) {
         0,
         connector,
         fake_images,
-        [this](const std::string&, const std::string&) -> Result<std::unique_ptr<Cloud>> {
+        [this](const std::string& provider, const std::string&) -> Result<std::unique_ptr<Cloud>> {
+            if (provider != "local") {
+                return Error{Errc::unsupported, "this build has no provider " + provider};
+            }
             return std::unique_ptr<Cloud>{std::make_unique<FakeProvider>(*this)};
         },
         [](const OperatorKeys&, const AgentIdentity& agent) -> Result<SignedFleetFiles> {

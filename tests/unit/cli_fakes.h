@@ -185,6 +185,7 @@ struct World {
     std::vector<cloud::Volume> volumes;
     std::vector<ImageView> images{{"mariadb", "10.11.14", "0123456789abcdef", "t", 1}};
     std::optional<Error> machine_error; ///< what create_machine says
+    std::optional<Error> network_error; ///< what is wrong with the network that is wanted
     std::vector<std::string> calls;     ///< of the provider and of agents
     std::optional<std::size_t> kill_at; ///< ends the process at this moment of it
     std::size_t moments = 0;

@@ -80,15 +80,28 @@ Result<std::vector<Finding>> LocalProvider::doctor() {
     return all;
 }
 
-Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
-    JACKDAW_CHECK(check_label(settings_.fleet, "fleet"));
-    if (::geteuid() != 0) { // before anything is written down that could never be made
+namespace {
+
+/// Before anything is written down that could never be made, or a folder is left of it.
+Result<void> check_wish(const std::string& fleet, const std::string& subnet) {
+    JACKDAW_CHECK(check_label(fleet, "fleet"));
+    if (::geteuid() != 0) {
         return Error{Errc::not_allowed, "only root makes networks and machines on this host"}
             .with_hint("run it as root");
     }
-    if (!subnet.empty()) {
-        JACKDAW_CHECK(without_value(fleet_subnet(subnet))); // before a folder is left of it
-    }
+    return subnet.empty() ? ok() : without_value(fleet_subnet(subnet));
+}
+
+} // namespace
+
+Result<void> LocalProvider::check_network(const std::string& subnet) {
+    JACKDAW_CHECK(check_wish(settings_.fleet, subnet));
+    JACKDAW_TRY(auto netlink, Netlink::open());
+    return without_value(wanted_network(netlink, subnet));
+}
+
+Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
+    JACKDAW_CHECK(check_wish(settings_.fleet, subnet));
     std::error_code failure;
     const bool fresh = !std::filesystem::exists(layout_.fleet_folder(), failure);
     auto network = ensure_network_in(subnet);
@@ -98,10 +111,7 @@ Result<Network> LocalProvider::ensure_network(const std::string& subnet) {
     return network;
 }
 
-Result<Network> LocalProvider::ensure_network_in(const std::string& subnet) const {
-    JACKDAW_CHECK(make_folders(layout_.fleet_folder()));
-    JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
-    JACKDAW_TRY(auto netlink, Netlink::open());
+Result<Prefix> LocalProvider::wanted_network(Netlink& netlink, const std::string& subnet) const {
     JACKDAW_TRY(const int bridge, link_index(netlink, layout_.bridge()));
     // A damaged record counts as a lost one: what runs knows better.
     const auto record = read_network(layout_.network_file());
@@ -133,6 +143,15 @@ Result<Network> LocalProvider::ensure_network_in(const std::string& subnet) cons
             }
         }
     }
+    return chosen;
+}
+
+Result<Network> LocalProvider::ensure_network_in(const std::string& subnet) const {
+    JACKDAW_CHECK(make_folders(layout_.fleet_folder()));
+    JACKDAW_TRY(const auto lock, FileLock::take(layout_.fleet_folder(), fleet_lock_wait));
+    JACKDAW_TRY(auto netlink, Netlink::open());
+    JACKDAW_TRY(const auto chosen, wanted_network(netlink, subnet));
+    const auto record = read_network(layout_.network_file());
     if (!record || record->subnet != format_prefix(chosen)) {
         std::error_code failure; // a folder in its place could not be renamed over
         std::filesystem::remove_all(layout_.network_file(), failure);

@@ -55,6 +55,7 @@ public:
     [[nodiscard]] Result<std::vector<Finding>> doctor() override;
 
     [[nodiscard]] Result<Network> ensure_network(const std::string& subnet) override;
+    [[nodiscard]] Result<void> check_network(const std::string& subnet) override;
     [[nodiscard]] Result<std::optional<Network>> describe_network() override;
     [[nodiscard]] Result<void> delete_network() override;
 
@@ -124,6 +125,8 @@ private:
     [[nodiscard]] Result<void> write_label(const std::string& name, const std::string& label,
                                            const std::function<void(MachineRecord&)>& change);
     [[nodiscard]] Result<Network> ensure_network_in(const std::string& subnet) const;
+    /// The fleet's network, there already or to be made. `subnet` as with ensure_network().
+    [[nodiscard]] Result<Prefix> wanted_network(Netlink& netlink, const std::string& subnet) const;
     [[nodiscard]] Result<std::optional<Prefix>> subnet_in_use(Netlink& netlink, int bridge) const;
     [[nodiscard]] Result<MachinePower> power_of(const std::string& name) const;
     /// The record, of a machine whose folder the caller has locked.
