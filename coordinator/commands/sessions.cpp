@@ -60,14 +60,6 @@ Result<int> session_list(Session& session, const Invocation& invocation) {
         shown.push_back(item);
     }
     list["items"] = std::move(shown);
-    if (invocation.format == Format::name) { // ids are numbers, which render_list has no names for
-        std::string ids;
-        for (const auto& row : table.rows) {
-            ids += row.front().text + "\n";
-        }
-        session.terminal.out(ids);
-        return 0;
-    }
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out(), "id"));
     return 0;

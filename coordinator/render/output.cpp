@@ -18,6 +18,9 @@ std::string dumped(const Json& value, int indent) {
 
 std::string name_of(const Json& object, std::string_view key) {
     const auto at = object.find(key);
+    if (at != object.end() && at->is_number_integer()) { // a key's version, a session's id
+        return at->dump();
+    }
     return at != object.end() && at->is_string() ? printable(at->get<std::string>()) : "";
 }
 

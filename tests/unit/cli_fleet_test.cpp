@@ -126,6 +126,8 @@ TEST_CASE_METHOD(FleetScene, "a key is made and handed to all; who missed it get
     CHECK(json().at("items").at(1).at("held") == 2);
     CHECK(json().at("items").at(1).at("members") == 3);
     CHECK(json().at("items").at(1).at("missing") == proto::Json::array({"db3"})); // down, not gone
+    REQUIRE(run({"key", "list", "-o", "name"}) == 0);
+    CHECK(out() == "1\n2\n");
     REQUIRE(run({"key", "list"}) == 0);
     CHECK(out().find("MISSED BY") != std::string::npos);
     CHECK(err().find("db3 was not asked") != std::string::npos);
