@@ -24,4 +24,8 @@ struct InstanceAccess;
 [[nodiscard]] std::string namesakes_hint(Session& session, InstanceAccess& at,
                                          const proto::UserSpec& user, const std::string& otherwise);
 
+/// Warns of what is open under this name: a lock or a deletion ends no session.
+void warn_of_sessions(Session& session, InstanceAccess& at, const std::string& user,
+                      proto::Operation& operation);
+
 } // namespace jackdaw::cli

@@ -104,7 +104,7 @@ std::vector<CommandRow> rows_of_content() {
           host_option,
           {"--new-name", "N", "its name from now on"},
           {"--new-host", "H", "from where it connects from now on"},
-          {"--lock", "", "it cannot connect any more"},
+          {"--lock", "", "it cannot connect any more; open sessions go on"},
           {"--unlock", "", "it can again"},
           {"--connections", "N", "at most so many at a time; 0: no limit of its own"}},
          account_change,

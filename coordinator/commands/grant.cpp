@@ -194,6 +194,11 @@ Result<int> user_update(Session& session, const Invocation& invocation) {
                             : fmt::format("user {} is {} now", shown(user), shown(next));
     end.look_for_it = [&] { return namesakes_hint(session, at, user, list_hint(at.name)); };
     end.next = fmt::format("jackdaw user show {} {}@{}", at.name, next.name, next.host);
+    if (wanted.locked.value_or(false)) {
+        end.when_done = [&](Conclusion& done) {
+            warn_of_sessions(session, at, user.name, done.operation);
+        };
+    }
     return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 

@@ -50,6 +50,25 @@ std::string namesakes_hint(Session& session, InstanceAccess& at, const proto::Us
     return others.empty() ? otherwise : fmt::format("there is {}; {}", others, otherwise);
 }
 
+void warn_of_sessions(Session& session, InstanceAccess& at, const std::string& user,
+                      proto::Operation& operation) {
+    const auto list = get(*at.client, "/v1/sessions", session.in(answer_limit));
+    const auto items = list ? items_of(*list) : Result<Json>{list.error().clone()};
+    std::size_t open = 0;
+    for (const auto& item : items ? *items : Json::array()) {
+        const auto one = proto::session_from(item);
+        open += one && !one->own && one->user == user ? 1U : 0U;
+    }
+    if (open > 0 || !items) {
+        const auto found = !items      ? fmt::format("open sessions of '{}', if any, go on", user)
+                           : open == 1 ? fmt::format("an open session of '{}' goes on", user)
+                                       : fmt::format("{} open sessions of '{}' go on", open, user);
+        operation.warnings.push_back(
+            fmt::format("{}: `jackdaw session list {} --user {}`, `jackdaw session kill {} ID`",
+                        found, at.name, user, at.name));
+    }
+}
+
 namespace {
 
 Result<int> send_password(Session& session, const Invocation& invocation,
@@ -181,6 +200,9 @@ Result<int> user_delete(Session& session, const Invocation& invocation) {
                               fmt::format("`jackdaw user list {}` shows what there is", at.name));
     };
     end.next = fmt::format("jackdaw user list {}", at.name);
+    end.when_done = [&](Conclusion& done) {
+        warn_of_sessions(session, at, user.name, done.operation);
+    };
     return change_instance(session, invocation, at, std::move(request), std::move(end));
 }
 

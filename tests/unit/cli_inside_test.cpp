@@ -243,6 +243,27 @@ TEST_CASE_METHOD(Inside, "sessions are listed without what a terminal would obey
     CHECK(run({"session", "kill", "all"}) == 2);
 }
 
+TEST_CASE_METHOD(Inside, "a lock and a deletion tell of the sessions that they leave open") {
+    REQUIRE(run({"user", "update", "app", "--connections", "5"}) == 0);
+    CHECK(err().find("session") == std::string::npos); // no lock
+    REQUIRE(run({"user", "update", "app", "--lock"}) == 0);
+    CHECK(err().find("warning: an open session of 'app' goes on: `jackdaw session list db1 --user "
+                     "app`, `jackdaw session kill db1 ID`\n") != std::string::npos);
+    db1().sessions.push_back(db1().sessions.front());
+    REQUIRE(run({"user", "delete", "app", "--yes", "-o", "json"}) == 0);
+    CHECK(json()
+              .at("warnings")
+              .at(0)
+              .get<std::string>()
+              .starts_with("2 open sessions of 'app' go on: "));
+    db1().users["app@%"] = {};
+    db1().users["app@%"].name = "app";
+    db1().users["app@%"].host = "%";
+    db1().sessions.clear();
+    REQUIRE(run({"user", "delete", "app", "--yes"}) == 0);
+    CHECK(err().find("session") == std::string::npos);
+}
+
 TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") {
     REQUIRE(run({"config", "parameters", "db1", "sort", "large", "-o", "name"}) == 0);
     CHECK(out() == "sort_buffer_size\n");
