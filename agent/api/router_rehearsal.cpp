@@ -197,7 +197,9 @@ struct Rehearsal {
                 "`jackdaw session list` shows them");
         }
         if (at->own) {
-            return Error{Errc::not_allowed, "this session is the agent's or the database's own"};
+            return Error{Errc::not_allowed, "this session is the agent's or the database's own"}
+                .with_hint("it is not killed, whoever asks; `jackdaw session list` marks those of "
+                           "the agent");
         }
         notes.push_back(
             fmt::format("session {} is '{}'@'{}', {}", id, at->user, at->host, at->command));

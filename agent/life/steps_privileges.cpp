@@ -241,7 +241,9 @@ Result<void> kill_session(StepContext& context) {
                               const auto at = std::ranges::find(all, id, &proto::SessionShape::id);
                               if (at != all.end() && at->own) {
                                   return Error{Errc::not_allowed,
-                                               "this session is the agent's or the database's own"};
+                                               "this session is the agent's or the database's own"}
+                                      .with_hint("it is not killed, whoever asks; `jackdaw session "
+                                                 "list` marks those of the agent");
                               }
                               if (at == all.end()) {
                                   return false;

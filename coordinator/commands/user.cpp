@@ -1,5 +1,7 @@
 // jackdaw user create | list | delete | password
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "coordinator/commands/account_lists.h"
@@ -71,6 +73,29 @@ void warn_of_sessions(Session& session, InstanceAccess& at, const std::string& u
 
 namespace {
 
+/// "fred@10.0.0.0/8" names a database '8'; a network was meant, mostly. Else empty.
+std::string network_hint(const proto::UserSpec& user) {
+    const auto is_address = [](const std::string& text) {
+        return !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
+    };
+    if (!is_address(user.host) || user.databases.empty() ||
+        !std::ranges::all_of(user.databases, is_address)) {
+        return {};
+    }
+    return fmt::format("/{} names a database; a network is a host: `--host {}/NETMASK`, e.g. "
+                       "10.0.0.0/255.255.255.0",
+                       user.databases.front(), user.host);
+}
+
+/// What is missing is hinted at by what was meant.
+Result<int> with_network_hint(Result<int> outcome, const proto::UserSpec& user) {
+    auto hint = network_hint(user);
+    if (outcome || hint.empty() || outcome.error().id() != Code::not_found) {
+        return outcome;
+    }
+    return std::move(outcome).error().with_hint(std::move(hint));
+}
+
 Result<int> send_password(Session& session, const Invocation& invocation,
                           const proto::UserSpec& user, ApiRequest request, Conclusion end) {
     JACKDAW_TRY(auto at, access_instance(session, invocation));
@@ -81,17 +106,21 @@ Result<int> send_password(Session& session, const Invocation& invocation,
             session, invocation, at, request,
             {fmt::format("set user '{}@{}' of instance '{}'", user.name, user.host, at.name)});
         wipe(request.body["password"].get_ref<std::string&>());
-        return rehearsed;
+        return with_network_hint(std::move(rehearsed), user);
     }
     end.look_for_it = [&] {
-        return namesakes_hint(
-            session, at, user,
-            fmt::format(
-                "`jackdaw user list {0}` and `jackdaw database list {0}` show what there is",
-                at.name));
+        auto network = network_hint(user);
+        return !network.empty()
+                   ? std::move(network)
+                   : namesakes_hint(session, at, user,
+                                    fmt::format("`jackdaw user list {0}` and `jackdaw database "
+                                                "list {0}` show what there is",
+                                                at.name));
     };
     end.next = fmt::format("jackdaw connect {} --user {}", at.name, user.name);
-    return send_with_password(session, invocation, at, user, std::move(request), std::move(end));
+    return with_network_hint(
+        send_with_password(session, invocation, at, user, std::move(request), std::move(end)),
+        user);
 }
 
 /// Adds lock and limit to each account of a list, one question each; null for one that is gone by

@@ -243,6 +243,19 @@ TEST_CASE_METHOD(Inside, "sessions are listed without what a terminal would obey
     CHECK(run({"session", "kill", "all"}) == 2);
 }
 
+TEST_CASE_METHOD(Inside, "a network behind a slash is told to be a database's place") {
+    db1().refuses_changes = proto::shape_of(Error{Errc::not_found, "there is no database '8'"});
+    const std::string dry_run{"--dry-run"};
+    for (const auto& more : {std::vector<std::string>{}, {dry_run}}) {
+        std::vector<std::string> words{"user", "create", "db1", "fred@10.0.0.0/8"};
+        words.insert(words.end(), more.begin(), more.end());
+        CHECK(run(words) == 5);
+        CHECK(err().find("`--host 10.0.0.0/NETMASK`") != std::string::npos);
+    }
+    CHECK(run({"user", "create", "db1", "fred@10.0.0.1/shop"}) == 5);
+    CHECK(err().find("NETMASK") == std::string::npos);
+}
+
 TEST_CASE_METHOD(Inside, "a lock and a deletion tell of the sessions that they leave open") {
     REQUIRE(run({"user", "update", "app", "--connections", "5"}) == 0);
     CHECK(err().find("session") == std::string::npos); // no lock
