@@ -38,6 +38,7 @@ constexpr std::array rows{
     NamesRow{"key", "VERSION", Names::key_versions},
     NamesRow{"", "--fs", Names::filesystems},
     NamesRow{"", "--cause", Names::causes},
+    NamesRow{"op", "--status", Names::statuses},
     NamesRow{"", "--provider", Names::providers},
     NamesRow{"events", "--kind", Names::event_kinds},
     NamesRow{"events", "--weight", Names::weights},
@@ -245,12 +246,19 @@ std::vector<Candidate> fixed(Names kind) {
     case Names::formats: return plain({"table", "wide", "json", "jsonl", "yaml", "name"});
     case Names::filesystems: return plain({"xfs", "ext4"});
     case Names::causes: return plain({"request", "boot", "supervisor", "timer"});
+    case Names::statuses:
+        return plain({"queued", "running", "done", "failed", "undone", "unknown"});
     case Names::providers: return plain({"local"});
     case Names::shells: return plain({"bash", "zsh", "fish"});
     case Names::weights: return plain({"info", "warning", "error"});
     case Names::load_columns:
         return plain({"name", "status", "role", "cpu", "memory", "disk", "connections", "running",
                       "queries", "slow"});
+    case Names::event_kinds: // all of a group; the agent judges, and knows more
+        return plain({"access",      "accounts", "agent",  "config",   "connections",
+                      "database",    "filter",   "gossip", "instance", "key",
+                      "maintenance", "member",   "memory", "metrics",  "operation",
+                      "scheduler",   "session",  "sight",  "timeline", "volume"});
     case Names::privileges: // what is granted on data; the agent judges, and knows more
         return plain({"ALL",
                       "SELECT",
@@ -345,7 +353,7 @@ std::vector<Candidate> live_names(Session& session, Names kind, const Completion
     }
     auto reach = Reach::find(session, context.invocation);
     if (!reach) {
-        return {};
+        return fixed(kind);
     }
     if (!reach->local() && (kind == Names::instances || kind == Names::machines)) {
         return of_machines(*reach);
@@ -353,7 +361,7 @@ std::vector<Candidate> live_names(Session& session, Names kind, const Completion
     if (const auto of_host = names_of_host(kind); of_host != nullptr) {
         return reach->local() ? std::vector<Candidate>{} : of_host(session, *reach);
     }
-    auto names = kind == Names::operations ? of_operations(*reach) : std::vector<Candidate>{};
+    auto names = kind == Names::operations ? of_operations(*reach) : fixed(kind);
     for (auto& more : of_agent(session, *reach, kind, context)) {
         if (std::ranges::find(names, more.word, &Candidate::word) == names.end()) {
             names.push_back(std::move(more));

@@ -33,6 +33,7 @@ enum class Names : std::uint8_t {
     formats,
     filesystems,
     causes,
+    statuses, ///< of operations
     providers,
     shells,
     privileges, ///< the last of a list with commas

@@ -243,6 +243,11 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
                               {shown_value(one, one.current)},
                               {one.pending ? "restart" : "", Style::warning}});
     }
+    if (invocation.format == Format::name) { // of what the instance sets itself
+        session.terminal.out(
+            render_list(list, table, invocation.format, session.terminal.colour_out()));
+        return 0;
+    }
     JACKDAW_TRY(const auto recorded, proto::string_at(list, "recorded", ""));
     const bool colour = session.terminal.colour_out();
     auto text = own.empty() ? std::string{"the instance has no settings of its own\n"}

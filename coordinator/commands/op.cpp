@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/instance_text.h"
 #include "coordinator/commands/reach.h"
+#include "coordinator/core/words.h"
 #include "proto/base/ids.h"
 #include "proto/base/size.h"
 
@@ -107,7 +109,9 @@ Result<void> add_from_agent(Session& session, ApiClient& client, const std::stri
 }
 
 /// All that the journal and the agents know; `target`: only of this instance, empty: of all.
-Result<Told> tell_all(Session& session, Reach& reach, const std::string& target) {
+/// `of_each`: the newest of each agent; 0: the usual.
+Result<Told> tell_all(Session& session, Reach& reach, const std::string& target,
+                      std::size_t of_each = 0) {
     Told told;
     auto& all = told.operations;
     const auto wanted = [&](const std::string& name) { return target.empty() || name == target; };
@@ -116,7 +120,8 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
         JACKDAW_TRY(auto client, reach.any());
         const auto here = get(*client, "/v1/instance", session.in(answer_limit));
         const auto name = here ? proto::string_at(*here, "name", "") : Result<std::string>{""};
-        JACKDAW_CHECK(add_from_agent(session, *client, name ? *name : "", {}, shown_of_one, told));
+        JACKDAW_CHECK(add_from_agent(session, *client, name ? *name : "", {},
+                                     of_each != 0 ? of_each : shown_of_one, told));
         is_known = name && wanted(*name);
         if (!is_known) { // it was another's, or is no more: its own record tells
             std::erase_if(all, [&](const Listed& one) { return !wanted(one.operation.target); });
@@ -140,7 +145,9 @@ Result<Told> tell_all(Session& session, Reach& reach, const std::string& target)
             }
             is_known = true;
             auto client = reach.of_machine(machine);
-            const auto limit = target.empty() ? shown_of_many : shown_of_one;
+            const auto limit = of_each != 0     ? of_each
+                               : target.empty() ? shown_of_many
+                                                : shown_of_one;
             if (!client ||
                 !add_from_agent(session, **client, machine.label, records, limit, told)) {
                 told.unreachable.push_back(machine.label);
@@ -380,24 +387,44 @@ Result<int> order(Session& session, const Invocation& invocation, std::string_vi
     return see_through(session, invocation, redial, accepted, std::move(end));
 }
 
+/// `option` was not said, or is one of these.
+Result<void> check_one_of(const Invocation& invocation, std::string_view option,
+                          std::span<const std::string_view> words) {
+    if (!invocation.has(option) ||
+        std::ranges::find(words, invocation.text(option)) != words.end()) {
+        return ok();
+    }
+    return Error{Errc::invalid, fmt::format("{} '{}': one of {}", option,
+                                            printable(invocation.text(option).substr(0, 40)),
+                                            fmt::join(words, ", "))};
+}
+
 } // namespace
 
 Result<int> op_list(Session& session, const Invocation& invocation) {
     constexpr std::array<std::string_view, 4> causes{"request", "boot", "supervisor", "timer"};
-    if (invocation.has("--cause") &&
-        std::ranges::find(causes, invocation.text("--cause")) == causes.end()) {
-        return Error{Errc::invalid, fmt::format("--cause '{}': one of {}",
-                                                printable(invocation.text("--cause").substr(0, 40)),
-                                                fmt::join(causes, ", "))};
+    constexpr std::array<std::string_view, 6> statuses{"queued", "running", "done",
+                                                       "failed", "undone",  unknown};
+    JACKDAW_CHECK(check_one_of(invocation, "--cause", causes));
+    JACKDAW_CHECK(check_one_of(invocation, "--status", statuses));
+    std::size_t limit = 0; // none of its own
+    if (invocation.has("--limit")) {
+        JACKDAW_TRY(limit, parse_count(invocation.text("--limit"), "--limit", shown_of_one));
     }
+    const bool is_filtered = invocation.has("--cause") || invocation.has("--status");
     const auto target = invocation.text("INSTANCE", invocation.text("--instance"));
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
-    JACKDAW_TRY(auto told, tell_all(session, reach, target));
+    JACKDAW_TRY(auto told, tell_all(session, reach, target, is_filtered ? 0 : limit));
     auto& [all, unreachable, cut_at] = told;
     std::erase_if(all, [&](const Listed& one) {
-        return invocation.has("--cause") && one.operation.cause != invocation.text("--cause");
+        return (invocation.has("--cause") && one.operation.cause != invocation.text("--cause")) ||
+               (invocation.has("--status") && one.operation.status != invocation.text("--status"));
     });
     std::ranges::sort(all, std::greater{}, &Listed::id); // the newest first
+    if (limit != 0 && all.size() >= limit) {
+        all.erase(all.begin() + static_cast<std::ptrdiff_t>(limit), all.end());
+        cut_at = is_filtered ? cut_at : 0; // as it was asked for
+    }
     Json items = Json::array();
     for (const auto& [one, instance] : all) {
         items.push_back(proto::to_json(one));

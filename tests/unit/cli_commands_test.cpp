@@ -279,6 +279,9 @@ TEST_CASE_METHOD(Scene, "hints name the list that fits") {
     CHECK(err().find("`jackdaw fleet show`") != std::string::npos);
     CHECK(world.jackdaw({"user", "create", "app", "--host", ""}) == 2);
     CHECK(err().find("% for everywhere") != std::string::npos);
+    CHECK(world.jackdaw({"op", "list", "--limit", "0"}) == 2);
+    CHECK(world.jackdaw({"op", "list", "--status", "ended"}) == 2);
+    CHECK(err().find("queued, running, done, failed, undone, unknown") != std::string::npos);
     CHECK(world.jackdaw({"op", "list", "--cause", "xyz"}) == 2);
     CHECK(err().find("request, boot, supervisor, timer") != std::string::npos);
     CHECK(world.jackdaw({"op", "list", "--instance", "nobody"}) == 5);
@@ -464,6 +467,17 @@ TEST_CASE_METHOD(Scene,
     CHECK(json().at("items").size() == 3); // whatever their targets are
     REQUIRE(world.jackdaw({"op", "list", "db1", "-o", "json"}) == 0);
     CHECK(json().at("items").size() == 3);
+    REQUIRE(world.jackdaw({"op", "list", "--limit", "2", "-o", "json"}) == 0);
+    CHECK(json().at("items").size() == 2); // the newest
+    CHECK(json().at("items").at(1).at("action") == "instance.restart");
+    CHECK(err().empty());
+    REQUIRE(world.jackdaw({"op", "list", "--status", "failed", "-o", "json"}) == 0);
+    CHECK(json().at("items").empty());
+    world.agents["db1"].operations.rbegin()->second.status = "failed";
+    REQUIRE(world.jackdaw({"op", "list", "db1", "--status", "failed", "-n", "5", "-o", "json"}) ==
+            0);
+    CHECK(json().at("items").size() == 1);
+    world.agents["db1"].operations.rbegin()->second.status = "done";
     CHECK(world.jackdaw({"op", "list", "--instance", "db2", "-o", "json"}) == 5);
     CHECK(out().empty()); // nobody has, or had, that name: no list
     CHECK(world.jackdaw({"op", "show", "01890000-0000-7000-8000-000000000009"}) == 5);
@@ -496,6 +510,11 @@ TEST_CASE_METHOD(Scene,
           std::string::npos);
     REQUIRE(world.jackdaw({"op", "list", "--instance", "db1"}) == 0);
     CHECK(err().empty());
+    REQUIRE(world.jackdaw({"op", "list", "--limit", "110", "-o", "json"}) == 0);
+    CHECK(json().at("items").size() == 110);
+    CHECK(err().empty()); // it was asked for
+    REQUIRE(world.jackdaw({"op", "list", "--status", "failed"}) == 0);
+    CHECK(err().find("only the newest 100 operations of an agent") != std::string::npos);
     world.agents["db1"].operations_max = 110; // that have errors by the kilobyte
     REQUIRE(world.jackdaw({"op", "list", "db1", "-o", "json"}) == 0);
     CHECK(json().at("unreachable").empty());

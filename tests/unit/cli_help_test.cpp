@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <sstream>
 
 #include <catch2/catch.hpp>
@@ -206,7 +207,11 @@ TEST_CASE_METHOD(Typing, "live names are offered by kind") {
     agent.events = Json::array({Json{{"sequence", 1}, {"kind", "agent.started"}},
                                 Json{{"sequence", 2}, {"kind", "agent.started"}},
                                 Json{{"sequence", 3}, {"kind", "database.ended"}}});
-    CHECK(offered({"events", "db1", "--kind", ""}) == Words{"agent.started", "database.ended"});
+    CHECK(offered({"events", "db1", "--kind", "agent"}) == Words{"agent", "agent.started"});
+    CHECK(offered({"events", "db1", "--kind", "database."}) == Words{"database.ended"});
+    const auto groups = offered({"events", "--kind", ""}); // no instance is named, and two there
+    CHECK(std::set<std::string>{groups.begin(), groups.end()} == fakes::event_groups());
+    CHECK(offered({"op", "list", "--status", "un"}) == Words{"undone", "unknown"});
     CHECK(offered({"top", "--sort", "c"}) == Words{"cpu", "connections"});
     CHECK(offers({"explain", "E-VOL"}, "E-VOLUME-FULL"));
     CHECK(offers({"manual", "user", "gr"}, "grant"));

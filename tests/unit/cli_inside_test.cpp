@@ -318,6 +318,9 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
         std::string::npos);
     REQUIRE(run({"config", "show", "db1", "-o", "json"}) == 0);
     CHECK(json().at("settings").at("innodb_log_file_size") == "97M");
+    REQUIRE(run({"config", "show", "db1", "-o", "name"}) == 0);
+    CHECK(out().find("innodb_log_file_size\n") != std::string::npos);
+    CHECK(out().find("db1") == std::string::npos);
     REQUIRE(run({"instance", "list"}) == 0);
     CHECK(out().find("running (needs restart)") != std::string::npos);
     REQUIRE(run({"config", "unset", "db1", "innodb_log_file_size"}) == 0);
