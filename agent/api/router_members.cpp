@@ -72,12 +72,14 @@ Result<proto::MemberShape> Router::member_named(const std::string& wanted) const
             "`jackdaw member list` shows who is known");
     }
     if (found.size() > 1) {
-        std::vector<std::string_view> ids;
+        std::vector<std::string> each;
         for (const auto* const one : found) {
-            ids.push_back(one->id);
+            const bool is_dated = one->status != "alive" && !one->since.empty();
+            each.push_back(fmt::format("{} ({}{}{})", one->id, one->status,
+                                       is_dated ? " since " : "", is_dated ? one->since : ""));
         }
         return Error{Errc::conflict, fmt::format("{} members are called '{}': {}", found.size(),
-                                                 shown, fmt::join(ids, ", "))}
+                                                 shown, fmt::join(each, ", "))}
             .with_hint("name the one you mean by its id");
     }
     return *found.front();

@@ -190,7 +190,9 @@ Result<int> member_forget(Session& session, const Invocation& invocation) {
     if (member.status == "alive" || member.status == "suspect") {
         return Error{Errc::conflict, fmt::format("'{}' is {}: it would say so, and be back",
                                                  printable(member.name), printable(member.status))}
-            .with_hint("only one that is gone can be forgotten");
+            .with_hint(
+                "only one that is gone can be forgotten: `jackdaw member list -o wide` tells "
+                "the ids of others of this name");
     }
     if (invocation.dry_run) {
         return would(session, invocation,

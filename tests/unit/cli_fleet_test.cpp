@@ -74,6 +74,7 @@ TEST_CASE_METHOD(FleetScene, "a member that is gone is forgotten by the operator
     add_member("db1", "0011223344556677", "alive");
     add_member("db9", "8899aabbccddeeff", "down");
     CHECK(run({"member", "forget", "db1"}) == 6); // it would say that it lives
+    CHECK(err().find("`jackdaw member list -o wide` tells the ids") != std::string::npos);
     REQUIRE(run({"member", "forget", "db9", "--dry-run"}) == 0);
     CHECK(world.agents["db1"].last_change.path != "/v1/members/8899aabbccddeeff/forget");
     REQUIRE(run({"member", "forget", "db9"}) == 0);

@@ -72,11 +72,13 @@ public:
     }
 
     /// A member as `members` tells it.
-    void add(std::string name, std::string id, std::string status = "alive") {
+    void add(std::string name, std::string id, std::string status = "alive",
+             std::string since = {}) {
         auto& one = all.emplace_back();
         one.name = std::move(name);
         one.id = std::move(id);
         one.status = std::move(status);
+        one.since = std::move(since);
     }
     void add_instance(std::string name, std::string id) {
         auto& one = running.emplace_back();

@@ -547,7 +547,15 @@ TEST_CASE("names of members are labels: one that stands for several is refused b
     api.fleet.add("db1", "00000000000000c3", "suspect");
     const auto refused = api.ask("GET", "/v1/members/db1");
     CHECK(refused.status == 409);
-    CHECK(refused.body.find("00000000000000a1, 00000000000000c3") != std::string::npos);
+    CHECK(refused.body.find("00000000000000a1 (alive), 00000000000000c3 (suspect)") !=
+          std::string::npos);
+    api.fleet.add("db7", "00000000000000d4", "down", "2026-01-01T00:00:00.000Z");
+    api.fleet.add("db7", "00000000000000e5", "left", "2026-01-02T00:00:00.000Z");
+    const auto gone = api.ask("GET", "/v1/members/db7"); // which of them is to be forgotten?
+    CHECK(gone.status == 409);
+    CHECK(gone.body.find("00000000000000d4 (down since 2026-01-01T00:00:00.000Z), "
+                         "00000000000000e5 (left since 2026-01-02T00:00:00.000Z)") !=
+          std::string::npos);
     CHECK(api.get("/v1/members/00000000000000c3").at("status") == "suspect");
     CHECK(api.failure("GET", "/v1/members/db1/why") == "409 E-CONFLICT");
     const auto why = api.get("/v1/members/00000000000000b2/why");
