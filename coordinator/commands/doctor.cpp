@@ -89,9 +89,9 @@ void ask_agent(Session& session, ApiClient& client, MachineHealth& machine) {
     }
 }
 
-/// Nobody answers twice with another list: the first one that tells of members is believed.
-void ask_members(Session& session, ApiClient& client, FleetHealth& seen) {
-    if (seen.members_told) {
+/// The first one that tells of members is believed: who hears others, if one does.
+void ask_members(Session& session, ApiClient& client, bool is_alone, FleetHealth& seen) {
+    if (seen.members_told && (is_alone || !seen.members_alone)) {
         return;
     }
     const auto list = get(client, "/v1/members", session.in(look_limit));
@@ -100,6 +100,8 @@ void ask_members(Session& session, ApiClient& client, FleetHealth& seen) {
         return; // the agent's own finding says that it does not answer
     }
     seen.members_told = true;
+    seen.members_alone = is_alone;
+    seen.members.clear();
     for (const auto& item : *items) {
         if (auto one = proto::member_from(item)) {
             seen.members.push_back(*std::move(one));
@@ -107,11 +109,17 @@ void ask_members(Session& session, ApiClient& client, FleetHealth& seen) {
     }
 }
 
+/// By its own word it hears no other agent.
+bool is_alone(const Result<Json>& gossip) {
+    return gossip && proto::string_at(*gossip, "state", "").value_or("") == "isolated";
+}
+
 MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& machine,
                       FleetHealth& seen) {
     MachineHealth health;
     health.name = machine.label;
     health.id = machine.id;
+    health.address = machine.address;
     health.state = cloud::to_string(machine.state);
     health.cut = machine.cut;
     health.wanted_on = machine.wanted_on;
@@ -140,10 +148,11 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
                 health.failed_create = record->operation.id;
             }
         }
-        ask_members(session, **client, seen);
-        if (const auto gossip = get(**client, "/v1/gossip", session.in(look_limit))) {
+        const auto gossip = get(**client, "/v1/gossip", session.in(look_limit));
+        if (gossip) {
             health.keys = versions_of(*gossip);
         }
+        ask_members(session, **client, is_alone(gossip), seen);
     } else {
         health.silent = proto::shape_of(client.error());
     }

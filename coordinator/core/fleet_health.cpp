@@ -76,10 +76,55 @@ FindingShape power_of(const MachineHealth& machine) {
     return finding("", "error", "");
 }
 
+/// The machine whose agent it is. One that was shut out before it told its status is known by its
+/// name and its address alone, as is a machine whose record is damaged; a machine that a member
+/// who is heard tells of is that one's. Null: nothing is here that could come back as it.
+const MachineHealth* machine_of(const FleetHealth& seen, const proto::MemberShape& member) {
+    const auto is_others = [&](const MachineHealth& machine) {
+        return std::ranges::any_of(seen.members, [&](const proto::MemberShape& other) {
+            return &other != &member && (other.status == "alive" || other.status == "suspect") &&
+                   (other.instance.empty() ? other.name == machine.name
+                                           : other.instance == machine.id);
+        });
+    };
+    const auto find = [&](const auto& is_its) -> const MachineHealth* {
+        const auto at = std::ranges::find_if(seen.machines, is_its);
+        return at == seen.machines.end() ? nullptr : &*at;
+    };
+    const auto by_label = [&](const auto& is_its) {
+        return find([&](const MachineHealth& machine) {
+            return (member.instance.empty() || machine.id.empty()) && is_its(machine) &&
+                   !is_others(machine);
+        });
+    };
+    const auto* found = find([&](const MachineHealth& machine) {
+        return !member.instance.empty() && machine.id == member.instance;
+    });
+    if (found == nullptr) {
+        found = by_label([&](const MachineHealth& machine) { return machine.name == member.name; });
+    }
+    if (found == nullptr) {
+        found = by_label([&](const MachineHealth& machine) {
+            const auto& host = machine.address; // the member's has a port, too
+            return !host.empty() && (member.address.starts_with(host + ":") ||
+                                     member.address.starts_with("[" + host + "]:"));
+        });
+    }
+    return found;
+}
+
+/// What `jackdaw member` finds it by: a name that several have stands for one that lives.
+const std::string& word_for(const FleetHealth& seen, const proto::MemberShape& member) {
+    const bool is_one =
+        std::ranges::count(seen.members, member.name, &proto::MemberShape::name) == 1;
+    return is_one || member.id.empty() ? member.name : member.id;
+}
+
 /// What brings a member back that the others do not hear.
-std::string mend_of_member(const proto::MemberShape& member, const MachineHealth* machine) {
+std::string mend_of_member(const FleetHealth& seen, const proto::MemberShape& member,
+                           const MachineHealth* machine) {
     if (machine == nullptr) { // nothing is left that could come back
-        return "jackdaw member forget " + member.name;
+        return "jackdaw member forget " + word_for(seen, member);
     }
     const auto& name = machine->name;
     if (machine->state == "damaged") { // what is told of it says more
@@ -97,16 +142,21 @@ std::string mend_of_member(const proto::MemberShape& member, const MachineHealth
     if (machine->silent) { // what is told of its agent says more
         return "jackdaw doctor " + name;
     }
-    return "`jackdaw key rotate`, if it missed a key; `jackdaw member why " + member.name +
-           "` says how it came";
+    if (!seen.ring.empty() && !machine->keys.empty() &&
+        !machine->keys.contains(*seen.ring.rbegin())) {
+        return "jackdaw key rotate";
+    }
+    return fmt::format("`jackdaw key rotate`, if it missed a key; `jackdaw member why {}` says how "
+                       "it came",
+                       word_for(seen, member));
 }
 
 /// Left by its own word, and not because it is no more: the others tell of it for a day, then
 /// nobody.
 bool left_though_there(const FleetHealth& seen, const proto::MemberShape& member,
                        const MachineHealth& machine) {
-    return member.status == "left" && machine.state == "on" && !machine.silent &&
-           !machine.has_no_instance &&
+    return member.status == "left" && member.instance == machine.id && machine.state == "on" &&
+           !machine.silent && !machine.has_no_instance &&
            std::ranges::none_of(seen.members, [&](const proto::MemberShape& other) {
                return other.status == "alive" && other.instance == member.instance;
            });
@@ -122,14 +172,13 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
     }
     for (const auto& one : seen.members) {
         const bool bad = one.status == "suspect" || one.status == "down";
-        const auto machine = std::ranges::find(seen.machines, one.instance, &MachineHealth::id);
-        const bool has_machine = machine != seen.machines.end();
+        const auto* const machine = machine_of(seen, one);
         all.push_back(of_fleet(
             "member", one.name,
             bad ? fmt::format("the others see it as {} since {}", one.status, one.since) : "",
             one.status == "down" ? "error" : "warning",
-            bad ? mend_of_member(one, has_machine ? &*machine : nullptr) : ""));
-        if (has_machine && left_though_there(seen, one, *machine)) {
+            bad ? mend_of_member(seen, one, machine) : ""));
+        if (machine != nullptr && left_though_there(seen, one, *machine)) {
             all.push_back(of_fleet(
                 "left the fleet", machine->name,
                 "its agent left the fleet's gossip, and is there: no other agent tells of it",
@@ -140,10 +189,10 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
                     "that starts joins",
                     machine->name)));
         }
-        if (one.status == "alive" && !one.instance.empty() && !has_machine) {
+        if (one.status == "alive" && !one.instance.empty() && machine == nullptr) {
             all.push_back(of_fleet("agent without machine", one.name,
                                    "gossip tells of it, and this host has no machine of it", "info",
-                                   "jackdaw member show " + one.name));
+                                   "jackdaw member show " + word_for(seen, one)));
         }
     }
     std::map<std::string, int> versions;

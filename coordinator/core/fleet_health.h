@@ -16,8 +16,9 @@ namespace jackdaw::cli {
 /// A machine as the provider has it, and its agent as it answered.
 struct MachineHealth {
     std::string name, id;
-    std::string state; ///< making off on frozen damaged
-    bool cut = false;  ///< from the network, by `machine cut`
+    std::string address; ///< of its agent; empty: unknown
+    std::string state;   ///< making off on frozen damaged
+    bool cut = false;    ///< from the network, by `machine cut`
     bool wanted_on = false;
     std::vector<std::string> warnings; ///< of its last start
     /// Of one that is on: nullopt when it answered.
@@ -41,7 +42,8 @@ struct UnfinishedWork {
 struct FleetHealth {
     std::string fleet, version; ///< of this program
     std::vector<MachineHealth> machines;
-    bool members_told = false; ///< some agent answered
+    bool members_told = false;  ///< some agent answered
+    bool members_alone = false; ///< it hears no other: what it tells is what it knew before
     std::vector<proto::MemberShape> members;
     std::vector<std::string> damaged_volumes; ///< ids
     std::string subnet;                       ///< empty: none is written down

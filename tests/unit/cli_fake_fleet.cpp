@@ -45,7 +45,7 @@ std::optional<ApiResponse> answer_fleet(const World& world, Agent& agent,
         return std::nullopt;
     }
     Json items = Json::array();
-    for (const auto& one : world.members) {
+    for (const auto& one : agent.members ? *agent.members : world.members) {
         for (const auto& named : {one.name, one.id}) {
             const auto own = "/v1/members/" + named;
             if (path == own) {

@@ -162,8 +162,9 @@ struct Agent {
     std::string ring;                     ///< text; as it was given last
     bool has_left = false;                ///< the fleet's gossip
     bool is_isolated = false;             ///< in it
-    int lost_answers = 0;                 ///< that many changes are done, and their answers lost
-    bool ends_after_change = false;       ///< its machine is off once it has taken the next one
+    std::optional<std::vector<proto::MemberShape>> members; ///< as it alone sees them
+    int lost_answers = 0;           ///< that many changes are done, and their answers lost
+    bool ends_after_change = false; ///< its machine is off once it has taken the next one
     std::map<std::string, ApiResponse> before; ///< those, by their idempotency key
 };
 

@@ -209,6 +209,39 @@ TEST_CASE("what brings a member back is what its machine lacks") {
     CHECK(mend_of([](auto& s) { s.machines.pop_back(); }) == "jackdaw member forget db2");
     CHECK(mend_of([](auto& s) { s.machines[1].silent = proto::ErrorShape{}; }) ==
           "jackdaw doctor db2");
+    CHECK(mend_of([](auto& s) { s.machines[1].keys = {2}; }) == "jackdaw key rotate");
+}
+
+TEST_CASE("a member that has told no status is the machine of its name, or at its address") {
+    auto seen = healthy();
+    auto& lost = seen.members[1]; // forgotten, powered on, and shut out: it missed a key
+    lost.status = "down";
+    lost.id = "00000000000000b2";
+    lost.instance.clear();
+    seen.machines[1].keys = {2};
+    const auto mend = [&] {
+        const auto found = not_well(seen);
+        const auto at = std::ranges::find(found, "member", &FindingShape::name);
+        return at == found.end() ? std::string{"nothing is told"} : at->mend;
+    };
+    CHECK(mend() == "jackdaw key rotate");
+    seen.machines[1].state = "off";
+    CHECK(mend() == "jackdaw machine power-on db2");
+    seen.machines[1].state = "on";
+    lost.name = "before"; // it was renamed meanwhile
+    CHECK(mend() == "jackdaw member forget before");
+    seen.machines[1].address = "10.9.0.3";
+    lost.address = "10.9.0.33:7946";
+    CHECK(mend() == "jackdaw member forget before");
+    lost.address = "10.9.0.3:7946";
+    CHECK(mend() == "jackdaw key rotate");
+    lost.name = "db2";
+    auto heard = seen.members[1]; // its machine is that of another, who is heard
+    heard.status = "alive";
+    heard.id = "00000000000000c3";
+    heard.instance = "id-db2";
+    seen.members.push_back(heard);
+    CHECK(mend() == "jackdaw member forget 00000000000000b2"); // db2 would be the living one
 }
 
 TEST_CASE("a create that its agent failed is resumed or taken back, not started") {
@@ -236,6 +269,22 @@ TEST_CASE_METHOD(Scene, "a member is not to be forgotten since its machine's rec
     CHECK(world.jackdaw({"doctor"}) == 3);
     CHECK(out().find("jackdaw doctor db2") != std::string::npos);
     CHECK(out().find("member forget") == std::string::npos);
+}
+
+TEST_CASE_METHOD(Scene, "who hears no other is not asked about others while another answers") {
+    make_fleet({"db1", "db2"});
+    proto::MemberShape member;
+    member.name = "db2";
+    member.instance = world.machines.at(1).id;
+    member.status = "down";
+    world.members.push_back(member);
+    world.agents["db1"].is_isolated = true;
+    world.agents["db2"].members.emplace(); // it hears others, and nobody that is down
+    REQUIRE(world.jackdaw({"doctor"}) == 3);
+    CHECK(out().find("see it as down") == std::string::npos);
+    world.agents["db2"].is_isolated = true; // what was known before is all there is
+    REQUIRE(world.jackdaw({"doctor"}) == 3);
+    CHECK(out().find("see it as down") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Scene, "doctor asks every agent, and tells of those that do not answer") {
