@@ -65,10 +65,11 @@ Concerns::Seen Concerns::accounts(const std::string& instance, const Figures& fi
     if (!figures.inside || !figures.inside->look_alikes || figures.inside->look_alikes->empty()) {
         return std::nullopt;
     }
-    return Finding{"accounts that could be taken for the agent's: " +
-                       joined(*figures.inside->look_alikes),
-                   "jackdaw instance repair " + instance +
-                       "; what that leaves, an account with all rights drops (DROP USER)"};
+    return Finding{
+        "accounts that could be taken for the agent's: " + joined(*figures.inside->look_alikes),
+        fmt::format("`jackdaw instance repair {}`; what that leaves, an account with all "
+                    "rights drops (DROP USER)",
+                    instance)};
 }
 
 Concerns::Seen Concerns::sight(const std::string& instance, const Figures& figures) {
@@ -89,7 +90,8 @@ Concerns::Seen Concerns::sight(const std::string& instance, const Figures& figur
             mend = one.mend;
         }
     }
-    return Finding{std::move(text), with_name(mend.empty() ? "jackdaw doctor" : mend, instance)};
+    return Finding{std::move(text),
+                   with_name(mend.empty() ? "jackdaw log tail INSTANCE error" : mend, instance)};
 }
 
 Concerns::Seen Concerns::scheduler(const std::string& instance, const Figures& figures) {
@@ -123,8 +125,8 @@ Concerns::Seen Concerns::sessions(std::int64_t now_ms, const Figures& figures) {
 }
 
 Concerns::Seen Concerns::connections(const std::string& instance, const Figures& figures) {
-    const auto mend = fmt::format("jackdaw session list {0}, jackdaw session kill {0} ID; or "
-                                  "jackdaw config set {0} with a higher limit",
+    const auto mend = fmt::format("`jackdaw session list {0}`, `jackdaw session kill {0} ID`; or "
+                                  "`jackdaw config set {0}` with a higher limit",
                                   instance);
     if (figures.crowded_out) {
         return Finding{"all connections are taken, the agent's own, too: " + *figures.crowded_out,
@@ -180,14 +182,15 @@ Concerns::Seen Concerns::memory(const std::string& instance, const Figures& figu
                                    in_files >> 20U == 0 ? " holds" : " and files in memory hold",
                                    held >> 20U, figures.memory_bytes_max >> 20U);
     if (filled.empty()) {
-        return Finding{words, fmt::format("jackdaw config parameters {0} memory; "
-                                          "jackdaw session list {0}",
+        return Finding{words, fmt::format("lower what `jackdaw config parameters {0} memory` shows "
+                                          "(`jackdaw config set {0} NAME=VALUE`); `jackdaw session "
+                                          "list {0}` tells who uses it",
                                           instance)};
     }
     return Finding{
         fmt::format("{}; such files: {}", words, joined(filled)),
-        fmt::format("jackdaw machine shell {0} -- ls -la{1}, and remove what lies there; jackdaw "
-                    "instance restart {0} ends a log that was led there",
+        fmt::format("`jackdaw machine shell {0} -- ls -la{1}`, and remove what lies there; "
+                    "`jackdaw instance restart {0}` ends a log that was led there",
                     instance, paths)};
 }
 
@@ -210,7 +213,7 @@ std::vector<Concerns::Change> Concerns::look(std::int64_t now_ms, const std::str
             "the machine's packet filter may be that of earlier settings, and it is tried again "
             "and again: " +
                 figures.filter_stale,
-            fmt::format("jackdaw machine shell {} -- nft list ruleset shows what is in force",
+            fmt::format("`jackdaw machine shell {} -- nft list ruleset` shows what is in force",
                         instance)};
     };
     const auto& inside = figures.inside;

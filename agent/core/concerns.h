@@ -102,7 +102,8 @@ public:
 
 private:
     struct Finding {
-        std::string text, mend;
+        std::string text;
+        std::string mend; ///< a command alone, or words with each command in backquotes
     };
     struct State {
         proto::Warning warning;

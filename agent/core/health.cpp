@@ -1,6 +1,7 @@
 #include "agent/core/health.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -52,6 +53,16 @@ public:
         return fmt::format(form, name_, std::forward<Rest>(rest)...);
     }
     [[nodiscard]] const HealthFacts& facts() const { return facts_; }
+    /// The instance's warning of this kind, as `instance show` has it; null: there is none.
+    [[nodiscard]] const proto::Warning* warning(std::string_view kind) const {
+        const auto& all = facts_.instance->warnings;
+        const auto at = std::ranges::find(all, kind, &proto::Warning::kind);
+        return at == all.end() ? nullptr : &*at;
+    }
+    void of_warning(std::string name, const proto::Warning& warning) {
+        of_instance(std::move(name), warning.text.empty() ? warning.kind : warning.text, "warning",
+                    warning.mend.empty() ? command("jackdaw instance show {}") : warning.mend);
+    }
 
 private:
     /// `cause` empty: it is well.
@@ -254,15 +265,33 @@ void look_at_status(Report& report) {
 void look_at_volume(Report& report) {
     const auto& view = *report.facts().instance;
     const auto filled = percent(view.volume_used_bytes, view.volume_size_bytes);
+    const auto* const warned = report.warning("volume"); // the database may find no room before
+    const auto text = warned != nullptr ? warned->text : "";
     report.of_instance("volume",
                        filled < fill_warning_percent
-                           ? ""
+                           ? text
                            : fmt::format("it is filled to {} % ({} of {})", filled,
                                          format_size(view.volume_used_bytes),
                                          format_size(view.volume_size_bytes)),
                        filled >= fill_error_percent ? "error" : "warning",
                        report.command("jackdaw instance resize {} --volume {}",
                                       half_more(view.volume_size_bytes)));
+}
+
+/// What the agent itself goes on watching. Of access, connections and the volume more is known, and
+/// they have findings of their own.
+void look_at_warnings(Report& report) {
+    constexpr std::array<std::string_view, 3> elsewhere{"access", "connections", "volume"};
+    for (const std::string_view kind : proto::warning_kinds) {
+        if (std::ranges::find(elsewhere, kind) != elsewhere.end()) {
+            continue;
+        }
+        if (const auto* const warned = report.warning(kind)) {
+            report.of_warning(std::string{kind}, *warned);
+        } else {
+            report.of_instance(std::string{kind}, "", "warning", "");
+        }
+    }
 }
 
 /// Of the timeline's events of one kind within the last day: how many, and when the last was.
@@ -331,6 +360,8 @@ void look_inside(Report& report) {
     } else if (!facts.account_changed.empty()) {
         report.of_instance("agent's account", facts.account_changed, "error",
                            report.command("jackdaw instance repair {}"));
+    } else if (const auto* const access = report.warning("access")) {
+        report.of_warning("agent's account", *access);
     } else if (facts.unasked) {
         report.unknown("agent's account", why(*facts.unasked),
                        report.command("jackdaw instance show {}"));
@@ -340,7 +371,10 @@ void look_inside(Report& report) {
     const auto& load = facts.load;
     const bool counted = load && load->connections && load->connections_max;
     const auto used = counted ? percent(*load->connections, *load->connections_max) : 0;
-    if (counted) {
+    const auto* const crowd = report.warning("connections");
+    if (crowd != nullptr && used < connections_warning_percent) { // or some were refused
+        report.of_warning("connections", *crowd);
+    } else if (counted) {
         report.of_instance(
             "connections",
             used < connections_warning_percent
@@ -372,6 +406,7 @@ std::vector<FindingShape> examine_agent(const HealthFacts& facts) {
     if (facts.instance) {
         look_at_status(report);
         look_at_volume(report);
+        look_at_warnings(report);
         look_at_crashes(report);
         look_at_operations(report);
         look_inside(report);

@@ -1,6 +1,7 @@
 // What an agent says of itself, and what it reads of processes.
 
 #include <algorithm>
+#include <functional>
 
 #include <catch2/catch.hpp>
 
@@ -59,6 +60,14 @@ FindingShape only(const HealthFacts& facts) {
     CHECK_FALSE(all[0].mend.empty());
     CHECK(all[0].area == "agent");
     return all[0];
+}
+
+/// As the agent's concerns make it.
+std::function<void(HealthFacts&)> warns(std::string kind) {
+    return [kind = std::move(kind)](HealthFacts& facts) {
+        facts.instance->warnings = {
+            {kind, "2026-01-01T00:00:00.000Z", "what it is", "jackdaw instance repair db1"}};
+    };
 }
 
 } // namespace
@@ -157,6 +166,15 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
          [](auto& f) { f.load->connections = 81; }},
         {"connections", "error", "jackdaw session list db1",
          [](auto& f) { f.load->connections = 100; }},
+        {"agent's account", "warning", "jackdaw instance repair db1", warns("access")},
+        {"connections", "warning", "jackdaw instance repair db1", warns("connections")},
+        {"volume", "warning", "jackdaw instance resize db1 --volume 15G", warns("volume")},
+        {"memory", "warning", "jackdaw instance repair db1", warns("memory")},
+        {"sessions", "warning", "jackdaw instance repair db1", warns("sessions")},
+        {"accounts", "warning", "jackdaw instance repair db1", warns("accounts")},
+        {"sight", "warning", "jackdaw instance repair db1", warns("sight")},
+        {"scheduler", "warning", "jackdaw instance repair db1", warns("scheduler")},
+        {"filter", "warning", "jackdaw instance repair db1", warns("filter")},
         {"root", "warning", "jackdaw root disable db1",
          [](auto& f) { f.root_level = "superuser"; }},
     };
@@ -220,6 +238,29 @@ TEST_CASE("what is past or to be expected is no finding") {
     facts.operations = {failed, done}; // what cannot be was refused, and nothing is left of it
     facts.load.reset();                // an engine that counts nothing
     CHECK(not_well(facts).empty());
+}
+
+TEST_CASE("a warning of the instance is told once, and by what is known more exactly") {
+    auto facts = healthy();
+    warns("connections")(facts);
+    facts.load->connections = 100;
+    CHECK(only(facts).severity == "error");
+    facts = healthy();
+    warns("volume")(facts);
+    facts.instance->volume_used_bytes = std::uint64_t{10} << 30U;
+    CHECK(only(facts).cause.starts_with("it is filled to 100 %"));
+    facts = healthy();
+    warns("memory")(facts);
+    CHECK(only(facts).cause == "what it is");
+    facts = healthy();
+    warns("connections")(facts); // nobody gets in, and so nobody can count
+    facts.unasked = proto::ErrorShape{"E-EXHAUSTED", "all are taken", "", "", ""};
+    facts.load.reset();
+    const auto all = not_well(facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].state == "unknown");
+    CHECK(all[1].state == "bad");
+    CHECK(all[1].name == "connections");
 }
 
 TEST_CASE("what could not be asked is unknown, neither good nor bad") {

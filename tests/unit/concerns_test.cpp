@@ -66,7 +66,7 @@ TEST_CASE("concerns: pressure begins at 90 percent and ends below 80, after a ca
     CHECK(look.at(with_connections(90)) == Words{"connections.pressure"});
     CHECK(look.concerns.warnings().at(0).text == "90 of 100 connections are taken");
     CHECK(look.concerns.warnings().at(0).since == "since");
-    CHECK(look.concerns.warnings().at(0).mend.find("session kill db1") != std::string::npos);
+    CHECK(look.concerns.warnings().at(0).mend.starts_with("`jackdaw session list db1`, "));
     for (int i = 0; i < 100; ++i) { // around the mark: nothing
         CHECK(look.at(with_connections(i % 2 == 0 ? 95 : 81)).empty());
     }
@@ -211,7 +211,7 @@ TEST_CASE("concerns: files in memory count, and one folder's that fill it are to
     const auto warning = look.concerns.warnings().at(0);
     CHECK(warning.text == "the database and files in memory hold 132 of the machine's 1000 MiB of "
                           "memory; such files: /tmp 31 MiB");
-    CHECK(warning.mend.starts_with("jackdaw machine shell db1 -- ls -la /tmp,"));
+    CHECK(warning.mend.starts_with("`jackdaw machine shell db1 -- ls -la /tmp`, "));
     figures.memory_folders[0].used_bytes = 0;
     CHECK(look.at(figures).empty());
     CHECK(look.at(figures, 10'000) == Words{"memory.relief"});
