@@ -229,6 +229,35 @@ void look_at_fleet(Report& report) {
     look_at_links(report);
 }
 
+/// It is not well for want of room, by its own words or by those of the start that failed.
+bool is_full(const HealthFacts& facts) {
+    const auto& reason = facts.instance->reason;
+    return reason.find("volume is full") != std::string::npos ||
+           std::ranges::any_of(facts.operations, [&](const proto::Operation& one) {
+               return one.error && one.error->code == row_of(Code::volume_full).name &&
+                      line_of(*one.error) == reason;
+           });
+}
+
+std::string mend_of_database(const Report& report) {
+    const auto& view = *report.facts().instance;
+    if (view.status == "stopped") {
+        return report.command("jackdaw instance start {}");
+    }
+    if (is_full(report.facts())) {
+        return report.command("jackdaw instance resize {} --volume {}",
+                              half_more(view.volume_size_bytes));
+    }
+    if (view.status == "failed") {
+        return report.command("jackdaw instance start {}");
+    }
+    if (!view.maintenance_until.empty() && view.database_pid == 0) { // then nobody starts it
+        return report.command("`jackdaw instance start {0}`, or `jackdaw instance resume {0}`: "
+                              "maintenance starts nothing by itself");
+    }
+    return report.command("jackdaw log tail {} error");
+}
+
 void look_at_status(Report& report) {
     const auto& view = *report.facts().instance;
     const bool bad = view.status == "failed" || view.status == "degraded";
@@ -236,10 +265,7 @@ void look_at_status(Report& report) {
                        bad                        ? view.status + ": " + view.reason
                        : view.status == "stopped" ? "it is stopped, by an operator's order"
                                                   : "",
-                       bad ? "error" : "info",
-                       view.status == "stopped" || view.status == "failed"
-                           ? report.command("jackdaw instance start {}")
-                           : report.command("jackdaw log tail {} error"));
+                       bad ? "error" : "info", mend_of_database(report));
     const bool reverted = view.status == "running" && !view.reason.empty();
     report.of_instance(
         "configuration", reverted ? view.reason : "", "warning",

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "agent/api/process_usage.h"
+#include "agent/core/error_line.h"
 #include "agent/core/health.h"
 #include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
@@ -125,6 +126,16 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
              f.instance->status = "failed";
              f.instance->reason = "crash loop";
          }},
+        {"database", "error", "jackdaw instance resize db1 --volume 15G",
+         [](auto& f) {
+             f.instance->status = "degraded";
+             f.instance->reason = "the volume is full";
+         }},
+        {"database", "error", "jackdaw instance resize db1 --volume 15G",
+         [](auto& f) { // its start found no room
+             f.instance->status = "failed";
+             f.instance->reason = agent::line_of(proto::shape_of(Error{Code::volume_full, "0 B"}));
+         }},
         {"database", "info", "jackdaw instance start db1",
          [](auto& f) { f.instance->status = "stopped"; }},
         {"configuration", "warning", "jackdaw config unset db1",
@@ -238,6 +249,32 @@ TEST_CASE("what is past or to be expected is no finding") {
     facts.operations = {failed, done}; // what cannot be was refused, and nothing is left of it
     facts.load.reset();                // an engine that counts nothing
     CHECK(not_well(facts).empty());
+}
+
+TEST_CASE("a start that found no room is mended by a larger volume, whatever its words are") {
+    auto facts = healthy();
+    proto::Operation start;
+    start.status = "failed";
+    start.action = "instance.start";
+    start.error = proto::ErrorShape{"E-VOLUME-FULL", "start it", "1 of 9 MiB are free", "", ""};
+    facts.operations = {start};
+    facts.instance->status = "failed";
+    facts.instance->reason = agent::line_of(*start.error);
+    const auto all = not_well(facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].mend == "jackdaw instance resize db1 --volume 15G");
+    CHECK(all[1].name == "last operation");
+}
+
+TEST_CASE("what ended in maintenance is started, or maintenance ended: nothing does it by itself") {
+    auto facts = healthy();
+    facts.instance->status = "degraded";
+    facts.instance->reason = "the database has ended";
+    facts.instance->maintenance_until = "2027-01-01T00:00:00.000Z";
+    const auto mend = [&] { return not_well(facts).at(0).mend; };
+    CHECK(mend().starts_with("`jackdaw instance start db1`, or `jackdaw instance resume db1`"));
+    facts.instance->database_pid = 7; // it runs, and does not answer
+    CHECK(mend() == "jackdaw log tail db1 error");
 }
 
 TEST_CASE("a warning of the instance is told once, and by what is known more exactly") {
