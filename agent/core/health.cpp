@@ -239,6 +239,15 @@ bool is_full(const HealthFacts& facts) {
            });
 }
 
+/// An operation starts it, as after a power-on, and has its time: what overruns that has failed.
+bool is_starting(const HealthFacts& facts) {
+    return facts.instance->status == "degraded" &&
+           std::ranges::any_of(facts.operations, [](const proto::Operation& one) {
+               return (one.status == "queued" || one.status == "running") &&
+                      (one.action == "instance.start" || one.action == "instance.restart");
+           });
+}
+
 std::string mend_of_database(const Report& report) {
     const auto& view = *report.facts().instance;
     if (view.status == "stopped") {
@@ -261,11 +270,16 @@ std::string mend_of_database(const Report& report) {
 void look_at_status(Report& report) {
     const auto& view = *report.facts().instance;
     const bool bad = view.status == "failed" || view.status == "degraded";
-    report.of_instance("database",
-                       bad                        ? view.status + ": " + view.reason
-                       : view.status == "stopped" ? "it is stopped, by an operator's order"
-                                                  : "",
-                       bad ? "error" : "info", mend_of_database(report));
+    if (is_starting(report.facts())) {
+        report.of_instance("database", "it is starting", "warning",
+                           report.command("jackdaw instance show {}"));
+    } else {
+        report.of_instance("database",
+                           bad                        ? view.status + ": " + view.reason
+                           : view.status == "stopped" ? "it is stopped, by an operator's order"
+                                                      : "",
+                           bad ? "error" : "info", mend_of_database(report));
+    }
     const bool reverted = view.status == "running" && !view.reason.empty();
     report.of_instance(
         "configuration", reverted ? view.reason : "", "warning",

@@ -251,6 +251,27 @@ TEST_CASE("what is past or to be expected is no finding") {
     CHECK(not_well(facts).empty());
 }
 
+TEST_CASE("a database that is being started in its time is no error") {
+    auto facts = healthy();
+    facts.instance->status = "degraded";
+    facts.instance->reason = "the database is being started";
+    proto::Operation start;
+    start.action = "instance.start"; // after a power-on
+    for (const auto* status : {"queued", "running"}) {
+        start.status = status;
+        facts.operations = {start};
+        const auto found = only(facts);
+        CHECK(found.severity == "warning");
+        CHECK(found.cause == "it is starting");
+        CHECK(found.mend == "jackdaw instance show db1");
+    }
+    facts.operations[0].status = "done";
+    CHECK(only(facts).severity == "error"); // it was, and does not answer
+    facts.operations[0].status = "running";
+    facts.operations[0].action = "config.set";
+    CHECK(only(facts).severity == "error");
+}
+
 TEST_CASE("a start that found no room is mended by a larger volume, whatever its words are") {
     auto facts = healthy();
     proto::Operation start;
