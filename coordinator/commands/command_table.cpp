@@ -358,7 +358,9 @@ std::vector<CommandRow> rows_of_care() {
         {"doctor",
          "",
          "what is not well, why, and the command that mends it; -o wide: what is well, too",
-         {{"NAME", "only this instance, its machine and agent; default: host, fleet and all agents",
+         {{"NAME",
+           "only this instance, its machine and agent, and what the fleet says of them; default: "
+           "host, fleet and all agents",
            false}},
          {},
          looks,

@@ -114,8 +114,8 @@ bool is_alone(const Result<Json>& gossip) {
     return gossip && proto::string_at(*gossip, "state", "").value_or("") == "isolated";
 }
 
-MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& machine,
-                      FleetHealth& seen) {
+/// What the provider has of it; its agent is not asked.
+MachineHealth as_provided(Reach& reach, const cloud::Machine& machine) {
     MachineHealth health;
     health.name = machine.label;
     health.id = machine.id;
@@ -128,6 +128,12 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
         const auto known = reach.journal().of_machine(machine.name);
         health.id = known ? known->instance_id : "";
     }
+    return health;
+}
+
+MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& machine,
+                      FleetHealth& seen) {
+    auto health = as_provided(reach, machine);
     if (machine.state != cloud::MachineState::on) {
         return health;
     }
@@ -185,18 +191,24 @@ void look_at_garbage(cloud::Provider& provider, const OpJournal& journal, FleetH
     }
 }
 
-Result<Findings> look_at_fleet(Session& session, Reach& reach) {
+/// What is written down here of the fleet itself.
+FleetHealth known_of(Session& session, Reach& reach) {
     FleetHealth seen;
     seen.fleet = reach.profile().name;
     seen.version = JACKDAW_VERSION;
-    seen.keys_folder = session.folders.fleet(seen.fleet).string();
-    if (const auto keys = load_keys(session.folders, seen.fleet); !keys) {
-        seen.keys = proto::shape_of(keys.error());
-    }
     if (const auto ring = read_gossip_ring(session.folders, seen.fleet)) {
         for (const auto& [version, key] : ring->keys()) {
             seen.ring.insert(version);
         }
+    }
+    return seen;
+}
+
+Result<Findings> look_at_fleet(Session& session, Reach& reach) {
+    auto seen = known_of(session, reach);
+    seen.keys_folder = session.folders.fleet(seen.fleet).string();
+    if (const auto keys = load_keys(session.folders, seen.fleet); !keys) {
+        seen.keys = proto::shape_of(keys.error());
     }
     JACKDAW_TRY(auto* const cloud, reach.cloud());
     auto& provider = cloud->provider();
@@ -220,11 +232,28 @@ Result<Findings> look_at_fleet(Session& session, Reach& reach) {
     return examine_fleet(seen);
 }
 
+/// How the fleet sees its members, by the first agent but that of `machine` that hears others.
+void ask_others(Session& session, Reach& reach, const std::vector<cloud::Machine>& machines,
+                const cloud::Machine& machine, FleetHealth& seen) {
+    for (const auto& one : machines) {
+        if (one.name == machine.name || one.state != cloud::MachineState::on) {
+            continue;
+        }
+        if (auto client = reach.of_machine(one)) {
+            const auto gossip = get(**client, "/v1/gossip", session.in(look_limit));
+            ask_members(session, **client, is_alone(gossip), seen);
+        }
+        if (seen.members_told && !seen.members_alone) {
+            return;
+        }
+    }
+}
+
 Result<Findings> look_at_instance(Session& session, Reach& reach, const std::string& name) {
-    FleetHealth seen;
-    seen.version = JACKDAW_VERSION;
-    MachineHealth machine;
     if (reach.local()) {
+        FleetHealth seen;
+        seen.version = JACKDAW_VERSION;
+        MachineHealth machine;
         machine.name = name;
         machine.state = "on";
         JACKDAW_TRY(auto client, name.empty() ? reach.any() : reach.of(name));
@@ -234,7 +263,18 @@ Result<Findings> look_at_instance(Session& session, Reach& reach, const std::str
         return all;
     }
     JACKDAW_TRY(const auto found, reach.machine(name));
-    return examine_machine(seen, look_at(session, reach, found, seen));
+    JACKDAW_TRY(const auto machines, reach.machines());
+    auto seen = known_of(session, reach);
+    ask_others(session, reach, machines, found, seen);
+    auto own = look_at(session, reach, found, seen);
+    for (const auto& one : machines) {
+        if (one.name != found.name) {
+            seen.machines.push_back(as_provided(reach, one));
+        }
+    }
+    seen.machines.push_back(std::move(own));
+    look_at_journal(reach.journal(), seen);
+    return examine_one(seen, seen.machines.back());
 }
 
 bool is_silent(const Findings& all) {

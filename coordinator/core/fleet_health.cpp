@@ -162,6 +162,18 @@ bool left_though_there(const FleetHealth& seen, const proto::MemberShape& member
            });
 }
 
+void look_at_unfinished(const FleetHealth& seen, std::vector<FindingShape>& all) {
+    for (const auto& one : seen.unfinished) {
+        all.push_back(of_fleet(
+            one.is_delete ? "unfinished delete" : "unfinished create", one.name,
+            one.somebody_works ? "" : "the coordinator that worked on it has ended", "warning",
+            one.is_delete ? fmt::format("jackdaw instance delete {}", one.name)
+                          : fmt::format("the same `jackdaw instance create {}` again, or `jackdaw "
+                                        "fleet gc {}`",
+                                        one.name, seen.fleet)));
+    }
+}
+
 void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
     if (!seen.members_told) {
         return; // each silent agent is told of by itself
@@ -351,6 +363,31 @@ std::vector<FindingShape> examine_machine(const FleetHealth& fleet, const Machin
     return all;
 }
 
+std::vector<FindingShape> examine_one(const FleetHealth& seen, const MachineHealth& machine) {
+    auto all = examine_machine(seen, machine);
+    std::set<std::string> names{machine.name}; // others may know it by the one it had before
+    for (const auto& one : seen.members) {
+        if (machine_of(seen, one) == &machine) {
+            names.insert(one.name);
+        }
+    }
+    std::vector<FindingShape> of_all;
+    look_at_unfinished(seen, of_all);
+    look_at_members(seen, of_all);
+    look_at_keys(seen, of_all);
+    look_at_rings(seen, of_all);
+    for (auto& one : of_all) {
+        if (!names.contains(one.subject)) {
+            continue;
+        }
+        if (one.mend == "jackdaw doctor " + machine.name) { // that is this
+            one.mend = "what is told here of its machine and its agent";
+        }
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
 std::vector<FindingShape> examine_fleet(const FleetHealth& seen) {
     std::vector<FindingShape> all;
     all.push_back(of_fleet("operator's keys", "", seen.keys ? said(*seen.keys) : "", "error",
@@ -373,15 +410,7 @@ std::vector<FindingShape> examine_fleet(const FleetHealth& seen) {
         all.push_back(of_fleet("journal", file, "it cannot be read: what it tells of is forgotten",
                                "warning", "restore it from a copy, or remove it"));
     }
-    for (const auto& one : seen.unfinished) {
-        all.push_back(of_fleet(
-            one.is_delete ? "unfinished delete" : "unfinished create", one.name,
-            one.somebody_works ? "" : "the coordinator that worked on it has ended", "warning",
-            one.is_delete ? fmt::format("jackdaw instance delete {}", one.name)
-                          : fmt::format("the same `jackdaw instance create {}` again, or `jackdaw "
-                                        "fleet gc {}`",
-                                        one.name, seen.fleet)));
-    }
+    look_at_unfinished(seen, all);
     if (seen.garbage_unknown) {
         all.push_back({"fleet", "orphans", "", "unknown", "warning", said(*seen.garbage_unknown),
                        "sudo jackdaw doctor"});

@@ -59,6 +59,9 @@ struct FleetHealth {
 
 /// Of the fleet, good and bad.
 [[nodiscard]] std::vector<proto::FindingShape> examine_fleet(const FleetHealth& seen);
+/// Of one of `seen.machines`: what examine_machine() says, and what the fleet's findings say of it.
+[[nodiscard]] std::vector<proto::FindingShape> examine_one(const FleetHealth& seen,
+                                                           const MachineHealth& machine);
 /// Of one of its machines and what its agent tells; areas "fleet" and "agent".
 [[nodiscard]] std::vector<proto::FindingShape> examine_machine(const FleetHealth& fleet,
                                                                const MachineHealth& machine);

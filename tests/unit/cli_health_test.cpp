@@ -271,6 +271,46 @@ TEST_CASE_METHOD(Scene, "a member is not to be forgotten since its machine's rec
     CHECK(out().find("member forget") == std::string::npos);
 }
 
+TEST_CASE("of one machine its fleet's findings are told, too, and nobody else's") {
+    auto seen = healthy();
+    seen.members[1].status = "down";
+    seen.members[1].name = "before"; // it was renamed while nobody heard it
+    seen.members[1].ring = 1;
+    seen.members[0].ring = seen.members[0].sealing = 2;
+    seen.machines[1].keys = {2};
+    seen.unfinished = {{"db3", "op", false, false}};
+    const auto bad = [&](std::size_t which) {
+        auto all = examine_one(seen, seen.machines.at(which));
+        std::erase_if(all, [](const FindingShape& one) { return one.state == "ok"; });
+        std::vector<std::string> names;
+        for (const auto& one : all) {
+            names.push_back(one.name);
+        }
+        return names;
+    };
+    CHECK(bad(1) == std::vector<std::string>{"member", "gossip keys", "rotation"});
+    CHECK(bad(0).empty());
+    seen.unfinished[0].name = "db1";
+    CHECK(bad(0) == std::vector<std::string>{"unfinished create"});
+}
+
+TEST_CASE_METHOD(Scene, "doctor of one name tells how the others see it, and exits for that") {
+    make_fleet({"db1", "db2"});
+    proto::MemberShape member;
+    member.name = "db2";
+    member.instance = world.machines.at(1).id;
+    member.status = "down";
+    world.members.push_back(member);
+    world.agents["db2"].members.emplace(); // it itself says nothing of it
+    CHECK(world.jackdaw({"doctor", "db2"}) == 3);
+    CHECK(out().find("the others see it as down") != std::string::npos);
+    CHECK(world.jackdaw({"doctor", "db1"}) == 0);
+    CHECK(out().find("down") == std::string::npos);
+    world.agents["db2"].stopped = true;
+    CHECK(world.jackdaw({"doctor", "db2"}) == 3);
+    CHECK(out().find("jackdaw doctor db2") == std::string::npos); // that is what was asked
+}
+
 TEST_CASE_METHOD(Scene, "who hears no other is not asked about others while another answers") {
     make_fleet({"db1", "db2"});
     proto::MemberShape member;
