@@ -90,7 +90,7 @@ constexpr std::string_view schemas_text = R"JSON({
   "subject": {"type": "string"}, "text": {"type": "string"}, "operation": {"type": ["string", "null"]}}},
 "Finding": {"type": "object", "required": ["area", "name", "subject", "state", "severity", "cause", "mend"], "additionalProperties": false, "properties": {
   "area": {"enum": ["host", "fleet", "agent"]}, "name": {"type": "string"}, "subject": {"type": "string"},
-  "state": {"enum": ["ok", "bad", "unknown"]}, "severity": {"enum": ["info", "warning", "error"]},
+  "state": {"enum": ["ok", "bad", "unknown"]}, "severity": {"enum": ["info", "warning", "error"], "description": "of what is ok: info"},
   "cause": {"type": "string"}, "mend": {"type": "string", "description": "a command, or what to do"}}},
 "Load": {"type": "object", "required": ["at", "clock_us", "name", "id", "status", "database_process", "database", "work"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "at": {"type": "string"},

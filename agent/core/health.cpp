@@ -70,7 +70,7 @@ private:
              std::string mend) {
         const bool good = cause.empty();
         all_.push_back({"agent", std::move(name), std::move(subject), good ? "ok" : "bad",
-                        std::move(severity), cause, good ? "" : std::move(mend)});
+                        good ? "info" : std::move(severity), cause, good ? "" : std::move(mend)});
     }
     const HealthFacts& facts_;
     std::string name_;

@@ -357,7 +357,8 @@ std::vector<CommandRow> rows_of_care() {
          top},
         {"doctor",
          "",
-         "what is not well, why, and the command that mends it; -o wide: what is well, too",
+         "what is not well, why, and the command that mends it; -o wide: what is well, too; "
+         "-o name: AREA/OF/WHAT of what is not",
          {{"NAME",
            "only this instance, its machine and agent, and what the fleet says of them; default: "
            "host, fleet and all agents",

@@ -340,6 +340,11 @@ FindingShape of_this_fleet(FindingShape one, const Invocation& invocation) {
     return one;
 }
 
+/// For -o name: what is meant does not stand in its name alone.
+std::string handle_of(const FindingShape& one) {
+    return fmt::format("{}/{}/{}", one.area, one.subject.empty() ? "-" : one.subject, one.name);
+}
+
 std::string counted(const Findings& all) {
     const auto bad = [&](std::string_view severity) {
         return std::ranges::count_if(all, [&](const FindingShape& one) {
@@ -361,13 +366,20 @@ Result<int> doctor(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto all, look_around(session, invocation));
     for (auto& one : all) {
         one = of_this_fleet(std::move(one), invocation);
+        if (one.state == "ok") { // an earlier agent says what it would be, were it bad
+            one.severity = "info";
+        }
     }
     Table table{{{"AREA"}, {"WHAT"}, {"OF"}, {"STATE"}, {"WHY"}, {"MEND WITH"}}, {}};
     Json items = Json::array();
     bool bad = false;
     for (const auto& one : all) {
         bad = bad || (one.state == "bad" && one.severity == "error");
-        items.push_back(proto::to_json(one));
+        if (invocation.format != Format::name) {
+            items.push_back(proto::to_json(one));
+        } else if (one.state != "ok") {
+            items.push_back(Json{{"name", handle_of(one)}});
+        }
         if (one.state != "ok" || invocation.format == Format::wide) {
             table.rows.push_back(
                 {{one.area}, {one.name}, {one.subject}, state_cell(one), {one.cause}, {one.mend}});

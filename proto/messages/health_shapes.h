@@ -14,7 +14,7 @@ struct FindingShape {
     std::string name;                 ///< what was looked at: "loop devices", "volume"
     std::string subject;              ///< of which machine, instance or file; empty: of the area
     std::string state = "ok";         ///< ok | bad | unknown: it could not be looked at
-    std::string severity = "warning"; ///< info | warning | error: what it means when it is bad
+    std::string severity = "warning"; ///< info | warning | error; of what is ok: info
     std::string cause;                ///< of bad and unknown
     std::string mend;                 ///< of bad and unknown: a command to paste, or what to do
 };

@@ -79,6 +79,7 @@ TEST_CASE("an agent that is well has findings, and all of them are good") {
     for (const auto& one : all) {
         INFO(one.name);
         CHECK(one.state == "ok");
+        CHECK(one.severity == "info");
         CHECK(one.cause.empty());
         CHECK(one.mend.empty());
     }

@@ -188,8 +188,13 @@ TEST_CASE_METHOD(Scene, "doctor exits 3 for an error and names what mends it, on
     CHECK(out().find("loop devices") != std::string::npos);
     CHECK(world.jackdaw({"doctor", "-o", "json"}) == 3);
     CHECK(json().at("items").size() == 2);
+    CHECK(json().at("items")[0].at("state") == "ok");
+    CHECK(json().at("items")[0].at("severity") == "info"); // it would be an error, were it bad
     CHECK(json().at("items")[1].at("state") == "bad");
+    CHECK(json().at("items")[1].at("severity") == "error");
     CHECK(err().empty());
+    CHECK(world.jackdaw({"doctor", "-o", "name"}) == 3);
+    CHECK(out() == "host/-/root\n");              // only what is not well
     CHECK(world.jackdaw({"doctor", "db1"}) == 4); // of which fleet?
 }
 
