@@ -288,9 +288,9 @@ void look_at_status(Report& report) {
     report.of_instance("waiting parameters",
                        view.pending_restart.empty()
                            ? ""
-                           : fmt::format("{} {} for a restart",
-                                         fmt::join(view.pending_restart, ", "),
-                                         view.pending_restart.size() == 1 ? "waits" : "wait"),
+                           : fmt::format("{} {} for {}", fmt::join(view.pending_restart, ", "),
+                                         view.pending_restart.size() == 1 ? "waits" : "wait",
+                                         view.status == "stopped" ? "the next start" : "a restart"),
                        "info",
                        view.status == "stopped" ? report.command("jackdaw instance start {}")
                                                 : report.command("jackdaw instance restart {}"));

@@ -62,6 +62,10 @@ std::string shown_value(const proto::Parameter& one, const std::string& value) {
     return value.empty() && one.type == "string" ? "''" : value;
 }
 
+bool is_stopped(const proto::Instance& view) {
+    return view.status == "stopped";
+}
+
 std::string range_of(const proto::Parameter& one) {
     if (!one.allowed.empty()) {
         return fmt::format("{}", fmt::join(one.allowed, "|"));
@@ -108,8 +112,9 @@ Table parameter_table(const std::vector<proto::Parameter>& parameters, bool wide
     return table;
 }
 
-std::string how_to_restart(const std::string& instance) {
-    return fmt::format("jackdaw instance restart {}", instance);
+/// What makes the database take parameters that wait. One that is stopped has nothing to restart.
+std::string how_to_take(const proto::Instance& view, const std::string& instance) {
+    return fmt::format("jackdaw instance {} {}", is_stopped(view) ? "start" : "restart", instance);
 }
 
 struct ParameterWords {
@@ -161,11 +166,13 @@ void tell_pending(Session& session, InstanceAccess& at, const std::set<std::stri
     std::erase_if(waiting, [&](const std::string& name) { return !names.contains(name); });
     end.more = Json{{"pending_restart", waiting}};
     for (const auto& name : waiting) {
-        end.said += fmt::format("\n'{}' waits for a restart: `{}`", printable(name),
-                                how_to_restart(at.name));
+        end.said +=
+            fmt::format("\n'{}'{}: `{}`", printable(name),
+                        is_stopped(*view) ? ": its next start takes it" : " waits for a restart",
+                        how_to_take(*view, at.name));
     }
     if (!waiting.empty()) {
-        end.next = how_to_restart(at.name);
+        end.next = how_to_take(*view, at.name);
     }
 }
 
@@ -231,6 +238,7 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto json, get(*at.client, "/v1/instance", session.in(answer_limit)));
     JACKDAW_TRY(const auto instance, proto::instance_from(json));
     std::set<std::string> waiting{instance.pending_restart.begin(), instance.pending_restart.end()};
+    const auto* const takes = is_stopped(instance) ? "start" : "restart";
     Table table{{{"NAME"}, {"VALUE"}, {"CURRENT"}, {"PENDING"}}, {}};
     Json settings = Json::object();
     for (const auto& one : own) {
@@ -241,7 +249,7 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
         table.rows.push_back({{one.name},
                               {one.configured.empty() ? "''" : one.configured},
                               {shown_value(one, one.current)},
-                              {one.pending ? "restart" : "", Style::warning}});
+                              {one.pending ? takes : "", Style::warning}});
     }
     if (invocation.format == Format::name) { // of what the instance sets itself
         session.terminal.out(
@@ -253,9 +261,10 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
     auto text = own.empty() ? std::string{"the instance has no settings of its own\n"}
                             : render_table(table, invocation.format == Format::wide, colour);
     if (!waiting.empty()) {
-        text += fmt::format("waits for a restart: {} (`{}`)\n",
+        text += fmt::format("{}: {} (`{}`)\n",
+                            is_stopped(instance) ? "its next start takes" : "waits for a restart",
                             printable(fmt::format("{}", fmt::join(waiting, ", "))),
-                            how_to_restart(at.name));
+                            how_to_take(instance, at.name));
     }
     if (!recorded.empty()) {
         text += printable(recorded) + "\n";

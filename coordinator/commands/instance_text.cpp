@@ -46,7 +46,7 @@ Cell status_of(const proto::Instance& one) {
     if (!one.maintenance_until.empty()) {
         add("paused");
     }
-    if (one.needs_restart || !one.pending_restart.empty()) {
+    if (one.status != "stopped" && (one.needs_restart || !one.pending_restart.empty())) {
         add("needs restart");
     }
     for (const auto& warning : one.warnings) {
@@ -110,7 +110,7 @@ std::string instance_text(const proto::Instance& one, bool colour) {
         pending += (pending.empty() ? "" : ", ") + name;
     }
     if (pending.empty() && one.needs_restart) {
-        pending = "yes";
+        pending = one.status == "stopped" ? "parameters that were set" : "yes";
     }
     const auto database = process_of(one.database_pid, one.database_since);
     std::vector<std::pair<std::string, Cell>> pairs{
@@ -137,7 +137,8 @@ std::string instance_text(const proto::Instance& one, bool colour) {
               : fmt::format("until {}{}{}", one.maintenance_until,
                             one.maintenance_by.empty() ? "" : ", by ", one.maintenance_by),
           Style::warning}},
-        {"Needs a restart", {pending, Style::warning}}};
+        {one.status == "stopped" ? "Next start takes" : "Needs a restart",
+         {pending, Style::warning}}};
     for (const auto& warning : one.warnings) {
         pairs.push_back(
             {"Warning",

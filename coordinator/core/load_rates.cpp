@@ -162,8 +162,9 @@ std::string doing(const proto::LoadShape& load) {
         return "maintenance until " + load.maintenance_until;
     }
     return load.pending_restart > 0
-               ? fmt::format("{} parameter{} for a restart", load.pending_restart,
-                             load.pending_restart == 1 ? " waits" : "s wait")
+               ? fmt::format("{} parameter{} for {}", load.pending_restart,
+                             load.pending_restart == 1 ? " waits" : "s wait",
+                             load.status == "stopped" ? "the next start" : "a restart")
                : "";
 }
 

@@ -273,6 +273,16 @@ TEST_CASE("a database that is being started in its time is no error") {
     CHECK(only(facts).severity == "error");
 }
 
+TEST_CASE("what was set on a stopped instance waits for its start") {
+    auto facts = healthy();
+    facts.instance->status = "stopped";
+    facts.instance->pending_restart = {"back_log"};
+    const auto all = not_well(facts);
+    REQUIRE(all.size() == 2);
+    CHECK(all[1].cause == "back_log waits for the next start");
+    CHECK(all[1].mend == "jackdaw instance start db1");
+}
+
 TEST_CASE("a start that found no room is mended by a larger volume, whatever its words are") {
     auto facts = healthy();
     proto::Operation start;

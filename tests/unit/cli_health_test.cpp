@@ -468,6 +468,8 @@ TEST_CASE("what is going on: an operation first, then what is not as usual") {
     CHECK(doing(load) == "2 parameters wait for a restart");
     load.pending_restart = 1;
     CHECK(doing(load) == "1 parameter waits for a restart");
+    load.status = "stopped";
+    CHECK(doing(load) == "1 parameter waits for the next start");
     load.maintenance_until = "T";
     CHECK(doing(load) == "maintenance until T");
     load.reason = "the volume is full";

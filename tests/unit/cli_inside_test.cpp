@@ -334,6 +334,22 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
     REQUIRE(run({"config", "set", "--instance", "db1", "sort_buffer_size=5M"}) == 0);
 }
 
+TEST_CASE_METHOD(Inside, "what is set on a stopped instance is told to be its next start's") {
+    db1().status = "stopped";
+    REQUIRE(run({"config", "set", "db1", "innodb_log_file_size=97M"}) == 0);
+    CHECK(out().find("'innodb_log_file_size': its next start takes it: `jackdaw instance start "
+                     "db1`") != std::string::npos);
+    CHECK(out().find("restart") == std::string::npos);
+    REQUIRE(run({"config", "show", "db1"}) == 0);
+    CHECK(out().find("its next start takes: innodb_log_file_size (`jackdaw instance start db1`)") !=
+          std::string::npos);
+    CHECK(out().find("restart") == std::string::npos);
+    REQUIRE(run({"instance", "list"}) == 0);
+    CHECK(out().find("needs restart") == std::string::npos);
+    REQUIRE(run({"instance", "show", "db1"}) == 0);
+    CHECK(out().find("Next start takes:  innodb_log_file_size") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Inside, "maintenance is begun, shown everywhere and ended") {
     REQUIRE(run({"instance", "pause", "db1", "--for", "90m", "--wait"}) == 0);
     CHECK(db1().last_change.body.at("seconds") == 5400);
