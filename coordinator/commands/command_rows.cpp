@@ -112,8 +112,8 @@ std::vector<CommandRow> rows_of_content() {
 
         {"root",
          "enable",
-         "enable the administrator's account 'root', standard without --superuser; a generated "
-         "password is shown once",
+         "enable the administrator's account 'root', standard without --superuser (`root show` "
+         "says what that gives); a generated password is shown once",
          {which_instance},
          {of_instance,
           {"--superuser", "", "with all that the database has; asks first"},

@@ -15,8 +15,8 @@ constexpr std::size_t history_max = 10'000;
 
 // Said before it is done; what a datastore makes of a level, `root show` says afterwards.
 constexpr std::string_view standard_gives =
-    "an account with all rights on databases and users that are not the datastore's own, which it "
-    "may hand on; who may make users can come to more";
+    "an account with all rights on databases and users that are not the datastore's own, and some "
+    "on the server as a whole, which it may hand on; who may make users can come to more";
 constexpr std::string_view superuser_gives =
     "an account with everything that the datastore has: its own schemas and settings, files, "
     "shutdown, every other account with its password's verifier, and the agent's: it can lock the "

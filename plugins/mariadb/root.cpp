@@ -18,10 +18,17 @@ namespace {
 constexpr std::string_view root_name = "root";
 constexpr std::string_view root_host = "%";
 
-constexpr std::string_view standard_gives =
-    "all databases and users of the tenant, with the right to hand them on; no FILE, SUPER or "
-    "SHUTDOWN, nothing in MariaDB's own schemas. It is a rail, no wall: who may create users can "
-    "take over any account of MariaDB, the agent's among them, and with it everything";
+/// With what SHOW GRANTS has of the server's own.
+std::string standard_gives() {
+    return fmt::format(
+        "all databases and users of the tenant, and on the server {}, with the right to hand them "
+        "on; no FILE, SUPER or SHUTDOWN. Of MariaDB's own schemas sys may be read and run, not "
+        "changed, and mysql stays shut: REFERENCES, which it has there, opens nothing. It is a "
+        "rail, no wall: who may create users can take over any account of MariaDB, the agent's "
+        "among them, and with it everything",
+        fmt::join(standard_root_privileges(), ", "));
+}
+
 constexpr std::string_view superuser_gives =
     "everything that MariaDB can do: its own schemas and settings, SUPER, SHUTDOWN, FILE, every "
     "account. It can lock the agent out until the next restart repairs the agent's account, and "
@@ -136,7 +143,7 @@ proto::RootStatus RootAccount::describe(std::string_view level) const {
         status.level = level;
         status.name = root_name;
         status.host = root_host;
-        status.gives = level == "standard" ? standard_gives : superuser_gives;
+        status.gives = level == "standard" ? standard_gives() : std::string{superuser_gives};
     }
     return status;
 }

@@ -203,6 +203,7 @@ TEST_CASE_METHOD(Inside, "root is enabled in two levels, the stronger one after 
     CHECK(out() == "off\n");
     REQUIRE(run({"root", "enable"}) == 0);
     CHECK(err().find("root, standard: ") != std::string::npos); // said before
+    CHECK(err().find("and some on the server as a whole") != std::string::npos);
     CHECK(out().find("root is enabled as 'root@%' (standard): much") != std::string::npos);
     const auto at = out().find("(shown this once): ");
     REQUIRE(at != std::string::npos);

@@ -10,6 +10,7 @@
 #include "plugins/mariadb/grant_text.h"
 #include "plugins/mariadb/names.h"
 #include "plugins/mariadb/privileges.h"
+#include "plugins/mariadb/root.h"
 #include "plugins/mariadb/text.h"
 #include "proto/messages/shapes.h"
 #include "tests/unit/present.h"
@@ -238,4 +239,16 @@ TEST_CASE("a name whose pattern is too long for a grant is refused as one") {
         wide += "語";
     }
     CHECK(check_grant_pattern(wide).has_value());
+}
+
+TEST_CASE("what a standard root is said to have is what it is granted") {
+    Session closed;
+    const auto gives = RootAccount{closed}.describe("standard").gives;
+    for (const auto privilege : standard_root_privileges()) {
+        INFO(privilege);
+        CHECK(gives.find(privilege) != std::string::npos);
+    }
+    CHECK(gives.find("sys may be read and run") != std::string::npos);
+    CHECK(gives.find("REFERENCES") != std::string::npos); // on mysql
+    CHECK(gives.find('\n') == std::string::npos);
 }
