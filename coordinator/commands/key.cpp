@@ -81,7 +81,8 @@ Handed hand_out(Session& session, std::vector<Holder>& holders, const proto::Gos
                                              printable(given.error().message())));
             if (outcome) {
                 outcome = Error{given.error().id(), "not every agent was given the ring"}.with_hint(
-                    "`jackdaw key rotate` hands it to those that missed it");
+                    "`jackdaw key rotate` hands it to those that missed it, once they answer; "
+                    "`jackdaw doctor` says what mends them");
             }
         }
     }
