@@ -61,7 +61,8 @@ void warn_of_sessions(Session& session, InstanceAccess& at, const std::string& u
         const auto one = proto::session_from(item);
         open += one && !one->own && one->user == user ? 1U : 0U;
     }
-    if (open > 0 || !items) {
+    const bool is_mute = !items && items.error().id() != Code::unsupported;
+    if (open > 0 || is_mute) {
         const auto found = !items      ? fmt::format("open sessions of '{}', if any, go on", user)
                            : open == 1 ? fmt::format("an open session of '{}' goes on", user)
                                        : fmt::format("{} open sessions of '{}' go on", open, user);
