@@ -213,10 +213,35 @@ private:
     FakeEngine& engine_;
 };
 
+class EngineSessions final : public plugins::Sessions {
+public:
+    explicit EngineSessions(FakeEngine& engine) : engine_{engine} {}
+
+    Result<std::vector<proto::SessionShape>> list(const plugins::Call& call) override {
+        JACKDAW_CHECK(engine_.speak(call, "sessions.list"));
+        proto::SessionShape own, tenant;
+        own.id = 1;
+        own.own = true;
+        tenant.id = 7;
+        tenant.user = "app";
+        return std::vector{own, tenant};
+    }
+    Result<void> kill(const plugins::Call& call, std::uint64_t, bool) override {
+        return engine_.speak(call, "sessions.kill");
+    }
+
+private:
+    FakeEngine& engine_;
+};
+
 class EngineDatastore final : public plugins::Datastore {
 public:
     explicit EngineDatastore(FakeEngine& engine)
-        : engine_{engine}, databases_{engine}, users_{engine}, parameters_{engine} {}
+        : engine_{engine},
+          databases_{engine},
+          users_{engine},
+          parameters_{engine},
+          sessions_{engine} {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "fake"; }
     [[nodiscard]] std::uint16_t default_port() const noexcept override { return 7433; }
@@ -321,6 +346,9 @@ public:
     [[nodiscard]] plugins::Parameters* parameters() noexcept override {
         return engine_.has_parameters() ? &parameters_ : nullptr;
     }
+    [[nodiscard]] plugins::Sessions* sessions() noexcept override {
+        return engine_.has_sessions() ? &sessions_ : nullptr;
+    }
 
 private:
     static plugins::Job job(const char* name) {
@@ -333,6 +361,7 @@ private:
     EngineDatabases databases_;
     EngineUsers users_;
     EngineParameters parameters_;
+    EngineSessions sessions_;
 };
 
 } // namespace

@@ -631,3 +631,22 @@ TEST_CASE("an instance whose driver is not to be had is not said to be not creat
     CHECK(asked.error().message() == "the driver for fake could not be loaded");
     CHECK(world.host.database_running()); // and is nobody's reason to end it
 }
+
+TEST_CASE("the agent's own session is not killed, and no other caller is advised") {
+    LifeWorld world;
+    world.engine.give_sessions();
+    world.start_agent();
+    (void)world.must_create();
+    const auto kill = [&](std::uint64_t id) {
+        const auto submitted = world.submit(
+            "session.kill", Json{{"request", Json{{"id", id}, {"query_only", false}}}});
+        REQUIRE(submitted);
+        return world.wait_ended(submitted->operation.id);
+    };
+    CHECK(kill(7).status == "done");
+    const auto refused = kill(1);
+    CHECK(refused.status == "failed");
+    CHECK(present(refused.error).code == "E-NOT-ALLOWED");
+    CHECK(present(refused.error).hint.find("it is not killed, whoever asks") != std::string::npos);
+    CHECK(world.engine.said("sessions.kill") == 1);
+}

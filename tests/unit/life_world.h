@@ -2,6 +2,7 @@
 // A whole agent's life without a machine: Life over FakeHost, a datastore in memory, and a state
 // folder of the test's own. Agents come and go; host, engine and folder stay.
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -46,6 +47,10 @@ public:
     /// What the database that runs, or ran last, has of them.
     [[nodiscard]] std::map<std::string, std::string> values();
 
+    /// From now on its driver has sessions: 1, the agent's own, and 7 of 'app'.
+    void give_sessions() { has_sessions_ = true; }
+    [[nodiscard]] bool has_sessions() const { return has_sessions_; }
+
     /// How often that was said, whatever came of it.
     [[nodiscard]] std::uint64_t said(const std::string& what);
     [[nodiscard]] std::vector<std::string> databases();
@@ -82,6 +87,7 @@ private:
     std::uint32_t fails_ = 0;
     Errc failure_ = Errc::unavailable;
     bool has_parameters_ = false;
+    std::atomic<bool> has_sessions_ = false;
     std::uint32_t starts_read_ = 0;
     std::map<std::string, std::uint64_t> said_;
     bool speaking_ = false;

@@ -293,6 +293,11 @@ TEST_CASE("a rehearsal makes the checks of a change, tells what it found and cha
                   {{"name", "bob"}, {"password", "p"}, {"databases", {"app"}}}) == "200");
     CHECK(refusal("POST", "/v1/users/app/password", {{"password", "p"}}) == "200");
     CHECK(refusal("DELETE", "/v1/users/nobody") == "404 E-NOT-FOUND");
+    api.world.engine.give_sessions();
+    CHECK(refusal("DELETE", "/v1/sessions/7") == "200");
+    const auto own = api.ask("POST", "/v1/rehearsals", rehearse("DELETE", "/v1/sessions/1"));
+    CHECK(own.status == 403);
+    CHECK(own.body.find("it is not killed, whoever asks") != std::string::npos);
     for (const auto* target : {"/v1/instance/stop", "/v1/operations/x/abort", "/v1/rehearsals",
                                "/v1/gossip/leave", "/v1"}) {
         INFO(target);
