@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -183,17 +184,17 @@ TEST_CASE("fleet: parts that were cut off for longer than the dead are kept find
     slow.probe_period = 10s;
     slow.suspicion_min = 20s;
     REQUIRE(slow.validate());
-    for (const std::size_t part : {1U, 2U}) {
-        World world{3, part, slow};
+    for (const auto& [members, part] : {std::pair{3U, 1U}, std::pair{4U, 2U}}) {
+        World world{members, part, slow};
         auto& fleet = world.fleet;
-        fleet.passes = [part](std::size_t from, std::size_t to) {
+        fleet.passes = [part = part](std::size_t from, std::size_t to) {
             return (from < part) == (to < part);
         };
         fleet.run_for(25h);
         CHECK(fleet.core(0).view().live() == part);
         CHECK(fleet.core(0).view().dead() == 0); // nobody remembers the others
         fleet.passes = nullptr;
-        CAPTURE(part);
+        CAPTURE(members, part);
         const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 2h, 10s);
         INFO(fleet.picture());
         REQUIRE(took);

@@ -152,37 +152,37 @@ TEST_CASE(
 }
 
 TEST_CASE("core: who accuses asks the accused once a period, with the accusation on board") {
-    World world;
-    Peer a{1};
-    Peer b{2};
-    Peer c{3};
-    world.meet(a, b, c);
-    (void)world.sent();
-    const auto told = [&] { // of b, in a ping to it
-        const auto all = world.sent();
-        return std::ranges::any_of(all, [&](const Heard& heard) {
-            return heard.to == b.address && heard.read.body.kind == DatagramKind::ping &&
-                   find_news(heard, NewsKind::suspect, b.id) != nullptr;
+    Many all{40}; // by chance it would be asked once in so many periods
+    auto& world = all.world;
+    auto& accused = all.peers.front();
+    const auto told = [&] { // of itself, in a ping
+        const auto sent = world.sent();
+        return std::ranges::any_of(sent, [&](const Heard& heard) {
+            return heard.to == accused.address && heard.read.body.kind == DatagramKind::ping &&
+                   find_news(heard, NewsKind::suspect, accused.id) != nullptr;
         });
     };
-    const auto others = [&] { // are heard, and do not answer for b
-        world.say(a, DatagramKind::gossip);
-        world.say(c, DatagramKind::gossip);
+    const auto others = [&] { // are heard, and do not answer for it
+        for (auto& peer : all.peers) {
+            if (&peer != &accused) {
+                world.say(peer, DatagramKind::gossip);
+            }
+        }
     };
-    for (int i = 0; i < 120 && world.state(b) == Standing::alive; ++i) {
+    for (int i = 0; i < 3000 && world.state(accused) == Standing::alive; ++i) {
         world.pass(100ms);
         (void)world.sent();
         others();
     }
-    REQUIRE(world.state(b) == Standing::suspect);
-    for (int period = 0; period < 3; ++period) {
+    REQUIRE(world.state(accused) == Standing::suspect);
+    for (int period = 0; period < 4; ++period) {
         world.pass(1s);
         others();
         CHECK(told());
     }
-    ++b.incarnation;
-    world.say(b, DatagramKind::gossip, {b.alive()});
-    CHECK(world.state(b) == Standing::alive);
+    ++accused.incarnation;
+    world.say(accused, DatagramKind::gossip, {accused.alive()});
+    CHECK(world.state(accused) == Standing::alive);
     for (int period = 0; period < 3; ++period) {
         world.pass(1s);
         others();
