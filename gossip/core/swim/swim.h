@@ -276,6 +276,7 @@ private:
     std::size_t send(Instant now, const NetAddress& to, Entry* who, const proto::DatagramBody& body,
                      std::span<const NewsItem> first = {}, bool fill = true);
     [[nodiscard]] proto::DatagramBody& body_of(proto::DatagramKind kind);
+    [[nodiscard]] const proto::DatagramBody& ping_body(Instant now, std::uint32_t number);
     void run_gossip(Instant now);
     [[nodiscard]] std::size_t pick_targets(std::span<Entry*> into);
     [[nodiscard]] Entry* random_live(NodeId except = {});

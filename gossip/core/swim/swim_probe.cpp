@@ -112,22 +112,23 @@ void Swim::run_probes(Instant now) {
             body.target = relay.target;
             send(now, relay.answer_to, view_.find(relay.asker), body);
         } else {
-            auto& body = body_of(DatagramKind::ping);
-            body.probe = relay.number;
-            body.echo = stamp(now);
-            body.quiet_ms = quiet_ms(now);
-            send(now, relay.target_address, view_.find(relay.target), body);
+            send(now, relay.target_address, view_.find(relay.target), ping_body(now, relay.number));
         }
     }
+}
+
+const proto::DatagramBody& Swim::ping_body(Instant now, std::uint32_t number) {
+    auto& body = body_of(DatagramKind::ping);
+    body.probe = number;
+    body.echo = stamp(now);
+    body.quiet_ms = quiet_ms(now);
+    return body;
 }
 
 void Swim::ping(Instant now, const Entry& target, std::uint32_t number) {
     std::array<NewsItem, accusers_max + 2> first;
     const auto about = items_about(now, target, first);
-    auto& body = body_of(DatagramKind::ping);
-    body.probe = number;
-    body.echo = stamp(now);
-    body.quiet_ms = quiet_ms(now);
+    const auto& body = ping_body(now, number);
     send(now, target.alive->address, view_.find(target.id()), body,
          std::span{first}.first(std::min<std::size_t>(about, 1)));
 }
@@ -146,10 +147,7 @@ void Swim::ping_probe(Instant now, const Probe& probe) {
     rumour.id = probe.target;
     rumour.incarnation = probe.rumour.incarnation;
     rumour.by = probe.rumour_by;
-    auto& body = body_of(DatagramKind::ping);
-    body.probe = probe.number;
-    body.echo = stamp(now);
-    body.quiet_ms = quiet_ms(now);
+    const auto& body = ping_body(now, probe.number);
     send(now, target->alive->address, target, body, std::span{&rumour, 1});
 }
 
@@ -535,10 +533,7 @@ void Swim::ask_lost(Instant now) {
             return;
         }
     }
-    auto& body = body_of(DatagramKind::ping);
-    body.probe = ++probe_number_;
-    body.echo = stamp(now);
-    body.quiet_ms = quiet_ms(now);
+    const auto& body = ping_body(now, ++probe_number_);
     send(now, *at, nullptr, body);
 }
 

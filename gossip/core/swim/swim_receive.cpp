@@ -358,10 +358,7 @@ void Swim::on_ping_req(Instant now, const NetAddress& from) {
         ++counters_.relays_refused; // as if it were lost
         return;
     }
-    auto& body = body_of(DatagramKind::ping);
-    body.probe = relay.number;
-    body.echo = stamp(now);
-    body.quiet_ms = quiet_ms(now);
+    const auto& body = ping_body(now, relay.number);
     send(now, relay.target_address, target, body);
 }
 
