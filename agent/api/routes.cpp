@@ -59,7 +59,8 @@ const std::vector<Router::Row>& Router::rows() {
         {"POST", "instance/pause", &Router::pause,
          "Maintenance: until then the agent starts and restarts nothing by itself", change, 202,
          "Pause"},
-        {"POST", "instance/resume", &Router::pause, "End the maintenance", change, 202},
+        {"POST", "instance/resume", &Router::pause,
+         "End the maintenance; warns when there was none", change, 202},
 
         {"GET", "instances", &Router::instances, "The instances of the fleet, as gossip tells",
          "List of Instance"},

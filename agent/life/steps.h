@@ -158,7 +158,8 @@ struct StepPlan {
 
 constexpr bool each_boot = true;
 
-/// Argument of an instance.resume that has ended a maintenance; one without tells nothing.
+/// Argument of an instance.resume that has ended a maintenance; one without warns its caller that
+/// there was none, and tells the timeline nothing.
 inline constexpr const char* was_paused = "was_paused";
 
 /// The steps of an action, in order; null for an unknown one. The one list: tests take it from

@@ -313,7 +313,11 @@ Result<void> begin_maintenance(StepContext& context) {
 Result<void> end_maintenance(StepContext& context) {
     auto facts = context.state.facts();
     if (facts.maintenance_until_ms == 0) {
-        return ok(); // there is none
+        const bool asked = context.record->shape.action == "instance.resume"; // else a pause undone
+        if (asked && !context.arguments().contains(was_paused)) {
+            context.warn("the instance was not paused, so nothing has changed");
+        }
+        return ok();
     }
     JACKDAW_CHECK(context.set_argument(was_paused, true)); // first: whoever ends it tells of it
     facts.maintenance_until_ms = 0;

@@ -169,7 +169,7 @@ std::vector<CommandRow> rows_of_fleets() {
          instance_pause},
         {"instance",
          "resume",
-         "end the maintenance",
+         "end the maintenance; without one it says so",
          {instance_name},
          {},
          changes_and_waits,

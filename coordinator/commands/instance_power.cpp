@@ -15,7 +15,8 @@ namespace {
 constexpr int exit_running = 7, exit_unreachable = 8;
 
 Result<int> ask_agent(Session& session, const Invocation& invocation, std::string_view verb,
-                      std::string said, Json body = nullptr, std::string next = {}) {
+                      std::string said, Json body = nullptr, std::string next = {},
+                      std::function<void(Conclusion& end)> when_done = {}) {
     const auto name = invocation.text("NAME");
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto client, reach.of(name));
@@ -26,6 +27,7 @@ Result<int> ask_agent(Session& session, const Invocation& invocation, std::strin
     Conclusion end;
     end.said = std::move(said);
     end.next = std::move(next);
+    end.when_done = std::move(when_done);
     return change_instance(
         session, invocation, at,
         ApiRequest{"POST", fmt::format("/v1/instance/{}", verb), std::move(body), {}},
@@ -122,7 +124,11 @@ Result<int> instance_resume(Session& session, const Invocation& invocation) {
     const auto name = invocation.text("NAME");
     return ask_agent(session, invocation, "resume",
                      fmt::format("the maintenance of instance '{}' has ended", name), nullptr,
-                     "jackdaw instance show " + name);
+                     "jackdaw instance show " + name, [](Conclusion& end) {
+                         if (!end.operation.warnings.empty()) { // there was none, as they say
+                             end.said.clear();
+                         }
+                     });
 }
 
 Result<int> instance_repair(Session& session, const Invocation& invocation) {

@@ -361,6 +361,13 @@ TEST_CASE_METHOD(Inside, "maintenance is begun, shown everywhere and ended") {
           std::string::npos);
     REQUIRE(run({"instance", "resume", "db1", "--wait"}) == 0);
     CHECK(db1().paused_until.empty());
+    CHECK(out().ends_with("the maintenance of instance 'db1' has ended\n"));
+    CHECK(err().find("warning") == std::string::npos);
+    db1().warnings = {"the instance was not paused, so nothing has changed"};
+    REQUIRE(run({"instance", "resume", "db1", "--wait"}) == 0);
+    CHECK(out().find("has ended") == std::string::npos);
+    CHECK(err().find("warning: the instance was not paused") != std::string::npos);
+    db1().warnings.clear();
     CHECK(run({"instance", "pause", "db1", "--for", "500ms"}) == 2);
     REQUIRE(run({"instance", "restart", "db1", "--force", "--wait"}) == 0);
     CHECK(db1().last_change.body.at("force") == true);

@@ -296,13 +296,14 @@ TEST_CASE("a resume is told when it ends a maintenance, and not when there is no
         return std::ranges::count_if(
             told, [&](const auto& one) { return one.find(text) != std::string::npos; });
     };
-    (void)world.must_do("instance.resume");
+    const std::vector<std::string> was_not{"the instance was not paused, so nothing has changed"};
+    CHECK(world.must_do("instance.resume").warnings == was_not);
     (void)world.must_do("instance.pause",
                         agent::Json{{"request", {{"until_ms", std::int64_t{1} << 50}}}});
     world.wait("its begin", [&] { return told_of("maintenance.begun") == 1; });
     CHECK(told_of("instance.resume") == 0);
-    (void)world.must_do("instance.resume");
-    (void)world.must_do("instance.resume");
+    CHECK(world.must_do("instance.resume").warnings.empty());
+    CHECK(world.must_do("instance.resume").warnings == was_not);
     CHECK(present(world.life().instance()).maintenance_until.empty());
     (void)world.must_do("instance.protect", agent::Json{{"protect", true}});
     world.wait("what came last", [&] { return told_of("instance.protect") == 1; });
