@@ -50,6 +50,12 @@ std::string with_name(std::string mend, const std::string& instance) {
 
 } // namespace
 
+std::string lower_memory(const std::string& instance) {
+    return fmt::format("lower what `jackdaw config parameters {0} memory` shows (`jackdaw config "
+                       "set {0} NAME=VALUE`)",
+                       instance);
+}
+
 Concerns::Seen Concerns::access(const std::string& instance, const Figures& figures) const {
     if (figures.refused) { // no way in: what a start does is all that is left
         return Finding{"the database does not let the agent in: " + *figures.refused,
@@ -182,10 +188,8 @@ Concerns::Seen Concerns::memory(const std::string& instance, const Figures& figu
                                    in_files >> 20U == 0 ? " holds" : " and files in memory hold",
                                    held >> 20U, figures.memory_bytes_max >> 20U);
     if (filled.empty()) {
-        return Finding{words, fmt::format("lower what `jackdaw config parameters {0} memory` shows "
-                                          "(`jackdaw config set {0} NAME=VALUE`); `jackdaw session "
-                                          "list {0}` tells who uses it",
-                                          instance)};
+        return Finding{words, fmt::format("{}; `jackdaw session list {}` tells who uses it",
+                                          lower_memory(instance), instance)};
     }
     return Finding{
         fmt::format("{}; such files: {}", words, joined(filled)),

@@ -82,6 +82,9 @@ struct ConcernLimits {
     std::uint32_t unseen_in_a_row = 3; ///< examinations; one alone may have met a short lock
 };
 
+/// How an engine is made to take less memory: commands in backquotes.
+[[nodiscard]] std::string lower_memory(const std::string& instance);
+
 class Concerns {
 public:
     struct Change {

@@ -182,7 +182,7 @@ private:
     void repair_by_itself(const Figures& figures);
     /// Turns over the engine's logs that have become too large.
     void turn_logs();
-    void database_ended();
+    void database_ended(std::string_view how); ///< with what, in words
     /// After a start: what recorded_parameters() tells when it does not run.
     void keep_parameter_list();
     void wait_for_events();

@@ -1,11 +1,13 @@
 // The life thread between operations: watches the database, its volume and its logs.
 #include <algorithm>
+#include <csignal>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/life/life.h"
 #include "agent/life/start_room.h"
+#include "agent/life/steps.h"
 #include "agent/logs.h"
 #include "proto/base/ids.h"
 
@@ -45,27 +47,25 @@ void Life::watch() {
                 spdlog::warn("life: the database's guard has died, and its database with it: {}",
                              status.error().to_string());
                 tell("database.ended", "its guard died, and the database with it");
-                database_ended();
+                database_ended("its guard");
             }
         } else {
             database_.status = *std::move(status);
             if (database_.status.phase == GuardPhase::ended) {
                 const auto output = database_.link->output();
                 const auto said = output ? complaint_of(*output, slot_.driver.get()) : "?";
+                const auto how = how_it_ended(database_.status, slot_.place.machine.memory_bytes);
+                const auto spec = state_.spec();
+                const auto mend = spec && database_.status.signal == SIGKILL
+                                      ? mend_of_short_memory(spec->name)
+                                      : "";
                 spdlog::warn("life: the database has ended by itself ({}); the end of its log: {}",
-                             database_.status.exit_status
-                                 ? fmt::format("status {}", *database_.status.exit_status)
-                                 : fmt::format("signal {}", database_.status.signal),
-                             said);
-                tell("database.ended",
-                     fmt::format("by itself, with {}; the end of its log: {}",
-                                 database_.status.exit_status
-                                     ? fmt::format("status {}", *database_.status.exit_status)
-                                     : fmt::format("signal {}", database_.status.signal),
-                                 said));
+                             how, said);
+                tell("database.ended", fmt::format("by itself, with {}{}{}; the end of its log: {}",
+                                                   how, mend.empty() ? "" : "; ", mend, said));
                 (void)
                     database_.link->release(); // it is known now; a guard that died is gone anyway
-                database_ended();
+                database_ended(how);
             }
         }
     } else if (!guard_silent_.empty()) {
@@ -163,7 +163,7 @@ bool Life::hands_off() {
     return true; // until the operation has ended it
 }
 
-void Life::database_ended() {
+void Life::database_ended(std::string_view how) {
     {
         const std::lock_guard speech{slot_.speech};
         if (slot_.driver != nullptr) {
@@ -176,12 +176,11 @@ void Life::database_ended() {
     if (state_.spec() && state_.facts().created && state_.facts().wanted_running) {
         supervisor_.ended(runtime::Clock::instant());
         if (supervisor_.gave_up()) {
-            last_failure_ = proto::shape_of(
-                Error{Code::crash_loop,
-                      fmt::format("it ended {} times within a short time", supervisor_.deaths())});
+            const auto words = fmt::format("it ended {} times within a short time, at last with {}",
+                                           supervisor_.deaths(), how);
+            last_failure_ = proto::shape_of(Error{Code::crash_loop, words});
             spdlog::error("life: crash loop: the database is not started any more");
-            tell("database.crash_loop",
-                 fmt::format("it ended {} times within a short time", supervisor_.deaths()));
+            tell("database.crash_loop", words);
         }
     }
     publish();

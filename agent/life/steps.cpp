@@ -9,6 +9,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/core/concerns.h"
+#include "proto/base/size.h"
+
 namespace jackdaw::agent {
 namespace {
 
@@ -144,18 +147,36 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
     JACKDAW_TRY(auto output, link->output());
     JACKDAW_CHECK(link->release());
     const auto exit_status = end->exit_status;
-    if (!exit_status) {
+    if (!exit_status || (*exit_status != 0 && !any_status)) {
         // SIGKILL is somebody else's: this agent ends a job by its guard, and then it is not here.
-        return Error{end->signal == SIGKILL ? Code::killed : Code::job_failed,
-                     fmt::format("signal {} ended it: {}", end->signal,
-                                 complaint_of(output, context.slot.driver.get()))};
-    }
-    if (*exit_status != 0 && !any_status) {
-        return Error{tells_of_a_kill(output) ? Code::killed : Code::job_failed,
-                     fmt::format("it ended with status {}: {}", *exit_status,
+        const bool killed = exit_status ? tells_of_a_kill(output) : end->signal == SIGKILL;
+        return Error{killed ? Code::killed : Code::job_failed,
+                     fmt::format("it ended with {}: {}",
+                                 how_it_ended(*end, context.slot.place.machine.memory_bytes),
                                  complaint_of(output, context.slot.driver.get()))};
     }
     return JobEnd{*exit_status, std::move(output)};
+}
+
+std::string how_it_ended(const GuardStatus& status, std::uint64_t memory_bytes) {
+    if (status.exit_status) {
+        return fmt::format("status {}", *status.exit_status);
+    }
+    const bool tells_memory = status.signal == SIGKILL && memory_bytes != 0;
+    return fmt::format("signal {}{}", status.signal,
+                       tells_memory ? fmt::format(", as when memory ends (the machine has {})",
+                                                  format_size(memory_bytes))
+                                    : "");
+}
+
+std::string mend_of_short_memory(const std::string& instance) {
+    return fmt::format("if it was memory: {}; a new instance may have a larger --flavor",
+                       lower_memory(instance));
+}
+
+std::string mend_of_kill(const StepContext& context) {
+    return fmt::format("{}; `jackdaw op resume {}` does it again",
+                       mend_of_short_memory(context.spec().name), context.record->shape.id);
 }
 
 Result<void> note_answer(InstanceState& state, const DatabaseProcess& database) {

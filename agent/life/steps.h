@@ -136,6 +136,13 @@ Result<void> stop_database(StepContext& context, StopKind kind);
 /// The database answers: from now on it is given the time that it needs to shut down. Durable,
 /// since the next agent cannot know.
 Result<void> note_answer(InstanceState& state, const DatabaseProcess& database);
+/// "status 1", "signal 11"; of a SIGKILL, which is never the agent's own, with the machine's memory
+/// where that is known (not 0): "signal 9, as when memory ends (the machine has 1.0 GiB)".
+std::string how_it_ended(const GuardStatus& status, std::uint64_t memory_bytes);
+/// What mends that: less for the engine to take, or more to take.
+std::string mend_of_short_memory(const std::string& instance);
+/// The hint of an operation that it stopped.
+std::string mend_of_kill(const StepContext& context);
 /// The last lines of a program's output, bounded, printable, in one line: "first | second".
 std::string tail_of(std::string_view output, std::size_t lines_max = 8);
 /// Of a program that failed: the last lines in which `driver` sees a complaint; the last lines when

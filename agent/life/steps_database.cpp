@@ -54,13 +54,11 @@ Result<void> wait_for_answer(StepContext& context, std::chrono::seconds limit) {
             JACKDAW_CHECK(link.release());
             context.database = DatabaseProcess{};
             const bool killed = !status.exit_status && status.signal == SIGKILL; // by somebody else
-            return Error{
-                killed ? Code::killed : Code::start_failed,
-                fmt::format("{}; the end of its log: {}",
-                            status.exit_status
-                                ? fmt::format("it ended with status {}", *status.exit_status)
-                                : fmt::format("signal {} ended it", status.signal),
-                            complaint_of(output, context.slot.driver.get()))};
+            Error error{killed ? Code::killed : Code::start_failed,
+                        fmt::format("it ended with {}; the end of its log: {}",
+                                    how_it_ended(status, context.slot.place.machine.memory_bytes),
+                                    complaint_of(output, context.slot.driver.get()))};
+            return killed ? std::move(error).with_hint(mend_of_kill(context)) : std::move(error);
         }
         auto adopted = [&] {
             const std::lock_guard speech{context.slot.speech};

@@ -75,6 +75,18 @@ TEST_CASE("a database that dies is started again, and the count tells") {
     const auto pid = world.host.database_pid();
     SECTION("by a signal") {
         world.host.end_database(std::nullopt, 9);
+        world.wait("its end, with the memory that may have been too small, and what mends that",
+                   [&] {
+                       const auto told = world.told();
+                       return std::ranges::any_of(told, [](const auto& one) {
+                           return one.starts_with(
+                                      "database.ended: by itself, with signal 9, as when memory "
+                                      "ends (the machine has 1.0 GiB); if it was memory: ") &&
+                                  one.find("`jackdaw config parameters db1 memory`") !=
+                                      std::string::npos &&
+                                  one.find("--flavor") != std::string::npos;
+                       });
+                   });
     }
     SECTION("by its own will") {
         world.host.end_database(0);
@@ -100,7 +112,8 @@ TEST_CASE("a database that dies again and again is given up, and a start forgive
     world.host.end_database(std::nullopt, 11);
     const auto reason = world.wait_status("failed").reason;
     INFO(reason);
-    CHECK(reason.find("ended 5 times") != std::string::npos);
+    CHECK(reason.find("ended 5 times within a short time, at last with signal 11") !=
+          std::string::npos);
     const auto asked =
         world.life().query([](plugins::Datastore&, const plugins::Call&) -> Result<agent::Json> {
             return agent::Json{};
