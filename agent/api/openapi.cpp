@@ -161,7 +161,9 @@ constexpr std::string_view schemas_text = R"JSON({
   "table": {"type": "string", "description": "empty: all of the database"}, "with_grant_option": {"type": "boolean"}}},
 "User": {"type": "object", "required": ["name", "host", "grants", "statements"], "additionalProperties": false, "properties": {
   "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"}, "host": {"type": "string"},
-  "attributes": {"$ref": "#/components/schemas/UserAttributes"},
+  "databases": {"type": "array", "items": {"type": "string"}, "description": "those with a grant on the whole of it"},
+  "locked": {"type": ["boolean", "null"]}, "connections_max": {"type": ["integer", "null"]},
+  "attributes": {"$ref": "#/components/schemas/UserAttributes", "description": "the two before again, as a change takes them"},
   "grants": {"type": "array", "items": {"$ref": "#/components/schemas/Grant"}},
   "statements": {"type": "array", "items": {"type": "string"}}}},
 "Root": {"type": "object", "required": ["level", "history"], "additionalProperties": false, "properties": {

@@ -1,5 +1,7 @@
 #include "proto/wire/datastore_json.h"
 
+#include <set>
+
 #include <fmt/format.h>
 
 namespace jackdaw::proto {
@@ -50,14 +52,22 @@ Json to_json(const UserAttributes& value) {
 
 Json to_json(const UserDetails& value) {
     Json grants = Json::array();
+    std::set<std::string> databases; // as a list of users tells: of those with a grant on all of it
     for (const auto& grant : value.grants) {
         grants.push_back(to_json(grant));
+        if (!grant.database.empty() && grant.table.empty()) {
+            databases.insert(grant.database);
+        }
     }
+    auto attributes = to_json(value.attributes);
     return {{"apiVersion", api_version},
             {"kind", "User"},
             {"name", value.name},
             {"host", value.host},
-            {"attributes", to_json(value.attributes)},
+            {"databases", databases},
+            {"locked", attributes.at("locked")},
+            {"connections_max", attributes.at("connections_max")},
+            {"attributes", std::move(attributes)},
             {"grants", std::move(grants)},
             {"statements", value.statements}};
 }

@@ -212,8 +212,9 @@ std::optional<ApiResponse> answer_inside(Agent& agent, const ApiRequest& request
     if (path == "/v1/users" && get) {
         Json items = Json::array();
         for (const auto& [key, user] : agent.users) {
-            items.push_back(
-                Json{{"name", user.name}, {"host", user.host}, {"databases", Json::array()}});
+            items.push_back(Json{{"name", user.name},
+                                 {"host", user.host},
+                                 {"databases", proto::to_json(user).at("databases")}});
         }
         return list_of("User", std::move(items));
     }

@@ -51,8 +51,20 @@ TEST_CASE_METHOD(Inside, "a user is shown with grants and statements") {
     REQUIRE(run({"user", "show", "app"}) == 0);
     CHECK(out().find("ON    PRIVILEGES  HANDS ON\nshop  SELECT      no\n") != std::string::npos);
     CHECK(out().find("GRANT SELECT ON `shop`.* TO `app`@`%`;\n") != std::string::npos);
+    db1().users["app@%"].attributes = {{}, {}, true, 3};
     REQUIRE(run({"user", "show", "db1", "app@%", "-o", "json"}) == 0);
     CHECK(json().at("grants").at(0).at("database") == "shop");
+    CHECK(json().at("databases") == Json::array({"shop"}));
+    CHECK(json().at("locked") == true);
+    CHECK(json().at("connections_max") == 3);
+    CHECK(json().at("attributes") == Json{{"locked", true}, {"connections_max", 3}}); // as before
+    const auto shown = json();
+    REQUIRE(run({"user", "list", "db1", "-o", "json"}) == 0);
+    const auto listed = json().at("items").at(0);
+    for (const auto& [key, value] : listed.items()) {
+        INFO(key);
+        CHECK(shown.at(key) == value);
+    }
     CHECK(run({"user", "show", "nobody"}) == 5);
     CHECK(err().find("jackdaw user list db1") != std::string::npos);
     CHECK(run({"user", "show", "app/shop"}) == 2);

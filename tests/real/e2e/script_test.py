@@ -97,6 +97,9 @@ def accounts(script):
     script.change("user", "grant", "db1", "ann", "SELECT,INSERT", "--on", "app")
     granted = script.ask("user", "show", "db1", "ann")["grants"]
     check(any(g["database"] == "app" and set(g["privileges"]) == {"SELECT", "INSERT"} for g in granted), granted)
+    for listed in script.items("user", "list", "db1"):
+        whole = script.ask("user", "show", "db1", f"{listed['name']}@{listed['host']}")
+        check({key: whole.get(key, "none") for key in listed} == listed, f"{whole} has not all of {listed}")
     script.change("user", "revoke", "db1", "ann", "INSERT", "--on", "app")
     granted = script.ask("user", "show", "db1", "ann")["grants"]
     check(any(g["database"] == "app" and g["privileges"] == ["SELECT"] for g in granted), granted)
