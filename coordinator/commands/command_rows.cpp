@@ -169,7 +169,7 @@ std::vector<CommandRow> rows_of_settings() {
          config_parameters},
         {"config",
          "show",
-         "what the instance sets itself, and what waits for a restart",
+         "what the instance sets itself, and what waits for a restart (long values whole: -o wide)",
          {which_instance},
          {of_instance},
          looks,

@@ -46,15 +46,7 @@ bool matches(const proto::Parameter& one, const std::vector<std::string>& words)
 }
 
 std::string cut(const std::string& value, bool wide) {
-    auto clean = printable(value);
-    if (wide || clean.size() <= value_columns) {
-        return clean;
-    }
-    auto end = value_columns;
-    while (end > 0 && (static_cast<unsigned char>(clean[end]) & 0xc0U) == 0x80U) {
-        --end;
-    }
-    return clean.substr(0, end) + "…";
+    return wide ? printable(value) : beginning(value, value_columns);
 }
 
 /// An empty text is a value; an empty number is none.
@@ -241,14 +233,21 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
     const auto* const takes = is_stopped(instance) ? "start" : "restart";
     Table table{{{"NAME"}, {"VALUE"}, {"CURRENT"}, {"PENDING"}}, {}};
     Json settings = Json::object();
+    const bool wide = invocation.format == Format::wide;
+    bool is_cut = false;
+    const auto shown_cut = [&](const std::string& value) {
+        auto text = cut(value, wide);
+        is_cut = is_cut || text != printable(value);
+        return text;
+    };
     for (const auto& one : own) {
         if (one.pending) {
             waiting.insert(one.name);
         }
         settings[one.name] = one.configured;
         table.rows.push_back({{one.name},
-                              {one.configured.empty() ? "''" : one.configured},
-                              {shown_value(one, one.current)},
+                              {shown_cut(one.configured.empty() ? "''" : one.configured)},
+                              {shown_cut(shown_value(one, one.current))},
                               {one.pending ? takes : "", Style::warning}});
     }
     if (invocation.format == Format::name) { // of what the instance sets itself
@@ -259,7 +258,10 @@ Result<int> config_show(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const auto recorded, proto::string_at(list, "recorded", ""));
     const bool colour = session.terminal.colour_out();
     auto text = own.empty() ? std::string{"the instance has no settings of its own\n"}
-                            : render_table(table, invocation.format == Format::wide, colour);
+                            : render_table(table, wide, colour);
+    if (is_cut) {
+        text += fmt::format("…: `jackdaw config show {} -o wide` shows it whole\n", at.name);
+    }
     if (!waiting.empty()) {
         text += fmt::format("{}: {} (`{}`)\n",
                             is_stopped(instance) ? "its next start takes" : "waits for a restart",

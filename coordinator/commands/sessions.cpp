@@ -14,17 +14,6 @@ namespace {
 
 constexpr std::size_t query_columns = 60; ///< in a table that is not wide
 
-/// The beginning of a statement; cut between code points.
-std::string begun(const std::string& query) {
-    const auto clean = printable(query);
-    std::size_t end = std::min(clean.size(), query_columns);
-    while (end < clean.size() && end > 0 &&
-           (static_cast<unsigned char>(clean[end]) & 0xc0U) == 0x80U) {
-        --end;
-    }
-    return end < clean.size() ? clean.substr(0, end) + "…" : clean;
-}
-
 } // namespace
 
 Result<int> session_list(Session& session, const Invocation& invocation) {
@@ -56,7 +45,7 @@ Result<int> session_list(Session& session, const Invocation& invocation) {
              {fmt::format("{:.1f}", one.seconds)},
              {one.command},
              {one.state},
-             {wide ? one.query : begun(one.query)}});
+             {wide ? one.query : beginning(one.query, query_columns)}});
         shown.push_back(item);
     }
     list["items"] = std::move(shown);

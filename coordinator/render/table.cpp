@@ -78,6 +78,20 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::string beginning(std::string_view text, std::size_t columns_max) {
+    auto clean = printable(text);
+    std::size_t width = 0;
+    for (std::size_t at = 0; at < clean.size();) {
+        const auto point = first_code_point(std::string_view{clean}.substr(at));
+        width += is_wide(point.value) ? 2U : 1U;
+        if (width > columns_max) {
+            return clean.substr(0, at) + "…";
+        }
+        at += std::max<std::size_t>(1, point.bytes);
+    }
+    return clean;
+}
+
 std::size_t display_width(std::string_view text) {
     std::size_t width = 0;
     while (!text.empty()) {

@@ -40,6 +40,8 @@ struct Table {
 [[nodiscard]] std::string styled(std::string_view text, Style style, bool colour);
 /// The text without control characters (C0, DEL, C1 and broken UTF-8 become '?').
 [[nodiscard]] std::string printable(std::string_view text);
+/// printable(), and where that takes more than so many columns its beginning with "…" behind it.
+[[nodiscard]] std::string beginning(std::string_view text, std::size_t columns_max);
 /// Columns on a terminal: code points, those of East Asian width counted as two.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 

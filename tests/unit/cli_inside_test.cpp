@@ -334,6 +334,16 @@ TEST_CASE_METHOD(Inside, "parameters are found by words, set, shown and unset") 
     REQUIRE(run({"config", "show", "db1", "-o", "name"}) == 0);
     CHECK(out().find("innodb_log_file_size\n") != std::string::npos);
     CHECK(out().find("db1") == std::string::npos);
+    const std::string longest(300, '9');
+    REQUIRE(run({"config", "set", "db1", "sort_buffer_size=" + longest}) == 0);
+    REQUIRE(run({"config", "show", "db1"}) == 0);
+    CHECK(out().find(std::string(40, '9') + "…  ") != std::string::npos);
+    CHECK(out().find("…: `jackdaw config show db1 -o wide` shows it whole\n") != std::string::npos);
+    REQUIRE(run({"config", "show", "db1", "-o", "wide"}) == 0);
+    CHECK(out().find(longest) != std::string::npos);
+    CHECK(out().find("…") == std::string::npos);
+    REQUIRE(run({"config", "show", "db1", "-o", "json"}) == 0);
+    CHECK(json().at("settings").at("sort_buffer_size") == longest);
     REQUIRE(run({"instance", "list"}) == 0);
     CHECK(out().find("running (needs restart)") != std::string::npos);
     REQUIRE(run({"config", "unset", "db1", "innodb_log_file_size"}) == 0);

@@ -134,6 +134,10 @@ TEST_CASE("a table is aligned, ends no line with a blank and shows no control ch
     CHECK(printable("a\xff"
                     "b\x7f\xc2\x9b") == "a?b??");
     CHECK(printable("ok\xe2\x80\xae") == "ok?"); // U+202E turns the rest around
+    CHECK(beginning("four", 4) == "four");
+    CHECK(beginning("four\x1b", 4) == "four…");
+    CHECK(beginning("日本語", 5) == "日本…"); // cut by columns, between code points
+    CHECK(beginning("日本", 1) == "…");
 }
 
 TEST_CASE("YAML keeps the shape and quotes what could be taken for something else") {
