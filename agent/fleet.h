@@ -29,6 +29,7 @@
 #include "agent/api/fleet_api.h"
 #include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
+#include "agent/core/steady_wall.h"
 #include "agent/gossip_records.h"
 #include "agent/identity/identity.h"
 #include "agent/state/store.h"
@@ -131,12 +132,13 @@ private:
     void on_twin();
 
     // fleet_view.cpp
-    [[nodiscard]] std::vector<proto::MemberShape> member_shapes() const;
-    [[nodiscard]] std::vector<proto::Instance> instance_shapes() const;
-    [[nodiscard]] GossipHealth health_facts() const;
+    Instant look_at_clocks(); ///< now, and the wall clock's times are by it
+    [[nodiscard]] std::vector<proto::MemberShape> member_shapes();
+    [[nodiscard]] std::vector<proto::Instance> instance_shapes();
+    [[nodiscard]] GossipHealth health_facts();
     [[nodiscard]] std::string_view own_state() const;
     [[nodiscard]] proto::Json gossip_shape() const;
-    [[nodiscard]] proto::Json why_shape(swim::NodeId id) const;
+    [[nodiscard]] proto::Json why_shape(swim::NodeId id);
 
     // fleet_ring.cpp
     [[nodiscard]] Result<void> take_kept_ring();
@@ -178,6 +180,7 @@ private:
     std::set<swim::NodeId> long_left_; ///< joined for this agent, and about to be told to have left
     LoadMeter load_;
     KeyWatch key_watch_;        ///< of this life
+    SteadyWall wall_;           ///< on the loop
     bool again_ = false;        ///< this life is over, another is to begin
     bool left_ = false;         ///< asked to leave, in this life
     std::int64_t left_ms_ = 0;  ///< the wall clock's, then

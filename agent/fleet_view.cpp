@@ -14,10 +14,6 @@ using proto::Json;
 
 constexpr std::size_t told_of_each = 8; ///< in one finding
 
-std::int64_t ms_since(Instant then, Instant now) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
-}
-
 /// What a member says of itself; all empty for a later version's, or while it said nothing.
 proto::MemberStatus status_of(const swim::Entry& entry) {
     return entry.status
@@ -77,14 +73,19 @@ double ms_of(Duration time) {
 
 } // namespace
 
-std::vector<proto::MemberShape> Fleet::member_shapes() const {
+Instant Fleet::look_at_clocks() {
+    const auto now = runtime::Clock::instant();
+    wall_.look(now, parts_.clock.wall_ms());
+    return now;
+}
+
+std::vector<proto::MemberShape> Fleet::member_shapes() {
     std::vector<proto::MemberShape> all;
     if (node_ == nullptr) {
         return all;
     }
     const auto& core = node_->core;
-    const auto now = runtime::Clock::instant();
-    const auto wall_ms = parts_.clock.wall_ms();
+    const auto now = look_at_clocks();
     each_entry(core.view(), [&](const swim::Entry& entry) {
         const auto status = status_of(entry);
         auto& shape = all.emplace_back();
@@ -99,7 +100,7 @@ std::vector<proto::MemberShape> Fleet::member_shapes() const {
         }
         shape.version = status.agent_version;
         shape.instance = status.instance_id;
-        shape.since = rfc3339(wall_ms - ms_since(entry.since, now));
+        shape.since = rfc3339(wall_.ms_at(entry.since));
         shape.ring = entry.alive->ring;
         shape.sealing = entry.alive->sealing;
     });
@@ -109,7 +110,7 @@ std::vector<proto::MemberShape> Fleet::member_shapes() const {
     return all;
 }
 
-std::vector<proto::Instance> Fleet::instance_shapes() const {
+std::vector<proto::Instance> Fleet::instance_shapes() {
     std::vector<proto::Instance> all;
     if (auto own = parts_.instance()) {
         all.push_back(*std::move(own));
@@ -117,8 +118,7 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
     if (node_ == nullptr) { // before the hand-over: what this machine itself has
         return all;
     }
-    const auto now = runtime::Clock::instant();
-    const auto wall_ms = parts_.clock.wall_ms();
+    look_at_clocks();
     each_entry(node_->core.view(), [&](const swim::Entry& entry) {
         const auto status = status_of(entry);
         if (&entry == &node_->core.self() || status.datastore.empty() ||
@@ -137,8 +137,8 @@ std::vector<proto::Instance> Fleet::instance_shapes() const {
         instance.machine_state = down ? "unknown" : "on";
         instance.status = down ? "unreachable" : is_known ? status.db_state : "degraded";
         if (down) {
-            instance.reason = fmt::format("its agent is down since {}",
-                                          rfc3339(wall_ms - ms_since(entry.since, now)));
+            instance.reason =
+                fmt::format("its agent is down since {}", rfc3339(wall_.ms_at(entry.since)));
         } else if (!is_known) {
             instance.reason = "its agent tells a state that this version does not know";
         }
@@ -168,10 +168,9 @@ std::string_view Fleet::own_state() const {
     return twin_ ? "twin" : left_ ? "left" : is_alone ? "isolated" : "member";
 }
 
-GossipHealth Fleet::health_facts() const {
+GossipHealth Fleet::health_facts() {
     const auto& core = node_->core;
-    const auto now = runtime::Clock::instant();
-    const auto wall_ms = parts_.clock.wall_ms();
+    look_at_clocks();
     GossipHealth health;
     health.state = own_state();
     health.name = core.self().alive->name();
@@ -205,8 +204,8 @@ GossipHealth Fleet::health_facts() const {
     for (const auto& one : core.detours()) {
         const auto* const entry = core.find(one.id);
         if (entry != nullptr && health.detours.size() < told_of_each) {
-            health.detours.push_back({std::string{entry->alive->name()}, one.times,
-                                      rfc3339(wall_ms - ms_since(one.since, now))});
+            health.detours.push_back(
+                {std::string{entry->alive->name()}, one.times, rfc3339(wall_.ms_at(one.since))});
         }
     }
     return health;
@@ -239,11 +238,10 @@ Json Fleet::gossip_shape() const {
             {"figures", figures_json(figures)}};
 }
 
-Json Fleet::why_shape(swim::NodeId id) const {
+Json Fleet::why_shape(swim::NodeId id) {
     const auto& core = node_->core;
-    const auto now = runtime::Clock::instant();
-    const auto wall_ms = parts_.clock.wall_ms();
-    const auto at = [&](Instant then) { return rfc3339(wall_ms - ms_since(then, now)); };
+    look_at_clocks();
+    const auto at = [&](Instant then) { return rfc3339(wall_.ms_at(then)); };
     const auto name_of = [&](swim::NodeId who) {
         const auto* const entry = core.find(who);
         return entry != nullptr ? std::string{entry->alive->name()} : id_text(who);

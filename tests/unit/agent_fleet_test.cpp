@@ -207,6 +207,12 @@ TEST_CASE("fleet: what an instance says is seen by the other agent, with its nam
     CHECK(seen.pending_restart.empty());
     CHECK(seen.maintenance_until == "2026-01-01T01:00:00.000Z");
     CHECK(a->gossip()->at("status").at("disk_class") == 5);
+    const auto since = [&] { return b->members()->back().since; };
+    const auto first = since();
+    for (int i = 0; i < 20; ++i) {
+        std::this_thread::sleep_for(1ms);
+        CHECK(since() == first);
+    }
     CHECK(b.standing_of("a").empty()); // the instance's name is the member's
     CHECK(b.standing_of("db1") == "alive");
     instance.status = "failed";

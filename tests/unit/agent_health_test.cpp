@@ -10,6 +10,7 @@
 #include "agent/core/health.h"
 #include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
+#include "agent/core/steady_wall.h"
 #include "proto/base/ids.h"
 #include "proto/wire/health_json.h"
 
@@ -232,6 +233,24 @@ TEST_CASE("keys are missed while datagrams come and none opens, until one does")
     CHECK(watch.look(10000 + KeyWatch::over_ms - 1, 11, 10) == Turn::none);
     CHECK(watch.look(10000 + KeyWatch::over_ms, 11, 10) == Turn::over); // they were a stranger's
     CHECK_FALSE(watch.is_shut_out());
+}
+
+TEST_CASE("the time of what happened is the same at every look, until the wall clock is set") {
+    const auto monotonic = [](std::int64_t us) { return Instant{std::chrono::microseconds{us}}; };
+    const auto then = monotonic(5'000'300);
+    SteadyWall wall;
+    wall.look(monotonic(9'000'900), now_ms);
+    const auto told = wall.ms_at(then);
+    CHECK(told == now_ms - 4'000);
+    wall.look(monotonic(9'001'100), now_ms); // the two are never read at once
+    CHECK(wall.ms_at(then) == told);
+    wall.look(monotonic(10'000'000), now_ms + 1'500);
+    CHECK(wall.ms_at(then) == told);
+    CHECK(wall.ms_at(monotonic(5'001'300)) == told + 1);
+    wall.look(monotonic(11'000'000), now_ms + 2'000 + hour_ms);
+    CHECK(wall.ms_at(then) == told + hour_ms);
+    wall.look(monotonic(12'000'000), now_ms + 3'000); // and back
+    CHECK(wall.ms_at(then) == told);
 }
 
 TEST_CASE("what is past or to be expected is no finding") {
