@@ -13,7 +13,6 @@
 #include "agent/api/router_parts.h"
 #include "agent/core/utf8.h"
 #include "proto/base/ids.h"
-#include "proto/base/rfc3339.h"
 
 namespace jackdaw::agent {
 namespace {
@@ -26,8 +25,6 @@ constexpr std::size_t parameters_max = 16;
 constexpr std::size_t key_bytes_max = 128; ///< of an Idempotency-Key
 constexpr std::size_t operations_shown = 100;
 constexpr std::size_t operations_shown_max = 10'000;
-constexpr std::uint64_t events_shown = 100;
-constexpr std::size_t stream_batch = 100;
 constexpr std::string_view admin_hint =
     "ask on /run/jackdaw/admin.sock, as root or as a member of group jackdaw";
 
@@ -95,68 +92,34 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments)
     }
 }
 
-/// A change of which a word is not understood is another one than was meant.
+/// A request of which a word is not understood is another one than was meant.
 Result<void> check_query(const Router::Row& row, const Target& target) {
     for (const auto& [key, value] : target.query) {
         if (std::ranges::find(row.query, key, &Router::Parameter::name) == row.query.end()) {
+            std::vector<std::string> known;
+            for (const auto& one : row.query) {
+                known.emplace_back(one.name);
+            }
             return Error{Errc::invalid,
                          fmt::format("{} of {} takes no '{}'; nothing was done", row.method,
                                      row.pattern, key.substr(0, shown_bytes_max))}
-                .with_hint("GET /v1/openapi.json tells what it takes");
+                .with_hint(there_are(known));
         }
     }
     return ok();
 }
 
-constexpr std::array weights{"info", "warning", "error"}; ///< of an event, the least first
-
-/// Which entries of the timeline are asked for.
-struct EventFilter {
-    std::string kind;       ///< "volume.full", or all that begin so: "volume"; empty: all
-    std::size_t weight = 0; ///< that one, or graver
-    std::string since;      ///< RFC 3339 in UTC, as entries have it; sorts as time does
-
-    [[nodiscard]] bool is_any() const { return kind.empty() && weight == 0 && since.empty(); }
-    [[nodiscard]] bool takes(const proto::EventShape& entry) const {
-        const auto own =
-            static_cast<std::size_t>(std::ranges::find(weights, entry.weight) - weights.begin());
-        return own >= weight && entry.at >= since &&
-               (kind.empty() || entry.kind == kind || entry.kind.starts_with(kind + "."));
+/// What serves it as a stream; null: it asks for none, or for one that this caller may not have.
+const Router::Row* stream_row(const ApiRequest& request, const Target& target) {
+    if (request.method != "GET" || target.segments.empty() || target.segments[0] != "v1") {
+        return nullptr;
     }
-};
-
-Result<EventFilter> filter_of(const Target& target) {
-    const auto text = [&](const char* key) {
-        const auto at = target.query.find(key);
-        return at == target.query.end() ? std::string{} : at->second;
-    };
-    EventFilter filter{text("kind"), 0, text("since")};
-    const auto known = [&](const EventKind& one) {
-        return one.kind == filter.kind || one.kind.starts_with(filter.kind + ".");
-    };
-    if (!filter.kind.empty() && std::ranges::none_of(event_kinds(), known)) {
-        std::string names;
-        for (const auto& one : event_kinds()) {
-            names += fmt::format("{}{}", names.empty() ? "" : ", ", one.kind);
-        }
-        return Error{Errc::invalid,
-                     fmt::format("no kind of event '{}'", filter.kind.substr(0, shown_bytes_max))}
-            .with_hint(fmt::format("a part before the dot, or one of {}", names));
-    }
-    if (const auto weight = text("weight"); !weight.empty()) {
-        const auto at = std::ranges::find(weights, weight);
-        if (at == weights.end()) {
-            return Error{Errc::invalid, "'weight' is info, warning or error"};
-        }
-        filter.weight = static_cast<std::size_t>(at - weights.begin());
-    }
-    if (!filter.since.empty() && !is_rfc3339_utc(filter.since)) {
-        return Error{Errc::invalid, "'since' is a time as in 2026-01-02T03:04:05.678Z"};
-    }
-    if (!filter.since.empty()) {
-        filter.since.pop_back(); // then "…:05" stands before "…:05.678"
-    }
-    return filter;
+    const auto& rows = Router::rows();
+    const auto found = std::ranges::find_if(rows, [&](const Router::Row& one) {
+        return one.answer == "Stream" && matches(one.pattern, target.segments) &&
+               !(one.tenant_words && request.caller.is_public);
+    });
+    return found == rows.end() ? nullptr : &*found;
 }
 
 } // namespace
@@ -251,40 +214,24 @@ bool Router::takes_a_key(const Row& row) noexcept {
 
 bool Router::is_stream(const ApiRequest& request) {
     const auto target = parse_target(request.target);
-    return target && request.method == "GET" && !target->segments.empty() &&
-           target->segments[0] == "v1" && std::ranges::any_of(rows(), [&](const Row& one) {
-               return one.answer == "Stream" && matches(one.pattern, target->segments) &&
-                      !(one.tenant_words && request.caller.is_public);
-           });
+    return target && stream_row(request, *target) != nullptr;
 }
 
 std::optional<Stream> Router::stream(const ApiRequest& request) const {
     const auto target = parse_target(request.target);
-    if (!target || request.method != "GET" || target->segments.size() < 3 ||
-        target->segments[0] != "v1") {
-        return std::nullopt;
+    const auto* const row = target ? stream_row(request, *target) : nullptr;
+    if (row == nullptr || !check_query(*row, *target)) {
+        return std::nullopt; // handle() says what is wrong with it
     }
     const auto& segments = target->segments;
-    if (segments.size() == 4 && segments[1] == "operations" && segments[3] == "events" &&
-        parts_.life.operation(segments[2])) {
-        return operation_stream(segments[2]);
-    }
-    if (segments.size() == 4 && segments[1] == "logs" && segments[3] == "stream" &&
-        !request.caller.is_public) {
+    if (segments[1] == "logs") {
         return log_stream(request, *target);
     }
-    if (segments.size() == 3 && segments[1] == "events" && segments[2] == "stream" &&
-        parts_.timeline != nullptr) {
-        const auto after = number_of(*target, "after");
-        const auto filter = filter_of(*target);
-        if (!after || !filter) {
-            return std::nullopt; // handle() says what is wrong with it
-        }
-        return timeline_stream(
-            after->value_or(parts_.timeline->last()),
-            [wanted = *filter](const proto::EventShape& entry) { return wanted.takes(entry); });
+    if (segments[1] == "events") {
+        return event_stream(*target);
     }
-    return std::nullopt;
+    return parts_.life.operation(segments[2]) ? std::optional{operation_stream(segments[2])}
+                                              : std::nullopt;
 }
 
 Stream Router::operation_stream(std::string id) const {
@@ -303,58 +250,6 @@ Stream Router::operation_stream(std::string id) const {
     return stream;
 }
 
-Stream
-Router::timeline_stream(std::uint64_t after,
-                        std::function<bool(const proto::EventShape& entry)> is_wanted) const {
-    Stream stream;
-    stream.watch = timeline_watch;
-    stream.next = [this, after, is_wanted = std::move(is_wanted)]() mutable -> StreamPart {
-        StreamPart part;
-        const auto entries = parts_.timeline->read(after, stream_batch);
-        if (!entries) {
-            part.ended = true;
-            return part;
-        }
-        for (const auto& entry : *entries) {
-            after = entry.sequence;
-            if (!is_wanted(entry)) {
-                continue;
-            }
-            part.items.push_back({"event", dump(proto::to_json(entry))});
-        }
-        part.has_more = entries->size() == stream_batch;
-        return part;
-    };
-    return stream;
-}
-
-Router::Outcome Router::events(const ApiRequest& /*request*/, const Target& target) const {
-    if (parts_.timeline == nullptr) {
-        return Error{Errc::unsupported, "this agent keeps no timeline"};
-    }
-    JACKDAW_TRY(const auto asked, number_of(target, "limit"));
-    const auto limit = asked.value_or(events_shown);
-    if (limit == 0 || limit > operations_shown_max) {
-        return Error{Errc::invalid, fmt::format("'limit' is 1 to {}", operations_shown_max)};
-    }
-    JACKDAW_TRY(const auto after, number_of(target, "after"));
-    JACKDAW_TRY(const auto filter, filter_of(target));
-    const auto all = filter.is_any() ? static_cast<std::size_t>(limit) : operations_shown_max;
-    JACKDAW_TRY(auto entries,
-                after ? parts_.timeline->read(*after, all) : parts_.timeline->newest(all));
-    std::erase_if(entries, [&](const auto& entry) { return !filter.takes(entry); });
-    if (entries.size() > limit) { // the first behind `after`, else the newest
-        const auto more = static_cast<std::ptrdiff_t>(entries.size() - limit);
-        after ? entries.erase(entries.end() - more, entries.end())
-              : entries.erase(entries.begin(), entries.begin() + more);
-    }
-    Json items = Json::array();
-    for (const auto& entry : entries) {
-        items.push_back(proto::to_json(entry));
-    }
-    return answer(proto::list_json("Event", std::move(items), as_of()));
-}
-
 Router::Outcome Router::route(const ApiRequest& request, Target target) const {
     const auto& segments = target.segments;
     const auto what = request.target.substr(0, 200);
@@ -369,9 +264,7 @@ Router::Outcome Router::route(const ApiRequest& request, Target target) const {
                              "it may hold the tenant's statements, which not everybody is told"}
                     .with_hint(std::string{admin_hint});
             }
-            if (one.method != "GET") {
-                JACKDAW_CHECK(check_query(one, target));
-            }
+            JACKDAW_CHECK(check_query(one, target));
             // Before anything else is looked at: what it asks for may be done, and so not be there
             // any more.
             if (takes_a_key(one) && !request.idempotency_key.empty()) {

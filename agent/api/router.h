@@ -7,7 +7,8 @@
 // in and comes out. The OpenAPI document (openapi.h) is made of it. Streams (server-sent events)
 // stand in it, too, and are served by the transports: see stream().
 //
-// Another path is 404, another method of a path 405.
+// Another path is 404, another method of a path 405, a parameter of the query that its row does not
+// have 400.
 
 #include <array>
 #include <chrono>
@@ -143,8 +144,8 @@ public:
 private:
     [[nodiscard]] Outcome route(const ApiRequest& request, Target target) const;
     // One for each row of the table, by subject: router.cpp, router_accounts.cpp,
-    // router_config.cpp, router_members.cpp, router_observe.cpp, router_health.cpp,
-    // router_rehearsal.cpp.
+    // router_config.cpp, router_events.cpp, router_members.cpp, router_observe.cpp,
+    // router_health.cpp, router_rehearsal.cpp.
 #define JACKDAW_HANDLER(name)                                                                      \
     [[nodiscard]] Outcome name(const ApiRequest& request, const Target& target) const
     JACKDAW_HANDLER(version);
@@ -199,6 +200,7 @@ private:
     [[nodiscard]] std::optional<Stream> log_stream(const ApiRequest& request,
                                                    const Target& target) const;
     [[nodiscard]] Stream operation_stream(std::string id) const;
+    [[nodiscard]] std::optional<Stream> event_stream(const Target& target) const;
     [[nodiscard]] Stream
     timeline_stream(std::uint64_t after,
                     std::function<bool(const proto::EventShape& entry)> is_wanted) const;

@@ -42,6 +42,15 @@ inline void wipe_strings(Json& json) {
     }
 }
 
+/// The hint for a field or a parameter that is not known.
+inline std::string there_are(const std::vector<std::string>& known) {
+    return known.empty()
+               ? std::string{"it takes none"}
+               : fmt::format("there are: {}; a `jackdaw` of a later version than this agent "
+                             "may ask for more",
+                             fmt::join(known, ", "));
+}
+
 /// The body of what `target` names: an object, or empty for {}. `invalid` for a field that it does
 /// not take: a change of which a word is not understood is another one than was meant.
 inline Result<Json> body_of(const ApiRequest& request, const Target& target) {
@@ -61,12 +70,7 @@ inline Result<Json> body_of(const ApiRequest& request, const Target& target) {
     return Error{Errc::invalid,
                  fmt::format("the body has a field '{}', which is not known; nothing was done",
                              unknown->path.substr(0, shown_bytes_max))}
-        .with_hint(
-            unknown->known.empty()
-                ? std::string{"it takes none"}
-                : fmt::format("there are: {}; a `jackdaw` of a later version than this agent "
-                              "may ask for more",
-                              fmt::join(unknown->known, ", ")));
+        .with_hint(there_are(unknown->known));
 }
 
 /// Takes "password" out of a body, so that nothing that goes on carries it.

@@ -302,3 +302,39 @@ TEST_CASE("dots and slashes in a path are a name's only when they are escaped") 
     CHECK(names.ask("GET", "/v1/./databases").status == 404);
     CHECK(names.listed("users") == users);
 }
+
+TEST_CASE("a parameter that a request does not take is refused by its name, with those it takes") {
+    Names names;
+    const auto before = names.operations();
+    for (const auto& row : agent::Router::rows()) {
+        std::string target{"/v1/"};
+        for (const char c : row.pattern) {
+            target += c == '*' ? 'x' : c;
+        }
+        INFO(row.method << " " << target);
+        const auto refused = names.ask(std::string{row.method}, target + "?limt=5");
+        CHECK(refused.status == 400);
+        const auto error = Json::parse(refused.body).at("error");
+        CHECK(error.at("code") == "E-INVALID");
+        CHECK(error.at("cause").get<std::string>().find("takes no 'limt'") != std::string::npos);
+        const auto hint = error.at("hint").get<std::string>();
+        CHECK(row.query.empty() == (hint == "it takes none"));
+        for (const auto& one : row.query) {
+            CHECK(hint.find(one.name) != std::string::npos);
+        }
+    }
+    CHECK(names.operations() == before);
+    const auto made = names.world.submit("instance.protect", Json{{"protect", false}});
+    REQUIRE(made);
+    agent::ApiRequest stream;
+    stream.method = "GET";
+    stream.target = "/v1/operations/" + made->operation.id + "/events";
+    stream.caller = {"uid 0", true};
+    CHECK(names.router.stream(stream).has_value());
+    stream.target += "?from=1";
+    CHECK(agent::Router::is_stream(stream));
+    CHECK_FALSE(names.router.stream(stream).has_value()); // handle() says what is wrong with it
+    CHECK(names.router.handle(stream).status == 400);
+    CHECK(names.ask("GET", "/v1/operations?limit=5").status == 200);
+    CHECK(names.ask("GET", "/v1/version?").status == 200);
+}

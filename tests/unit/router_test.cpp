@@ -425,7 +425,8 @@ TEST_CASE("a target that is no target is refused") {
         INFO(target);
         CHECK(api.failure("GET", target) == "400 E-INVALID");
     }
-    (void)api.get("/v1/version?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p"); // 16 are allowed
+    CHECK(agent::parse_target("/v1/version?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p")); // 16 are allowed
+    CHECK_FALSE(agent::parse_target("/v1/version?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q"));
     (void)api.get("/v1/version/");
 }
 
