@@ -155,7 +155,11 @@ public:
     /// nothing.
     [[nodiscard]] virtual Result<void> check_flavor(const Flavor& flavor) = 0;
 
-    /// E-VOLUME-TOO-SMALL, E-DISK-FULL; E-NAME-TAKEN when the tags have a volume of another size.
+    /// Are there volumes of this type? Of the empty one, its default, always; `invalid`; changes
+    /// nothing.
+    [[nodiscard]] virtual Result<void> check_volume_type(const std::string& type) = 0;
+    /// E-VOLUME-TOO-SMALL, E-DISK-FULL; E-NAME-TAKEN when the tags have a volume of another size;
+    /// what check_volume_type() says.
     [[nodiscard]] virtual Result<Volume> create_volume(const VolumeSpec& spec,
                                                        const Tags& tags) = 0;
     /// Would volumes have room for so many more bytes now? E-DISK-FULL; changes nothing.

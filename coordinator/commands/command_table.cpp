@@ -87,7 +87,7 @@ std::vector<CommandRow> rows_of_fleets() {
          {{"NAME", "1 to 63 of a-z, 0-9 and '-', a letter first"}},
          {{"--datastore", "DS[:VERSION]", "which database, e.g. mariadb:10.11", false, true},
           {"--volume", "SIZE", "of the data volume, e.g. 20G; at least 320M"},
-          {"--volume-type", "T", "of the provider"},
+          {"--volume-type", "T", "of the provider; the local one has none"},
           {"--overcommit", "", "promise more than the host's disk has free"},
           {"--fs", "FS", "xfs (default) or ext4"},
           {"--attach-volume", "SERIAL",

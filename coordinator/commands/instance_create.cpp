@@ -339,6 +339,7 @@ Result<int> instance_create(Session& session, const Invocation& invocation) {
     }
     JACKDAW_CHECK(
         cloud->provider().check_flavor(cloud::Flavor{request.cpu_millis, request.memory_bytes}));
+    JACKDAW_CHECK(cloud->provider().check_volume_type(request.volume_type));
     if (invocation.dry_run) {
         if (request.attach_serial.empty()) {
             JACKDAW_CHECK(

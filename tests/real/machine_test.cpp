@@ -294,6 +294,15 @@ TEST_CASE("a name is one machine's; the same create again is the same machine") 
     other.flavor.memory_bytes = 1ULL << 50U; // more than the host has
     CHECK(provider.create_machine(other, MachineWorld::tags("m")).error().code() == Errc::invalid);
     CHECK(provider.machines()->size() == 1); // the refused ones left nothing
+    const auto volumes = provider.volumes()->size();
+    REQUIRE_OK(provider.check_volume_type(""));
+    CHECK(provider.check_volume_type("ssd").error().code() == Errc::invalid); // it has none
+    CHECK(provider
+              .create_volume({.name = "d", .size_bytes = 320ULL << 20U, .type = "ssd"},
+                             MachineWorld::tags("d"))
+              .error()
+              .code() == Errc::invalid);
+    CHECK(provider.volumes()->size() == volumes);
     CHECK(world.provider().delete_image(machine.image_digest).error().id() == Code::image_used);
 }
 

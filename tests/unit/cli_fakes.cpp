@@ -393,6 +393,11 @@ public:
         }
         return ok();
     }
+    Result<void> check_volume_type(const std::string& type) override {
+        return type.empty() || world_.volume_types.contains(type)
+                   ? ok()
+                   : Result<void>{Error{Errc::invalid, "no such type of volume"}};
+    }
     Result<void> check_room(std::uint64_t more_bytes, bool overcommit) override {
         if (!overcommit && more_bytes > world_.room_bytes) {
             return Error{Code::disk_full, "no room"};

@@ -193,6 +193,7 @@ struct World {
     bool unreachable = false;                ///< every dial fails
     std::uint64_t room_bytes = UINT64_MAX;   ///< that the provider's disk has free
     std::uint64_t memory_bytes = UINT64_MAX; ///< of the largest machine to be had
+    std::set<std::string> volume_types{"ssd"};
     bool deleted_meanwhile = false;       ///< an agent's instance goes right before the next DELETE
     std::vector<proto::Instance> rumours; ///< that gossip still tells of
     std::vector<std::string> local_calls; ///< what only local machines can do

@@ -129,6 +129,22 @@ TEST_CASE_METHOD(Options, "a create with more memory than its host has makes not
                "--flavor", "mem=4G"}) == 0);
 }
 
+TEST_CASE_METHOD(Options, "a create with a type of volume that the provider lacks makes nothing") {
+    REQUIRE(run({"fleet", "init", "f1"}) == 0);
+    for (const bool rehearsal : {true, false}) {
+        std::vector<std::string> words{"instance", "create",        "db1", "--datastore",
+                                       "mariadb",  "--volume-type", "sdd", "--volume",
+                                       "1G",       "--wait"};
+        if (rehearsal) {
+            words.emplace_back("--dry-run");
+        }
+        CHECK(run(words) == 2);
+        CHECK(err().find("no such type of volume") != std::string::npos);
+    }
+    CHECK(world.volume_specs.empty());
+    CHECK(world.machines.empty());
+}
+
 TEST_CASE_METHOD(Options, "a create's options reach provider and agent") {
     REQUIRE(run({"fleet", "init", "f1", "--flavor", "tiny=cpu=0.5,mem=512M"}) == 0);
     world.terminal.typed = {"given"};

@@ -61,6 +61,7 @@ public:
 
     [[nodiscard]] Result<void> check_flavor(const Flavor& flavor) override;
 
+    [[nodiscard]] Result<void> check_volume_type(const std::string& type) override;
     [[nodiscard]] Result<Volume> create_volume(const VolumeSpec& spec, const Tags& tags) override;
     [[nodiscard]] Result<void> check_room(std::uint64_t more_bytes, bool overcommit) override;
     [[nodiscard]] std::string growth_trouble(std::string_view filesystem) override;

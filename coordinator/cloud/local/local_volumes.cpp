@@ -111,6 +111,16 @@ Result<std::vector<VolumeRecord>> LocalProvider::volume_records() const {
     return all;
 }
 
+Result<void> LocalProvider::check_volume_type(const std::string& type) {
+    if (type.empty()) {
+        return ok();
+    }
+    return Error{Errc::invalid,
+                 fmt::format("--volume-type '{}': the local provider has no types of volume",
+                             type.substr(0, 80))}
+        .with_hint("leave it out: each volume is a file on this host's disk");
+}
+
 Result<void> LocalProvider::check_room(std::uint64_t more_bytes, bool overcommit) {
     return require_space(more_bytes, overcommit);
 }
@@ -185,6 +195,7 @@ Result<Volume> LocalProvider::create_volume(const VolumeSpec& spec, const Tags& 
         JACKDAW_CHECK(grow_file(layout_.volume_image(present.id), present.size_bytes));
         return seen(present);
     }
+    JACKDAW_CHECK(check_volume_type(spec.type));
     JACKDAW_CHECK(require_space(spec.size_bytes, spec.overcommit));
     VolumeRecord record;
     JACKDAW_TRY(record.id, new_uuid());
