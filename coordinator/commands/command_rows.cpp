@@ -22,7 +22,7 @@ std::vector<CommandRow> rows_of_content() {
          {which_instance, {"NAME", "NAME[:CHARSET[:COLLATION]]"}},
          {of_instance,
           {"--charset", "C", "default: utf8mb4"},
-          {"--collation", "C", "default: the charset's"}},
+          {"--collation", "C", "default: the charset's; a slip is answered with the nearest"}},
          account_change,
          database_create},
         {"database",

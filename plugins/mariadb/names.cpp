@@ -6,9 +6,13 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "plugins/mariadb/nearest.h"
 #include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
@@ -203,10 +207,27 @@ Result<void> check_known_host(std::string_view host) {
     return check_identifier(host, "host of a user", host_bytes_max);
 }
 
+namespace {
+
+/// The name that may have been meant; empty: none is near. Of two equally near ones the default.
+std::string_view near_charset(std::string_view word) {
+    std::vector<std::string_view> known{default_charset, "utf8"};
+    known.insert(known.end(), charsets.begin(), charsets.end());
+    std::string small{word.substr(0, 64)};
+    std::transform(small.begin(), small.end(), small.begin(), lower);
+    const auto near = nearest(small, known);
+    return near == "utf8" ? default_charset : near; // that is MariaDB's three bytes of it
+}
+
+} // namespace
+
 Result<void> check_charset(std::string_view charset, std::string_view collation) {
     if (!charset.empty() && charset != "utf8" &&
         std::find(charsets.begin(), charsets.end(), charset) == charsets.end()) {
-        return Error{Errc::invalid, "MariaDB has no such character set (names are lower case)"};
+        const auto near = near_charset(charset);
+        return Error{Errc::invalid, "MariaDB has no such character set (names are lower case)"}
+            .with_hint(near.empty() ? fmt::format("there are: {}", fmt::join(charsets, ", "))
+                                    : fmt::format("did you mean {}?", near));
     }
     if (!is_word(collation)) {
         return Error{Errc::invalid, "a collation has letters, digits and underscores only"};
@@ -214,12 +235,19 @@ Result<void> check_charset(std::string_view charset, std::string_view collation)
     const auto base = charset_of(charset, {});
     const auto of = charset_of({}, collation);
     if (!collation.empty() && std::find(charsets.begin(), charsets.end(), of) == charsets.end()) {
+        const auto near = near_charset(of);
         return Error{Errc::invalid,
-                     "a collation's name starts with its character set, like utf8mb4_bin"};
+                     "a collation's name starts with its character set, like utf8mb4_bin"}
+            .with_hint(near.empty()
+                           ? fmt::format("there are: {}", fmt::join(charsets, ", "))
+                           : fmt::format("did you mean {}{}?", near, collation.substr(of.size())));
     }
     if (!charset.empty() && !collation.empty() && of != base) {
-        return Error{Errc::invalid, fmt::format("collation {} is not one of character set {}",
-                                                collation, charset)};
+        return Error{Errc::invalid,
+                     fmt::format("collation {} is not one of character set {}", collation, charset)}
+            .with_hint(fmt::format("those begin with {0}; without a collation it is {0}'s own, and "
+                                   "without a character set the collation's",
+                                   base));
     }
     return ok();
 }

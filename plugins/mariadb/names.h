@@ -44,7 +44,8 @@ inline constexpr std::string_view default_charset = "utf8mb4";
 /// names. E-BAD-NAME.
 [[nodiscard]] Result<void> check_known_host(std::string_view host);
 
-/// A known character set and a collation of it, each perhaps empty. `invalid` otherwise.
+/// A known character set and a collation of it, each perhaps empty. `invalid` otherwise, with a
+/// name that is near, or with those that there are.
 [[nodiscard]] Result<void> check_charset(std::string_view charset, std::string_view collation);
 /// The character set that is meant: "utf8" is utf8mb3, empty is the collation's or the default.
 [[nodiscard]] std::string charset_of(std::string_view charset, std::string_view collation);

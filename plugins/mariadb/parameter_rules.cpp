@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 
 #include <fmt/format.h>
 
 #include "plugins/mariadb/names.h"
+#include "plugins/mariadb/nearest.h"
 #include "plugins/mariadb/parameter_list.h"
 #include "plugins/mariadb/parameter_owned.h"
 #include "plugins/mariadb/parameter_texts.h"
@@ -81,35 +81,15 @@ std::string normal_name(std::string_view name) {
     return std::string{variable_of(normal)};
 }
 
-/// How many letters must change (Levenshtein).
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0U);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        auto diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const auto above = row[j + 1];
-            row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0U : 1U)});
-            diagonal = above;
-        }
-    }
-    return row.back();
-}
-
 Error unknown(const Known& known, const std::string& name) {
-    const proto::Parameter* nearest = nullptr;
-    std::size_t least = std::max<std::size_t>(name.size() / 3, 2) + 1;
+    std::vector<std::string_view> names;
     for (const auto& one : known) {
-        if (const auto far = distance(name, one.name); far < least) {
-            least = far;
-            nearest = &one;
-        }
+        names.emplace_back(one.name);
     }
-    Error error{Errc::not_found, fmt::format("this server has no parameter {}", name)};
-    return nearest == nullptr
-               ? std::move(error).with_hint("`jackdaw config parameters` lists what it has")
-               : std::move(error).with_hint(fmt::format("did you mean {}?", nearest->name));
+    const auto near = nearest(name, names);
+    return Error{Errc::not_found, fmt::format("this server has no parameter {}", name)}.with_hint(
+        near.empty() ? "`jackdaw config parameters` lists what it has"
+                     : fmt::format("did you mean {}?", near));
 }
 
 Error out_of_range(const proto::Parameter& parameter, std::string_view value, std::string_view min,

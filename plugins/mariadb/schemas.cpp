@@ -1,8 +1,12 @@
 #include "plugins/mariadb/schemas.h"
 
+#include <string_view>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "plugins/mariadb/names.h"
+#include "plugins/mariadb/nearest.h"
 #include "plugins/mariadb/text.h"
 
 namespace jackdaw::mariadb {
@@ -21,6 +25,29 @@ Result<std::vector<proto::DatabaseSpec>> specs_of(Rows rows) {
         specs.push_back(std::move(spec));
     }
     return specs;
+}
+
+/// The hint for a collation that the server does not have: the nearest of its character set, whose
+/// name it begins with; else how they are listed.
+std::string collation_hint(Session& session, const plugins::Call& call, std::string_view charset,
+                           std::string_view collation) {
+    const auto rows = session.query(
+        call, fmt::format("SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE "
+                          "CHARACTER_SET_NAME = {}",
+                          quote_value(charset)));
+    std::vector<std::string_view> known;
+    if (rows) {
+        for (const auto& row : *rows) {
+            if (!row.empty() && row.front()) {
+                known.emplace_back(*row.front());
+            }
+        }
+    }
+    const auto near = nearest(collation, known);
+    return near.empty() ? fmt::format("SHOW COLLATION WHERE Charset = '{}' in SQL lists them; "
+                                      "without --collation it is the character set's own",
+                                      charset)
+                        : fmt::format("did you mean {}?", printable(near, 64));
 }
 
 constexpr std::string_view select_schemata =
@@ -70,11 +97,16 @@ Result<void> Schemas::create(const plugins::Call& call, const proto::DatabaseSpe
         JACKDAW_CHECK(
             check_charset(charset, collation)); // a server's word goes into a statement below
     }
-    JACKDAW_CHECK(
-        session_
-            .run(call, fmt::format("CREATE DATABASE IF NOT EXISTS {} CHARACTER SET {} COLLATE {}",
-                                   quote_identifier(spec.name), charset, collation))
-            .while_doing(doing()));
+    auto made = session_.run(
+        call, fmt::format("CREATE DATABASE IF NOT EXISTS {} CHARACTER SET {} COLLATE {}",
+                          quote_identifier(spec.name), charset, collation));
+    if (!made) {
+        auto error = std::move(made).error();
+        return (error.id() == Code::invalid
+                    ? std::move(error).with_hint(collation_hint(session_, call, charset, collation))
+                    : std::move(error))
+            .while_doing(doing());
+    }
     JACKDAW_TRY(auto found, find_database(session_, call, spec.name));
     if (!found) {
         return Error{Code::name_taken,

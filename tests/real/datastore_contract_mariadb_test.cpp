@@ -224,6 +224,25 @@ TEST_CASE("a file of the engine's own is no database") {
     REQUIRE(store.databases()->drop(plenty(), "ibdata2").has_value());
 }
 
+TEST_CASE(
+    "a collation that the server does not have is refused with the nearest, and makes nothing") {
+    Server* const server = server_of("mariadb");
+    if (server == nullptr) {
+        return;
+    }
+    const AsAgent agent;
+    auto& databases = *server->store().databases();
+    const auto slip = databases.create(plenty(), {"slip", "utf8mb4", "utf8mb4_genral_ci"});
+    REQUIRE_FALSE(slip.has_value());
+    CHECK(slip.error().id() == Code::invalid);
+    CHECK(slip.error().hint() == "did you mean utf8mb4_general_ci?");
+    const auto odd = databases.create(plenty(), {"slip", "", "latin1_nothing_like_any_of_them_ci"});
+    REQUIRE_FALSE(odd.has_value());
+    CHECK(odd.error().hint().starts_with("SHOW COLLATION WHERE Charset = 'latin1'"));
+    Client client{*server, "jackdawd"};
+    CHECK(client.ask("SHOW DATABASES LIKE 'slip'").empty());
+}
+
 TEST_CASE("a database that a prepared XA transaction holds is told with what ends that") {
     Server* const server = server_of("mariadb");
     if (server == nullptr) {

@@ -138,6 +138,18 @@ TEST_CASE("a collation belongs to its character set") {
     CHECK_FALSE(check_charset("UTF8MB4", "").has_value());
     CHECK_FALSE(check_charset("", "nonsense_ci").has_value());
     CHECK_FALSE(check_charset("", "utf8mb4_bin; DROP DATABASE mysql").has_value());
+    const auto hint = [](std::string_view charset, std::string_view collation) {
+        return check_charset(charset, collation).error().hint();
+    };
+    CHECK(hint("UTF8MB4", "") == "did you mean utf8mb4?");
+    CHECK(hint("utf8mb", "") == "did you mean utf8mb4?");
+    CHECK(hint("utf-8", "") == "did you mean utf8mb4?");
+    CHECK(hint("latin-1", "") == "did you mean latin1?");
+    CHECK(hint("mojibake_text", "").starts_with("there are: armscii8, ascii, "));
+    CHECK(hint(std::string(100'000, 'u'), "").starts_with("there are: "));
+    CHECK(hint("", "utf8m4_bin") == "did you mean utf8mb4_bin?");
+    CHECK(hint("", "mojibaketext_ci").starts_with("there are: "));
+    CHECK(hint("latin1", "utf8mb4_bin").starts_with("those begin with latin1"));
     CHECK(charset_of("", "") == "utf8mb4");
     CHECK(charset_of("", "latin1_swedish_ci") == "latin1");
     CHECK(charset_of("utf8", "") == "utf8mb3");
