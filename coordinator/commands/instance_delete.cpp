@@ -6,9 +6,8 @@
 
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/create.h"
+#include "coordinator/commands/deletion_target.h"
 #include "coordinator/commands/handlers.h"
-#include "coordinator/commands/kept_volume.h"
-#include "coordinator/commands/reach.h"
 #include "proto/base/ids.h"
 
 namespace jackdaw::cli {
@@ -16,59 +15,18 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds dead_after{5'000}; ///< an agent that is being restarted is back in a second
-constexpr milliseconds between_tries{200};
 constexpr milliseconds stop_budget{600'000};
-
-/// The instance as its agent tells it; nullopt when there is none on it, or nobody to ask.
-struct AgentView {
-    bool answers = false;
-    std::optional<proto::Instance> instance;
-};
-
-AgentView ask(Session& session, Reach& reach, const cloud::Machine& machine) {
-    const auto until = session.in(dead_after);
-    for (;;) { // until it answers or is taken for dead
-        if (machine.state != cloud::MachineState::on) {
-            return {};
-        }
-        if (auto client = reach.of_machine(machine)) {
-            auto json = get(**client, "/v1/instance", session.in(answer_limit));
-            if (json) {
-                if (auto instance = proto::instance_from(*json)) {
-                    return {true, *std::move(instance)};
-                }
-            } else if (json.error().code() == Errc::not_found) {
-                return {true, std::nullopt};
-            }
-        }
-        if (session.clock.now() >= until) {
-            return {};
-        }
-        session.clock.sleep(between_tries);
-    }
-}
 
 ApiRequest request_of(bool keep) {
     return ApiRequest{"DELETE", keep ? "/v1/instance?keep_volume=1" : "/v1/instance", nullptr, {}};
 }
-
-/// What a delete is about, as one look finds it.
-struct Target {
-    cloud::Machine machine;
-    AgentView agent;
-    std::optional<CreateRecord> record; ///< of this instance, if a journal here has one
-    bool keep = false;
-    bool not_its_own = false; ///< its volume was attached, and its create did not take it over
-    BesideVolume beside;      ///< if the volume is kept
-};
 
 class Deletion {
 public:
     Deletion(Session& session, const Invocation& invocation, Reach& reach)
         : session_{session}, invocation_{invocation}, reach_{reach} {}
 
-    Result<int> run(const Target& target) {
+    Result<int> run(const DeletionTarget& target) {
         const auto& machine = target.machine;
         keep_ = target.keep;
         if (target.agent.instance) {
@@ -117,6 +75,12 @@ public:
         if (!keep_ && !machine.volume_id.empty()) {
             JACKDAW_CHECK(
                 step("volume.delete", [&] { return provider.delete_volume(machine.volume_id); }));
+        }
+        if (machine.state == cloud::MachineState::damaged && machine.volume_id.empty()) {
+            operation_.warnings.push_back(fmt::format(
+                "what was written down of its machine could not be read, and no journal here knows "
+                "its volume: that stays, if it had one, until `jackdaw fleet destroy {}`",
+                reach_.profile().name));
         }
         operation_.status = "done";
         operation_.progress = 1;
@@ -186,7 +150,7 @@ private:
 
     /// Nobody but this program works on it: the operation is its own, or an earlier one's that was
     /// cut off.
-    void by_itself(const Target& target) {
+    void by_itself(const DeletionTarget& target) {
         if (target.record && target.record->deletion) {
             operation_ = *target.record->deletion;
         } else {
@@ -268,41 +232,6 @@ Result<int> delete_locally(Session& session, const Invocation& invocation, Reach
     return see_through(session, waiting, redial, accepted, std::move(end));
 }
 
-Result<Target> look(Reach& reach, const std::string& name, bool asked_to_keep) {
-    Target target;
-    JACKDAW_TRY(target.machine, reach.machine(name));
-    if (target.machine.state == cloud::MachineState::damaged) { // the journal knows what it was
-        if (const auto known = reach.journal().of_machine(target.machine.name)) {
-            target.machine.id = known->instance_id;
-            target.machine.volume_id = known->volume_id;
-        }
-    }
-    target.record = reach.journal().of_instance(target.machine.id);
-    const auto& record = target.record;
-    // A volume that was attached and never became this instance's: what it holds is somebody's.
-    target.not_its_own = record && !record->request.attach_serial.empty() &&
-                         record->operation.status != "done" && !is_being_deleted(*record);
-    target.keep = asked_to_keep || target.not_its_own;
-    if (record && is_being_deleted(*record)) { // the earlier delete's word, if it was to keep
-        JACKDAW_TRY(auto* const cloud, reach.cloud());
-        const auto volume = cloud->provider().describe_volume(target.machine.volume_id);
-        target.keep = target.keep || (volume && volume->kept);
-    }
-    return target;
-}
-
-Result<void> check_unprotected(const Target& target) {
-    const auto& machine = target.machine;
-    const auto& agent = target.agent;
-    const auto& record = target.record;
-    const bool told = record && !is_being_deleted(*record) && record->request.protect;
-    if (agent.instance ? agent.instance->protect : !agent.answers && told) {
-        return Error{Code::protected_, fmt::format("'{}' is protected", machine.label)}.with_hint(
-            fmt::format("`jackdaw instance unprotect {}` first", machine.label));
-    }
-    return ok();
-}
-
 /// What an earlier delete left when it was cut off after the machine.
 Result<int> go_on_without_machine(Session& session, const Invocation& invocation, Reach& reach,
                                   const Error& no_such) {
@@ -319,16 +248,8 @@ Result<int> go_on_without_machine(Session& session, const Invocation& invocation
     if (!record || !is_being_deleted(*record)) {
         return no_such.clone(); // the other one has ended it
     }
-    JACKDAW_TRY(auto* const cloud, reach.cloud());
-    const auto volume = cloud->provider().describe_volume(record->volume_id);
-    Target target;
-    target.machine.name = record->request.name;
-    target.machine.label = name;
-    target.machine.id = record->instance_id;
-    target.machine.datastore = record->request.datastore;
-    target.machine.volume_id = volume ? record->volume_id : "";
-    target.keep = volume && (volume->kept || invocation.has("--keep-volume"));
-    target.record = record;
+    JACKDAW_TRY(const auto target, look_at_rest(reach, *record, invocation.has("--keep-volume")));
+    JACKDAW_CHECK(check_may_go(reach, target));
     return Deletion{session, invocation, reach}.run(target);
 }
 
@@ -344,7 +265,7 @@ Result<int> delete_without_machine(Session& session, const Invocation& invocatio
     return no_such.clone();
 }
 
-std::vector<std::string> plan_text(const Target& target) {
+std::vector<std::string> plan_text(const DeletionTarget& target) {
     const auto& machine = target.machine;
     std::vector<std::string> lines;
     if (target.agent.instance) {
@@ -367,17 +288,21 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
     if (reach.local()) {
         return delete_locally(session, invocation, reach, asked_to_keep);
     }
-    auto seen = look(reach, name, asked_to_keep);
+    auto seen = look_at_target(reach, name, asked_to_keep);
     if (!seen) {
         return seen.error().code() == Errc::not_found
                    ? delete_without_machine(session, invocation, reach, seen.error())
                    : std::move(seen).error();
     }
-    seen->agent = ask(session, reach, seen->machine);
+    settle(*seen, ask_agent_of(session, reach, *seen), asked_to_keep);
     if (seen->not_its_own && !asked_to_keep) {
-        session.terminal.err("its create did not take the attached volume over; it is kept\n");
+        const auto& agent = seen->agent;
+        const bool is_told = agent.answers && (!agent.instance || !agent.create_status.empty());
+        session.terminal.err(fmt::format("{} the attached volume over; it is kept\n",
+                                         is_told ? "its create did not take"
+                                                 : "nobody tells whether its create took"));
     }
-    JACKDAW_CHECK(check_unprotected(*seen));
+    JACKDAW_CHECK(check_may_go(reach, *seen));
     if (seen->keep) {
         seen->beside = look_beside(session, reach, seen->machine);
     }
@@ -397,13 +322,15 @@ Result<int> instance_delete(Session& session, const Invocation& invocation) {
                                                    "and its volume"}));
     JACKDAW_TRY(const auto lock,
                 take_name(session, reach.journal(), seen->machine.name, name_limit));
-    JACKDAW_TRY(auto target, look(reach, name, asked_to_keep)); // another one may have been at it
+    // Another one may have been at it.
+    JACKDAW_TRY(auto target, look_at_target(reach, name, asked_to_keep));
     if (target.machine.id != seen->machine.id) {
         return Error{Errc::conflict, fmt::format("'{}' is another instance by now", name)};
     }
-    target.agent = lock.waited ? ask(session, reach, target.machine) : seen->agent;
+    settle(target, lock.waited ? ask_agent_of(session, reach, target) : seen->agent, asked_to_keep);
     target.beside = std::move(seen->beside);
-    JACKDAW_CHECK(check_unprotected(target));
+    JACKDAW_CHECK(check_may_go(reach, target));
+    JACKDAW_CHECK(end_its_create(session, reach, target));
     return Deletion{session, invocation, reach}.run(target);
 }
 

@@ -333,3 +333,94 @@ TEST_CASE_METHOD(Scene,
     CHECK(world.volumes.front().id == other.volume_id);
     CHECK(world.jackdaw({"instance", "delete", "db2", "--yes"}) == 5);
 }
+
+TEST_CASE_METHOD(Scene, "a volume whose record is damaged goes with its instance, too") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    const std::vector<std::string> words{"instance", "delete", "db1", "--yes"};
+    SECTION("by a delete that nothing disturbs") {
+        world.volumes.front().damaged = true;
+    }
+    SECTION("by the one that ends what was cut off behind the machine") {
+        world.unreachable = true;
+        world.kill_at = 1;
+        REQUIRE_FALSE(world.jackdaw(words));
+        world.kill_at.reset();
+        REQUIRE(world.machines.empty());
+        world.volumes.front().damaged = true;
+    }
+    CHECK(world.jackdaw(words) == 0);
+    CHECK(world.machines.empty());
+    CHECK(world.volumes.empty());
+    CHECK(world.jackdaw(words) == 5);
+}
+
+TEST_CASE_METHOD(Scene, "one that is to be kept stops the delete until its record is mended") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    std::vector<std::string> words{"instance", "delete", "db1", "--yes", "--keep-volume"};
+    std::size_t machines = 1;
+    SECTION("before anything is removed") {}
+    SECTION("behind the machine, as an earlier delete was to keep it") {
+        world.unreachable = true;
+        world.kill_at = 1;
+        REQUIRE_FALSE(world.jackdaw(words));
+        world.kill_at.reset();
+        words.pop_back();
+        machines = 0;
+    }
+    world.volumes.front().damaged = true;
+    CHECK(world.jackdaw(words) == 1);
+    CHECK(err().find("E-CORRUPT") != std::string::npos);
+    CHECK(err().find("restore its vol-1.json") != std::string::npos);
+    CHECK(std::ranges::find(world.calls, "DELETE /v1/instance") == world.calls.end());
+    CHECK(world.machines.size() == machines);
+    REQUIRE(world.volumes.size() == 1);
+    world.volumes.front().damaged = false;
+    CHECK(world.jackdaw(words) == 0);
+    CHECK(world.machines.empty());
+    REQUIRE(world.volumes.size() == 1);
+    CHECK(world.volumes.front().kept);
+}
+
+TEST_CASE_METHOD(Scene, "a delete that cannot know the volume says that it stays") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    std::filesystem::remove_all(world.folders.ops("f1"));
+    auto& machine = world.machines.front();
+    machine.state = cloud::MachineState::damaged;
+    machine.id = machine.volume_id = "";
+    CHECK(world.jackdaw({"instance", "delete", "db1", "--yes"}) == 0);
+    CHECK(err().find("that stays, if it had one, until `jackdaw fleet destroy f1`") !=
+          std::string::npos);
+    CHECK(world.machines.empty());
+    CHECK(world.volumes.size() == 1);
+}
+
+TEST_CASE_METHOD(
+    Scene, "an attached volume goes with its instance once its create ended, waited for or not") {
+    REQUIRE(world.jackdaw(create_words) == 0);
+    REQUIRE(world.jackdaw({"instance", "delete", "db1", "--yes", "--keep-volume"}) == 0);
+    REQUIRE(world.jackdaw({"instance", "create", "db2", "--datastore", "mariadb", "--attach-volume",
+                           world.volumes.front().serial, "--no-wait"}) == 0);
+    const std::vector<std::string> words{"instance", "delete", "db2", "--yes"};
+    auto& create = world.agents["db2"].operations.begin()->second;
+    bool stays = true;
+    SECTION("it goes on") {}
+    SECTION("nobody tells") {
+        create.status = "done";
+        world.unreachable = true;
+    }
+    SECTION("it is done") {
+        create.status = "done";
+        stays = false;
+    }
+    SECTION("it is done, and the delete is cut off behind the machine") {
+        create.status = "done";
+        stays = false;
+        world.kill_at = 4; // DELETE, its answer and its stream come before
+        REQUIRE_FALSE(world.jackdaw(words));
+        world.kill_at.reset();
+    }
+    REQUIRE(world.jackdaw(words) == 0);
+    CHECK((err().find("it is kept") != std::string::npos) == stays);
+    CHECK(world.machines.empty());
+    CHECK(world.volumes.empty() != stays);
+}

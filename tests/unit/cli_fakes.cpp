@@ -428,7 +428,10 @@ public:
     Result<std::vector<cloud::Volume>> volumes() override { return world_.volumes; }
     Result<cloud::Volume> describe_volume(const std::string& id) override {
         const auto at = std::ranges::find(world_.volumes, id, &cloud::Volume::id);
-        return at != world_.volumes.end() ? Result<cloud::Volume>{*at} : Error{Errc::not_found, id};
+        if (at == world_.volumes.end()) {
+            return Error{Errc::not_found, id};
+        }
+        return at->damaged ? Error{Errc::corrupt, id + ".json"} : Result<cloud::Volume>{*at};
     }
     Result<cloud::Volume> extend_volume(const std::string& id, std::uint64_t size) override {
         world_.moment("extend_volume");
@@ -437,6 +440,7 @@ public:
         return *at;
     }
     Result<void> keep_volume(const std::string& id, bool kept) override {
+        JACKDAW_CHECK(without_value(describe_volume(id)));
         std::ranges::find(world_.volumes, id, &cloud::Volume::id)->kept = kept;
         return ok();
     }
