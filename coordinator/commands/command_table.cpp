@@ -252,7 +252,9 @@ std::vector<CommandRow> rows_of_care() {
          "remove",
          "take a key from every agent, e.g. after a leak",
          {{"VERSION", "of the key"}},
-         {{"--force", "", "also while members use it: they hear nobody until they get the ring"}},
+         {{"--force", "",
+           "also while members use it (they hear nobody until they get the ring) or do not "
+           "answer"}},
          changes,
          key_remove},
 

@@ -15,79 +15,11 @@
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/instance_text.h"
 #include "coordinator/commands/reach.h"
+#include "coordinator/commands/ring_holders.h"
 #include "coordinator/commands/ring_versions.h"
 
 namespace jackdaw::cli {
 namespace {
-
-/// Every machine that is on, with its agent or why that does not answer.
-struct Holder {
-    std::string name;
-    Result<ClientPtr> client;
-    bool is_gone = false; ///< does not answer, and the others hear nothing of it, either
-};
-Result<std::vector<Holder>> holders_of(Reach& reach) {
-    JACKDAW_TRY(const auto machines, reach.machines());
-    std::vector<Holder> all;
-    for (const auto& machine : machines) {
-        if (machine.state == cloud::MachineState::on) {
-            all.push_back({machine.label, reach.of_machine(machine), false});
-        }
-    }
-    return all;
-}
-
-/// What an agent holds, as it says itself.
-Result<std::set<std::uint32_t>> held_by(Session& session, Holder& holder) {
-    if (!holder.client) {
-        return holder.client.error().clone();
-    }
-    JACKDAW_TRY(const auto gossip, get(**holder.client, "/v1/gossip", session.in(answer_limit)));
-    return versions_of(gossip);
-}
-
-/// To all that are not gone; the first failure comes back once each was tried, and each is told.
-struct Handed {
-    Result<void> outcome;
-    std::size_t count = 0; ///< of agents that took it
-};
-Handed hand_out(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
-                bool use_now = false) {
-    Handed handed;
-    auto& outcome = handed.outcome;
-    const auto text = proto::gossip_ring_text(ring);
-    for (auto& holder : holders) {
-        if (holder.is_gone) {
-            continue;
-        }
-        Result<void> given;
-        if (holder.client) {
-            Json body{{"ring", text.reveal()}};
-            if (use_now) {
-                body["use_now"] = true;
-            }
-            auto taken = change(**holder.client,
-                                ApiRequest{"POST", "/v1/gossip/ring", std::move(body),
-                                           new_uuid(session.clock, session.entropy)},
-                                session.in(answer_limit));
-            given = taken ? ok() : Result<void>{std::move(taken).error()};
-        } else {
-            given = holder.client.error().clone();
-        }
-        handed.count += given ? 1U : 0U;
-        if (!given) {
-            session.terminal.err(fmt::format("warning: '{}' was not given the ring: {}\n",
-                                             printable(holder.name),
-                                             printable(given.error().message())));
-            if (outcome) {
-                outcome = Error{given.error().id(), "not every agent was given the ring"}.with_hint(
-                    "`jackdaw key rotate` hands it to those that missed it, once they answer; "
-                    "`jackdaw doctor` says what mends them");
-            }
-        }
-    }
-    return handed;
-}
 
 /// "key 1", "keys 1, 2": all but the newest.
 std::string older_keys(const proto::GossipRing& ring) {
@@ -128,16 +60,6 @@ struct Held {
     std::vector<std::string> missing; ///< of those that do not
     std::vector<std::string> sealing; ///< of those that seal with it
 };
-
-/// "db2, db3", or a few of them and how many more.
-std::string some_of(const std::vector<std::string>& names) {
-    constexpr std::size_t shown = 8;
-    std::string text;
-    for (std::size_t i = 0; i < names.size() && i < shown; ++i) {
-        text += (i == 0 ? "" : ", ") + printable(names[i]);
-    }
-    return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
-}
 
 /// By version, of the members that did not leave: who is down may come back, and is counted by what
 /// it last said. Of each only its newest key is known, and that it seals with: what of before it
@@ -261,86 +183,6 @@ Result<void> make_room(Session& session, Reach& reach, proto::GossipRing& ring, 
     return ok();
 }
 
-namespace {
-
-/// What the agents say before the next key is made.
-struct Survey {
-    bool all_have = true;              ///< who answers holds the fleet's newest key
-    bool one_tells = false;            ///< a member said whom it hears
-    std::vector<std::string> unjudged; ///< do not answer here; not gone as far as anybody can tell
-    std::vector<std::string> gone;
-};
-
-/// The names of the members that this agent hears; none when it hears of no fleet.
-std::optional<std::set<std::string>> heard_by(Session& session, ApiClient& client,
-                                              const Json& gossip) {
-    const auto state = proto::string_at(gossip, "state", "").value_or("");
-    const auto list = get(client, "/v1/members", session.in(answer_limit));
-    const auto items = list ? items_of(*list) : Result<Json>{list.error().clone()};
-    if (state == "left" || state == "twin" || !items) {
-        return std::nullopt;
-    }
-    std::set<std::string> heard;
-    for (const auto& item : *items) {
-        if (const auto one = proto::member_from(item);
-            one && (one->status == "alive" || one->status == "suspect")) {
-            heard.insert(one->name);
-        }
-    }
-    return heard;
-}
-
-/// Each agent uses a key once all whom it hears have it. So who does not answer here may miss the
-/// next one as a machine that is off may, but only when no agent that answers hears it.
-Survey survey(Session& session, std::vector<Holder>& holders, std::uint32_t newest) {
-    Survey found;
-    std::vector<std::pair<ApiClient*, Json>> answering;
-    std::vector<Holder*> silent;
-    for (auto& holder : holders) {
-        auto gossip = holder.client ? get(**holder.client, "/v1/gossip", session.in(answer_limit))
-                                    : Result<Json>{holder.client.error().clone()};
-        if (!gossip) {
-            silent.push_back(&holder);
-            continue;
-        }
-        const auto held = versions_of(*gossip);
-        found.all_have = found.all_have && !held.empty() && *held.rbegin() >= newest;
-        answering.emplace_back(holder.client->get(), *std::move(gossip));
-    }
-    if (silent.empty()) {
-        return found;
-    }
-    std::set<std::string> heard;
-    for (const auto& [client, gossip] : answering) {
-        if (auto names = heard_by(session, *client, gossip)) {
-            found.one_tells = true;
-            heard.merge(*names);
-        }
-    }
-    for (auto* const holder : silent) {
-        holder->is_gone = found.one_tells && !heard.contains(holder->name);
-        (holder->is_gone ? found.gone : found.unjudged).push_back(holder->name);
-    }
-    return found;
-}
-
-/// Nobody who answers misses the newest key, and the next one cannot be made.
-Error no_new_key(const Survey& found) {
-    const bool is_one = found.unjudged.size() == 1;
-    return Error{Errc::unavailable,
-                 fmt::format("no new key was made: {} {} not answer here, and {} {}",
-                             some_of(found.unjudged), is_one ? "does" : "do",
-                             found.one_tells ? "other agents still hear"
-                                             : "no agent answers that could tell of",
-                             is_one ? "it" : "them")}
-        .with_hint(fmt::format("`jackdaw doctor {}` says what mends it; `jackdaw key rotate` again "
-                               "once it answers, its machine is off, or `jackdaw member list` "
-                               "shows it down",
-                               found.unjudged.front()));
-}
-
-} // namespace
-
 Result<int> key_rotate(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation));
     const auto& fleet = reach.profile().name;
@@ -353,7 +195,7 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     // the next one, whoever misses it.
     const auto found = leak ? Survey{} : survey(session, holders, ring.newest());
     if (found.all_have && !found.unjudged.empty()) {
-        return no_new_key(found);
+        return silent_here(found, "no new key was made", "`jackdaw key rotate` again");
     }
     const bool is_new = leak ? !begun : found.all_have;
     if (is_new) {
@@ -393,12 +235,9 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     }
     JACKDAW_TRY(const int end,
                 at_once(session, invocation, "key.rotate", fleet, std::move(said), rotate));
-    if (end == 0 && !found.gone.empty()) {
-        session.terminal.err(of_same_fleet(
-            fmt::format("note: key {} was missed by {}, down for the others, too: `jackdaw key "
-                        "rotate` hands it over once it answers again\n",
-                        newest, some_of(found.gone)),
-            invocation));
+    if (end == 0) {
+        tell_gone(session, invocation, found, fmt::format("key {} was missed by", newest),
+                  "`jackdaw key rotate` hands it over");
     }
     return end;
 }
@@ -422,6 +261,13 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
             .with_hint("`jackdaw key rotate` first");
     }
     JACKDAW_TRY(auto holders, holders_of(reach));
+    const auto found = survey(session, holders, ring.newest());
+    if (!invocation.has("--force") && !found.unjudged.empty()) {
+        return silent_here(
+            found, fmt::format("key {} was not removed", version),
+            fmt::format("--force takes it from the others, `jackdaw key remove {}` again",
+                        version));
+    }
     if (!invocation.has("--force") && !holders.empty()) {
         JACKDAW_TRY(auto client, reach.any_member());
         std::vector<proto::MemberShape> members;
@@ -438,7 +284,8 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
     }
     if (invocation.dry_run) {
         return would(session, invocation,
-                     {fmt::format("take key {} from {} agents", version, holders.size())});
+                     {fmt::format("take key {} from {} agents", version,
+                                  holders.size() - found.gone.size())});
     }
     ring.drop([&](std::uint32_t one) { return one == version; });
     const auto remove = [&]() -> Result<void> {
@@ -447,11 +294,20 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
     };
     JACKDAW_TRY(const auto machines, reach.machines());
     const auto off = machines.size() - std::min(machines.size(), holders.size());
-    auto said = off == 0 ? fmt::format("no agent has key {} any more", version)
-                         : fmt::format("no agent that is on has key {} any more; machines that are "
-                                       "off: {}, `jackdaw key rotate` once they are on",
-                                       version, off);
-    return at_once(session, invocation, "key.remove", fleet, std::move(said), remove);
+    const auto* const who = !found.gone.empty() ? " that answers" : off == 0 ? "" : " that is on";
+    auto said = fmt::format("no agent{} has key {} any more", who, version);
+    if (off != 0) {
+        said += fmt::format("; machines that are off: {}, `jackdaw key remove {}` again once they "
+                            "are on",
+                            off, version);
+    }
+    JACKDAW_TRY(const int status,
+                at_once(session, invocation, "key.remove", fleet, std::move(said), remove));
+    if (status == 0) {
+        tell_gone(session, invocation, found, fmt::format("key {} was not taken from", version),
+                  fmt::format("`jackdaw key remove {}` does that", version));
+    }
+    return status;
 }
 
 } // namespace jackdaw::cli

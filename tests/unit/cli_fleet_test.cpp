@@ -234,6 +234,42 @@ TEST_CASE_METHOD(FleetScene, "who does not answer may miss a new key when nobody
     CHECK(world.agents["db3"].ring == given);
 }
 
+TEST_CASE_METHOD(FleetScene, "an old key is taken from all but who is gone for the others, too") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
+        add_member(name, std::string{"00112233445566"} + name[2] + "0", "alive", 2, 2);
+    }
+    REQUIRE(run({"key", "rotate"}) == 0);
+    const auto both = world.agents["db3"].ring;
+    world.agents["db3"].stopped = true; // takes connections, and answers nothing
+    CHECK(run({"key", "remove", "1", "--dry-run"}) == 8);
+    CHECK(run({"key", "remove", "1"}) == 8);
+    CHECK(err().find("key 1 was not removed: db3 does not answer here, and other agents still "
+                     "hear it") != std::string::npos);
+    CHECK(err().find("jackdaw doctor db3") != std::string::npos);
+    CHECK(ring().keys().size() == 2);
+    CHECK(world.agents["db1"].ring == both);
+
+    world.members[2].status = "down";
+    REQUIRE(run({"key", "remove", "1", "--dry-run"}) == 0);
+    CHECK(out().find("take key 1 from 2 agents") != std::string::npos);
+    REQUIRE(run({"key", "remove", "1"}) == 0);
+    CHECK(out().find("no agent that answers has key 1 any more") != std::string::npos);
+    CHECK(err().find("note: key 1 was not taken from db3, down for the others, too: `jackdaw key "
+                     "remove 1`") != std::string::npos);
+    CHECK(ring().keys().size() == 1);
+    const auto rest = std::string{gossip_ring_text(ring()).reveal()};
+    CHECK(world.agents["db1"].ring == rest);
+    CHECK(world.agents["db3"].ring == both);
+
+    world.agents["db3"].stopped = false; // back: the same command, and no other key
+    REQUIRE(run({"key", "remove", "1"}) == 0);
+    CHECK(err().empty());
+    CHECK(ring().newest() == 2);
+    CHECK(world.agents["db3"].ring == rest);
+}
+
 TEST_CASE_METHOD(FleetScene, "after a leak the next key is used at once, and the others go when "
                              "most agents have it") {
     make_fleet({"db1", "db2", "db3"});

@@ -1,0 +1,159 @@
+#include "coordinator/commands/ring_holders.h"
+
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/changes.h"
+#include "coordinator/commands/instance_text.h"
+#include "coordinator/commands/ring_versions.h"
+
+namespace jackdaw::cli {
+
+Result<std::vector<Holder>> holders_of(Reach& reach) {
+    JACKDAW_TRY(const auto machines, reach.machines());
+    std::vector<Holder> all;
+    for (const auto& machine : machines) {
+        if (machine.state == cloud::MachineState::on) {
+            all.push_back({machine.label, reach.of_machine(machine), false});
+        }
+    }
+    return all;
+}
+
+Result<std::set<std::uint32_t>> held_by(Session& session, Holder& holder) {
+    if (!holder.client) {
+        return holder.client.error().clone();
+    }
+    JACKDAW_TRY(const auto gossip, get(**holder.client, "/v1/gossip", session.in(answer_limit)));
+    return versions_of(gossip);
+}
+
+Handed hand_out(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
+                bool use_now) {
+    Handed handed;
+    auto& outcome = handed.outcome;
+    const auto text = proto::gossip_ring_text(ring);
+    for (auto& holder : holders) {
+        if (holder.is_gone) {
+            continue;
+        }
+        Result<void> given;
+        if (holder.client) {
+            Json body{{"ring", text.reveal()}};
+            if (use_now) {
+                body["use_now"] = true;
+            }
+            auto taken = change(**holder.client,
+                                ApiRequest{"POST", "/v1/gossip/ring", std::move(body),
+                                           new_uuid(session.clock, session.entropy)},
+                                session.in(answer_limit));
+            given = taken ? ok() : Result<void>{std::move(taken).error()};
+        } else {
+            given = holder.client.error().clone();
+        }
+        handed.count += given ? 1U : 0U;
+        if (!given) {
+            session.terminal.err(fmt::format("warning: '{}' was not given the ring: {}\n",
+                                             printable(holder.name),
+                                             printable(given.error().message())));
+            if (outcome) {
+                outcome = Error{given.error().id(), "not every agent was given the ring"}.with_hint(
+                    "`jackdaw key rotate` hands it to those that missed it, once they answer; "
+                    "`jackdaw doctor` says what mends them");
+            }
+        }
+    }
+    return handed;
+}
+
+std::string some_of(const std::vector<std::string>& names) {
+    constexpr std::size_t shown = 8;
+    std::string text;
+    for (std::size_t i = 0; i < names.size() && i < shown; ++i) {
+        text += (i == 0 ? "" : ", ") + printable(names[i]);
+    }
+    return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
+}
+
+namespace {
+
+/// The names of the members that this agent hears; none when it hears of no fleet.
+std::optional<std::set<std::string>> heard_by(Session& session, ApiClient& client,
+                                              const Json& gossip) {
+    const auto state = proto::string_at(gossip, "state", "").value_or("");
+    const auto list = get(client, "/v1/members", session.in(answer_limit));
+    const auto items = list ? items_of(*list) : Result<Json>{list.error().clone()};
+    if (state == "left" || state == "twin" || !items) {
+        return std::nullopt;
+    }
+    std::set<std::string> heard;
+    for (const auto& item : *items) {
+        if (const auto one = proto::member_from(item);
+            one && (one->status == "alive" || one->status == "suspect")) {
+            heard.insert(one->name);
+        }
+    }
+    return heard;
+}
+
+} // namespace
+
+Survey survey(Session& session, std::vector<Holder>& holders, std::uint32_t newest) {
+    Survey found;
+    std::vector<std::pair<ApiClient*, Json>> answering;
+    std::vector<Holder*> silent;
+    for (auto& holder : holders) {
+        auto gossip = holder.client ? get(**holder.client, "/v1/gossip", session.in(answer_limit))
+                                    : Result<Json>{holder.client.error().clone()};
+        if (!gossip) {
+            silent.push_back(&holder);
+            continue;
+        }
+        const auto held = versions_of(*gossip);
+        found.all_have = found.all_have && !held.empty() && *held.rbegin() >= newest;
+        answering.emplace_back(holder.client->get(), *std::move(gossip));
+    }
+    if (silent.empty()) {
+        return found;
+    }
+    std::set<std::string> heard;
+    for (const auto& [client, gossip] : answering) {
+        if (auto names = heard_by(session, *client, gossip)) {
+            found.one_tells = true;
+            heard.merge(*names);
+        }
+    }
+    for (auto* const holder : silent) {
+        holder->is_gone = found.one_tells && !heard.contains(holder->name);
+        (holder->is_gone ? found.gone : found.unjudged).push_back(holder->name);
+    }
+    return found;
+}
+
+Error silent_here(const Survey& found, std::string_view what, std::string_view then) {
+    const bool is_one = found.unjudged.size() == 1;
+    return Error{Errc::unavailable,
+                 fmt::format("{}: {} {} not answer here, and {} {}", what, some_of(found.unjudged),
+                             is_one ? "does" : "do",
+                             found.one_tells ? "other agents still hear"
+                                             : "no agent answers that could tell of",
+                             is_one ? "it" : "them")}
+        .with_hint(fmt::format("`jackdaw doctor {}` says what mends it; {} once it answers, its "
+                               "machine is off, or `jackdaw member list` shows it down",
+                               found.unjudged.front(), then));
+}
+
+void tell_gone(Session& session, const Invocation& invocation, const Survey& found,
+               std::string_view what, std::string_view then) {
+    if (!found.gone.empty()) {
+        session.terminal.err(of_same_fleet(
+            fmt::format("note: {} {}, down for the others, too: {} once it answers again\n", what,
+                        some_of(found.gone), then),
+            invocation));
+    }
+}
+
+} // namespace jackdaw::cli

@@ -1,0 +1,55 @@
+#pragma once
+// The agents that are given the fleet's ring of gossip keys, and who of them may miss a change of
+// it.
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/commands/reach.h"
+#include "proto/wire/gossip_ring.h"
+
+namespace jackdaw::cli {
+
+/// Every machine that is on, with its agent or why that does not answer.
+struct Holder {
+    std::string name;
+    Result<ClientPtr> client;
+    bool is_gone = false; ///< does not answer, and the others hear nothing of it, either
+};
+[[nodiscard]] Result<std::vector<Holder>> holders_of(Reach& reach);
+/// What an agent holds, as it says itself.
+[[nodiscard]] Result<std::set<std::uint32_t>> held_by(Session& session, Holder& holder);
+
+/// To all that are not gone; the first failure comes back once each was tried, and each is told.
+struct Handed {
+    Result<void> outcome;
+    std::size_t count = 0; ///< of agents that took it
+};
+[[nodiscard]] Handed hand_out(Session& session, std::vector<Holder>& holders,
+                              const proto::GossipRing& ring, bool use_now = false);
+
+/// "db2, db3", or a few of them and how many more.
+[[nodiscard]] std::string some_of(const std::vector<std::string>& names);
+
+/// What the agents say before the ring is changed.
+struct Survey {
+    bool all_have = true;              ///< who answers holds the fleet's newest key
+    bool one_tells = false;            ///< a member said whom it hears
+    std::vector<std::string> unjudged; ///< do not answer here; not gone as far as anybody can tell
+    std::vector<std::string> gone;
+};
+/// Each agent uses a key once all whom it hears have it. So who does not answer here may miss a
+/// change as a machine that is off may, but only when no agent that answers hears it: those are
+/// marked as gone.
+[[nodiscard]] Survey survey(Session& session, std::vector<Holder>& holders, std::uint32_t newest);
+
+/// Nothing was changed, since somebody is silent here and not gone. `what` was not done; `then`:
+/// the command again.
+[[nodiscard]] Error silent_here(const Survey& found, std::string_view what, std::string_view then);
+/// Who was passed over, on stderr; nothing when nobody was.
+void tell_gone(Session& session, const Invocation& invocation, const Survey& found,
+               std::string_view what, std::string_view then);
+
+} // namespace jackdaw::cli
