@@ -16,7 +16,7 @@ const std::vector<NounRow>& noun_table() {
         {"session", "who is connected to an instance, and what it runs"},
         {"config", "the parameters of an instance"},
         {"log", "the logs of an instance's database"},
-        {"events", "what happened to an instance"},
+        {"events", "what happened to an instance, or to all of the fleet"},
         {"datastore", "databases that can be made here, and what they can"},
         {"op", "operations: what was changed, is being changed, and how it went"},
         {"member", "the agents of the fleet, as they see each other"},
@@ -252,9 +252,7 @@ std::vector<CommandRow> rows_of_care() {
          "remove",
          "take a key from every agent, e.g. after a leak",
          {{"VERSION", "of the key"}},
-         {{"--force", "",
-           "also while members use it (they hear nobody until they get the ring) or do not "
-           "answer"}},
+         {{"--force", "", "also while members use it, and hear nobody then, or are silent"}},
          changes,
          key_remove},
 

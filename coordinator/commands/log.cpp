@@ -1,62 +1,20 @@
-// jackdaw log list | tail, jackdaw events
+// jackdaw log list | tail
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/follow_news.h"
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/reach.h"
-#include "coordinator/core/words.h"
 #include "proto/base/ids.h"
-#include "proto/base/rfc3339.h"
 #include "proto/base/size.h"
 #include "proto/wire/datastore_json.h"
 
 namespace jackdaw::cli {
 namespace {
-
-constexpr std::chrono::milliseconds between_looks{500};
-constexpr std::chrono::milliseconds silence_limit{60'000}; ///< nobody answered for so long
-constexpr std::uint64_t shown_max = 10'000;
-
-/// --lines, --limit: 1 to what the agent gives.
-Result<std::uint64_t> count_of(const Invocation& invocation, std::string_view flag,
-                               std::string usual) {
-    return parse_count(invocation.text(flag, std::move(usual)), flag, shown_max);
-}
-
-/// Asks again and again, until --timeout, or nobody answers for a minute, or nobody reads. `ask`
-/// gives false when there was nothing new. Ctrl-C ends the process.
-Result<int> follow_news(Session& session, const Invocation& invocation, InstanceAccess& at,
-                        const std::function<Result<void>(ApiClient&)>& ask) {
-    auto heard = session.clock.now();
-    const auto until =
-        invocation.timeout ? std::optional{session.in(*invocation.timeout)} : std::nullopt;
-    while (session.terminal.out_arrived() && (!until || session.clock.now() < *until)) {
-        session.clock.sleep(between_looks);
-        session.terminal.watch_out();
-        if (!session.terminal.out_arrived()) {
-            break; // `| head` has what it wanted, and there may be no news for hours
-        }
-        auto done = at.client ? ask(*at.client)
-                              : Result<void>{Error{Errc::unavailable, "the agent went away"}};
-        if (done || done.error().code() == Errc::busy) { // an operation speaks to the database
-            heard = session.clock.now();
-            continue;
-        }
-        const auto code = done.error().code();
-        const bool passing = code == Errc::unavailable || code == Errc::deadline;
-        if (!passing || session.clock.now() - heard > silence_limit) {
-            return std::move(done).error();
-        }
-        auto again = at.reach.of(at.name); // an agent that died is back soon
-        at.client = again ? *std::move(again) : nullptr;
-    }
-    return 0;
-}
 
 struct LogPart {
     std::vector<std::string> lines;
@@ -139,72 +97,6 @@ void show(Session& session, const Invocation& invocation, const Json& json, cons
     } else {
         session.terminal.page(text);
     }
-}
-
-Style style_of_weight(const std::string& weight) {
-    return weight == "error" ? Style::bad : weight == "warning" ? Style::warning : Style::plain;
-}
-
-struct Timeline {
-    Table table{{{"AT"}, {"WEIGHT"}, {"KIND"}, {"SUBJECT"}, {"TEXT"}, {"OPERATION", true}}, {}};
-    std::uint64_t last = 0; ///< sequence number
-};
-
-Result<Timeline> timeline_from(const Json& list) {
-    Timeline timeline;
-    JACKDAW_TRY(const auto items, items_of(list));
-    for (const auto& item : items) {
-        JACKDAW_TRY(const auto sequence, proto::number_at(item, "sequence", 0, UINT64_MAX));
-        timeline.last = std::max(timeline.last, sequence);
-        std::vector<Cell> row;
-        for (const auto* key : {"at", "weight", "kind", "subject", "text", "operation"}) {
-            JACKDAW_TRY(auto text, proto::string_at(item, key, ""));
-            row.push_back({std::move(text)});
-        }
-        row[1].style = style_of_weight(row[1].text);
-        timeline.table.rows.push_back(std::move(row));
-    }
-    return timeline;
-}
-
-/// Only the rows: what is followed has one head.
-std::string rows_text(const Timeline& timeline, const Json& list, const Invocation& invocation,
-                      bool colour) {
-    if (is_structured(invocation.format)) {
-        return render_list(list, timeline.table, Format::jsonl, false);
-    }
-    std::string text;
-    for (const auto& row : timeline.table.rows) {
-        text += fmt::format("{}  {}  {}  {}  {}\n", printable(row[0].text),
-                            styled(printable(row[1].text), row[1].style, colour),
-                            printable(row[2].text), printable(row[3].text), printable(row[4].text));
-    }
-    return text;
-}
-
-/// --kind, --weight, --since as the agent's query has them; it judges them.
-Result<std::string> filters_of(const Session& session, const Invocation& invocation) {
-    std::string query;
-    for (const auto* key : {"kind", "weight"}) {
-        if (const auto flag = fmt::format("--{}", key); invocation.has(flag)) {
-            query += fmt::format("&{}={}", key, percent_encoded(invocation.text(flag)));
-        }
-    }
-    if (invocation.has("--since")) {
-        auto since = invocation.text("--since");
-        if (!is_rfc3339_utc(since)) {
-            const auto ago = parse_duration(since);
-            if (!ago) {
-                return Error{Errc::invalid,
-                             fmt::format("--since '{}': neither so long ago (1s to 30d, e.g. 2h) "
-                                         "nor a time as in 2026-01-02T03:04:05Z",
-                                         printable(since.substr(0, 40)))};
-            }
-            since = rfc3339(session.clock.wall_ms() - ago->count());
-        }
-        query += "&since=" + percent_encoded(since);
-    }
-    return query;
 }
 
 /// A log that is not written shows nothing, or what is old: that is said, and what turns it on.
@@ -304,32 +196,8 @@ Result<int> log_tail(Session& session, const Invocation& invocation) {
     if (!follows) {
         return 0;
     }
-    return follow_news(session, invocation, at, [&](ApiClient& client) {
+    return follow_news_of(session, invocation, at, [&](ApiClient& client) {
         return ask(client, fmt::format("lines={}&cursor={}", shown_max, percent_encoded(cursor)));
-    });
-}
-
-Result<int> events(Session& session, const Invocation& invocation) {
-    JACKDAW_TRY(const auto limit, count_of(invocation, "--limit", "100"));
-    JACKDAW_TRY(const auto only, filters_of(session, invocation));
-    JACKDAW_TRY(auto at, access_instance(session, invocation));
-    JACKDAW_TRY(const auto list, get(*at.client, fmt::format("/v1/events?limit={}{}", limit, only),
-                                     session.in(answer_limit)));
-    JACKDAW_TRY(const auto begun, timeline_from(list));
-    const bool colour = session.terminal.colour_out();
-    if (!invocation.has("--follow")) {
-        session.terminal.page(render_list(list, begun.table, invocation.format, colour, "kind"));
-        return 0;
-    }
-    session.terminal.out(rows_text(begun, list, invocation, colour));
-    auto last = begun.last;
-    return follow_news(session, invocation, at, [&](ApiClient& client) -> Result<void> {
-        JACKDAW_TRY(const auto more, get(client, fmt::format("/v1/events?after={}{}", last, only),
-                                         session.in(answer_limit)));
-        JACKDAW_TRY(const auto came, timeline_from(more));
-        session.terminal.out(rows_text(came, more, invocation, colour));
-        last = std::max(last, came.last);
-        return ok();
     });
 }
 

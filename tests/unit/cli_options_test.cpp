@@ -423,6 +423,59 @@ TEST_CASE_METHOD(Options, "events are shown and followed") {
     CHECK(run({"events"}) == 8); // an item of a list is an object
 }
 
+TEST_CASE_METHOD(Options,
+                 "events of a whole fleet are one timeline, without those who are silent") {
+    make_fleet({"db1", "db2", "db3"});
+    const auto happened = [&](const char* name, int sequence, int second) {
+        agent(name).events.push_back(
+            Json{{"sequence", sequence},
+                 {"at", "2026-01-01T00:00:0" + std::to_string(second) + ".000Z"},
+                 {"kind", "database.started"},
+                 {"weight", "info"},
+                 {"subject", "it"},
+                 {"text", std::string{name} + std::to_string(sequence)},
+                 {"operation", nullptr}});
+    };
+    happened("db1", 7, 1);
+    happened("db2", 1, 2);
+    happened("db1", 8, 3);
+    happened("db2", 2, 4);
+    REQUIRE(run({"events"}) == 0);
+    CHECK(err().empty());
+    CHECK(out().find("AT                        INSTANCE  WEIGHT") == 0);
+    CHECK(out().find("db1       info") != std::string::npos);
+    const auto texts = [&] {
+        std::string all;
+        for (const auto& item : json().at("items")) {
+            all += item.at("text").get<std::string>() + " ";
+            CHECK(item.at("text").get<std::string>().starts_with(
+                item.at("instance").get<std::string>()));
+        }
+        return all;
+    };
+    REQUIRE(run({"events", "-o", "json", "--kind", "database"}) == 0);
+    CHECK(texts() == "db17 db21 db18 db22 ");
+    CHECK(agent("db3").events_asked == "/v1/events?limit=100&kind=database");
+    REQUIRE(run({"events", "-o", "json", "-n", "3"}) == 0);
+    CHECK(texts() == "db21 db18 db22 ");
+    REQUIRE(run({"events", "db1", "-o", "json"}) == 0);
+    CHECK(texts() == "db17 db18 ");
+
+    agent("db1").stopped = true;
+    REQUIRE(run({"events"}) == 0);
+    CHECK(err().find("warning: the events of 'db1' are missing") != std::string::npos);
+    REQUIRE(run({"events", "-o", "json"}) == 0);
+    CHECK(texts() == "db21 db22 ");
+    CHECK(json().at("unreachable") == Json::array({"db1"}));
+    REQUIRE(run({"events", "--follow", "--timeout", "30s", "-o", "jsonl"}) == 0);
+    CHECK(std::ranges::count(out(), '\n') == 2); // each once
+    const auto warnings = err();
+    CHECK(std::ranges::count(warnings, '\n') == 1); // said once
+    world.unreachable = true;
+    CHECK(run({"events"}) == 8);
+    CHECK(run({"events", "--follow"}) == 8);
+}
+
 TEST_CASE_METHOD(Options, "an instance's warnings stand in show and list with what mends them") {
     make_fleet({"db1"});
     agent("db1").concerns = {{"connections", "2026-01-01T00:00:00.000Z", "90 of 100 are taken",
