@@ -148,6 +148,9 @@ struct Rehearsal {
             for (const auto& one : held_elsewhere(details, grant)) {
                 notes.push_back("it still has " + one + " afterwards");
             }
+            for (const auto& one : held_otherwise(details, grant)) {
+                notes.push_back("it still has afterwards what is taken in SQL alone: " + one);
+            }
         }
         return ok();
     }

@@ -101,6 +101,23 @@ std::vector<std::string> held_elsewhere(const proto::UserDetails& user, const pr
     return all;
 }
 
+std::vector<std::string> held_otherwise(const proto::UserDetails& user, const proto::Grant& taken) {
+    const bool asks_all = std::ranges::any_of(taken.privileges, is_all);
+    std::vector<std::string> all;
+    for (const auto& one : user.others) {
+        const bool meets =
+            taken.database.empty() || (one.database == taken.database && taken.table.empty());
+        const bool is_same =
+            asks_all || std::ranges::any_of(one.privileges, [&](const auto& name) {
+                return std::ranges::find(taken.privileges, name) != taken.privileges.end();
+            });
+        if (meets && is_same) {
+            all.push_back(one.statement);
+        }
+    }
+    return all;
+}
+
 std::vector<std::string> handed_on_besides(const proto::UserDetails& user,
                                            const proto::Grant& given) {
     std::vector<std::string> besides;

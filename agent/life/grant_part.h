@@ -17,6 +17,11 @@ namespace jackdaw::agent {
 [[nodiscard]] std::vector<std::string> held_elsewhere(const proto::UserDetails& user,
                                                       const proto::Grant& taken);
 
+/// The statements of roles, proxies and routines that reach the same things, which no revoke takes:
+/// of ALL on everything each of them, else those of a routine in the database, by their privileges.
+[[nodiscard]] std::vector<std::string> held_otherwise(const proto::UserDetails& user,
+                                                      const proto::Grant& taken);
+
 /// What it may hand on at the level of `given` beside what is given: an engine's grant option is
 /// one of the level, not of a privilege.
 [[nodiscard]] std::vector<std::string> handed_on_besides(const proto::UserDetails& user,

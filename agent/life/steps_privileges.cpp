@@ -80,14 +80,28 @@ Result<void> give_back(plugins::Grants& grants, const plugins::Call& call, const
     return ok();
 }
 
+using Notes = std::vector<std::string>;
+
+Notes notes_of_revoke(const proto::UserDetails& user, const proto::Grant& taken) {
+    Notes notes;
+    if (const auto held = held_elsewhere(user, taken); !held.empty()) {
+        notes.push_back(fmt::format("it still has {}", fmt::join(held, ", ")));
+    }
+    if (const auto held = held_otherwise(user, taken); !held.empty()) {
+        notes.push_back(fmt::format("it still has what is taken in SQL alone (REVOKE, by an "
+                                    "account that may hand it on): {}",
+                                    fmt::join(held, "; ")));
+    }
+    return notes;
+}
+
 /// Gives or takes, after what was there before has been journalled; then warns of what its result
 /// does not show, as far as that can be read.
-Result<void>
-change_grant(StepContext& context,
-             Result<void> (plugins::Grants::*verb)(const plugins::Call&, std::string_view,
-                                                   std::string_view, const proto::Grant&),
-             std::vector<std::string> (*beside)(const proto::UserDetails&, const proto::Grant&),
-             std::string_view words) {
+Result<void> change_grant(StepContext& context,
+                          Result<void> (plugins::Grants::*verb)(const plugins::Call&,
+                                                                std::string_view, std::string_view,
+                                                                const proto::Grant&),
+                          Notes (*notes)(const proto::UserDetails&, const proto::Grant&)) {
     JACKDAW_TRY(const auto request, request_of(context));
     JACKDAW_TRY(const auto account, account_of(request));
     JACKDAW_TRY(const auto grant, grant_of(request));
@@ -96,10 +110,8 @@ change_grant(StepContext& context,
                           JACKDAW_CHECK(keep_before(context, grants, call, account, grant));
                           JACKDAW_CHECK((grants.*verb)(call, account.name, account.host, grant));
                           const auto user = grants.show(call, account.name, account.host);
-                          const auto found =
-                              user ? beside(*user, grant) : std::vector<std::string>{};
-                          if (!found.empty()) {
-                              context.warn(fmt::format("{} {}", words, fmt::join(found, ", ")));
+                          for (auto& note : user ? notes(*user, grant) : Notes{}) {
+                              context.warn(std::move(note));
                           }
                           return ok();
                       });
@@ -108,12 +120,19 @@ change_grant(StepContext& context,
 } // namespace
 
 Result<void> grant_user(StepContext& context) {
-    return change_grant(context, &plugins::Grants::grant, handed_on_besides,
-                        "the grant option is one of the whole level: it may hand on, too,");
+    return change_grant(context, &plugins::Grants::grant,
+                        [](const proto::UserDetails& user, const proto::Grant& grant) {
+                            const auto besides = handed_on_besides(user, grant);
+                            return besides.empty()
+                                       ? Notes{}
+                                       : Notes{fmt::format("the grant option is one of the whole "
+                                                           "level: it may hand on, too, {}",
+                                                           fmt::join(besides, ", "))};
+                        });
 }
 
 Result<void> revoke_user(StepContext& context) {
-    JACKDAW_CHECK(change_grant(context, &plugins::Grants::revoke, held_elsewhere, "it still has"));
+    JACKDAW_CHECK(change_grant(context, &plugins::Grants::revoke, notes_of_revoke));
     JACKDAW_TRY(const auto before, before_of(context));
     if (before && before->privileges.empty() && !before->with_grant_option) {
         context.warn("nothing of that was granted there, so nothing was taken away");

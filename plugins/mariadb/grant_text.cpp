@@ -274,8 +274,9 @@ bool take_proxy_account(Reader& reader) {
     return part() && reader.take("@") && part();
 }
 
-/// "GRANT `role` TO …", "GRANT PROXY ON … TO …", "SET DEFAULT ROLE … FOR …".
-bool is_other_statement(std::string_view line) {
+/// "GRANT `role` TO …", "GRANT PROXY ON … TO …", "SET DEFAULT ROLE … FOR …". `grantee` is who gets
+/// a role; nullopt for the others.
+bool is_other_statement(std::string_view line, std::optional<Grantee>& grantee) {
     Reader reader{line};
     if (reader.take("SET DEFAULT ROLE ")) {
         return (reader.take("NONE") || reader.identifier()) && reader.take(" FOR ") &&
@@ -287,8 +288,11 @@ bool is_other_statement(std::string_view line) {
     const bool is_proxy = reader.take("PROXY ON ");
     const bool what =
         is_proxy ? take_proxy_account(reader) : reader.take("PUBLIC") || reader.identifier();
-    if (!what || !reader.take(" TO ") ||
-        !(is_proxy ? take_proxy_account(reader) : read_grantee(reader).has_value())) {
+    if (!what || !reader.take(" TO ")) {
+        return false;
+    }
+    grantee = is_proxy ? std::nullopt : read_grantee(reader);
+    if (is_proxy ? !take_proxy_account(reader) : !grantee) {
         return false;
     }
     return reader.at_end() || reader.rest() == " WITH GRANT OPTION" ||
@@ -299,8 +303,17 @@ bool is_other_statement(std::string_view line) {
 
 Result<GrantLine> parse_grant_line(std::string_view line, std::string_view name,
                                    std::string_view host) {
-    if (is_other_statement(line)) {
-        return GrantLine{std::nullopt, printable(line, statement_bytes_max)};
+    GrantLine read;
+    std::optional<Grantee> of_role;
+    if (is_other_statement(line, of_role)) {
+        read.statement = printable(line, statement_bytes_max);
+        // A default role goes with the role; a role of a role's or of PUBLIC's is not this
+        // account's.
+        if (line.starts_with("GRANT ") &&
+            (!of_role || (of_role->name == name && of_role->host == host))) {
+            read.other = proto::OtherGrant{read.statement, {}, {}};
+        }
+        return read;
     }
     Reader reader{line};
     if (!reader.take("GRANT ")) {
@@ -320,7 +333,6 @@ Result<GrantLine> parse_grant_line(std::string_view line, std::string_view name,
     }
     const auto head = line.substr(0, line.size() - reader.rest().size());
     proto::Grant grant;
-    GrantLine read;
     if (scope->database.empty() && scope->table.empty()) {
         read.statement =
             printable(std::string{head} + clean_tail(reader.rest(), grant.with_grant_option),
@@ -332,7 +344,13 @@ Result<GrantLine> parse_grant_line(std::string_view line, std::string_view name,
         }
         read.statement = printable(line, statement_bytes_max);
     }
-    if (!scope->routine && grantee->name == name && grantee->host == host) {
+    if (grantee->name != name || grantee->host != host) {
+        return read;
+    }
+    if (scope->routine) {
+        read.other = proto::OtherGrant{read.statement, std::move(*privileges),
+                                       printable(scope->database, name_bytes_max)};
+    } else {
         grant.privileges = std::move(*privileges);
         grant.database = printable(scope->database, name_bytes_max);
         grant.table = printable(scope->table, name_bytes_max);

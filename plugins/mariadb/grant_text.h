@@ -17,6 +17,8 @@ namespace jackdaw::mariadb {
 struct GrantLine {
     /// nullopt: of a role, a proxy, a routine, a default role, or to somebody else.
     std::optional<proto::Grant> grant;
+    /// Of a role, a proxy or a routine, to this account.
+    std::optional<proto::OtherGrant> other;
     /// The statement without credentials, printable. What the server requires of the connection
     /// (REQUIRE …) stays when it reads as it must.
     std::string statement;

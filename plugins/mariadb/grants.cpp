@@ -180,6 +180,9 @@ Result<KnownGrants> grants_of(Session& session, const plugins::Call& call, std::
         if (line.grant) {
             known.grants.push_back(std::move(*line.grant));
         }
+        if (line.other) {
+            known.others.push_back(std::move(*line.other));
+        }
     }
     return known;
 }
@@ -213,6 +216,7 @@ Result<proto::UserDetails> AccountGrants::show(const plugins::Call& call, std::s
     details.attributes.connections_max = account->connections_max;
     details.grants = std::move(known->grants);
     details.statements = std::move(known->statements);
+    details.others = std::move(known->others);
     return details;
 }
 

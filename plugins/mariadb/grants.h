@@ -28,7 +28,8 @@ public:
     Result<void> grant(const plugins::Call& call, std::string_view name, std::string_view host,
                        const proto::Grant& grant) override;
     /// Takes what check() would not give, too: taking away is always allowed. ALL takes the grant
-    /// option along. What the account has at another level stays.
+    /// option along. What the account has at another level stays, and what it has of roles, proxies
+    /// and routines.
     Result<void> revoke(const plugins::Call& call, std::string_view name, std::string_view host,
                         const proto::Grant& grant) override;
     /// Renames first; cut short after that, the same call goes on under the new name. Sessions stay
@@ -46,6 +47,7 @@ private:
 struct KnownGrants {
     std::vector<proto::Grant> grants;
     std::vector<std::string> statements;
+    std::vector<proto::OtherGrant> others;
 };
 [[nodiscard]] Result<KnownGrants> grants_of(Session& session, const plugins::Call& call,
                                             std::string_view name, std::string_view host);

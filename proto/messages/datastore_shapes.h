@@ -19,6 +19,13 @@ struct Grant {
     friend bool operator==(const Grant&, const Grant&) = default;
 };
 
+/// What an account has that is no Grant: a role, a proxy, rights on one routine.
+struct OtherGrant {
+    std::string statement;               ///< as the engine prints it
+    std::vector<std::string> privileges; ///< on a routine: those that a database has, too
+    std::string database;                ///< of the routine
+};
+
 /// What an account is beside its password. In a change, what is nullopt stays as it is.
 struct UserAttributes {
     std::optional<std::string> name, host; ///< in a change: the new ones
@@ -33,6 +40,7 @@ struct UserDetails {
     UserAttributes attributes; ///< without `name` and `host`
     std::vector<Grant> grants;
     std::vector<std::string> statements; ///< as the engine prints them, without any verifier
+    std::vector<OtherGrant> others;      ///< stand in `statements`; JSON has them there alone
 };
 
 /// Who `root` is in this instance (SECURITY.md, Secrets).

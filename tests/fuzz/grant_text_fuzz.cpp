@@ -34,6 +34,8 @@ void read_as_grant(std::string_view text) {
     require(again.has_value());
     require(again->statement == read->statement);
     require(again->grant == read->grant);
+    require(again->other.has_value() == read->other.has_value());
+    require(!read->other || (!read->grant && read->other->statement == read->statement));
     if (const auto& grant = read->grant) {
         require(!grant->privileges.empty());
         require(is_printable(grant->database) && is_printable(grant->table));

@@ -487,6 +487,7 @@ TEST_CASE("whatever a tenant has made of an account, it is shown without its sec
     const auto after = store.grants()->show(plenty(), "odd", "%");
     REQUIRE_OK(after);
     REQUIRE(after->grants == std::vector<proto::Grant>{{{"USAGE"}, "", "", false}});
+    CHECK(after->others.size() == 3); // a role, a proxy and a routine: they stay, and are told
 
     // Straight into the table, as one with rights on schema mysql can: a credential that would pass
     // for options.

@@ -82,6 +82,19 @@ TEST_CASE("what is taken at one level may be there at another") {
     CHECK(held({on_shop({"SELECT"})}, on_shop({"SELECT"})).empty()); // the level itself
 }
 
+TEST_CASE("what is taken may reach roles, proxies and routines, which no revoke takes") {
+    proto::UserDetails user;
+    user.others = {{"a role", {}, ""}, {"a routine", {"EXECUTE"}, "shop"}, {"b", {"EXECUTE"}, "x"}};
+    const auto held = [&](const proto::Grant& taken) { return agent::held_otherwise(user, taken); };
+    using Texts = std::vector<std::string>;
+    CHECK(held({{"ALL"}, "", "", false}) == Texts{"a role", "a routine", "b"});
+    CHECK(held({{"EXECUTE"}, "", "", false}) == Texts{"a routine", "b"});
+    CHECK(held(on_shop({"ALL"})) == Texts{"a routine"});
+    CHECK(held(on_shop({"SELECT", "EXECUTE"})) == Texts{"a routine"});
+    CHECK(held(on_shop({"SELECT"})).empty());
+    CHECK(held({{"ALL"}, "shop", "items", false}).empty());
+}
+
 TEST_CASE("a grant option hands on all that is held at its level") {
     const auto besides = [](std::vector<proto::Grant> has, const proto::Grant& given) {
         proto::UserDetails user;

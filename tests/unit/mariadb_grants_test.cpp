@@ -65,6 +65,33 @@ TEST_CASE("each form of SHOW GRANTS is read") {
     }
 }
 
+TEST_CASE("what an account has of roles, proxies and routines is told as that") {
+    const auto other = [](const std::string& line) {
+        const auto parsed = read(line);
+        REQUIRE(parsed.has_value());
+        return parsed->other;
+    };
+    for (const std::string line : {"GRANT `r` TO `u``'`@`%` WITH ADMIN OPTION",
+                                   "GRANT PROXY ON ''@'%' TO 'u`'''@'%' WITH GRANT OPTION"}) {
+        INFO(line);
+        const auto found = present(other(line));
+        CHECK(found.statement == line);
+        CHECK(found.privileges.empty());
+        CHECK(found.database.empty());
+    }
+    const auto routine = present(
+        other("GRANT EXECUTE, ALTER ROUTINE ON FUNCTION `d\\_`.`p`" + to + " WITH GRANT OPTION"));
+    CHECK(routine.privileges == std::vector<std::string>{"EXECUTE", "ALTER ROUTINE"});
+    CHECK(routine.database == "d\\_"); // no pattern
+    for (const std::string line :
+         {"GRANT SELECT ON `d`.* TO `u``'`@`%`", "GRANT `r` TO `somebody`@`%`",
+          "GRANT `r` TO `role`", "SET DEFAULT ROLE `r` FOR `u``'`@`%`",
+          "GRANT EXECUTE ON PROCEDURE `d`.`p` TO PUBLIC"}) {
+        INFO(line);
+        CHECK_FALSE(other(line).has_value());
+    }
+}
+
 TEST_CASE("no credential stays in a statement, whatever it looks like") {
     const std::string head = "GRANT USAGE ON *.*" + to;
     const std::vector<std::pair<std::string, std::string>> tails{
