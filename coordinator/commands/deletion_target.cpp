@@ -157,7 +157,7 @@ Result<void> end_its_create(Session& session, Reach& reach, DeletionTarget& targ
         record->operation.progress = 1;
         record->operation.error.reset();
         record->operation.ended_at = session.now_text();
-        JACKDAW_CHECK(reach.journal().save(*record));
+        JACKDAW_CHECK(reach.journal().save_deletion(*record));
     }
     JACKDAW_TRY(const auto volume, find_volume(reach, target.machine.volume_id));
     if (!volume || volume->damaged || !volume->kept) {

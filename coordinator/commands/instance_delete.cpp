@@ -31,7 +31,7 @@ public:
         keep_ = target.keep;
         if (target.agent.instance) {
             if (target.record) { // a journal that cannot be written stops it while all is whole
-                JACKDAW_CHECK(reach_.journal().save(*target.record));
+                JACKDAW_CHECK(reach_.journal().save_deletion(*target.record));
             }
             JACKDAW_CHECK(by_agent(machine.label));
             if (!operation_.id.empty() && operation_.status != "done") {
@@ -67,7 +67,7 @@ public:
             record.operation.status = "done"; // nobody waited for its end, but there it was
             record.operation.progress = 1;
         }
-        JACKDAW_CHECK(reach_.journal().save(record));
+        JACKDAW_CHECK(reach_.journal().save_deletion(record));
         if (!target.agent.instance) { // a delete of an instance leaves by itself
             leave_fleet(session_, reach_, machine);
         }
@@ -90,7 +90,7 @@ public:
             undone(record, session_.now_text(),
                    proto::shape_of(Error{Code::aborted, "the instance was deleted"}));
         }
-        JACKDAW_CHECK(reach_.journal().save(record));
+        JACKDAW_CHECK(reach_.journal().save_deletion(record));
         Conclusion end;
         end.operation = operation_;
         end.waited = true;

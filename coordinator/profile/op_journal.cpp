@@ -1,5 +1,9 @@
 #include "coordinator/profile/op_journal.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <system_error>
 
@@ -13,6 +17,37 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t records_max = 10'000;
 constexpr std::size_t files_max = 1'000'000; ///< that are looked at for the newest
+
+// A delete writes two records before it frees anything. Others who wait for room may take some of
+// what is given up, so it is given up in parts.
+constexpr off_t kept_back_bytes = 128 << 10;
+constexpr off_t part_bytes = 32 << 10;
+
+fs::path kept_back_in(const fs::path& folder) {
+    return folder / "kept-back";
+}
+
+/// Where there is no room now, the next record that is saved tries it again.
+void keep_back(const fs::path& folder) {
+    const auto path = kept_back_in(folder);
+    const UniqueFd fd{
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
+    struct stat about{};
+    if (!fd || ::fstat(fd.get(), &about) != 0 || about.st_size >= kept_back_bytes) {
+        return;
+    }
+    if (::posix_fallocate(fd.get(), 0, kept_back_bytes) != 0) {
+        (void)!::ftruncate(fd.get(), about.st_size); // what there was is worth keeping
+    }
+}
+
+/// False when nothing is kept back any more.
+bool give_up_part(const fs::path& folder) {
+    const UniqueFd fd{::open(kept_back_in(folder).c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
+    struct stat about{};
+    return fd && ::fstat(fd.get(), &about) == 0 && about.st_size > 0 &&
+           ::ftruncate(fd.get(), std::max<off_t>(about.st_size - part_bytes, 0)) == 0;
+}
 
 std::optional<CreateRecord> read_record(const fs::path& path) {
     const auto text = read_small_file(path);
@@ -40,6 +75,20 @@ std::optional<CreateRecord> first_of(const std::vector<fs::path>& files, const F
 } // namespace
 
 Result<void> OpJournal::save(const CreateRecord& record) const {
+    JACKDAW_CHECK(write(record));
+    keep_back(folder_);
+    return ok();
+}
+
+Result<void> OpJournal::save_deletion(const CreateRecord& record) const {
+    auto saved = write(record);
+    while (!saved && saved.error().id() == Code::disk_full && give_up_part(folder_)) {
+        saved = write(record); // a part less each time
+    }
+    return saved;
+}
+
+Result<void> OpJournal::write(const CreateRecord& record) const {
     JACKDAW_CHECK(make_folders(folder_, 0700));
     return write_durably(
                folder_ / (record.operation.id + ".json"),

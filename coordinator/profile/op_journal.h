@@ -18,6 +18,9 @@ public:
 
     /// Durable when it returns (fsync and rename).
     [[nodiscard]] Result<void> save(const CreateRecord& record) const;
+    /// The same on a full disk, too, where a delete is what makes room: what save() keeps back for
+    /// it is given up then, part by part, and kept back again by the next save() that has room.
+    [[nodiscard]] Result<void> save_deletion(const CreateRecord& record) const;
     /// Newest first, at most 10,000. A file that cannot be read is passed over: it is no reason to
     /// refuse the others.
     [[nodiscard]] std::vector<CreateRecord> load_all() const;
@@ -34,6 +37,7 @@ public:
     [[nodiscard]] Result<UniqueFd> lock(const std::string& name) const;
 
 private:
+    [[nodiscard]] Result<void> write(const CreateRecord& record) const;
     [[nodiscard]] std::vector<std::filesystem::path> files() const; ///< newest first
     std::filesystem::path folder_;
 };

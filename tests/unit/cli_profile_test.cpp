@@ -1,7 +1,10 @@
 // The operator's files: where they lie, who may read them, what half of them is worth.
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -166,6 +169,70 @@ TEST_CASE("small files are bounded and never followed through a link") {
     ::close(ends[1]);
     CHECK(read_given_file("/dev/fd/" + std::to_string(ends[0]), 100).value_or("") == "secret\n");
     ::close(ends[0]);
+}
+
+TEST_CASE("on a full disk a delete can be journalled, and nothing else") {
+    if (::geteuid() != 0) {
+        WARN("skipped: mounting a small file system takes root");
+        return;
+    }
+    const test::TemporaryFolder mount_point;
+    const auto child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) { // a mount namespace of its own; exit status tells which promise broke
+        const auto folder = mount_point.path();
+        if (::unshare(CLONE_NEWNS) != 0 ||
+            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=1m") != 0) {
+            ::_exit(90);
+        }
+        const OpJournal journal{folder / "ops"};
+        CreateRequest request;
+        request.name = "db1";
+        request.datastore = "mariadb";
+        const auto record =
+            begin_create(request, "f1", "01890000-0000-7000-8000-000000000001", "i1", "t", "uid 0");
+        if (!journal.save(record)) {
+            ::_exit(1);
+        }
+        const auto filler = folder / "filler";
+        const auto fill = [&] {
+            const UniqueFd fd{
+                ::open(filler.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
+            const std::string block(4096, 'x');
+            while (::write(fd.get(), block.data(), block.size()) > 0) {
+            }
+        };
+        for (int turn = 0; turn < 4; ++turn) { // somebody else takes what is left of each part
+            fill();
+            const auto saved = journal.save(record);
+            if (saved || saved.error().id() != Code::disk_full) {
+                ::_exit(2);
+            }
+            if (!journal.save_deletion(record)) {
+                ::_exit(3);
+            }
+        }
+        fill();
+        const auto beyond = journal.save_deletion(record);
+        if (beyond || beyond.error().id() != Code::disk_full || journal.load_all().size() != 1) {
+            ::_exit(4);
+        }
+        (void)::unlink(filler.c_str());
+        if (!journal.save(record)) { // kept back anew
+            ::_exit(5);
+        }
+        fill();
+        ::_exit(!journal.save(record) && journal.save_deletion(record) ? 0 : 6);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 90) {
+        WARN("skipped: this kernel gives no mount namespace with a tmpfs");
+        return;
+    }
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("the journal keeps records newest first, passes over what is damaged, and one process "
