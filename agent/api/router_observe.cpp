@@ -88,7 +88,8 @@ void add_instance(std::vector<proto::MetricFamily>& families, const proto::Insta
                         {{"_total", {}, static_cast<double>(instance.database_restarts)}}});
     families.push_back(gauge("jackdaw_volume_size_bytes", "size of the data volume",
                              static_cast<double>(instance.volume_size_bytes)));
-    families.push_back(gauge("jackdaw_volume_used_bytes", "filled of the data volume",
+    families.push_back(gauge("jackdaw_volume_used_bytes",
+                             "of the data volume what the database cannot write to any more",
                              static_cast<double>(instance.volume_used_bytes)));
     families.push_back(gauge("jackdaw_maintenance", "1: the agent keeps its hands off",
                              instance.maintenance_until.empty() ? 0 : 1));

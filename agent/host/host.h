@@ -54,7 +54,11 @@ struct VolumeInfo {
     std::string filesystem; ///< "xfs", "ext4", another signature's name, or empty
     std::string uuid;       ///< of that file system, or empty
     bool mounted = false;
-    std::uint64_t filesystem_bytes = 0, used_bytes = 0, free_bytes = 0; ///< while mounted
+    // While mounted; else 0.
+    std::uint64_t filesystem_bytes = 0;
+    std::uint64_t free_bytes = 0; ///< that the database can write: without what is root's alone
+    std::uint64_t used_bytes =
+        0; ///< of size_bytes what is not free, the file system's own part, too
 };
 
 /// The file on the volume that says whose it is; root-owned, outside every folder of the database.

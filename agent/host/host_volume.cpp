@@ -193,7 +193,7 @@ Result<VolumeInfo> Volume::inspect(const std::string& given) const {
     if (is_mounted && ::statvfs(std::string{volume_folder}.c_str(), &room) == 0) {
         info.filesystem_bytes = std::uint64_t{room.f_blocks} * room.f_frsize;
         info.free_bytes = std::uint64_t{room.f_bavail} * room.f_frsize;
-        info.used_bytes = std::uint64_t{room.f_blocks - room.f_bfree} * room.f_frsize;
+        info.used_bytes = info.size_bytes - std::min(info.size_bytes, info.free_bytes);
     }
     return info;
 }

@@ -287,7 +287,9 @@ void Life::read_usage() {
         volume_size_ = info->size_bytes;
         volume_used_ = info->used_bytes;
         volume_full_ = full;
-        tell_usage(info->used_bytes, info->filesystem_bytes);
+        // Of the file system: a device that has just grown is no pressure.
+        tell_usage(info->filesystem_bytes - std::min(info->filesystem_bytes, info->free_bytes),
+                   info->filesystem_bytes);
         if (database_.link == nullptr) {
             weigh(nullptr); // no probe comes by that would
         }

@@ -597,6 +597,9 @@ TEST_CASE("a stamp that finds no room says that it is the volume's, and leaves t
         }
         (void)::fsync(fd.get());
     }
+    const auto full = must(host.inspect_volume(contract_serial));
+    CHECK(full.used_bytes == full.size_bytes - full.free_bytes);
+    CHECK(full.used_bytes > full.size_bytes / 100 * 98); // its log and its tables count, too
     CHECK(refusal(host.write_stamp({contract_id, "fake", "1.0", true}, {})) == Code::volume_full);
     CHECK_FALSE(must(host.read_stamp())->sealed);
     fs::remove(filler);
