@@ -207,10 +207,13 @@ private:
             teller.client = nullptr;
             return list.error().clone();
         }
-        JACKDAW_TRY(auto timeline, timeline_from(*list, teller.machine.label));
-        teller.last = std::max(teller.last.value_or(0), timeline.last);
+        auto timeline = timeline_from(*list, teller.machine.label);
+        if (!timeline) { // this one's alone; what all refuse is `invalid`
+            return Error{Code::protocol, "its timeline has another shape"};
+        }
+        teller.last = std::max(teller.last.value_or(0), timeline->last);
         teller.is_silent = false;
-        return std::move(timeline.events);
+        return std::move(timeline->events);
     }
 
     /// What it tells when it is back is shown then.

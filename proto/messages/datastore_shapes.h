@@ -40,7 +40,7 @@ struct UserDetails {
     UserAttributes attributes; ///< without `name` and `host`
     std::vector<Grant> grants;
     std::vector<std::string> statements; ///< as the engine prints them, without any verifier
-    std::vector<OtherGrant> others;      ///< stand in `statements`; JSON has them there alone
+    std::vector<OtherGrant> others{};    ///< stand in `statements`; JSON has them there alone
 };
 
 /// Who `root` is in this instance (SECURITY.md, Secrets).

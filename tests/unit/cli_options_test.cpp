@@ -471,6 +471,11 @@ TEST_CASE_METHOD(Options,
     CHECK(std::ranges::count(out(), '\n') == 2); // each once
     const auto warnings = err();
     CHECK(std::ranges::count(warnings, '\n') == 1); // said once
+    agent("db1").stopped = false;
+    agent("db1").events = Json::array({Json{{"sequence", "one"}}});
+    REQUIRE(run({"events"}) == 0);
+    CHECK(err().find("the events of 'db1' are missing: its timeline has another shape") !=
+          std::string::npos);
     world.unreachable = true;
     CHECK(run({"events"}) == 8);
     CHECK(run({"events", "--follow"}) == 8);
