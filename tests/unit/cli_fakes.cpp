@@ -440,7 +440,9 @@ public:
         return *at;
     }
     Result<void> keep_volume(const std::string& id, bool kept) override {
-        JACKDAW_CHECK(without_value(describe_volume(id)));
+        if (auto known = describe_volume(id); !known) {
+            return std::move(known).error();
+        }
         std::ranges::find(world_.volumes, id, &cloud::Volume::id)->kept = kept;
         return ok();
     }
