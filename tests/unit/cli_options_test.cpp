@@ -446,7 +446,8 @@ TEST_CASE_METHOD(Options,
     CHECK(out().find("db1       info") != std::string::npos);
     const auto texts = [&] {
         std::string all;
-        for (const auto& item : json().at("items")) {
+        const auto list = json();
+        for (const auto& item : list.at("items")) {
             all += item.at("text").get<std::string>() + " ";
             CHECK(item.at("text").get<std::string>().starts_with(
                 item.at("instance").get<std::string>()));
