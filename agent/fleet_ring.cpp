@@ -138,6 +138,9 @@ Result<void> Fleet::set_ring(Secret text, bool use_now) {
 void Fleet::watch_keys() {
     const auto& counted = node_->pass.link().counters();
     const auto turn = key_watch_.look(parts_.clock.wall_ms(), counted.unknown_key, counted.opened);
+    if (turn != KeyWatch::Turn::none) {
+        node_->core.set_shut_out(key_watch_.is_shut_out());
+    }
     if (turn == KeyWatch::Turn::shut_out) {
         spdlog::warn(
             "keys_missed: what comes in is sealed with keys that this agent does not have; "

@@ -90,6 +90,22 @@ TEST_CASE("core: who asks and hears nobody takes a later boot, once a minute, an
     CHECK(world.core->self().alive->boot == before);
 }
 
+TEST_CASE("core: who is shut out by its keys takes no later boot until it is let in") {
+    World world;
+    Peer a{1};
+    world.persist();
+    const auto boot = world.core->self().alive->boot;
+    const std::array addresses{a.address};
+    world.core->join(world.now, addresses);
+    world.core->set_shut_out(true);
+    world.pass(5min);
+    CHECK(world.core->self().alive->boot == boot);
+    CHECK_FALSE(world.sent().empty()); // it asks on
+    world.core->set_shut_out(false);
+    world.pass(30s);
+    CHECK(world.core->self().alive->boot == boot + 1);
+}
+
 TEST_CASE(
     "core: near the end of incarnations nothing is answered, and there is room for own news") {
     World world;

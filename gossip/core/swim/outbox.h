@@ -2,8 +2,8 @@
 // Datagrams and events that wait to be fetched, and what several cores of one process may share.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -51,7 +51,8 @@ struct Outgoing {
     std::string_view bytes;
 };
 
-/// First in, first out; what is beyond its limit is dropped and counted by the caller.
+/// First in, first out; what is beyond its limit is dropped and counted by the caller. Its memory
+/// is used again, but for that of a burst.
 class Outbox {
 public:
     Outbox(Commons& commons, std::size_t max) noexcept : commons_{commons}, max_{max} {}
@@ -59,30 +60,34 @@ public:
     Outbox& operator=(const Outbox&) = delete;
     ~Outbox() { clear(); }
 
-    [[nodiscard]] bool is_full() const noexcept { return waiting_.size() >= max_; }
-    [[nodiscard]] std::size_t size() const noexcept { return waiting_.size(); }
+    [[nodiscard]] bool is_full() const noexcept { return size() >= max_; }
+    [[nodiscard]] std::size_t size() const noexcept { return waiting_.size() - next_; }
     void push(const NetAddress& to, std::unique_ptr<Buffer> buffer, std::size_t bytes) {
+        if (2 * next_ > waiting_.size()) { // fewer are moved than went
+            waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(next_));
+            next_ = 0;
+        }
         waiting_.push_back({to, std::move(buffer), bytes});
     }
     [[nodiscard]] std::optional<Outgoing> poll() {
         release();
-        if (waiting_.empty()) {
+        if (size() == 0) {
+            if (waiting_.capacity() > kept) {
+                std::vector<Waiting>{}.swap(waiting_);
+                next_ = 0;
+            }
             return std::nullopt;
         }
-        last_ = std::move(waiting_.front());
-        waiting_.pop_front();
+        last_ = std::move(waiting_[next_++]);
         return Outgoing{last_.to, {last_.buffer->data(), last_.bytes}};
     }
     void clear() {
-        release();
-        while (!waiting_.empty()) {
-            last_ = std::move(waiting_.front());
-            waiting_.pop_front();
-            release();
+        while (poll()) {
         }
     }
 
 private:
+    static constexpr std::size_t kept = 64; ///< places, for the next ones
     struct Waiting {
         NetAddress to;
         std::unique_ptr<Buffer> buffer;
@@ -96,7 +101,8 @@ private:
 
     Commons& commons_;
     std::size_t max_;
-    std::deque<Waiting> waiting_;
+    std::vector<Waiting> waiting_;
+    std::size_t next_ = 0; ///< of them that is fetched next
     Waiting last_;
 };
 

@@ -108,6 +108,9 @@ public:
     /// `exhausted`, with nothing changed, for more than 64.
     [[nodiscard]] Result<void> set_operators(std::vector<proto::PublicKey> keys);
     void set_ring(Instant now, std::uint32_t version, std::uint32_t sealing);
+    /// What comes in does not open: that nobody is heard is no copy of this disk's doing, and a
+    /// later boot would only have the others take it for alive until they ask it.
+    void set_shut_out(bool shut_out) noexcept { shut_out_ = shut_out; }
 
     /// Runs what has come due by `now`. Early and repeated calls are harmless.
     void tick(Instant now);
@@ -360,6 +363,7 @@ private:
     std::optional<Claim> postponed_; ///< the highest that is to be refuted by the next such
     std::optional<Instant> new_boot_at_;
     std::optional<Instant> unheard_boot_at_; ///< last later boot taken because nobody answered
+    bool shut_out_ = false;                  ///< by its keys
     std::optional<Instant> twin_seen_;
 
     // Time.

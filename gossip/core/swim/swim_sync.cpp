@@ -297,7 +297,7 @@ void Swim::run_join(Instant now) {
     // Perhaps a copy of this disk began in the same second: what is sent here is then dropped as
     // the other's, come again. A later boot is heard.
     const bool again = unheard_boot_at_ && now - *unheard_boot_at_ < unheard_boot_every;
-    if (view_.live() == 1 && joiner_.unanswered() >= unheard_after && !again) {
+    if (view_.live() == 1 && joiner_.unanswered() >= unheard_after && !again && !shut_out_) {
         unheard_boot_at_ = now;
         new_boot(now, own_.boot() + 1);
     }
