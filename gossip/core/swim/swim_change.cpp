@@ -53,7 +53,11 @@ void Swim::set_state(Instant now, Entry& entry, Claim claim, Cause cause, NodeId
         suspicions_.close(entry.id()); // of a lower incarnation
         break;
     case Standing::down: tell(Event::Kind::down, entry); break;
-    case Standing::left: tell(Event::Kind::left, entry); break;
+    case Standing::left:
+        if (cause != Cause::operator_) { // that is told as forgotten
+            tell(Event::Kind::left, entry);
+        }
+        break;
     case Standing::alive: break;
     }
 }
