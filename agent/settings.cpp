@@ -64,8 +64,8 @@ const std::vector<Row>& rows() {
         {"name", "NAME", &Settings::name, 0, 0,
          "Label of this member; by default the machine file's, then the host's."},
         {"ring", "FILE", &Settings::ring_file, 0, 0,
-         "Gossip keys of a plain member, a line \"VERSION HEX64\" each; by default the "
-         "hand-over's."},
+         "Gossip keys of a plain member: a line \"VERSION HEX64\" each, behind a line \"fleet "
+         "HEX16\" where the fleet has an id; by default the hand-over's."},
         {"gossip-profile", "PROFILE", &Settings::gossip_profile, 0, 0,
          "How fast others are probed and given up: local, lan or wan. Higher ones sit out longer "
          "delays."},
@@ -73,15 +73,16 @@ const std::vector<Row>& rows() {
          "Each member is probed once in it: two datagrams per member are the idle load. 0: the "
          "profile's (500, 1000, 2000)."},
         {"gossip-probe-floor-ms", "N", &Settings::gossip_probe_floor_ms, 0, 60'000,
-         "A probe fails after this or five round trips, within a period: so long that lost packets "
-         "rarely fail one. 0: the profile's (300, 500, 1500)."},
+         "A probe fails after this, or after five of the waits before asking again if they are "
+         "longer (250 ms at least, wan 500), within a period: so long that lost packets rarely "
+         "fail one. 0: the profile's (300, 500, 1500)."},
         {"gossip-rto-max-ms", "N", &Settings::gossip_rto_max_ms, 0, 60'000,
          "The longest wait before asking again; above the round trips that are normal here. 0: the "
          "profile's (500, 500, 1500)."},
         {"gossip-suspicion-min-ms", "N", &Settings::gossip_suspicion_min_ms, 0, 600'000,
-         "How long a suspect may still speak up; a machine that pauses for this and a second is "
-         "not "
-         "called down. 0: the profile's (1000, 2000, 6000)."},
+         "How long a suspect may still speak up. A machine whose pause is shorter than this plus "
+         "the probe floor is not called down; one whose pause is a period longer may be. 0: the "
+         "profile's (1000, 2000, 6000)."},
         {"log-level", "LEVEL", &Settings::log_level, 0, 0, "trace, debug, info, warn or error."},
         {"probe-period-ms", "N", &Settings::probe_period_ms, 100, 60'000,
          "How often the database is asked whether it answers. One second finds a hang within "

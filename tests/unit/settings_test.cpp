@@ -1,5 +1,4 @@
 // The agent's settings file: what it takes, and how it says what it does not.
-#include <array>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -181,11 +180,19 @@ TEST_CASE("gossip goes by its profile, and by what is set of it as far as that g
     settings = {};
     settings.gossip_profile = "moon";
     CHECK_FALSE(gossip_config_of(settings));
-    for (const auto& [period, floor, rto, suspicion] : {std::array{400, 0, 0, 0},
-                                                        {0, 1001, 0, 0},
-                                                        {0, 0, 1001, 0},
-                                                        {0, 0, 49, 0},
-                                                        {0, 0, 0, 999}}) {
+    struct Refused {
+        int period, floor, rto, suspicion;
+        const char* text;
+    };
+    // By the settings' own names, but for "gossip-" and "-ms".
+    for (const auto& [period, floor, rto, suspicion, text] :
+         {Refused{400, 0, 0, 0, "gossip: probe-floor must not be above probe-period"},
+          {0, 1001, 0, 0, "gossip: probe-floor must not be above probe-period"},
+          {0, 0, 1001, 0, "gossip: rto-max must be at least 50 ms and not above probe-period"},
+          {0, 0, 49, 0, "gossip: rto-max must be at least 50 ms and not above probe-period"},
+          {0, 0, 0, 999,
+           "gossip: suspicion-min must be at least twice probe-floor, and at least "
+           "probe-period"}}) {
         settings = {};
         settings.gossip_probe_period_ms = static_cast<std::uint64_t>(period);
         settings.gossip_probe_floor_ms = static_cast<std::uint64_t>(floor);
@@ -194,6 +201,7 @@ TEST_CASE("gossip goes by its profile, and by what is set of it as far as that g
         const auto refused = gossip_config_of(settings);
         REQUIRE_FALSE(refused);
         CHECK(refused.error().code() == Errc::invalid);
+        CHECK(refused.error().message() == text);
         CHECK(refused.error().hint().find("with profile lan, gossip-probe-period-ms ") == 0);
     }
     CHECK_FALSE(with({"--gossip-suspicion-min-ms", "999"}));

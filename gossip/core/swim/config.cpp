@@ -1,6 +1,8 @@
 #include "gossip/core/swim/config.h"
 
 #include <algorithm>
+#include <chrono>
+#include <string>
 
 namespace jackdaw::swim {
 
@@ -59,18 +61,23 @@ Result<void> Config::validate() const {
         return Error{Errc::invalid, "every setting of gossip must be above 0"};
     }
     if (probe_floor > probe_period) {
-        return Error{Errc::invalid, "gossip: probe_floor must not be above probe_period"};
+        return Error{Errc::invalid, "gossip: probe-floor must not be above probe-period"};
     }
     if (suspicion_min < 2 * probe_floor || suspicion_min < probe_period) {
-        return Error{Errc::invalid,
-                     "gossip: suspicion_min must be at least 2 probe_floor and a probe_period"};
+        return Error{
+            Errc::invalid,
+            "gossip: suspicion-min must be at least twice probe-floor, and at least probe-period"};
     }
-    if (rto_min > rto_max || rto_max > probe_period || rto_start > probe_period) {
-        return Error{Errc::invalid,
-                     "gossip: rto_min, rto_start <= rto_max <= probe_period must hold"};
+    if (rto_min > rto_max || rto_max > probe_period) {
+        const auto least = std::chrono::duration_cast<std::chrono::milliseconds>(rto_min).count();
+        return Error{Errc::invalid, "gossip: rto-max must be at least " + std::to_string(least) +
+                                        " ms and not above probe-period"};
+    }
+    if (rto_start > probe_period) {
+        return Error{Errc::invalid, "gossip: rto_start must not be above probe-period"};
     }
     if (deaf_hold < 3 * probe_period) { // else nobody would be isolated before it judges
-        return Error{Errc::invalid, "gossip: deaf_hold must be at least 3 probe_period"};
+        return Error{Errc::invalid, "gossip: deaf_hold must be at least three times probe-period"};
     }
     return ok();
 }

@@ -18,7 +18,8 @@ struct Config {
     Duration rto_start; ///< while nothing was measured
     /// A probe fails after min(period, max(this, 5 RTO)): so long that 30 % loss rarely fails one.
     Duration probe_floor;
-    /// How long a healthy machine may pause without being called down is this plus about a second.
+    /// A healthy machine whose pause is shorter than this plus probe_floor is not called down; one
+    /// whose pause is a period longer may be.
     Duration suspicion_min;
     Duration gossip_every; ///< while there is news
     std::uint32_t gossip_fanout;
@@ -32,8 +33,9 @@ struct Config {
     [[nodiscard]] static Config local();
     [[nodiscard]] static Config lan();
     [[nodiscard]] static Config wan();
-    /// `invalid`, naming the settings, unless all are positive, floor <= period, suspicion_min >=
-    /// max(2 floors, period), rto_min <= rto_max <= period, and deaf_hold >= 3 periods.
+    /// `invalid`, naming an agent's settings as it does, unless all are positive,
+    /// floor <= period, suspicion_min >= max(2 floors, period), rto_min <= rto_max <= period,
+    /// rto_start <= period, and deaf_hold >= 3 periods.
     [[nodiscard]] Result<void> validate() const;
 
     [[nodiscard]] Duration deaf_after() const noexcept { return probe_period * 3 / 2; }

@@ -1,5 +1,7 @@
 #pragma once
-// Which news replaces what is held (GOSSIP.md, section 3). There is no other order.
+// Which news replaces what is held (GOSSIP.md, section 3): the greater claim. Only an accusation is
+// ignored all the same: of who is not known, of who has left (decision 37 of core/README.md), and
+// above what the accused could refute.
 
 #include <cstdint>
 

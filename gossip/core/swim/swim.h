@@ -7,10 +7,11 @@
 //     lost_input(), join(), leave(), set_…│             ├──> poll_event()    to tell the agent
 //     tick(now) ──────────────────────────┘             └──> next_wakeup()   when to tick again
 //
-// The parts are files of their own, each tested alone: config, own (incarnations, boots), states
-// (precedence), view (the members), estimates (round trips, health), probing, suspicion,
-// news_queue, anti_entropy, join, why. This class routes between them; its files are named for what
-// they route.
+// The parts are files of their own: config, records (what members signed), states (precedence), own
+// (incarnations, boots), view (the members), estimates (round trips, health), probing, suspicion,
+// ears (whose silence it is), detours, news_queue, hints, anti_entropy, join, outbox, why; and what
+// keeps others out: replay, strangers, forgers. This class routes between them; its files are named
+// for what they route.
 //
 // What a shell owes it:
 //  1. After each call drain persist, then sends, then events. poll_send() gives nothing while
