@@ -6,6 +6,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "tests/sim/adversary.h"
 
@@ -22,6 +23,10 @@ constexpr int faults_per_run = 10;
 constexpr std::int64_t year_s = 365 * 86'400;
 /// Longest of: a deaf member's silence, a suspicion by one accuser, the backoff of a join.
 constexpr Duration calm = 100s;
+
+std::string text_of(const std::set<std::size_t>& nodes) {
+    return nodes.empty() ? "nobody" : fmt::format("{}", fmt::join(nodes, ","));
+}
 
 class Story {
 public:
@@ -68,11 +73,11 @@ private:
         return options;
     }
 
-    void say(Fault fault, std::size_t node) const {
+    void say(Fault fault, const std::string& whom) const {
         if (run_.tell) {
             const auto at = fleet_.now().time_since_epoch() - 1000s;
-            std::printf("%10.3f s  %-9s %zu\n", std::chrono::duration<double>(at).count(),
-                        name_of(fault).data(), node);
+            std::printf("%10.3f s  %-9s %s\n", std::chrono::duration<double>(at).count(),
+                        name_of(fault).data(), whom.c_str());
         }
     }
 
@@ -98,21 +103,35 @@ private:
 
     void strike(Fault fault) {
         const auto node = someone_up();
-        say(fault, node);
         switch (fault) {
         case Fault::loss:
             fleet_.weather.loss = static_cast<std::uint32_t>(plan_.below(400));
+            say(fault, "all");
             return;
         case Fault::duplicate:
             fleet_.weather.duplicates = static_cast<std::uint32_t>(plan_.below(200));
+            say(fault, "all");
             return;
-        case Fault::held: holding_ = some(); return;
-        case Fault::delay: fleet_.weather.delay_max = 1ms + plan_.below(500ms); return;
-        case Fault::partition: island_ = some(); return;
+        case Fault::held:
+            holding_ = some();
+            say(fault, text_of(holding_));
+            return;
+        case Fault::delay:
+            fleet_.weather.delay_max = 1ms + plan_.below(500ms);
+            say(fault, "all");
+            return;
+        case Fault::partition:
+            island_ = some();
+            say(fault, text_of(island_));
+            return;
         default: break;
         }
         if (node == fleet_.size()) {
-            return; // one of them must stay
+            say(fault, "nobody"); // one of them must stay
+            return;
+        }
+        if (fault != Fault::pair) {
+            say(fault, std::to_string(node));
         }
         switch (fault) {
         case Fault::old_disk:
@@ -123,6 +142,7 @@ private:
         case Fault::pair: {
             const auto other = plan_.below(fleet_.size());
             pair_ = {std::min(node, other), std::max(node, other)};
+            say(fault, node == other ? "nobody" : text_of({node, other}));
             return;
         }
         case Fault::pause: fleet_.pause(node); return;

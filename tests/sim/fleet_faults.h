@@ -38,7 +38,9 @@ struct Run {
     std::uint64_t seed = 1;
     std::size_t members = 0; ///< 0: 3 to 16, by the seed
     std::vector<Fault> faults = all_faults();
-    bool tell = false; ///< each fault on standard output as it comes
+    /// Each fault on standard output as it comes, and whom it strikes: members by their places, of
+    /// a part those in it; "all" links; "nobody", e.g. when fewer than two run.
+    bool tell = false;
 };
 struct Outcome {
     std::string breach; ///< empty: everything held
