@@ -4,7 +4,8 @@ in one run; prints a table of theirs, ours and the ratio. Asserts nothing.
 
   tests/bench/gossip.py [--members 16,64] [--kills 6] [--joins 5] [--partition 60] [--partitions 3] [--idle 30] [--only serf|jackdaw] [--tests join,one,…]
 
-Run it by `tests/run bench`, or as root inside `unshare --net` with JACKDAW_STAGE set. The time of an observation is that of its log
+Run it by `tests/run bench`, or as root inside `unshare --net` with JACKDAW_STAGE set (a folder with jackdawd and plugins: build/…/stage)
+and, but for --only jackdaw, serf in PATH or JACKDAW_SERF (the program's path). The time of an observation is that of its log
 line, read through a pipe; commands go in over connections that are open before (serf's RPC, our admin socket)."""
 import argparse
 import base64
@@ -493,27 +494,43 @@ def show(rows, only):
         print(f"| {row.what} | {cells[0]} | {cells[1]} | {ratio} | {row.goal} |", flush=True)
 
 
+def sizes_of(text):
+    """Of fleets: 2 to 12,000 members each, whose addresses and users there are."""
+    sizes = [int(size) for size in text.split(",") if size.isdecimal() and 2 <= int(size) <= 12_000]
+    if len(sizes) != len(text.split(",")):
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of numbers from 2 to 12000")
+    return sizes
+
+
+def tests_of(text):
+    tests = text.split(",")
+    if unknown := [test for test in tests if test not in TESTS]:
+        raise argparse.ArgumentTypeError(f"there is no test '{unknown[0]}'; there are {', '.join(TESTS)}")
+    return tests
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--members", default="16,64", help="sizes of the fleets")
+    parser.add_argument("--members", type=sizes_of, default="16,64", help="sizes of the fleets")
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--joins", type=int, default=5)
     parser.add_argument("--partition", type=int, default=60, help="seconds of the cut between two halves")
     parser.add_argument("--partitions", type=int, default=3)
     parser.add_argument("--idle", type=int, default=30, help="seconds of watching an idle fleet")
     parser.add_argument("--only", choices=("serf", "jackdaw"))
-    parser.add_argument("--tests", default=",".join(TESTS))
+    parser.add_argument("--tests", type=tests_of, default=",".join(TESTS), help="some of the default: %(default)s")
     options = parser.parse_args()
-    options.tests = options.tests.split(",")
-    sizes = [int(size) for size in options.members.split(",")]
-    if os.geteuid() != 0 or not STAGE or not os.path.exists(f"{STAGE}/jackdawd") or not SERF:
-        print("SKIPPED: needs root, JACKDAW_STAGE and Debian's serf")
+    if os.geteuid() != 0 or not os.path.exists(f"{STAGE}/jackdawd"):
+        print("SKIPPED: needs root, and JACKDAW_STAGE with jackdawd")
+        return 77
+    if options.only != "jackdaw" and not os.access(SERF, os.X_OK):
+        print("SKIPPED: needs Debian's serf in PATH or JACKDAW_SERF, or --only jackdaw")
         return 77
     resource.setrlimit(resource.RLIMIT_NOFILE, (16384, 16384))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["ip", "address", "add", NETWORK, "dev", "lo"], check=False, stderr=subprocess.DEVNULL)
-    rows = make_rows(sizes)
-    for n in sizes:
+    rows = make_rows(options.members)
+    for n in options.members:
         for kind in (Serf, Jackdaw):
             if options.only in (None, kind.name):
                 with tempfile.TemporaryDirectory(prefix="jackdaw-gossip.", dir="/var/tmp") as folder:

@@ -11,17 +11,13 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/sim/fleet_sim.h"
+#include "tests/sim/fleet_figures.h"
 
 using namespace jackdaw;
 using namespace jackdaw::sim;
 using namespace std::chrono_literals;
 
 namespace {
-
-double to_s(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
 
 double at(std::vector<double> all, double share) {
     if (all.empty()) {
@@ -38,163 +34,6 @@ double resident_mib() {
     file >> pages >> pages;
     return pages * 4096 / 1048576;
 }
-
-class Figures {
-public:
-    Figures(std::size_t members, std::uint64_t seed, bool light)
-        : fleet_{options(members, seed, light)} {
-        fleet_.on_event = [this](std::size_t node, const swim::Event& event) {
-            const auto subject = fleet_.node_of(event.id);
-            if (event.kind == swim::Event::Kind::down && subject && *subject >= slow_) {
-                ++downs_;
-            }
-            if (event.kind == kind_ && (kind_ != swim::Event::Kind::down || is_subject(event.id))) {
-                when_.push_back(to_s(fleet_.now() - since_));
-                (void)node;
-            }
-        };
-    }
-
-    /// All that join one within 50 ms, until all hold all.
-    double join() {
-        fleet_.start_all();
-        const auto begin = fleet_.now();
-        const auto took = fleet_.run_until([&] { return all_hold(fleet_.size()); }, 60s, 10ms);
-        joined_bytes = static_cast<double>(fleet_.ip_bytes()) / static_cast<double>(fleet_.size());
-        return took ? to_s(*took) + to_s(fleet_.now() - begin - *took) : -1;
-    }
-    void idle(Duration span) {
-        const auto bytes = fleet_.ip_bytes();
-        const auto datagrams = fleet_.datagrams();
-        fleet_.run_for(span);
-        const auto each = to_s(span) * static_cast<double>(up());
-        idle_bytes = static_cast<double>(fleet_.ip_bytes() - bytes) / each;
-        idle_datagrams = static_cast<double>(fleet_.datagrams() - datagrams) / each;
-    }
-    /// Kills so many at once; (first, last) at which the others call one of them down.
-    std::pair<double, double> kill(std::size_t count) {
-        watch(swim::Event::Kind::down);
-        subjects_.clear();
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto node = fleet_.size() - 1 - i;
-            subjects_.push_back(fleet_.id_of(node));
-            fleet_.kill(node);
-        }
-        const auto all = (fleet_.size() - count) * count;
-        (void)fleet_.run_until([&] { return when_.size() >= all; }, 90s, 50ms);
-        if (when_.size() < all) {
-            return {-1, -1};
-        }
-        return {when_.front(), when_.back()};
-    }
-    /// (half, all) of a hint.
-    std::pair<double, double> hint() {
-        watch(swim::Event::Kind::hint);
-        fleet_.core(0).hint(fleet_.now(), 1, 1, ++version_);
-        fleet_.poke(0);
-        fleet_.run_for(3s);
-        const auto others = up() - 1;
-        return {when_.size() <= others / 2 ? -1 : when_[others / 2],
-                when_.size() < others ? -1 : when_.back()};
-    }
-    /// A part is cut off for a time; how long after the end all hold all.
-    double cut(std::size_t part, Duration span) {
-        fleet_.passes = [part](std::size_t from, std::size_t to) {
-            return (from < part) == (to < part);
-        };
-        fleet_.run_for(span);
-        fleet_.passes = nullptr;
-        const auto took = fleet_.run_until([&] { return all_hold(up()); }, 60s, 10ms);
-        return took ? to_s(*took) : -1;
-    }
-    void loss(std::uint32_t per_mille, Duration span) {
-        fleet_.weather.loss = per_mille;
-        const auto wrong = fleet_.wrong_downs();
-        const auto bytes = fleet_.ip_bytes();
-        fleet_.run_for(span);
-        wrong_downs = fleet_.wrong_downs() - wrong;
-        loss_bytes =
-            static_cast<double>(fleet_.ip_bytes() - bytes) / to_s(span) / static_cast<double>(up());
-        fleet_.weather.loss = 0;
-    }
-    /// A tenth stands still for two seconds, goes on for a moment, and again.
-    void slow(Duration span) {
-        const auto end = fleet_.now() + span;
-        const auto count = std::max<std::size_t>(1, fleet_.size() / 10);
-        slow_ = count; // verdicts about those that were never slow
-        downs_ = 0;
-        while (fleet_.now() < end) {
-            for (std::size_t i = 0; i < count; ++i) {
-                fleet_.pause(i);
-            }
-            fleet_.run_for(2s);
-            for (std::size_t i = 0; i < count; ++i) {
-                fleet_.resume(i);
-            }
-            fleet_.run_for(50ms);
-        }
-        wrong_downs = downs_;
-    }
-    [[nodiscard]] std::size_t view_bytes() const {
-        std::size_t bytes = 0;
-        for (std::size_t node = 0; node < fleet_.size(); ++node) {
-            bytes += fleet_.is_up(node) ? fleet_.core(node).view().bytes() : 0;
-        }
-        return bytes / std::max<std::size_t>(1, up() * up());
-    }
-    [[nodiscard]] std::size_t up() const {
-        std::size_t count = 0;
-        for (std::size_t node = 0; node < fleet_.size(); ++node) {
-            count += fleet_.is_up(node) ? 1U : 0U;
-        }
-        return count;
-    }
-    [[nodiscard]] bool all_hold(std::size_t members) const {
-        for (std::size_t node = 0; node < fleet_.size(); ++node) {
-            if (fleet_.is_up(node) && (fleet_.core(node).view().live() != members ||
-                                       fleet_.core(node).view().suspects() != 0)) {
-                return false;
-            }
-        }
-        return true;
-    }
-    FleetSim& fleet() { return fleet_; }
-
-    double joined_bytes = 0, idle_bytes = 0, idle_datagrams = 0, loss_bytes = 0;
-    std::uint64_t wrong_downs = 0;
-
-private:
-    static Options options(std::size_t members, std::uint64_t seed, bool light) {
-        Options options;
-        options.members = members;
-        options.seed = seed;
-        if (light) { // of what is only looked at by people
-            options.limits.why = 64;
-            options.limits.events = 1024;
-            // A quarter of what an agent has: a storm drops the most sent sooner, which makes it
-            // harder for the core, and ten thousand queues smaller.
-            options.limits.news_members = 2048;
-        }
-        return options;
-    }
-    [[nodiscard]] bool is_subject(swim::NodeId id) const {
-        return std::ranges::find(subjects_, id) != subjects_.end();
-    }
-    void watch(swim::Event::Kind kind) {
-        kind_ = kind;
-        when_.clear();
-        since_ = fleet_.now();
-    }
-
-    FleetSim fleet_;
-    swim::Event::Kind kind_ = swim::Event::Kind::overflow;
-    std::vector<double> when_;
-    std::vector<swim::NodeId> subjects_;
-    Instant since_{};
-    std::uint64_t version_ = 0;
-    std::size_t slow_ = 0;
-    std::uint64_t downs_ = 0;
-};
 
 /// Joins alone: (median, longest) s and KiB of each member.
 void joins(std::size_t members, std::size_t rounds) {
@@ -337,6 +176,34 @@ void large(std::size_t members, const std::set<std::string_view>& steps) {
                            (one.all_hold(members) ? "all hold all" : "NOT ALL HOLD ALL"));
 }
 
+/// 0 when it was asked for (on standard output), else 2.
+int usage(std::FILE* out) {
+    std::fputs(
+        "usage: figures [--rounds=N] [--large [--steps=STEP,...]|--join] [MEMBERS]...\n"
+        "What a fleet of so many does, in virtual time. Sizes: 2 3 5 16 64 128 1000.\n"
+        "\n"
+        "A line a size, of N seeds (20; above 500 members 3 at most): medians, and behind\n"
+        "them the worst, or what 99 of 100 stay below (p99).\n"
+        "  join s       all join one within 50 ms: until all see all; KiB: that each sent\n"
+        "  idle         IP bytes and datagrams a second that each sends\n"
+        "  hint         until half and all of the others have it, s\n"
+        "  kill, last   until the first and the last other calls a killed one down, s\n"
+        "and of the first five seeds:\n"
+        "  heal s       half is cut off for 60 s: from the end until all see all\n"
+        "  30 % loss    how often one that runs is called down in 60 s; B/s that each sends\n"
+        "  slow         a tenth stands still for 2 s, runs for 50 ms, and so on for 20 s:\n"
+        "               how often one of the others is called down\n"
+        "-1: not within 60 s (a kill 90 s, a hint 3 s).\n"
+        "\n"
+        "--join   only the join, of N seeds at each size\n"
+        "--large  one seed, a line a step, with the time, CPU and memory that it took\n"
+        "--steps  which of them follow the join: idle, hint, kill (1, 10, 100 at once),\n"
+        "         loss (15 s), slow (15 s), cut (a third, for 60 s); all unless named\n"
+        "Status: 0, or 2 usage, 3 it could not be built.\n",
+        out);
+    return out == stdout ? 0 : 2;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -352,6 +219,9 @@ int main(int argc, char** argv) {
         const auto digits = is_rounds ? word.substr(9) : word;
         const auto [end, error] =
             std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        if (word == "--help" || word == "-h") {
+            return usage(stdout);
+        }
         if (word == "--large") {
             is_large = true;
         } else if (word == "--join") {
@@ -374,10 +244,10 @@ int main(int argc, char** argv) {
             }
         } else if (error != std::errc{} || end != digits.data() + digits.size() ||
                    value < (is_rounds ? 1U : 2U) || value > 16'384) {
-            std::fprintf(
-                stderr,
-                "usage: figures [--rounds=N] [--large [--steps=STEP,…]|--join] MEMBERS...\n");
-            return 2;
+            std::fprintf(stderr,
+                         "error: %.*s is no option, and no size or count from %d to 16384\n",
+                         static_cast<int>(word.size()), word.data(), is_rounds ? 1 : 2);
+            return usage(stderr);
         } else if (is_rounds) {
             rounds = value;
         } else {
