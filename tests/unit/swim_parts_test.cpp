@@ -29,11 +29,12 @@ TEST_CASE("config: the three profiles are valid, each rule refuses its breach") 
     CHECK(Config::local().validate());
     CHECK(Config::lan().validate());
     CHECK(Config::wan().validate());
-    const std::array<std::pair<const char*, std::function<void(Config&)>>, 8> breaches{{
+    const std::array<std::pair<const char*, std::function<void(Config&)>>, 9> breaches{{
         {"a floor above the period", [](Config& c) { c.probe_floor = c.probe_period + 1ns; }},
         {"no time to answer", [](Config& c) { c.suspicion_min = 2 * c.probe_floor - 1ns; }},
         {"min below a period", [](Config& c) { c.suspicion_min = c.probe_period - 1ns; }},
         {"rto beyond the period", [](Config& c) { c.rto_max = c.probe_period + 1ns; }},
+        {"a first rto beyond the period", [](Config& c) { c.rto_start = c.probe_period + 1ns; }},
         {"rto_min above rto_max", [](Config& c) { c.rto_min = c.rto_max + 1ns; }},
         {"a setting of 0", [](Config& c) { c.settle = 0ns; }},
         {"gossip to nobody", [](Config& c) { c.gossip_fanout = 0; }},
