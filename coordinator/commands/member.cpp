@@ -44,6 +44,16 @@ std::string path_of(const std::string& member) {
     return "/v1/members/" + percent_encoded(member);
 }
 
+/// Of the one that is named. Errors: invalid.
+Result<std::string> named_path(const Invocation& invocation) {
+    const auto name = invocation.text("NAME");
+    if (name.empty()) { // else the path would be that of the list
+        return Error{Errc::invalid, "a member's name or id is not empty"}.with_hint(
+            "`jackdaw member list -o wide` shows both");
+    }
+    return path_of(name);
+}
+
 /// Of the view of an agent that hears no other: who left or fell silent is not asked.
 constexpr std::string_view of_before =
     "; it hears no other now: this is what it knew before, and `jackdaw doctor` says more";
@@ -109,10 +119,10 @@ Result<int> member_list(Session& session, const Invocation& invocation) {
 }
 
 Result<int> member_show(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(const auto path, named_path(invocation));
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto client, reach.any_member());
-    JACKDAW_TRY(const auto json,
-                get(*client, path_of(invocation.text("NAME")), session.in(answer_limit)));
+    JACKDAW_TRY(const auto json, get(*client, path, session.in(answer_limit)));
     JACKDAW_TRY(const auto one, proto::member_from(json));
     note_untold(session, json, proto::to_json(proto::MemberShape{}));
     note_viewer(session, invocation, *client);
@@ -133,10 +143,10 @@ Result<int> member_show(Session& session, const Invocation& invocation) {
 }
 
 Result<int> member_why(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(const auto path, named_path(invocation));
     JACKDAW_TRY(auto reach, Reach::find(session, invocation));
     JACKDAW_TRY(auto client, reach.any_member());
-    JACKDAW_TRY(const auto list,
-                get(*client, path_of(invocation.text("NAME")) + "/why", session.in(answer_limit)));
+    JACKDAW_TRY(const auto list, get(*client, path + "/why", session.in(answer_limit)));
     JACKDAW_TRY(const auto items, items_of(list));
     Table table{{{"WHEN"},
                  {"FROM"},
@@ -173,13 +183,13 @@ Result<int> member_why(Session& session, const Invocation& invocation) {
 }
 
 Result<int> member_forget(Session& session, const Invocation& invocation) {
+    JACKDAW_TRY(const auto path, named_path(invocation));
     JACKDAW_TRY(auto reach, Reach::find_fleet(session, invocation)); // whose operator signs
     const auto& fleet = reach.profile().name;
     JACKDAW_TRY(const auto keys, load_keys(session.folders, fleet));
     JACKDAW_TRY(const auto ring, read_gossip_ring(session.folders, fleet));
     JACKDAW_TRY(auto client, reach.any_member());
-    JACKDAW_TRY(const auto json,
-                get(*client, path_of(invocation.text("NAME")), session.in(answer_limit)));
+    JACKDAW_TRY(const auto json, get(*client, path, session.in(answer_limit)));
     JACKDAW_TRY(const auto member, proto::member_from(json));
     std::uint64_t id = 0;
     const auto* const end = member.id.data() + member.id.size();
@@ -187,9 +197,14 @@ Result<int> member_forget(Session& session, const Invocation& invocation) {
         ec != std::errc{} || at != end) {
         return Error{Errc::corrupt, "the agent told a member without an id"};
     }
-    if (member.status == "alive" || member.status == "suspect") {
-        return Error{Errc::conflict, fmt::format("'{}' is {}: it would say so, and be back",
-                                                 printable(member.name), printable(member.status))}
+    if (member.status == "suspect") {
+        return Error{Errc::conflict,
+                     fmt::format("'{}' is suspect: it may still speak up", printable(member.name))}
+            .with_hint("again once `jackdaw member list` shows it down, some seconds from now");
+    }
+    if (member.status == "alive") {
+        return Error{Errc::conflict, fmt::format("'{}' is alive: it would say so, and be back",
+                                                 printable(member.name))}
             .with_hint(
                 "only one that is gone can be forgotten: `jackdaw member list -o wide` tells "
                 "the ids of others of this name");

@@ -53,6 +53,10 @@ TEST_CASE_METHOD(FleetScene, "a member's changes are shown with what led to them
     CHECK(err().empty());
     CHECK(json().at("items").at(0).at("pings") == 3);
     CHECK(run({"member", "why", "none"}) == 5);
+    for (auto* const verb : {"show", "why", "forget"}) { // and not what the list of all says
+        CHECK(run({"member", verb, ""}) == 2);
+        CHECK(err().find("a member's name or id is not empty") != std::string::npos);
+    }
 }
 
 TEST_CASE_METHOD(FleetScene, "who hears no other is asked last, and its view is told to be old") {
@@ -75,6 +79,10 @@ TEST_CASE_METHOD(FleetScene, "a member that is gone is forgotten by the operator
     add_member("db9", "8899aabbccddeeff", "down");
     CHECK(run({"member", "forget", "db1"}) == 6); // it would say that it lives
     CHECK(err().find("`jackdaw member list -o wide` tells the ids") != std::string::npos);
+    world.members[1].status = "suspect"; // switched off a moment ago, maybe
+    CHECK(run({"member", "forget", "db9"}) == 6);
+    CHECK(err().find("again once `jackdaw member list` shows it down") != std::string::npos);
+    world.members[1].status = "down";
     REQUIRE(run({"member", "forget", "db9", "--dry-run"}) == 0);
     CHECK(world.agents["db1"].last_change.path != "/v1/members/8899aabbccddeeff/forget");
     REQUIRE(run({"member", "forget", "db9"}) == 0);
