@@ -58,6 +58,7 @@ Result<void> end_leak(Session& session, std::vector<Holder>& holders, std::size_
 struct Held {
     std::vector<std::string> holders; ///< names of those that hold it
     std::vector<std::string> missing; ///< of those that do not
+    std::vector<std::string> unknown; ///< of those that were not asked, and may have it from before
     std::vector<std::string> sealing; ///< of those that seal with it
 };
 
@@ -109,9 +110,12 @@ Result<std::vector<std::string>> add_holders(Session& session, Reach& reach, Api
             unasked.push_back(member.name);
         }
         for (auto& [version, held] : keys) {
-            const bool has = at != said.end() ? at->second.contains(version)
-                                              : member.ring == version || member.sealing == version;
-            (has ? held.holders : held.missing).push_back(member.name);
+            const bool is_asked = at != said.end();
+            const bool has = is_asked ? at->second.contains(version)
+                                      : member.ring == version || member.sealing == version;
+            const bool may_have = !is_asked && version < member.ring;
+            auto& names = has ? held.holders : may_have ? held.unknown : held.missing;
+            names.push_back(member.name);
         }
     }
     return unasked;
@@ -144,6 +148,7 @@ Result<int> key_list(Session& session, const Invocation& invocation) {
                              {"sealing", held.sealing.size()},
                              {"members", members.size()},
                              {"missing", held.missing},
+                             {"unknown", held.unknown},
                              {"unasked", unasked}});
     }
     session.terminal.page(render_list(proto::list_json("Key", std::move(items), session.now_text()),
@@ -151,7 +156,8 @@ Result<int> key_list(Session& session, const Invocation& invocation) {
                                       "version"));
     if (!unasked.empty()) {
         session.terminal.err(fmt::format(
-            "note: {} {} not asked: of {} only the newest key that gossip told of is counted\n",
+            "note: {} {} not asked: of {} only the newest key and the one in use are known, from "
+            "gossip; older ones count as neither held nor missed\n",
             some_of(unasked), unasked.size() == 1 ? "was" : "were",
             unasked.size() == 1 ? "it" : "them"));
     }

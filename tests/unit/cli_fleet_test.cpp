@@ -157,6 +157,29 @@ TEST_CASE_METHOD(FleetScene, "a key is made and handed to all; who missed it get
     CHECK(json().at("items").at(0).at("holders") == proto::Json::array({"db2", "db3"}));
 }
 
+TEST_CASE_METHOD(FleetScene, "who was not asked may have the keys of before its newest, and is not "
+                             "told to miss them") {
+    make_fleet({"db1"});
+    world.agents["db1"].ring = std::string{gossip_ring_text(ring()).reveal()};
+    REQUIRE(run({"key", "rotate"}) == 0);
+    REQUIRE(run({"key", "rotate"}) == 0);
+    REQUIRE(run({"key", "rotate"}) == 0);
+    add_member("db1", "0011223344556677", "alive", 4, 4);
+    add_member("plain", "8899aabbccddeeff", "alive", 3, 2); // none of the fleet's machines
+    REQUIRE(run({"key", "list", "-o", "json"}) == 0);
+    const Json plain = Json::array({"plain"});
+    const auto of = [&](std::size_t version) { return json().at("items").at(version - 1); };
+    CHECK(of(1).at("unknown") == plain);
+    CHECK(of(1).at("missing").empty());
+    for (const std::size_t version : {2, 3}) {
+        CHECK(of(version).at("held") == 2);
+        CHECK(of(version).at("unknown").empty());
+    }
+    CHECK(of(4).at("missing") == plain); // newer than any that it told of
+    REQUIRE(run({"key", "list"}) == 0);
+    CHECK(err().find("older ones count as neither held nor missed") != std::string::npos);
+}
+
 TEST_CASE_METHOD(FleetScene, "a full ring loses its oldest key to the next, unless it is used") {
     make_fleet({"db1"});
     world.agents["db1"].ring = std::string{gossip_ring_text(ring()).reveal()};
