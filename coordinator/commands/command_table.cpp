@@ -242,7 +242,7 @@ std::vector<CommandRow> rows_of_care() {
         {"key", "list", "the keys, and who holds and uses them", {}, {}, looks, key_list},
         {"key",
          "rotate",
-         "make the next key and hand it to every agent; again: to those that missed it",
+         "make the next key and hand it to every agent; no newer one while a member misses it",
          {},
          {{"--leak", "",
            "a key leaked: use the next one at once, take the others from all agents"}},

@@ -181,12 +181,36 @@ Result<void> make_room(Session& session, Reach& reach, proto::GossipRing& ring, 
                 return Error{Errc::exhausted,
                              fmt::format("the ring is full, and key {} of it still seals for {}",
                                          oldest, some_of(used->second.sealing))}
-                    .with_hint("power on who is down, or `jackdaw member forget` it; then again");
+                    .with_hint(fmt::format(
+                        "power on who is down, or `jackdaw member forget` it; then again; or "
+                        "`jackdaw key remove {} --force`: who seals with it hears nobody then",
+                        oldest));
             }
         }
         ring.drop([&](std::uint32_t one) { return one == oldest; });
     }
     return ok();
+}
+
+/// Who could not be asked (off, gone, or on no machine of the fleet) and misses the newest key by
+/// what gossip last heard of it. Nobody when no member tells.
+std::vector<std::string> late_members(Session& session, Reach& reach,
+                                      const std::vector<Holder>& holders, std::uint32_t newest) {
+    std::vector<std::string> late;
+    std::vector<proto::MemberShape> members;
+    auto client = reach.any_member();
+    if (!client || !held_by_members(session, **client, members)) {
+        return late;
+    }
+    for (const auto& one : members) {
+        const bool is_asked = std::ranges::any_of(holders, [&](const Holder& holder) {
+            return !holder.is_gone && holder.name == one.name;
+        });
+        if (!is_asked && one.ring != 0 && one.ring < newest) { // 0: its agent is too old to tell
+            late.push_back(one.name);
+        }
+    }
+    return late;
 }
 
 Result<int> key_rotate(Session& session, const Invocation& invocation) {
@@ -203,17 +227,25 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     if (found.all_have && !found.unjudged.empty()) {
         return silent_here(found, "no new key was made", "`jackdaw key rotate` again");
     }
-    const bool is_new = leak ? !begun : found.all_have;
+    // Another key for each look at it would fill the ring with keys that one member never had.
+    const auto late = !leak && found.all_have ? late_members(session, reach, holders, ring.newest())
+                                              : std::vector<std::string>{};
+    const bool is_new = leak ? !begun : found.all_have && late.empty();
     if (is_new) {
         JACKDAW_CHECK(make_room(session, reach, ring, leak));
         JACKDAW_CHECK(add_gossip_key(ring));
     }
     const auto newest = ring.newest();
+    const auto not_yet =
+        late.empty()
+            ? std::string{}
+            : fmt::format("; no newer one is made until {} {} it, or {} forgotten", some_of(late),
+                          late.size() == 1 ? "has" : "have", late.size() == 1 ? "is" : "are");
     if (invocation.dry_run) {
         return would(session, invocation,
-                     {fmt::format("{} key {} to {} agents{}", is_new ? "make and hand" : "hand",
+                     {fmt::format("{} key {} to {} agents{}{}", is_new ? "make and hand" : "hand",
                                   newest, holders.size() - found.gone.size(),
-                                  leak ? ", and take the others from them" : "")});
+                                  leak ? ", and take the others from them" : "", not_yet)});
     }
     if (leak) {
         (void)ring.seal_with(newest);
@@ -234,11 +266,10 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
                           "once all have it",
                           newest, found.gone.empty() ? "is on" : "answers",
                           holders.size() - found.gone.size());
-    if ((leak || !holders.empty()) && machines.size() > holders.size()) {
-        said += fmt::format("; machines that are off: {}, `jackdaw key rotate` again once they "
-                            "are on",
-                            machines.size() - holders.size());
+    if (leak || !holders.empty()) {
+        said += who_is_not_on(machines, "`jackdaw key rotate` again");
     }
+    said += not_yet;
     JACKDAW_TRY(const int end,
                 at_once(session, invocation, "key.rotate", fleet, std::move(said), rotate));
     if (end == 0) {
@@ -299,14 +330,11 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
         return hand_out(session, holders, ring).outcome;
     };
     JACKDAW_TRY(const auto machines, reach.machines());
-    const auto off = machines.size() - std::min(machines.size(), holders.size());
-    const auto* const who = !found.gone.empty() ? " that answers" : off == 0 ? "" : " that is on";
+    const auto* const who = !found.gone.empty()                 ? " that answers"
+                            : machines.size() <= holders.size() ? ""
+                                                                : " that is on";
     auto said = fmt::format("no agent{} has key {} any more", who, version);
-    if (off != 0) {
-        said += fmt::format("; machines that are off: {}, `jackdaw key remove {}` again once they "
-                            "are on",
-                            off, version);
-    }
+    said += who_is_not_on(machines, fmt::format("`jackdaw key remove {}` again", version));
     JACKDAW_TRY(const int status,
                 at_once(session, invocation, "key.remove", fleet, std::move(said), remove));
     if (status == 0) {

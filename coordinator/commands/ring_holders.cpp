@@ -1,5 +1,6 @@
 #include "coordinator/commands/ring_holders.h"
 
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -76,6 +77,21 @@ std::string some_of(const std::vector<std::string>& names) {
         text += (i == 0 ? "" : ", ") + printable(names[i]);
     }
     return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
+}
+
+std::string who_is_not_on(const std::vector<cloud::Machine>& machines, std::string_view then) {
+    std::map<cloud::MachineState, std::size_t> counts;
+    for (const auto& machine : machines) {
+        if (machine.state != cloud::MachineState::on) {
+            ++counts[machine.state];
+        }
+    }
+    std::string text;
+    for (const auto& [state, count] : counts) {
+        text += fmt::format("{} {}: {}", text.empty() ? "; machines that are" : ",",
+                            cloud::to_string(state), count);
+    }
+    return text.empty() ? text : fmt::format("{}, {} once they are on", text, then);
 }
 
 namespace {

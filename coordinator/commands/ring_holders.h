@@ -33,6 +33,10 @@ struct Handed {
 /// "db2, db3", or a few of them and how many more.
 [[nodiscard]] std::string some_of(const std::vector<std::string>& names);
 
+/// "; machines that are off: 2, frozen: 1, `then` once they are on"; empty when all are on.
+[[nodiscard]] std::string who_is_not_on(const std::vector<cloud::Machine>& machines,
+                                        std::string_view then);
+
 /// What the agents say before the ring is changed.
 struct Survey {
     bool all_have = true;              ///< who answers holds the fleet's newest key

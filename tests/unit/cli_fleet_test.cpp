@@ -265,6 +265,44 @@ TEST_CASE_METHOD(FleetScene, "who does not answer may miss a new key when nobody
     CHECK(world.agents["db3"].ring == given);
 }
 
+TEST_CASE_METHOD(FleetScene, "no newer key is made while who is off has not the newest") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        world.agents[name].ring = std::string{gossip_ring_text(ring()).reveal()};
+        add_member(name, std::string{"00112233445566"} + name[2] + "0", "alive");
+    }
+    world.machines[1].state = cloud::MachineState::frozen;
+    world.machines[2].state = cloud::MachineState::off;
+    world.members[2].status = "down";
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 2);
+    CHECK(out().find("machines that are off: 1, frozen: 1, `jackdaw key rotate` again once they "
+                     "are on") != std::string::npos);
+    world.machines[1].state = cloud::MachineState::on;
+    for (int again = 0; again < 4; ++again) { // the first gives it to db2
+        REQUIRE(run({"key", "rotate"}) == 0);
+        CHECK(ring().newest() == 2);
+    }
+    CHECK(world.agents["db2"].ring == world.agents["db1"].ring);
+    CHECK(out().find("no newer one is made until db3 has it, or is forgotten") !=
+          std::string::npos);
+    REQUIRE(run({"key", "rotate", "--dry-run"}) == 0);
+    CHECK(out().find("hand key 2 to 2 agents; no newer one") != std::string::npos);
+
+    world.machines[2].state = cloud::MachineState::on;
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(world.agents["db3"].ring == world.agents["db1"].ring);
+    world.machines[2].state = cloud::MachineState::off; // it has key 2, and may miss the next
+    world.members[2].ring = 2;
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 3);
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 3);
+    world.members.pop_back(); // forgotten
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 4);
+}
+
 TEST_CASE_METHOD(FleetScene, "an old key is taken from all but who is gone for the others, too") {
     make_fleet({"db1", "db2", "db3"});
     for (auto* const name : {"db1", "db2", "db3"}) {
