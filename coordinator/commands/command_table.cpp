@@ -250,7 +250,7 @@ std::vector<CommandRow> rows_of_care() {
          key_rotate},
         {"key",
          "remove",
-         "take a key from every agent, e.g. after a leak",
+         "take an old key from every agent (after a leak: `key rotate --leak`)",
          {{"VERSION", "of the key"}},
          {{"--force", "", "also while members use it, and hear nobody then, or are silent"}},
          changes,
