@@ -265,6 +265,28 @@ private:
     std::vector<Teller> tellers_;
 };
 
+/// This machine's agent where it is known to run no instance: its timeline is of gossip and itself.
+ClientPtr of_no_instance(Session& session, Reach& reach) {
+    auto client = reach.local() ? reach.any() : Result<ClientPtr>{ClientPtr{}};
+    if (!client || !*client) {
+        return nullptr;
+    }
+    const auto instance = get(**client, "/v1/instance", session.in(answer_limit));
+    const bool has_none = !instance && instance.error().code() == Errc::not_found;
+    return has_none ? *std::move(client) : nullptr;
+}
+
+/// access_instance(), or the agent of no instance when none is named.
+Result<InstanceAccess> access_timeline(Session& session, const Invocation& invocation) {
+    if (!invocation.has("INSTANCE") && !invocation.has("--instance")) {
+        JACKDAW_TRY(auto reach, Reach::find(session, invocation));
+        if (auto client = of_no_instance(session, reach)) {
+            return InstanceAccess{std::move(reach), {}, std::move(client)};
+        }
+    }
+    return access_instance(session, invocation);
+}
+
 } // namespace
 
 Result<int> events(Session& session, const Invocation& invocation) {
@@ -278,7 +300,7 @@ Result<int> events(Session& session, const Invocation& invocation) {
             return FleetEvents{session, invocation, reach, limit, only}.run(std::move(machines));
         }
     }
-    JACKDAW_TRY(auto at, access_instance(session, invocation));
+    JACKDAW_TRY(auto at, access_timeline(session, invocation));
     JACKDAW_TRY(const auto list, get(*at.client, fmt::format("/v1/events?limit={}{}", limit, only),
                                      session.in(answer_limit)));
     JACKDAW_TRY(const auto begun, timeline_from(list, at.name));

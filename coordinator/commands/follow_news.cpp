@@ -50,7 +50,7 @@ Result<int> follow_news_of(Session& session, const Invocation& invocation, Insta
         auto done = at.client ? ask(*at.client)
                               : Result<void>{Error{Errc::unavailable, "the agent went away"}};
         if (!done && is_passing(done.error())) {
-            auto again = at.reach.of(at.name); // an agent that died is back soon
+            auto again = at.name.empty() ? at.reach.any() : at.reach.of(at.name); // back soon
             at.client = again ? *std::move(again) : nullptr;
         }
         return done;

@@ -88,7 +88,7 @@ private:
 /// The instance that a command is about, and its agent.
 struct InstanceAccess {
     Reach reach;
-    std::string name;
+    std::string name; ///< empty: this machine's agent, which runs none (`events` alone)
     ClientPtr client;
 };
 /// INSTANCE, --instance or the only one there is; errors as Reach::chosen_instance() and of().

@@ -249,7 +249,7 @@ private:
             }
             return {get ? 200 : 202, proto::to_json(at->second)};
         }
-        if (!agent.spec) {
+        if (!agent.spec && !path.starts_with("/v1/events")) {
             return {404, nullptr};
         }
         if (agent.refuses_changes && !get) {

@@ -423,6 +423,22 @@ TEST_CASE_METHOD(Options, "events are shown and followed") {
     CHECK(run({"events"}) == 8); // an item of a list is an object
 }
 
+TEST_CASE_METHOD(Options, "events of an agent that runs no instance are shown on its machine") {
+    agent("local").events.push_back(Json{{"sequence", 1},
+                                         {"at", "2026-01-01T00:00:00.000Z"},
+                                         {"kind", "member.joined"},
+                                         {"weight", "info"},
+                                         {"subject", "n2"},
+                                         {"text", "joined"},
+                                         {"operation", nullptr}});
+    REQUIRE(run({"events", "--local", "--kind", "member"}) == 0);
+    CHECK(agent("local").events_asked == "/v1/events?limit=100&kind=member");
+    CHECK(out().find("member.joined  n2       joined") != std::string::npos);
+    REQUIRE(run({"events", "--local", "--follow", "--timeout", "2s", "-o", "jsonl"}) == 0);
+    CHECK(std::ranges::count(out(), '\n') == 1);
+    CHECK(run({"events", "db1", "--local"}) == 5);
+}
+
 TEST_CASE_METHOD(Options,
                  "events of a whole fleet are one timeline, without those who are silent") {
     make_fleet({"db1", "db2", "db3"});
