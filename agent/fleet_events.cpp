@@ -40,7 +40,8 @@ void Fleet::on_joined(const swim::Event& event) {
 }
 
 void Fleet::on_left(const swim::Event& event) {
-    if (long_left_.erase(event.id) == 0) {
+    const bool is_forgotten = core().find(event.id) == nullptr; // which is told next
+    if (long_left_.erase(event.id) == 0 && !is_forgotten) {
         on_member("left", "member.left", event);
     }
 }

@@ -12,10 +12,13 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
+#include <sodium.h>
 
 #include "agent/api/listeners.h"
 #include "agent/fleet.h"
 #include "proto/base/ids.h"
+#include "proto/wire/gossip_codec.h"
+#include "proto/wire/gossip_identity.h"
 #include "tests/unit/state_folder.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -68,7 +71,7 @@ class Agent {
 public:
     Agent(std::string name, const Keys& keys, std::vector<std::string> seeds,
           std::string state = {}, const std::string& listen = "127.0.0.1",
-          std::string advertise = "127.0.0.1")
+          std::string advertise = "127.0.0.1", std::optional<proto::PublicKey> operator_key = {})
         : sockets_{*listen_udp({listen, 0})}, advertise_{std::move(advertise)} {
         StateOptions options;
         options.folder = state.empty() ? folder_.path() : std::move(state);
@@ -98,6 +101,7 @@ public:
         membership.fleet = "f";
         membership.ring = Secret{ring_of({key_1})};
         membership.seeds = std::move(seeds);
+        membership.operator_key = operator_key;
         const auto opened = fleet_->open(sockets_, std::move(membership));
         REQUIRE(opened.has_value());
         asio::co_spawn(io_, fleet_->run(),
@@ -139,9 +143,10 @@ public:
         return *std::ranges::find(*all, name, &proto::MemberShape::name);
     }
     [[nodiscard]] std::string state() { return fleet_->gossip()->at("state"); }
-    [[nodiscard]] bool told(std::string_view kind) {
+    [[nodiscard]] bool told(std::string_view kind) { return times_told(kind) != 0; }
+    [[nodiscard]] std::ptrdiff_t times_told(std::string_view kind) {
         const std::lock_guard lock{guard_};
-        return std::ranges::find(told_, kind) != told_.end();
+        return std::ranges::count(told_, kind);
     }
 
 private:
@@ -260,6 +265,45 @@ TEST_CASE("fleet: who left before an agent began is known to it, and stands in n
                [&] { return c.standing_of("a") == "alive" && c.standing_of("b") == "left"; });
     CHECK(c.told("member.joined"));
     CHECK_FALSE(c.told("member.left"));
+}
+
+TEST_CASE("fleet: one that is forgotten is told once, and not to have left") {
+    const Keys one, two, three;
+    proto::PublicKey operator_key{};
+    std::array<unsigned char, crypto_sign_SECRETKEYBYTES> secret{};
+    REQUIRE(crypto_sign_keypair(operator_key.data(), secret.data()) == 0);
+    Agent a{"a", one, {}, {}, "127.0.0.1", "127.0.0.1", operator_key};
+    Agent b{"b", two, {a.address()}, {}, "127.0.0.1", "127.0.0.1", operator_key};
+    {
+        Agent gone{"gone", three, {a.address()}};
+        wait_for_each_other(a, "a", b, "b");
+        wait_until("both know it", [&] {
+            return a.standing_of("gone") == "alive" && b.standing_of("gone") == "alive";
+        });
+    }
+    wait_until("it is down",
+               [&] { return a.standing_of("gone") == "down" && b.standing_of("gone") == "down"; });
+    const auto member = a.member("gone");
+    FleetApi::Forget order;
+    order.id = std::stoull(member.id, nullptr, 16);
+    order.incarnation = member.incarnation;
+    order.operator_key.assign(operator_key.begin(), operator_key.end());
+    std::array<char, 32> body{};
+    const std::string_view text{
+        body.data(), proto::encode_left_body(proto::NodeId{order.id}, order.incarnation, body)};
+    const auto words =
+        proto::to_sign(proto::SignedAs::forget, proto::FleetId{0x1122334455667788}, text);
+    order.signature.resize(crypto_sign_BYTES);
+    REQUIRE(crypto_sign_detached(reinterpret_cast<unsigned char*>(order.signature.data()), nullptr,
+                                 reinterpret_cast<const unsigned char*>(words.data()), words.size(),
+                                 secret.data()) == 0);
+    REQUIRE(a->forget(order).has_value());
+    for (auto* const agent : {&a, &b}) {
+        wait_until("it is forgotten", [&] { return agent->told("member.forgotten"); });
+        CHECK(agent->times_told("member.forgotten") == 1);
+        CHECK_FALSE(agent->told("member.left"));
+        CHECK(agent->standing_of("gone").empty());
+    }
 }
 
 TEST_CASE("fleet: two machines with one key: one falls silent and refuses what needs the key") {
