@@ -1,6 +1,5 @@
 #include "agent/agent.h"
 
-#include <fcntl.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -25,6 +24,7 @@
 #include "agent/api/http_server.h"
 #include "agent/api/listeners.h"
 #include "agent/api/router.h"
+#include "agent/core/error_line.h"
 #include "agent/faults.h"
 #include "agent/fleet.h"
 #include "agent/hand_over.h"
@@ -48,7 +48,7 @@ constexpr const char* fleet_folder =
     "/etc/jackdaw/fleet"; ///< of the hand-over; watched, not read, by this process
 constexpr std::chrono::hours copy_check{1};
 constexpr std::chrono::seconds listen_again{10}; ///< for metrics, when the address is not there
-constexpr std::chrono::seconds look_again{10};   ///< for the hand-over, when it cannot be watched
+constexpr std::chrono::seconds look_again{10};   ///< for what makes a member and cannot be watched
 constexpr std::size_t entries_looked_at = 1'000; ///< of the timeline: how the agent before ended
 constexpr std::uint32_t no_database_uid = ~0U - 1;
 
@@ -83,18 +83,6 @@ std::string machine_since(const runtime::Clock& clock) {
     }
     const auto age_ms = runtime::Clock::boottime_ns() / 1'000'000 - ticks * 1000 / per_second;
     return rfc3339(clock.wall_ms() - age_ms);
-}
-
-/// A plain member's.
-Result<Secret> read_ring_file(const std::string& path) {
-    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-    std::string text(proto::ring_text_bytes_max + 1, '\0');
-    const auto size = file ? ::read(file.get(), text.data(), text.size()) : -1;
-    if (size < 0) {
-        return Error{Errc::invalid, fmt::format("read the ring {}", path), last_error()};
-    }
-    text.resize(static_cast<std::size_t>(size));
-    return Secret{std::move(text)};
 }
 
 /// Everything that lives for the whole run, in the order of its making.
@@ -355,14 +343,22 @@ asio::awaitable<Result<void>> Agent::watch_hand_over() {
         events.assign(fd);
     }
     co_await fleet_->wait_for_boot();
-    // A plain member has no such folder and its ring already: then there is nothing to wait for.
+    // A plain member has no such folder: while its ring is not right, that is looked at by time.
+    const bool is_plain = !settings_.ring_file.empty();
+    const bool by_time = fd < 0 || is_plain;
     const bool watching =
-        fd < 0 ? settings_.ring_file.empty()
-               : ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
+        by_time || ::inotify_add_watch(fd, fleet_folder, IN_MOVED_TO | IN_CLOSE_WRITE) >= 0;
+    std::string told;
     for (;;) {
-        if (auto taken = take_hand_over(); !taken) {
-            spdlog::error("agent: the hand-over: {}", taken.error().to_string());
+        const auto taken = take_hand_over();
+        const auto why = taken ? std::string{} : line_of(proto::shape_of(taken.error()));
+        if (!taken && std::exchange(told, why) != why) {
+            spdlog::error("agent: {}: {}{}", is_plain ? "the gossip ring" : "the hand-over", why,
+                          is_plain ? fmt::format("; {}; looking every {} s", taken.error().hint(),
+                                                 look_again.count())
+                                   : "");
         }
+        fleet_->is_kept_out(is_plain ? why : "");
         if (fleet_->is_open()) {
             co_return co_await fleet_->run();
         }
@@ -370,7 +366,7 @@ asio::awaitable<Result<void>> Agent::watch_hand_over() {
         if (!watching) {
             co_return ok();
         }
-        if (fd < 0) {
+        if (by_time) {
             timer.expires_after(look_again);
             const auto [ec] = co_await timer.async_wait(as_result);
             if (ec) {

@@ -50,7 +50,12 @@ Fleet::Fleet(Parts parts, Label label)
     : parts_{std::move(parts)}, made_s_{parts_.clock.wall_ms() / 1000}, label_{std::move(label)} {}
 Fleet::~Fleet() = default;
 
-Error Fleet::not_handed_over() {
+Error Fleet::not_handed_over() const {
+    if (!kept_out_.empty()) {
+        return Error{Errc::unavailable, fmt::format("this agent is in no fleet: {}", kept_out_)}
+            .with_hint(
+                "mend the file that 'ring' in its settings names; `jackdaw doctor` says more");
+    }
     return Error{Errc::unavailable, "this agent belongs to no fleet yet"}.with_hint(
         "the hand-over of its machine, or 'ring' in its settings, makes it a member");
 }

@@ -86,6 +86,9 @@ public:
     /// unreadable ring or records, `invalid` for an address that others could not reach.
     [[nodiscard]] Result<void> open(std::span<const UniqueFd> sockets, Membership membership);
     [[nodiscard]] bool is_open() const noexcept { return node_ != nullptr; }
+    /// On the loop, before open(): `why` a ring that the settings name makes it no member; empty:
+    /// it does, or none is named. Whoever asks about the fleet is told so.
+    void is_kept_out(std::string why) { kept_out_ = std::move(why); }
     /// Another machine holds this agent's keys, and this one has fallen silent.
     [[nodiscard]] bool has_twin() const noexcept { return twin_; }
     /// Waits, a second at most, until a first life may take the wall clock's second for its boot;
@@ -163,7 +166,7 @@ private:
         }
         return answer.get();
     }
-    [[nodiscard]] static Error not_handed_over();
+    [[nodiscard]] Error not_handed_over() const;
     /// On the loop, before a change: there is a fleet, and this agent's keys are its alone.
     [[nodiscard]] Result<void> may_speak() const;
     static constexpr std::chrono::seconds loop_limit{5};
@@ -174,6 +177,7 @@ private:
     Membership membership_;
     proto::GossipRing ring_;
     std::span<const UniqueFd> sockets_; ///< each life has duplicates
+    std::string kept_out_;              ///< on the loop
     std::unique_ptr<Node> node_;
     std::optional<asio::steady_timer> care_due_;
     std::optional<proto::MemberStatus> told_;

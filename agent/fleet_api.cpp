@@ -20,6 +20,9 @@ Result<std::vector<proto::Instance>> Fleet::instances() {
 
 Result<void> Fleet::may_list() {
     return on_loop([this]() -> Result<void> {
+        if (!node_ && !kept_out_.empty()) {
+            return not_handed_over();
+        }
         if (twin_) {
             return Error{Errc::unavailable, "another machine holds this agent's keys; this one is "
                                             "silent, and hears nobody since"}
@@ -50,8 +53,14 @@ Result<std::vector<proto::MetricFamily>> Fleet::figures() {
 }
 
 Result<GossipHealth> Fleet::health() {
-    return on_loop(
-        [this]() -> Result<GossipHealth> { return node_ ? health_facts() : GossipHealth{}; });
+    return on_loop([this]() -> Result<GossipHealth> {
+        if (node_) {
+            return health_facts();
+        }
+        GossipHealth health;
+        health.kept_out = kept_out_;
+        return health;
+    });
 }
 
 Result<proto::Json> Fleet::gossip() {

@@ -1,9 +1,18 @@
 #include "agent/hand_over.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstring>
 #include <sstream>
+#include <system_error>
+
+#include <fmt/format.h>
 
 #include "proto/base/ids.h"
+#include "proto/base/unique_fd.h"
+#include "proto/wire/gossip_ring.h"
 #include "proto/wire/statement.h"
 
 namespace jackdaw::agent {
@@ -50,6 +59,26 @@ Result<std::optional<HandOver>> read_hand_over(Host& host, const Identity& ident
         }
     }
     return std::optional<HandOver>{std::move(hand_over)};
+}
+
+Result<Secret> read_ring_file(const std::string& path) {
+    constexpr const auto* mend = "it is a file that the agent's user can read, with a line \"fleet "
+                                 "HEX16\" and one to four lines \"VERSION HEX64\"";
+    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    std::string text(proto::ring_text_bytes_max + 1, '\0');
+    const auto size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+    if (size < 0) {
+        return Error{Errc::invalid, fmt::format("read the gossip ring {}", path),
+                     std::error_code{errno, std::system_category()}}
+            .with_hint(mend);
+    }
+    text.resize(static_cast<std::size_t>(size));
+    Secret ring{std::move(text)};
+    if (const auto parsed = proto::parse_gossip_ring(ring.reveal(), {}); !parsed) {
+        return Error{Errc::invalid, fmt::format("{}: {}", path, parsed.error().message())}
+            .with_hint(mend);
+    }
+    return ring;
 }
 
 } // namespace jackdaw::agent

@@ -25,4 +25,8 @@ struct HandOver {
 /// not about this agent's keys or not signed by the operator's key beside it.
 [[nodiscard]] Result<std::optional<HandOver>> read_hand_over(Host& host, const Identity& identity);
 
+/// A plain member's ring, which the setting `ring` names. `invalid`, with what mends it, when it
+/// cannot be read or is none.
+[[nodiscard]] Result<Secret> read_ring_file(const std::string& path);
+
 } // namespace jackdaw::agent

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/agent.h"
+#include "agent/hand_over.h"
 #include "agent/host/host_process.h"
 #include "agent/life/steps.h"
 #include "agent/settings.h"
@@ -57,7 +58,16 @@ int main(int argc, char** argv) {
     case Task::document: fmt::print("{}", settings_document()); return 0;
     case Task::version: fmt::print("jackdawd {}\n", agent_version); return 0;
     case Task::plans: return print_plans();
-    case Task::check: fmt::print("the settings are good\n"); return 0;
+    case Task::check: {
+        const auto& ring_file = line->settings.ring_file;
+        if (const auto ring =
+                ring_file.empty() ? Result<Secret>{Secret{}} : read_ring_file(ring_file);
+            !ring) {
+            return report(ring.error());
+        }
+        fmt::print("the settings are good\n");
+        return 0;
+    }
     case Task::restore_state: {
         if (::geteuid() == 0) { // what it makes is the agent's, or the agent could not open it
             if (const auto dropped = drop_rights(); !dropped) {

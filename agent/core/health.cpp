@@ -177,6 +177,12 @@ std::string silence_of(const HealthFacts& facts) {
 
 void look_at_fleet(Report& report) {
     const auto& members = report.facts().members;
+    if (members.empty() && !report.facts().gossip.kept_out.empty()) {
+        report.of_agent("gossip ring", report.facts().gossip.kept_out, "error",
+                        "mend the file that `ring` in /etc/jackdaw/jackdawd.toml names, which is "
+                        "taken by itself, or the settings there, and start the agent again");
+        return;
+    }
     if (members.empty()) {
         report.of_agent("hand-over", "no operator has taken this agent into a fleet yet", "warning",
                         "the same `jackdaw instance create` again goes on with it");

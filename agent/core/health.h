@@ -23,7 +23,8 @@ struct SecretFile {
 struct GossipHealth {
     std::string state; ///< as GET /v1/gossip has it: member, left, isolated, twin; empty: no fleet
     std::string name;  ///< its own, as others see it
-    std::vector<std::string> namesakes;    ///< ids of others that are alive and have it, too
+    std::string kept_out;               ///< why there is no fleet although the settings name a ring
+    std::vector<std::string> namesakes; ///< ids of others that are alive and have it, too
     std::vector<std::string> incompatible; ///< ids of senders that cannot be read now
     /// All that comes in since then is sealed with keys that this agent does not have; empty: no.
     std::string shut_out_since;

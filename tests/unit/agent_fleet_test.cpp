@@ -496,6 +496,10 @@ TEST_CASE("fleet: before the hand-over there is nobody, and changes say so") {
     CHECK(fleet.gossip().error().code() == Errc::unavailable);
     CHECK(fleet.hint(1, 2, 3).error().code() == Errc::unavailable);
     CHECK(fleet.set_ring(Secret{ring_of({key_1})}, false).error().code() == Errc::unavailable);
+    CHECK(fleet.may_list().has_value());
+    asio::post(io, [&] { fleet.is_kept_out("no ring there"); });
+    CHECK(fleet.health()->kept_out == "no ring there");
+    CHECK(fleet.may_list().error().message().find("no ring there") != std::string::npos);
     work.reset();
     loop.join();
     pool.join();

@@ -102,6 +102,11 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
          [](auto& f) { f.secrets[0].mode = 0440; }},
         {"secret files", "error", "chown jackdawd:", [](auto& f) { f.secrets[1].is_ours = false; }},
         {"hand-over", "warning", "instance create", [](auto& f) { f.members.clear(); }},
+        {"gossip ring", "error", "mend the file that `ring`",
+         [](auto& f) {
+             f.members.clear();
+             f.gossip.kept_out = "/ring: line 1 of the gossip ring is no key";
+         }},
         {"gossip", "error", "machine heal", [](auto& f) { f.members[1].status = "down"; }},
         {"gossip", "error", "machine heal", [](auto& f) { f.gossip.state = "isolated"; }},
         {"gossip", "error", "jackdaw key rotate",

@@ -1,9 +1,13 @@
 // The agent's settings file: what it takes, and how it says what it does not.
+#include <array>
+#include <fstream>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "agent/hand_over.h"
 #include "agent/settings.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace jackdaw;
 using namespace jackdaw::agent;
@@ -207,4 +211,27 @@ TEST_CASE("gossip goes by its profile, and by what is set of it as far as that g
     CHECK_FALSE(with({"--gossip-suspicion-min-ms", "999"}));
     CHECK_FALSE(with({"--gossip-suspicion-min-ms", "600001"}));
     CHECK(with({"--gossip-suspicion-min-ms", "2500"}));
+}
+
+TEST_CASE("a plain member's ring is refused with what mends it, and without its keys") {
+    const test::TemporaryFolder folder;
+    const auto path = std::string{folder.path()} + "/ring";
+    const std::string key(64, 'a');
+    const auto refused = [&](std::string_view text) {
+        std::ofstream{path} << text;
+        const auto ring = read_ring_file(path);
+        REQUIRE_FALSE(ring.has_value());
+        CHECK(ring.error().code() == Errc::invalid);
+        CHECK(ring.error().hint().find("VERSION HEX64") != std::string::npos);
+        CHECK(ring.error().message().find(key) == std::string::npos);
+        return ring.error().message();
+    };
+    CHECK_FALSE(read_ring_file(path)); // there is none yet
+    CHECK(refused("").find("without a key") != std::string::npos);
+    CHECK(refused("0 " + key + "\n").find(path + ": ") == 0);
+    CHECK(refused("fleet 1\n1 " + key + "\n").find("line 1 of the gossip ring") !=
+          std::string::npos);
+    const auto good = "fleet 1122334455667788\n1 " + key + "\n";
+    std::ofstream{path} << good;
+    CHECK(read_ring_file(path)->reveal() == good);
 }
