@@ -129,8 +129,13 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
 Result<void> Fleet::set_ring(Secret text, bool use_now) {
     auto given = std::make_shared<Secret>(std::move(text));
     return change_ring([this, given, use_now]() -> Result<std::optional<proto::GossipRing>> {
-        JACKDAW_TRY(auto ring, proto::parse_gossip_ring(given->reveal(), membership_.fleet));
-        return merged_ring(std::move(ring), use_now);
+        auto ring = proto::parse_gossip_ring(given->reveal(), membership_.fleet);
+        if (!ring) { // nothing of this agent's is damaged
+            return Error{Errc::invalid, ring.error().message()}.with_hint(
+                "'ring' is the text of a ring: a line \"fleet HEX16\", then \"VERSION HEX64\" "
+                "each");
+        }
+        return merged_ring(*std::move(ring), use_now);
     });
 }
 

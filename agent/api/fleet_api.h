@@ -58,8 +58,8 @@ public:
     [[nodiscard]] virtual Result<void> forget(Forget order) = 0;
     /// Takes the place of the ring there is, durably. The key that seals stays as long as it is in
     /// it, unless `use_now`: then the first one given seals at once, also to members that do not
-    /// have it. `invalid` for another fleet's, `conflict` for an older one or another key under a
-    /// version held: nothing is changed then.
+    /// have it. `invalid` for what is no ring or another fleet's, `conflict` for an older one or
+    /// another key under a version held: nothing is changed then.
     [[nodiscard]] virtual Result<void> set_ring(Secret text, bool use_now) = 0;
 };
 
