@@ -129,7 +129,9 @@ private:
             }
             if (errno != EAGAIN && errno != EINTR) {
                 return Error{Errc::unavailable, fmt::format("no agent listens at {}", path_),
-                             last_error()};
+                             last_error()}
+                    .with_hint("start this machine's agent, jackdawd; --fleet NAME asks a fleet's "
+                               "agents instead");
             }
             if (std::chrono::steady_clock::now() >= deadline) {
                 return Error{Errc::deadline, "the agent takes no connection in time"};

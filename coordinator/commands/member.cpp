@@ -177,6 +177,10 @@ Result<int> member_why(Session& session, const Invocation& invocation) {
                               {cell("incarnation")}});
     }
     note_viewer(session, invocation, *client);
+    if (items.empty() &&
+        (invocation.format == Format::table || invocation.format == Format::wide)) {
+        session.terminal.err("note: no change of it is known there; no agent keeps its own\n");
+    }
     session.terminal.page(
         render_list(list, table, invocation.format, session.terminal.colour_out(), "at"));
     return 0;

@@ -51,6 +51,9 @@ std::optional<ApiResponse> answer_fleet(const World& world, Agent& agent,
             if (path == own) {
                 return ApiResponse{200, proto::to_json(one)};
             }
+            if (path == own + "/why" && one.status == "alive") { // nothing ever happened to it
+                return ApiResponse{200, proto::list_json("MemberChange", Json::array(), "t")};
+            }
             if (path == own + "/why") {
                 Json change{{"at", "2026-01-01T00:00:00.000Z"},
                             {"from", "alive"},

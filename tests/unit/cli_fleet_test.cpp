@@ -53,6 +53,10 @@ TEST_CASE_METHOD(FleetScene, "a member's changes are shown with what led to them
     CHECK(err().empty());
     CHECK(json().at("items").at(0).at("pings") == 3);
     CHECK(run({"member", "why", "none"}) == 5);
+    world.members[0].status = "alive";
+    REQUIRE(run({"member", "why", "db1"}) == 0);
+    CHECK(err().find("no change of it is known there; no agent keeps its own") !=
+          std::string::npos);
     for (auto* const verb : {"show", "why", "forget"}) { // and not what the list of all says
         CHECK(run({"member", verb, ""}) == 2);
         CHECK(err().find("a member's name or id is not empty") != std::string::npos);
@@ -171,7 +175,7 @@ TEST_CASE_METHOD(FleetScene, "who was not asked may have the keys of before its 
     const auto of = [&](std::size_t version) { return json().at("items").at(version - 1); };
     CHECK(of(1).at("unknown") == plain);
     CHECK(of(1).at("missing").empty());
-    for (const std::size_t version : {2, 3}) {
+    for (const std::size_t version : {2U, 3U}) {
         CHECK(of(version).at("held") == 2);
         CHECK(of(version).at("unknown").empty());
     }

@@ -126,8 +126,9 @@ TEST_CASE_METHOD(Scene, "a list may be longer than anything that is sent to an a
 TEST_CASE_METHOD(
     Scene,
     "nobody there, a socket that is closed early, and silence are three different failures") {
-    CHECK(client->call({"GET", "/", nullptr, {}}, in(std::chrono::seconds{10})).error().code() ==
-          Errc::unavailable);
+    const auto nobody = client->call({"GET", "/", nullptr, {}}, in(std::chrono::seconds{10}));
+    CHECK(nobody.error().code() == Errc::unavailable);
+    CHECK(nobody.error().hint().find("start this machine's agent") != std::string::npos);
     {
         Listener early{path, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{\"a"};
         CHECK(
