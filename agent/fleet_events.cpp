@@ -40,8 +40,7 @@ void Fleet::on_joined(const swim::Event& event) {
 }
 
 void Fleet::on_left(const swim::Event& event) {
-    const bool is_forgotten = core().find(event.id) == nullptr; // which is told next
-    if (long_left_.erase(event.id) == 0 && !is_forgotten) {
+    if (long_left_.erase(event.id) == 0) {
         on_member("left", "member.left", event);
     }
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <catch2/catch.hpp>
@@ -184,7 +185,8 @@ TEST_CASE("fleet: parts that were cut off for longer than the dead are kept find
     slow.probe_period = 10s;
     slow.suspicion_min = 20s;
     REQUIRE(slow.validate());
-    for (const auto& [members, part] : {std::pair{3U, 1U}, std::pair{4U, 2U}}) {
+    for (const auto& [members, part, again] :
+         {std::tuple{3U, 1U, false}, std::tuple{4U, 2U, false}, std::tuple{4U, 2U, true}}) {
         World world{members, part, slow};
         auto& fleet = world.fleet;
         fleet.passes = [part = part](std::size_t from, std::size_t to) {
@@ -193,8 +195,13 @@ TEST_CASE("fleet: parts that were cut off for longer than the dead are kept find
         fleet.run_for(25h);
         CHECK(fleet.core(0).view().live() == part);
         CHECK(fleet.core(0).view().dead() == 0); // nobody remembers the others
+        for (std::size_t node = 0; again && node < members; ++node) {
+            fleet.kill(node);
+            fleet.start(node, {});
+            fleet.run_for(5min);
+        }
         fleet.passes = nullptr;
-        CAPTURE(members, part);
+        CAPTURE(members, part, again);
         const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 2h, 10s);
         INFO(fleet.picture());
         REQUIRE(took);
@@ -337,4 +344,32 @@ TEST_CASE("fleet: the dead are asked often for two minutes, then seldom", "[sim]
     CHECK(pings > 100 * 1); // two
     CHECK(pings < 100 * 3);
     CHECK(world.checks.at_rest() == "");
+}
+
+TEST_CASE("fleet: parts whose agents all start again while it is cut find each other", "[sim]") {
+    for (const auto& [members, part, time] :
+         {std::tuple{4U, 2U, 10s}, std::tuple{4U, 2U, 1s}, std::tuple{16U, 6U, 10s}}) {
+        World world{members, members};
+        auto& fleet = world.fleet;
+        fleet.run_for(120s); // addresses are kept now and then
+        fleet.passes = [part = part](std::size_t from, std::size_t to) {
+            return (from < part) == (to < part);
+        };
+        for (std::size_t node = 0; node < members; ++node) {
+            fleet.kill(node);
+        }
+        for (std::size_t node = 0; node < members; ++node) {
+            fleet.start(node, {});
+        }
+        fleet.run_for(time);
+        CAPTURE(members, part, time.count());
+        CHECK(fleet.core(0).view().live() == part);
+        fleet.passes = nullptr;
+        const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 10min, 1s);
+        INFO(fleet.picture());
+        REQUIRE(took);
+        CHECK(*took <= 4min);
+        fleet.run_for(30s);
+        CHECK(world.checks.at_rest() == "");
+    }
 }

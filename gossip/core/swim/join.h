@@ -23,6 +23,8 @@ public:
     void ask(Instant now, std::span<const NetAddress> addresses, const NetAddress& own);
     /// What was learned of others to ask: behind those there are.
     void add(std::span<const NetAddress> addresses, const NetAddress& own);
+    /// All that it was told to ask, and what it learned of others.
+    [[nodiscard]] std::span<const NetAddress> addresses() const noexcept { return addresses_; }
     [[nodiscard]] bool is_asking() const noexcept { return asking_; }
     [[nodiscard]] bool is_paging() const noexcept { return paging_; }
     /// Rounds of asking since ask() that nobody has answered yet.

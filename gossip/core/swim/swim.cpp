@@ -9,6 +9,7 @@ namespace jackdaw::swim {
 namespace {
 
 constexpr Duration reap_every = std::chrono::minutes{1};
+constexpr Duration unmet_for = std::chrono::hours{1}; ///< after a start or a join
 constexpr Duration status_every = std::chrono::seconds{30};
 constexpr Duration leave_longest = std::chrono::seconds{1};
 
@@ -51,6 +52,7 @@ Swim::Swim(const Config& config, const Limits& limits, Identity identity, const 
       flushed_at_{now - config_.flush_gap},
       synced_at_{now - config_.sync_gap_busy},
       reap_at_{now + reap_every},
+      unmet_until_{now + unmet_for},
       addresses_at_{now},
       gossip_bytes_{limits_.gossip_bytes_per_s, limits_.gossip_bytes_burst},
       sync_bytes_{limits_.sync_bytes_per_s, limits_.sync_bytes_burst} {
@@ -62,6 +64,7 @@ Swim::Swim(const Config& config, const Limits& limits, Identity identity, const 
 // --- Commands -----------------------------------------------------------------------------------
 
 void Swim::join(Instant now, std::span<const NetAddress> addresses) {
+    unmet_until_ = now + unmet_for;
     joiner_.ask(now, addresses, identity_.address);
 }
 

@@ -239,6 +239,8 @@ private:
     [[nodiscard]] bool take_later_boot(Instant now, std::uint32_t boot);
     void check_names();
     void reap(Instant now);
+    void remember(Instant now, const NetAddress& lost);
+    void remember_unmet(Instant now);
     void keep_addresses(Instant now);
 
     // swim_probe.cpp: probes, doubts, suspicions
@@ -350,7 +352,12 @@ private:
     bool asked_sender_ = false;         ///< its sender was being probed
     Instant rate_lost_at_{};
     std::vector<proto::PublicKey> operators_;
-    std::vector<NetAddress> lost_; ///< of those called down for so long that they were reaped
+    /// Where others may be whom nobody here knows any more, or not yet.
+    struct Lost {
+        NetAddress address;
+        Instant since;
+    };
+    std::vector<Lost> lost_;
     std::map<NodeId, Instant> incompatible_;
     std::map<NodeId, Instant> stale_told_; ///< whom `stale_boot` was sent to, in the last second
     TokenBucket jumps_{4, 4};              ///< refutations that wait for the disk
@@ -383,6 +390,7 @@ private:
     std::uint32_t join_syncs_left_ = 0;
     bool lags_ = false; ///< a newcomer that was never told a page of which it knew half
     Instant reap_at_;
+    Instant unmet_until_; ///< addresses that were given, and are no member's, are lost ones
     Instant addresses_at_;
     bool addresses_dirty_ = false;
     bool names_dirty_ = false;

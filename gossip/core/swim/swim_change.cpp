@@ -12,6 +12,7 @@ namespace {
 constexpr Duration addresses_every = std::chrono::seconds{60};
 constexpr Duration later_boot_every = std::chrono::minutes{1};
 constexpr Duration incompatible_kept = std::chrono::minutes{10};
+constexpr Duration lost_kept = std::chrono::hours{7 * 24}; ///< it may be a stranger's by then
 
 std::string_view text_of(const proto::PublicKey& key) noexcept {
     return {reinterpret_cast<const char*>(key.data()), key.size()};
@@ -295,19 +296,48 @@ void Swim::check_names() {
 }
 
 void Swim::reap(Instant now) {
-    view_.reap(now - dead_kept, now - tombstone_kept, now, [this](const Entry& entry) {
+    view_.reap(now - dead_kept, now - tombstone_kept, now, [this, now](const Entry& entry) {
         if (entry.state == Standing::down) { // perhaps it was cut off for as long
-            if (lost_.size() >= limits_.addresses) {
-                lost_.erase(lost_.begin());
-            }
-            lost_.push_back(entry.alive->address);
+            remember(now, entry.alive->address);
         }
         tell(Event::Kind::forgotten, entry);
     });
+    std::erase_if(lost_, [&](const Lost& one) { return now - one.since > lost_kept; });
+    if (now < unmet_until_) {
+        remember_unmet(now);
+    }
     drop_graves(limits_.tombstones);
     // Who was given another version meanwhile, or is gone, is nothing to mend any more.
     std::erase_if(incompatible_,
                   [&](const auto& one) { return now - one.second > incompatible_kept; });
+}
+
+void Swim::remember(Instant now, const NetAddress& lost) {
+    if (std::ranges::find(lost_, lost, &Lost::address) != lost_.end()) {
+        return;
+    }
+    if (lost_.size() >= limits_.addresses) {
+        lost_.erase(lost_.begin());
+    }
+    lost_.push_back({lost, now});
+    addresses_dirty_ = true;
+}
+
+/// Asking ends with the first answer. It may be of a part of the fleet that began anew while it was
+/// cut off: nobody of it knows of the others, and whoever has an address of theirs asks there.
+void Swim::remember_unmet(Instant now) {
+    std::set<NetAddress> known;
+    for (std::size_t i = 0; i < view_.live(); ++i) {
+        known.insert(view_.live_at(i).alive->address);
+    }
+    for (std::size_t i = 0; i < view_.dead(); ++i) {
+        known.insert(view_.dead_at(i).alive->address);
+    }
+    for (const auto& address : joiner_.addresses()) {
+        if (!known.contains(address)) {
+            remember(now, address);
+        }
+    }
 }
 
 void Swim::keep_addresses(Instant now) {
@@ -332,6 +362,9 @@ void Swim::keep_addresses(Instant now) {
     }
     for (std::size_t i = 0; i < view_.dead() && has_room(); ++i) {
         keep(view_.dead_at(i), Standing::down); // perhaps it is this member that was cut off
+    }
+    for (std::size_t i = 0; i < lost_.size() && has_room(); ++i) {
+        addresses.push_back(lost_[i].address);
     }
     if (!addresses.empty()) { // else those of before are still the last that were alive
         own_.keep_addresses(std::move(addresses));

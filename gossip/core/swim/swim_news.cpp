@@ -336,10 +336,14 @@ void Swim::take_left(const Source& source, const NewsItem& item) {
     } else if (is_of_left) {
         bury_member(source.now, *entry);
     } else {
+        const bool was_down = entry->state == Standing::down;
         set_state(source.now, *entry, claim, is_forgotten ? Cause::operator_ : Cause::itself,
                   source.from);
         view_.set_death(item.id, {news.record, {}});
         if (is_forgotten) {
+            if (was_down) { // or only cut off from here, with others
+                remember(source.now, entry->alive->address);
+            }
             bury_member(source.now, *entry);
         }
     }

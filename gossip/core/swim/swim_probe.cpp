@@ -17,7 +17,9 @@ constexpr std::size_t accused_pings = 8;   ///< a period
 constexpr std::size_t heal_pings = 2;      ///< a period, of all members together
 constexpr std::size_t heal_pings_first = 6;
 constexpr Duration heal_first = std::chrono::minutes{2}; ///< after somebody was called down
-constexpr std::size_t lost_every = 60; ///< periods between two pings of who was reaped, by all
+constexpr std::size_t lost_every = 60; ///< periods between two pings of who is lost, by all
+constexpr std::size_t lost_every_first = 10;
+constexpr Duration lost_first = std::chrono::minutes{10}; ///< since it was lost
 
 std::uint32_t stamp(Instant now) noexcept {
     return static_cast<std::uint32_t>(
@@ -523,18 +525,22 @@ void Swim::sound(Instant now) {
 
 void Swim::ask_lost(Instant now) {
     const auto n = view_.live();
-    if (lost_.empty() || random_.below(lost_every * n) != 0) {
+    if (lost_.empty()) {
         return;
     }
     const auto at = lost_.begin() + static_cast<std::ptrdiff_t>(random_.below(lost_.size()));
+    if (random_.below((now - at->since < lost_first ? lost_every_first : lost_every) * n) != 0) {
+        return;
+    }
     for (std::size_t i = 0; i < n; ++i) {
-        if (view_.live_at(i).alive->address == *at) { // it is back, or another has its address
+        if (view_.live_at(i).alive->address ==
+            at->address) { // it is back, or another has its address
             lost_.erase(at);
             return;
         }
     }
     const auto& body = ping_body(now, ++probe_number_);
-    send(now, *at, nullptr, body);
+    send(now, at->address, nullptr, body);
 }
 
 void Swim::heal(Instant now) {
