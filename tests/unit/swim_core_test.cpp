@@ -140,7 +140,7 @@ TEST_CASE(
     b.incarnation = 11;
     world.say(b, DatagramKind::gossip, {b.alive()});
     CHECK(world.state(b) == Standing::alive);
-    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 11, a.id)});
+    world.call_down(a, b);
     CHECK(world.state(b) == Standing::down);
     CHECK(world.core->why(b.id).back().cause == Cause::heard);
 
@@ -357,7 +357,7 @@ TEST_CASE("core: beyond the limit of members nobody comes back as a suspect eith
     Peer b{2};
     Peer c{3};
     world.meet(a, b);
-    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    world.call_down(b, a);
     world.meet(c);
     world.say(b, DatagramKind::gossip, {accusation(NewsKind::suspect, a.id, 11, b.id)});
     CHECK(world.core->view().live() == 3);

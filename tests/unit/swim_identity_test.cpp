@@ -136,7 +136,7 @@ TEST_CASE("core: who took a later boot proves it to the down, too, since they ma
     REQUIRE(world.core->set_status(world.now, "mine", true));
     world.digest = world.core->view().digest();
     world.say(a, DatagramKind::ack); // a knows this member as it is
-    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    world.call_down(b, a);
     REQUIRE(world.state(a) == Standing::down);
     const auto boot = world.core->own().boot();
     NewsItem status; // in this member's name, at the end of its numbers
@@ -378,8 +378,8 @@ TEST_CASE("core: who was alone with news is not late when a page brings somebody
     Peer a{1};
     Peer b{2};
     world.meet(a, b);
-    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 10, a.id)});
-    world.say(b, DatagramKind::gossip, {accusation(NewsKind::down, a.id, 10, b.id)});
+    world.call_down(a, b);
+    world.call_down(b, a);
     REQUIRE(world.core->view().live() == 1);
     world.pass(1500ms);
     REQUIRE_FALSE(world.core->news().empty());

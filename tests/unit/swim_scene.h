@@ -156,6 +156,12 @@ struct World {
              const proto::DatagramBody& body = {}) {
         core->receive(now, from.address, write(from, kind, news, body));
     }
+    /// What kills at once: who was not suspected before would be asked first.
+    void call_down(Peer& by, const Peer& whom) {
+        say(by, DatagramKind::gossip,
+            {accusation(NewsKind::suspect, whom.id, whom.incarnation, by.id),
+             accusation(NewsKind::down, whom.id, whom.incarnation, by.id)});
+    }
     /// Each tells that it is there, in this order.
     template <class... Peers>
     void meet(Peers&... peers) {

@@ -189,3 +189,49 @@ TEST_CASE("core: who accuses asks the accused once a period, with the accusation
         CHECK_FALSE(told());
     }
 }
+
+TEST_CASE("core: who is called down and was not suspected is asked first, and told") {
+    World world;
+    Peer a{1};
+    Peer b{2};
+    Peer c{3};
+    world.meet(a, b, c);
+    world.pass(3s); // what it knows is told
+    (void)world.sent();
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 10, a.id)});
+    CHECK(world.state(b) == Standing::alive);
+    world.pass(500ms);
+    std::size_t asked = 0;
+    std::size_t passed_on = 0;
+    for (const auto& heard : world.sent()) {
+        const bool tells = find_news(heard, NewsKind::down, b.id) != nullptr;
+        asked += tells && heard.to == b.address && heard.read.body.kind == DatagramKind::ping;
+        passed_on += tells && heard.to != b.address;
+    }
+    CHECK(asked > 0);
+    CHECK(passed_on > 0);
+    ++b.incarnation;
+    world.say(b, DatagramKind::gossip, {b.alive()});
+    world.say(a, DatagramKind::gossip, {accusation(NewsKind::down, b.id, 10, a.id)});
+    CHECK(world.state(b) == Standing::alive);
+    CHECK(world.core->counters().downs == 0);
+}
+
+TEST_CASE("core: who is called down, and was not suspected, and does not answer goes down") {
+    Many all{8};
+    auto& world = all.world;
+    auto& dead = all.peers.front();
+    auto& teller = all.peers.back();
+    world.say(teller, DatagramKind::gossip,
+              {accusation(NewsKind::down, dead.id, dead.incarnation, teller.id)});
+    for (int i = 0; i < 80; ++i) {
+        world.pass(100ms);
+        (void)world.sent();
+        for (auto& peer : all.peers) {
+            if (&peer != &dead) {
+                world.say(peer, DatagramKind::gossip);
+            }
+        }
+    }
+    CHECK(world.state(dead) != Standing::alive);
+}

@@ -278,14 +278,20 @@ void Swim::take_down(const Source& source, const NewsItem& item) {
     }
     const bool from_sync = source.via != Via::news;
     const bool is_new = std::ranges::find(commons_.added, item.id) != commons_.added.end();
-    if (from_sync && !is_new && is_live(entry->state)) {
+    const bool is_asked = probes_.running(item.id, ProbeFor::rumour) != nullptr;
+    // Who was not even suspected here is asked, too: the teller may be who cannot reach it.
+    const bool is_surprise = entry->state == Standing::alive && !is_asked && !leaving_ &&
+                             probes_.count(ProbeFor::rumour) < limits_.rumour_probes;
+    if ((from_sync || is_surprise) && !is_new && is_live(entry->state)) {
         // Not believed: asked itself, with the rumour on board. A suspect's timer decides.
-        const bool is_asked = probes_.running(item.id, ProbeFor::rumour) != nullptr;
         if (entry->state != Standing::alive || is_asked || leaving_) {
             return;
         }
         if (probes_.count(ProbeFor::rumour) < limits_.rumour_probes) {
             start_probe(source.now, *entry, ProbeFor::rumour, claim, item.by);
+            if (!from_sync) {
+                spread(source, news_of(item, item.id)); // it is to hear of it soon
+            }
         } else {
             ++counters_.probes_refused; // the next digest finds it again
         }
