@@ -53,6 +53,21 @@ Result<SocketAddress> address_of(const HostPort& where) {
     return address;
 }
 
+/// What mends that a socket could not be bound; empty: nothing better than the code's own.
+std::string bind_hint(int cause, int type, const HostPort& where) {
+    constexpr const char* other =
+        "'listen' in the settings ('metrics-listen' for metrics) names another";
+    switch (cause) {
+    case EADDRINUSE:
+        return fmt::format(
+            "`ss -l{}np 'sport = :{}'` as root shows which process has that port; {}",
+            type == SOCK_DGRAM ? 'u' : 't', where.port, other);
+    case EADDRNOTAVAIL:
+        return fmt::format("`ip address` shows the addresses of this machine; {}", other);
+    default: return {};
+    }
+}
+
 Result<UniqueFd> bound(const SocketAddress& address, int type, bool again, const HostPort& where) {
     const int family = address.storage.ss_family;
     UniqueFd socket{::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
@@ -65,8 +80,11 @@ Result<UniqueFd> bound(const SocketAddress& address, int type, bool again, const
         ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) !=
             0 ||
         (type == SOCK_STREAM && ::listen(socket.get(), SOMAXCONN) != 0)) {
-        return Error{Errc::unavailable, fmt::format("listen on {}:{}", where.host, where.port),
-                     last_error()};
+        const auto cause = last_error();
+        Error error{Errc::unavailable, fmt::format("listen on {}:{}", where.host, where.port),
+                    cause};
+        auto hint = bind_hint(cause.value(), type, where);
+        return hint.empty() ? std::move(error) : std::move(error).with_hint(std::move(hint));
     }
     return socket;
 }

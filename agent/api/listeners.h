@@ -16,7 +16,8 @@ namespace jackdaw::agent {
 /// In the place of an earlier one; `invalid` for a path that no such socket can have, `unavailable`
 /// with the system's reason.
 [[nodiscard]] Result<UniqueFd> listen_unix(const std::string& path, mode_t mode);
-/// `unavailable` with the system's reason: no address of this machine, or somebody listens there.
+/// `unavailable` with the system's reason: no address of this machine, or somebody listens there;
+/// the hint says what mends either.
 [[nodiscard]] Result<UniqueFd> listen_tcp(const HostPort& where);
 /// The same for gossip: one socket per address family. One alone for an address; where every
 /// address of a family is meant, one of the other family beside it, at the same port, so that

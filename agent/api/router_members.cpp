@@ -156,6 +156,9 @@ Router::Outcome Router::gossip_hint(const ApiRequest& request, const Target& tar
 
 Router::Outcome Router::gossip_ring(const ApiRequest& request, const Target& target) const {
     JACKDAW_TRY(auto body, body_of(request, target));
+    if (!body.contains("ring")) {
+        return Error{Errc::invalid, "'ring' is missing"};
+    }
     JACKDAW_TRY(auto text, proto::string_at(body, "ring", "", 4096));
     Secret ring{std::move(text)};
     if (auto at = body.find("ring"); at != body.end() && at->is_string()) {

@@ -344,7 +344,19 @@ TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and
         wait_for_each_other(a, "a", b, "b");
         CHECK(ring(a) == R"({"versions":[1],"sealing":1})");
         CHECK_FALSE(a->set_ring(Secret{"fleet 00000000000000aa\n" + std::string{key_2}}, false));
-        CHECK(a->set_ring(Secret{"no ring"}, false).error().code() == Errc::invalid);
+        const auto key = [](int version, int digit) {
+            return fmt::format("{} {}\n", version, std::string(64, static_cast<char>('0' + digit)));
+        };
+        for (const auto& none :
+             {std::string{}, std::string{"no ring"}, key(0, 2), key(2, 2) + key(2, 3),
+              key(2, 2) + key(3, 2), key(2, 2) + key(3, 3) + key(4, 4) + key(5, 5) + key(6, 6),
+              std::string(5000, '#'), "fleet 0000000000000000\n" + key(2, 2)}) {
+            INFO(none);
+            const auto taken = a->set_ring(Secret{std::string{none}}, false);
+            REQUIRE_FALSE(taken);
+            CHECK(taken.error().code() == Errc::invalid);
+            CHECK_FALSE(taken.error().message().empty());
+        }
         CHECK_FALSE(
             a->set_ring(Secret{ring_of({"1" + std::string{key_2}.substr(1)})}, false)); // another
         CHECK(ring(a) == R"({"versions":[1],"sealing":1})");
@@ -445,6 +457,19 @@ TEST_CASE("fleet: members of both address families reach each other") {
     });
     CHECK(v4.member("v6").address == v6.address());
     CHECK(v6.standing_of("v4") == "alive");
+}
+
+TEST_CASE("fleet: who cannot listen is told who may hold the port, or which addresses there are") {
+    const auto udp = *listen_udp({"127.0.0.1", 0});
+    const auto port = port_of(udp.front());
+    const auto twice = listen_udp({"127.0.0.1", port});
+    REQUIRE_FALSE(twice);
+    CHECK(twice.error().code() == Errc::unavailable);
+    CHECK(twice.error().hint().find(fmt::format("`ss -lunp 'sport = :{}'`", port)) == 0);
+    CHECK(twice.error().hint().find("'listen' in the settings") != std::string::npos);
+    const auto tcp = *listen_tcp({"127.0.0.1", 0});
+    CHECK(listen_tcp({"127.0.0.1", port_of(tcp)}).error().hint().find("`ss -ltnp") == 0);
+    CHECK(listen_udp({"192.0.2.1", 0}).error().hint().find("`ip address`") == 0); // nobody's
 }
 
 TEST_CASE("fleet: two of one name are told of each other, and stay members") {

@@ -608,6 +608,7 @@ TEST_CASE("membership is changed by who may change, with what is whole") {
     CHECK(api.failure("POST", "/v1/gossip/hint", R"({"topic":1,"version":1})") == "400 E-INVALID");
     CHECK(api.failure("POST", "/v1/gossip/hint", R"({"topic":1,"key":2,"version":3})") == "200");
     CHECK(api.fleet.hinted == std::vector<std::uint64_t>{1, 2, 3});
+    CHECK(api.failure("POST", "/v1/gossip/ring", "{}") == "400 E-INVALID");
     CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"1 secret-words"})") == "200");
     CHECK(api.fleet.ring == "1 secret-words");
     CHECK_FALSE(api.fleet.ring_used_now);
