@@ -191,6 +191,7 @@ asio::awaitable<Result<void>> Fleet::run() {
         left_ = false;
         told_.reset();
         key_watch_ = {};
+        reach_watch_ = {};
         long_left_.clear();
         node_.reset(); // its socket first: two would share what comes in
         JACKDAW_CO_TRY(node_, make_node());

@@ -27,6 +27,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "agent/api/fleet_api.h"
+#include "agent/core/flaps.h"
 #include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
 #include "agent/core/steady_wall.h"
@@ -130,6 +131,7 @@ private:
     // fleet_events.cpp
     void on_event(const swim::Event& event);
     void on_member(std::string_view word, std::string_view kind, const swim::Event& event);
+    void on_refuted(const swim::Event& event);
     void on_joined(const swim::Event& event);
     void on_left(const swim::Event& event);
     void on_twin();
@@ -183,7 +185,9 @@ private:
     std::optional<proto::MemberStatus> told_;
     std::set<swim::NodeId> long_left_; ///< joined for this agent, and about to be told to have left
     LoadMeter load_;
-    KeyWatch key_watch_;        ///< of this life
+    KeyWatch key_watch_;     ///< of this life
+    ReachWatch reach_watch_; ///< of this life
+    FlapBook flaps_;
     SteadyWall wall_;           ///< on the loop
     bool again_ = false;        ///< this life is over, another is to begin
     bool left_ = false;         ///< asked to leave, in this life

@@ -14,17 +14,51 @@ std::string name_of(const swim::Event& event) {
                : id_text(event.id);
 }
 
+std::string more_text(std::uint64_t left_out) {
+    return left_out == 0
+               ? std::string{}
+               : fmt::format("; {} times more since the entry before, by the log", left_out);
+}
+
 } // namespace
 
+/// The log has each. The timeline is not filled by one that flaps.
 void Fleet::on_member(std::string_view word, std::string_view kind, const swim::Event& event) {
     const auto name = name_of(event);
     const auto at = event.record && event.record->kind == proto::NewsKind::alive
                         ? proto::text_of(event.record->address)
                         : std::string{};
     spdlog::info("member {} {}{}{}", word, name, at.empty() ? "" : " at ", at);
-    if (parts_.tell && !kind.empty()) {
-        parts_.tell(kind, name,
-                    at.empty() ? std::string{word} : fmt::format("{}, at {}", word, at));
+    using Kind = swim::Event::Kind;
+    const auto id = swim::raw(event.id);
+    std::string more;
+    if (event.kind == Kind::suspected) {
+        const auto left_out = flaps_.suspected(id, runtime::Clock::instant());
+        if (!left_out) {
+            return;
+        }
+        more = more_text(*left_out);
+    } else if (event.kind == Kind::recovered && !flaps_.recovered(id)) {
+        return;
+    } else if (event.kind == Kind::down) {
+        flaps_.down(id);
+    }
+    if (parts_.tell) {
+        parts_.tell(kind, name, fmt::format("{}{}{}{}", word, at.empty() ? "" : ", at ", at, more));
+    }
+}
+
+void Fleet::on_refuted(const swim::Event& event) {
+    spdlog::info("refuted {}", standing_text(event.state));
+    const auto now = runtime::Clock::instant();
+    if (event.state != swim::Standing::left) { // which it said itself, in an earlier life
+        reach_watch_.refuted(now);
+    }
+    const auto left_out = flaps_.suspected(swim::raw(core().id()), now);
+    if (left_out && parts_.tell) {
+        parts_.tell("gossip.refuted", "",
+                    fmt::format("somebody took this agent for {}{}", standing_text(event.state),
+                                more_text(*left_out)));
     }
 }
 
@@ -71,11 +105,7 @@ void Fleet::on_event(const swim::Event& event) {
     case Kind::left: on_left(event); break;
     case Kind::forgotten: on_member("forgotten", "member.forgotten", event); break;
     case Kind::updated: spdlog::debug("member updated {}", name_of(event)); break;
-    case Kind::refuted:
-        spdlog::info("refuted {}", standing_text(event.state));
-        tell("gossip.refuted", "",
-             fmt::format("somebody took this agent for {}", standing_text(event.state)));
-        break;
+    case Kind::refuted: on_refuted(event); break;
     case Kind::isolated:
         spdlog::warn("isolated");
         tell("gossip.isolated", "", "no other agent is heard");

@@ -170,9 +170,14 @@ std::string_view Fleet::own_state() const {
 
 GossipHealth Fleet::health_facts() {
     const auto& core = node_->core;
-    look_at_clocks();
+    const auto now = look_at_clocks();
     GossipHealth health;
     health.state = own_state();
+    health.address = proto::text_of(core.self().alive->address);
+    if (reach_watch_.is_unreached(now)) {
+        health.refuted_times = reach_watch_.times();
+        health.refuted_since = rfc3339(wall_.ms_at(reach_watch_.since()));
+    }
     health.name = core.self().alive->name();
     for (std::size_t i = 0; i < core.view().live(); ++i) {
         const auto& entry = core.view().live_at(i);

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "agent/core/error_line.h"
+#include "agent/core/health_report.h"
 #include "agent/core/request_words.h"
 #include "proto/base/ids.h"
 #include "proto/base/size.h"
@@ -20,62 +21,10 @@ constexpr unsigned fill_warning_percent = 80, fill_error_percent = 95;
 constexpr unsigned connections_warning_percent = 80, connections_error_percent = 95;
 /// The state file is preallocated; the daily copy beside it and the log are not.
 constexpr std::uint64_t state_free_min = std::uint64_t{128} << 20U;
-constexpr std::uint32_t detours_of_a_cut = 4;
 constexpr std::size_t agent_deaths_told = 3; ///< within a day
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t copy_age_max_ms = 2 * day_ms; ///< one is made each day
 constexpr std::int64_t copy_due_ms = 3 * 3'600'000;  ///< looked at each hour
-
-class Report {
-public:
-    explicit Report(const HealthFacts& facts) : facts_{facts} {
-        name_ = facts.instance ? facts.instance->name : "";
-    }
-
-    void of_agent(std::string name, const std::string& cause, std::string severity,
-                  std::string mend) {
-        add(std::move(name), "", cause, std::move(severity), std::move(mend));
-    }
-    void of_instance(std::string name, const std::string& cause, std::string severity,
-                     std::string mend) {
-        add(std::move(name), name_, cause, std::move(severity), std::move(mend));
-    }
-    void unknown(std::string name, std::string cause, std::string mend) {
-        FindingShape one{"agent",   std::move(name),  name_,          "unknown",
-                         "warning", std::move(cause), std::move(mend)};
-        all_.push_back(std::move(one));
-    }
-    [[nodiscard]] std::vector<FindingShape> take() { return std::move(all_); }
-    /// "jackdaw VERB … NAME", by `form` with one {} for the instance's name.
-    template <class... Rest>
-    [[nodiscard]] std::string command(fmt::format_string<const std::string&, Rest...> form,
-                                      Rest&&... rest) const {
-        return fmt::format(form, name_, std::forward<Rest>(rest)...);
-    }
-    [[nodiscard]] const HealthFacts& facts() const { return facts_; }
-    /// The instance's warning of this kind, as `instance show` has it; null: there is none.
-    [[nodiscard]] const proto::Warning* warning(std::string_view kind) const {
-        const auto& all = facts_.instance->warnings;
-        const auto at = std::ranges::find(all, kind, &proto::Warning::kind);
-        return at == all.end() ? nullptr : &*at;
-    }
-    void of_warning(std::string name, const proto::Warning& warning) {
-        of_instance(std::move(name), warning.text.empty() ? warning.kind : warning.text, "warning",
-                    warning.mend.empty() ? command("jackdaw instance show {}") : warning.mend);
-    }
-
-private:
-    /// `cause` empty: it is well.
-    void add(std::string name, std::string subject, const std::string& cause, std::string severity,
-             std::string mend) {
-        const bool good = cause.empty();
-        all_.push_back({"agent", std::move(name), std::move(subject), good ? "ok" : "bad",
-                        good ? "info" : std::move(severity), cause, good ? "" : std::move(mend)});
-    }
-    const HealthFacts& facts_;
-    std::string name_;
-    std::vector<FindingShape> all_;
-};
 
 unsigned percent(std::uint64_t part, std::uint64_t whole) {
     return whole == 0 ? 0
@@ -132,107 +81,6 @@ void look_at_state(Report& report) {
     }
     report.of_agent("secret files", open, "error",
                     fmt::format("chown jackdawd:{0} && chmod go={0}", paths));
-}
-
-/// Lost answers alone make a few in a row; a link that is cut makes no other.
-void look_at_links(Report& report) {
-    std::string cut;
-    std::string names;
-    for (const auto& one : report.facts().gossip.detours) {
-        if (one.times >= detours_of_a_cut) {
-            cut += fmt::format("{}'{}' answers others and not this agent: {} times since {}",
-                               cut.empty() ? "" : "; ", one.name, one.times, one.since);
-            names += fmt::format("{}{}", names.empty() ? "" : ", ", one.name);
-        }
-    }
-    report.of_agent(
-        "links", cut, "warning",
-        fmt::format("`jackdaw machine heal NAME` ends a cut that was made so; else look "
-                    "at the packet filters and routes between here and {}, both ways",
-                    names));
-}
-
-/// Empty: this agent hears others, or there are none.
-std::string silence_of(const HealthFacts& facts) {
-    std::size_t alive = 0, lost = 0, others = 0;
-    for (const auto& one : facts.members) {
-        alive += one.status == "alive" ? 1U : 0U;
-        lost += one.status == "suspect" || one.status == "down" ? 1U : 0U;
-        others += one.status == "left" ? 0U : 1U;
-    }
-    others -= others != 0 ? 1U : 0U; // itself
-    const auto& gossip = facts.gossip;
-    if (!gossip.shut_out_since.empty()) {
-        return fmt::format(
-            "this agent hears nobody: since {} {} datagrams came in, all sealed "
-            "with keys that it does not have: it missed a rotation, or who sends them did",
-            gossip.shut_out_since, gossip.shut_out_datagrams);
-    }
-    return gossip.state == "isolated" || (alive <= 1 && lost > 0)
-               ? fmt::format("this agent hears nobody (others known: {}): it is cut off, or all of "
-                             "them are down",
-                             others)
-               : "";
-}
-
-void look_at_fleet(Report& report) {
-    const auto& members = report.facts().members;
-    if (members.empty() && !report.facts().gossip.kept_out.empty()) {
-        report.of_agent("gossip ring", report.facts().gossip.kept_out, "error",
-                        "mend the file that `ring` in /etc/jackdaw/jackdawd.toml names, which is "
-                        "taken by itself, or the settings there, and start the agent again");
-        return;
-    }
-    if (members.empty()) {
-        report.of_agent("hand-over", "no operator has taken this agent into a fleet yet", "warning",
-                        "the same `jackdaw instance create` again goes on with it");
-        return;
-    }
-    report.of_agent("hand-over", "", "warning", "");
-    const auto& gossip = report.facts().gossip;
-    report.of_agent("gossip", silence_of(report.facts()), "error",
-                    gossip.shut_out_since.empty()
-                        ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut"
-                        : "`jackdaw key rotate` hands the fleet's keys to those that missed them");
-    report.of_agent("twin",
-                    gossip.state == "twin"
-                        ? "another machine holds this agent's keys: this one is silent in the "
-                          "fleet and uses them no more"
-                        : "",
-                    "error",
-                    "end the copy and remove its state folder, then start again who stays: "
-                    "`jackdaw machine power-off NAME`, `jackdaw machine power-on NAME`");
-    report.of_agent("own name",
-                    gossip.namesakes.empty()
-                        ? ""
-                        : fmt::format("'{}' is also the name of {}", gossip.name,
-                                      fmt::join(gossip.namesakes, ", ")),
-                    "error", "`jackdaw instance rename ID NEW-NAME`, with the id of one of them");
-    report.of_agent(
-        "protocol",
-        gossip.incompatible.empty()
-            ? ""
-            : fmt::format("{} agents speak a form of gossip that this one cannot read: "
-                          "{}",
-                          gossip.incompatible.size(), fmt::join(gossip.incompatible, ", ")),
-        "warning", "bring all agents to one version: `jackdaw image build DATASTORE --force`");
-    report.of_agent(
-        "members",
-        gossip.full_at == 0
-            ? ""
-            : fmt::format("it knows {} members and takes no more: some were refused",
-                          gossip.full_at),
-        "error",
-        "delete instances that nobody needs (`jackdaw instance list`), or begin another fleet");
-    report.of_agent("address families",
-                    gossip.other_family.empty()
-                        ? ""
-                        : fmt::format("this agent has no socket of their address family for {}",
-                                      fmt::join(gossip.other_family, ", ")),
-                    "warning",
-                    "in /etc/jackdaw/jackdawd.toml set listen = \"[::]:PORT\" and advertise = "
-                    "\"ADDRESS\", the one that others know it by, and start the agent again");
-    look_at_links(report);
 }
 
 /// It is not well for want of room, by its own words or by those of the start that failed.

@@ -39,6 +39,10 @@ struct GossipHealth {
     std::size_t full_at = 0;
     /// Names of members whose addresses are of a family in which this agent has no socket.
     std::vector<std::string> other_family;
+    /// How often it refuted of late that it is gone, if that is too often for chance; else 0.
+    std::uint64_t refuted_times = 0;
+    std::string refuted_since;
+    std::string address; ///< its own, as others know it
 };
 
 struct HealthFacts {

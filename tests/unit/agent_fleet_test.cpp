@@ -459,6 +459,23 @@ TEST_CASE("fleet: members of both address families reach each other") {
     CHECK(v6.standing_of("v4") == "alive");
 }
 
+TEST_CASE("fleet: who is not reached at its address says so, and fills nobody's timeline") {
+    const Keys one, two, three;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    Agent lost{"lost", three, {a.address()}, {}, "127.0.0.1", "127.0.0.2"}; // where nobody listens
+    wait_until("it has refuted often",
+               [&] { return lost->health()->refuted_times >= ReachWatch::times_min; });
+    CHECK(lost->health()->address == lost.address());
+    CHECK_FALSE(lost->health()->refuted_since.empty());
+    CHECK(a->health()->refuted_times == 0);
+    CHECK(lost.times_told("gossip.refuted") <= 2); // it took more than a minute
+    for (auto* const agent : {&a, &b}) {
+        CHECK(agent->times_told("member.suspected") < 5); // each other, too, on a busy machine
+    }
+}
+
 TEST_CASE("fleet: who cannot listen is told who may hold the port, or which addresses there are") {
     const auto udp = *listen_udp({"127.0.0.1", 0});
     const auto port = port_of(udp.front());

@@ -7,6 +7,7 @@
 
 #include "agent/api/process_usage.h"
 #include "agent/core/error_line.h"
+#include "agent/core/flaps.h"
 #include "agent/core/health.h"
 #include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
@@ -121,6 +122,12 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
         {"members", "error", "another fleet", [](auto& f) { f.gossip.full_at = 16384; }},
         {"address families", "warning", "[::]:PORT\" and advertise = ", // it listened on that alone
          [](auto& f) { f.gossip.other_family = {"db2"}; }},
+        {"own address", "warning", "set advertise = \"ADDRESS\"",
+         [](auto& f) {
+             f.gossip.refuted_times = 10;
+             f.gossip.refuted_since = "2026-01-01T00:00:00.000Z";
+             f.gossip.address = "192.0.2.1:7412";
+         }},
         {"links", "warning", "db2, both ways",
          [](auto& f) { f.gossip.detours = {{"db2", 4, "2026-01-01T00:00:00.000Z"}}; }},
         {"database", "error", "jackdaw log tail db1 error",
@@ -238,6 +245,78 @@ TEST_CASE("keys are missed while datagrams come and none opens, until one does")
     CHECK(watch.look(10000 + KeyWatch::over_ms - 1, 11, 10) == Turn::none);
     CHECK(watch.look(10000 + KeyWatch::over_ms, 11, 10) == Turn::over); // they were a stranger's
     CHECK_FALSE(watch.is_shut_out());
+}
+
+TEST_CASE(
+    "who is suspected again and again is not reached, until some minutes after the last time") {
+    using namespace std::chrono_literals;
+    constexpr Instant start{1000s};
+    ReachWatch watch;
+    CHECK_FALSE(watch.is_unreached(start));
+    for (int i = 0; i < 9; ++i) {
+        watch.refuted(start + i * 10s);
+        CHECK_FALSE(watch.is_unreached(start + i * 10s)); // so many may be chance
+    }
+    watch.refuted(start + 90s);
+    CHECK(watch.is_unreached(start + 90s));
+    CHECK(watch.since() == start);
+    CHECK(watch.times() == 10);
+    const auto last = start + 90s + 4min; // rarely, and yet not over
+    watch.refuted(last);
+    CHECK(watch.since() == start);
+    CHECK(watch.times() == 11);
+    CHECK(watch.is_unreached(last + ReachWatch::over - 1s));
+    CHECK_FALSE(watch.is_unreached(last + ReachWatch::over));
+    watch.refuted(last + 10min); // it begins anew
+    CHECK_FALSE(watch.is_unreached(last + 10min));
+
+    ReachWatch rare; // one in 20 s, for an hour
+    for (int i = 0; i < 180; ++i) {
+        rare.refuted(start + i * 20s);
+        CHECK_FALSE(rare.is_unreached(start + i * 20s));
+    }
+    for (int i = 1; i <= 9; ++i) {
+        rare.refuted(start + 1h + i * 1s);
+        CHECK(rare.is_unreached(start + 1h + i * 1s) == (i >= 5)); // with the last rare ones
+    }
+    CHECK(rare.times() == 14);
+    CHECK(rare.since() == start + 175 * 20s);
+}
+
+TEST_CASE("one suspicion of a member in a minute is told, and each that is told has its end") {
+    using namespace std::chrono_literals;
+    constexpr Instant start{1000s};
+    FlapBook book;
+    CHECK(book.recovered(1)); // of which nothing is known
+    CHECK(book.suspected(1, start) == std::uint64_t{0});
+    CHECK(book.recovered(1));
+    for (int i = 1; i < 60; ++i) {
+        CHECK_FALSE(book.suspected(1, start + i * 1s));
+        CHECK_FALSE(book.recovered(1));
+    }
+    CHECK(book.suspected(2, start + 59s) == std::uint64_t{0}); // another member
+    CHECK(book.suspected(1, start + 60s) == std::uint64_t{59});
+    CHECK(book.recovered(1));
+    CHECK_FALSE(book.suspected(1, start + 61s));
+    book.down(1); // which is told
+    CHECK(book.recovered(1));
+    CHECK_FALSE(book.suspected(1, start + 62s));
+    CHECK(book.suspected(3, start + 10min) == std::uint64_t{0}); // what is old is dropped
+    CHECK(book.recovered(1));
+    CHECK(book.suspected(1, start + 10min) == std::uint64_t{0});
+}
+
+TEST_CASE("a suspicion for which there is no place in the book is told each time") {
+    using namespace std::chrono_literals;
+    constexpr Instant start{1000s};
+    FlapBook book;
+    const auto last = std::uint64_t{FlapBook::members_max};
+    for (std::uint64_t id = 0; id <= last; ++id) {
+        REQUIRE(book.suspected(id, start));
+    }
+    CHECK_FALSE(book.suspected(last - 1, start + 1s));
+    CHECK(book.suspected(last, start + 1s) == std::uint64_t{0});
+    CHECK(book.recovered(last));
 }
 
 TEST_CASE("the time of what happened is the same at every look, until the wall clock is set") {
