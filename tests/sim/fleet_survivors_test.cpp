@@ -373,3 +373,30 @@ TEST_CASE("fleet: parts whose agents all start again while it is cut find each o
         CHECK(world.checks.at_rest() == "");
     }
 }
+
+TEST_CASE("fleet: after a cut of some seconds hardly anybody calls down who was beside it",
+          "[sim]") {
+    constexpr std::size_t members = 64;
+    constexpr std::size_t part = 20;
+    std::size_t called_down = 0;
+    for (std::uint64_t seed = 1; seed <= seeds(4); ++seed) {
+        World world{members, seed};
+        auto& fleet = world.fleet;
+        fleet.passes = [](std::size_t from, std::size_t to) {
+            return (from < part) == (to < part);
+        };
+        fleet.run_for(7s);
+        fleet.passes = nullptr;
+        fleet.on_event = [&](std::size_t node, const swim::Event& event) {
+            const bool is_together = (node < part) == (fleet.node_of(event.id) < part);
+            called_down += event.kind == swim::Event::Kind::down && is_together ? 1U : 0U;
+        };
+        CAPTURE(seed);
+        const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 20s);
+        INFO(fleet.picture());
+        REQUIRE(took);
+        fleet.run_for(20s);
+        CHECK(world.checks.at_rest() == "");
+    }
+    CHECK(called_down <= 25); // 102 of 9064 pairs where news of a death is believed at once
+}
