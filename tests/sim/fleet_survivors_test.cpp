@@ -52,6 +52,26 @@ struct World {
         return true;
     }
 
+    /// In an operator's words, whom all believe; any key will do, and this one is at hand.
+    void forget(std::size_t by, std::size_t whom) {
+        const auto key = fleet.key_of(1);
+        const std::string_view key_text{reinterpret_cast<const char*>(key.data()), key.size()};
+        for (std::size_t node = 0; node < fleet.size(); ++node) {
+            REQUIRE(fleet.core(node).set_operators({key}));
+        }
+        REQUIRE(fleet.seen(by, whom) == Standing::down);
+        const auto id = fleet.id_of(whom);
+        const auto incarnation = fleet.core(by).find(id)->incarnation;
+        std::array<char, 32> bytes{};
+        const std::string_view body{bytes.data(), proto::encode_left_body(id, incarnation, bytes)};
+        const auto signature =
+            cheap_signature(key_text, proto::to_sign(proto::SignedAs::forget, fleet.fleet(), body));
+        REQUIRE(fleet.core(by).forget(
+            fleet.now(), id, incarnation, key_text,
+            {reinterpret_cast<const char*>(signature.data()), signature.size()}));
+        fleet.poke(by);
+    }
+
     FleetSim fleet;
     Checks checks;
 };
@@ -142,30 +162,12 @@ TEST_CASE("fleet: who was forgotten while it was cut off is back when it is hear
     for (const std::size_t members : {3U, 5U, 16U}) {
         World world{members, members};
         auto& fleet = world.fleet;
-        const auto operator_ = fleet.key_of(1); // any key will do, and this one is at hand
-        const auto key_text = [&] {
-            return std::string_view{reinterpret_cast<const char*>(operator_.data()),
-                                    operator_.size()};
-        };
-        for (std::size_t node = 0; node < members; ++node) {
-            REQUIRE(fleet.core(node).set_operators({operator_}));
-        }
         const auto last = members - 1;
         fleet.passes = [last](std::size_t from, std::size_t to) {
             return (from == last) == (to == last);
         };
         fleet.run_for(30s);
-        REQUIRE(fleet.seen(0, last) == Standing::down);
-        const auto id = fleet.id_of(last);
-        const auto incarnation = fleet.core(0).find(id)->incarnation;
-        std::array<char, 32> bytes{};
-        const std::string_view body{bytes.data(), proto::encode_left_body(id, incarnation, bytes)};
-        const auto signature = cheap_signature(
-            key_text(), proto::to_sign(proto::SignedAs::forget, fleet.fleet(), body));
-        REQUIRE(fleet.core(0).forget(
-            fleet.now(), id, incarnation, key_text(),
-            {reinterpret_cast<const char*>(signature.data()), signature.size()}));
-        fleet.poke(0);
+        world.forget(0, last);
         fleet.run_for(5s);
         REQUIRE(fleet.seen(members - 2, last) == std::nullopt);
         fleet.passes = nullptr;
@@ -177,6 +179,28 @@ TEST_CASE("fleet: who was forgotten while it was cut off is back when it is hear
         fleet.run_for(20s);
         CHECK(world.checks.at_rest() == "");
     }
+}
+
+TEST_CASE("fleet: parts that forgot each other while they were cut off find each other", "[sim]") {
+    constexpr std::size_t members = 4;
+    constexpr std::size_t part = 2;
+    World world{members, members};
+    auto& fleet = world.fleet;
+    fleet.passes = [](std::size_t from, std::size_t to) { return (from < part) == (to < part); };
+    fleet.run_for(2h); // what was asked at the start is long over
+    for (std::size_t node = 0; node < part; ++node) {
+        world.forget(0, part + node);
+        world.forget(part, node);
+    }
+    fleet.run_for(5s);
+    REQUIRE(fleet.core(1).view().dead() == 0);
+    fleet.passes = nullptr;
+    const auto took = fleet.run_until([&] { return fleet.all_see_all(); }, 10min, 1s);
+    INFO(fleet.picture());
+    REQUIRE(took);
+    CHECK(*took <= 5min);
+    fleet.run_for(30s);
+    CHECK(world.checks.at_rest() == "");
 }
 
 TEST_CASE("fleet: parts that were cut off for longer than the dead are kept find each other",
