@@ -158,8 +158,7 @@ public:
 
 private:
     static std::size_t number_at(const NetAddress& address) {
-        return std::size_t{address.ip[1]} << 16U | std::size_t{address.ip[2]} << 8U |
-               address.ip[3];
+        return std::size_t{address.ip[1]} << 16U | std::size_t{address.ip[2]} << 8U | address.ip[3];
     }
 
     std::vector<std::unique_ptr<Member>> all_;
