@@ -187,7 +187,7 @@ TEST_CASE("what no database started on is never noted as good, wherever the agen
 TEST_CASE("what waits for a restart is not noted as good by a start that is gone on with later") {
     LifeWorld world;
     make_with_parameters(world);
-    world.engine.fail("probe", 1);
+    world.engine.fail("probe", 1'000); // the watch asks, too
     const auto restarted = world.submit("instance.restart");
     REQUIRE(restarted);
     REQUIRE(world.wait_ended(restarted->operation.id).status == "failed"); // it runs by now
