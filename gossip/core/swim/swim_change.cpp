@@ -326,17 +326,16 @@ void Swim::remember(Instant now, const NetAddress& lost) {
 /// Asking ends with the first answer. It may be of a part of the fleet that began anew while it was
 /// cut off: nobody of it knows of the others, and whoever has an address of theirs asks there.
 void Swim::remember_unmet(Instant now) {
-    std::set<NetAddress> known;
-    for (std::size_t i = 0; i < view_.live(); ++i) {
-        known.insert(view_.live_at(i).alive->address);
+    const auto given = joiner_.addresses();
+    std::set<NetAddress> unmet{given.begin(), given.end()};
+    for (std::size_t i = 0; i < view_.live() && !unmet.empty(); ++i) {
+        unmet.erase(view_.live_at(i).alive->address);
     }
-    for (std::size_t i = 0; i < view_.dead(); ++i) {
-        known.insert(view_.dead_at(i).alive->address);
+    for (std::size_t i = 0; i < view_.dead() && !unmet.empty(); ++i) {
+        unmet.erase(view_.dead_at(i).alive->address);
     }
-    for (const auto& address : joiner_.addresses()) {
-        if (!known.contains(address)) {
-            remember(now, address);
-        }
+    for (const auto& address : unmet) {
+        remember(now, address);
     }
 }
 

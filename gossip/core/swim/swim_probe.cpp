@@ -533,9 +533,8 @@ void Swim::ask_lost(Instant now) {
         return;
     }
     for (std::size_t i = 0; i < n; ++i) {
-        if (view_.live_at(i).alive->address ==
-            at->address) { // it is back, or another has its address
-            lost_.erase(at);
+        if (view_.live_at(i).alive->address == at->address) {
+            lost_.erase(at); // it is back, or another has its address
             return;
         }
     }
