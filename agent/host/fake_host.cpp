@@ -405,9 +405,10 @@ Result<void> FakeHost::wipe_data() {
             violations_.emplace_back("wipe_data: the data folder is sealed");
             return Error{Errc::conflict, "the data folder is sealed"};
         }
-        const auto found = guards_.find(std::string{database_guard});
-        if (found != guards_.end() && found->second->status.phase != GuardPhase::ended) {
-            violations_.emplace_back("wipe_data: the database runs on it");
+        for (const auto& [name, guard] : guards_) {
+            if (guard->status.phase != GuardPhase::ended) {
+                violations_.push_back(fmt::format("wipe_data: '{}' runs on it", name));
+            }
         }
         volume_.data = DataFolder::empty;
         ++volume_.data_generation;

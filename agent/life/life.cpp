@@ -206,7 +206,7 @@ void Life::end_stray_jobs() {
             continue;
         }
         const auto* const record = operations_.find(name.substr(3));
-        if (record != nullptr && !record->ended()) {
+        if (record != nullptr && !record->ended() && !record->deadline.passed(now())) {
             continue; // its operation resumes and takes it over, or ends it
         }
         auto link = parts_.host.connect_guard(name);
@@ -320,7 +320,8 @@ void Life::run_step(const Operations::Next& next) {
         Errc::unsupported, fmt::format("this version knows no step '{}' of '{}'", name, action)};
     const bool is_aware = undo && name == "instance.forget"; // that there may be no instance
     if (function != nullptr && (state_.spec() || is_aware)) {
-        result = function(context);
+        result = undo ? end_job(context) : ok();
+        result = result ? function(context) : std::move(result);
     } else if (function != nullptr && (undo || action == "instance.delete")) {
         result = ok(); // cut off after it forgot; or the instance went, and all that was done to it
     } else if (function != nullptr) {

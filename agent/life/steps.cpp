@@ -158,6 +158,14 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
     return JobEnd{*exit_status, std::move(output)};
 }
 
+Result<void> end_job(StepContext& context) {
+    if (!context.arguments().contains("job")) {
+        return ok();
+    }
+    JACKDAW_TRY(const auto link, context.host.connect_guard(context.job_guard()));
+    return link != nullptr ? end_guard(*link) : ok();
+}
+
 std::string how_it_ended(const GuardStatus& status, std::uint64_t memory_bytes) {
     if (status.exit_status) {
         return fmt::format("status {}", *status.exit_status);

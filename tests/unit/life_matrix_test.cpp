@@ -198,6 +198,38 @@ TEST_CASE("an undo whose agent is killed at any call is finished by the next age
     });
 }
 
+TEST_CASE("a create whose agent is killed as it is aborted is undone by the next agent") {
+    for (const auto when : {When::before, When::after}) {
+        std::size_t jobs_left = 0;
+        for_every_call([&](std::size_t n) {
+            LifeWorld world;
+            world.start_agent();
+            bool in_time = false;
+            aim(world, when, n, [&] {
+                in_time = world.life().abort(operation_id).has_value();
+                world.kill_agent();
+            });
+            const auto submitted = world.create(test_spec(), operation_id);
+            if (submitted) {
+                (void)world.wait_ended(operation_id);
+            }
+            if (!in_time) {
+                return n < 5; // before there was anything to abort, or after the end
+            }
+            INFO("aborted and killed " << (when == When::before ? "before" : "after") << " call "
+                                       << n << ", " << call_name(world, n));
+            jobs_left += world.host.guard_names() == std::vector{"op-" + operation_id} ? 1U : 0U;
+            world.replace_killed();
+            const auto operation = world.wait_ended(operation_id);
+            INFO(why(operation));
+            CHECK(operation.status == "undone");
+            check_nothing_left(world);
+            return true;
+        });
+        CHECK(jobs_left >= 3); // each program was there at some call
+    }
+}
+
 TEST_CASE("stop, start, restart and delete end done although their agent is killed at any call") {
     for (const std::string action :
          {"instance.stop", "instance.start", "instance.restart", "instance.delete"}) {

@@ -90,8 +90,7 @@ class Machine:
 
     def nothing_left(self):
         wait_for("no database", lambda: not self.databases(), 15)
-        guards = self.fleet.processes(self.name, "jackdaw-guard")
-        check(not guards, f"guards are left: {guards}")
+        wait_for("no guard", lambda: not self.fleet.processes(self.name, "jackdaw-guard"), 5)
 
     def killed(self, line):
         check(line not in self.fleet.faults_left(self.name), f"never came to: {line}")
