@@ -249,6 +249,8 @@ proto::MemberStatus Fleet::own_status() const {
     status.agent_version = parts_.version;
     status.instance_id = membership_.instance_id;
     status.load_class = load_.load_class();
+    status.key_version = node_->pass.link().ring().newest();
+    status.key_id = node_->pass.link().ring().newest_id();
     if (const auto instance = parts_.instance()) {
         status.db_state = instance->status;
         status.db_version = instance->version;

@@ -112,7 +112,7 @@ public:
     [[nodiscard]] Result<void> hint(std::uint8_t topic, std::uint64_t key,
                                     std::uint64_t version) override;
     [[nodiscard]] Result<void> forget(Forget order) override;
-    [[nodiscard]] Result<void> set_ring(Secret text, bool use_now) override;
+    [[nodiscard]] Result<void> set_ring(Secret text, RingUse use) override;
 
 private:
     struct Node;
@@ -151,7 +151,8 @@ private:
     change_ring(std::function<Result<std::optional<proto::GossipRing>>()> make);
     [[nodiscard]] Result<std::optional<proto::GossipRing>> next_ring();
     [[nodiscard]] Result<std::optional<proto::GossipRing>> merged_ring(proto::GossipRing given,
-                                                                       bool use_now);
+                                                                       RingUse use);
+    [[nodiscard]] bool all_have_newest() const;
     [[nodiscard]] asio::awaitable<Result<void>> rotate();
     void watch_keys();
 

@@ -28,6 +28,13 @@ inline std::string id_text(swim::NodeId id) {
     return fmt::format("{:016x}", swim::raw(id));
 }
 
+/// What a member says of itself; all empty for a later version's, or while it said nothing.
+inline proto::MemberStatus status_of(const swim::Entry& entry) {
+    return entry.status
+               ? proto::decode_member_status(entry.status->bytes()).value_or(proto::MemberStatus{})
+               : proto::MemberStatus{};
+}
+
 inline std::uint64_t random_salt() {
     std::uint64_t salt = 0;
     ::randombytes_buf(&salt, sizeof salt);

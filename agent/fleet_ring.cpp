@@ -1,6 +1,8 @@
 // The key ring (GOSSIP.md, section 11): the one place where a ring comes in, and where each agent
 // by itself takes the next step of a rotation. What is used is durable first.
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
@@ -23,6 +25,26 @@ proto::GossipRing copy_of(const proto::GossipRing& ring) {
     return copy;
 }
 
+constexpr std::string_view another_copy =
+    "another copy of the fleet's profile made it; `jackdaw key rotate` makes a key that is newer";
+
+/// What is held and not in `given`, while there is room: the key that seals, then the newest.
+void keep_own(const proto::GossipRing& held, proto::GossipRing& given) {
+    std::vector<std::size_t> order(held.keys().size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(std::span{order}.subspan(1), std::ranges::greater{},
+                      [&](std::size_t at) { return held.keys()[at].first; });
+    for (const auto at : order) {
+        const auto& [version, key] = held.keys()[at];
+        const auto id = proto::key_id(key);
+        const bool has_id = std::ranges::any_of(
+            given.keys(), [&](const auto& one) { return proto::key_id(one.second) == id; });
+        if (!has_id && !given.add(version, key)) {
+            return; // it is full: no version is twice, the caller has looked
+        }
+    }
+}
+
 } // namespace
 
 /// The hand-over's files stand where they were made; what was given since is newer, or sorted anew.
@@ -38,37 +60,61 @@ Result<void> Fleet::take_kept_ring() {
 }
 
 /// On the loop.
-Result<std::optional<proto::GossipRing>> Fleet::merged_ring(proto::GossipRing given, bool use_now) {
+Result<std::optional<proto::GossipRing>> Fleet::merged_ring(proto::GossipRing given, RingUse use) {
     JACKDAW_CHECK(may_speak());
     if (given.fleet != ring_.fleet) {
         return Error{Errc::invalid, "the ring is another fleet's"};
     }
     if (given.newest() < ring_.newest()) {
         return Error{Errc::conflict,
-                     fmt::format("this agent has key {} already, which is newer", ring_.newest())};
+                     fmt::format("this agent has key {} already, which is newer", ring_.newest())}
+            .with_hint(std::string{another_copy});
     }
     for (const auto& [version, key] : given.keys()) {
         const auto held =
             std::ranges::find(ring_.keys(), version, &proto::GossipRing::Keys::value_type::first);
         if (held != ring_.keys().end() && held->second != key) {
             return Error{Errc::conflict,
-                         fmt::format("this agent has another key as version {}", version)};
+                         fmt::format("this agent has another key as version {}", version)}
+                .with_hint(std::string{another_copy});
         }
     }
-    if (!use_now) { // gone from it: the first one given seals
+    if (use.keep_own) {
+        keep_own(ring_, given);
+    }
+    if (!use.use_now) { // gone from it: the first one given seals
         (void)given.seal_with(ring_.keys().front().first);
     }
     const bool same = given.keys() == ring_.keys();
     return same ? std::nullopt : std::optional{std::move(given)};
 }
 
+/// On the loop. Whose status has not come yet is waited for: each look decodes them again.
+bool Fleet::all_have_newest() const {
+    const auto& ring = node_->pass.link().ring();
+    const auto& view = node_->core.view();
+    for (std::size_t i = 0; i < view.live(); ++i) {
+        const auto& entry = view.live_at(i);
+        if (&entry == &node_->core.self()) {
+            continue;
+        }
+        if (entry.alive->ring != ring.newest()) {
+            return false;
+        }
+        const auto status = status_of(entry);
+        if (status.key_version != ring.newest() || status.key_id != ring.newest_id()) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// On the loop: what a rotation asks of this agent now, by its own view.
 Result<std::optional<proto::GossipRing>> Fleet::next_ring() {
     std::optional<proto::GossipRing> next;
     const auto& view = core().view();
-    proto::RingSeen seen{~0U, ~0U};
+    proto::RingSeen seen{~0U, all_have_newest()};
     for (std::size_t i = 0; i < view.live(); ++i) {
-        seen.ring_min = std::min(seen.ring_min, view.live_at(i).alive->ring);
         seen.sealing_min = std::min(seen.sealing_min, view.live_at(i).alive->sealing);
     }
     const auto& link = node_->pass.link().ring();
@@ -122,20 +168,21 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
         node_->pass.set_ring(std::move(sealing));
         core().set_ring(runtime::Clock::instant(), newest, used);
         changed();
+        refresh(); // the others wait for what the status says of it
         return ok();
     });
 }
 
-Result<void> Fleet::set_ring(Secret text, bool use_now) {
+Result<void> Fleet::set_ring(Secret text, RingUse use) {
     auto given = std::make_shared<Secret>(std::move(text));
-    return change_ring([this, given, use_now]() -> Result<std::optional<proto::GossipRing>> {
+    return change_ring([this, given, use]() -> Result<std::optional<proto::GossipRing>> {
         auto ring = proto::parse_gossip_ring(given->reveal(), membership_.fleet);
         if (!ring) { // nothing of this agent's is damaged
             return Error{Errc::invalid, ring.error().message()}.with_hint(
                 "'ring' is the text of a ring: a line \"fleet HEX16\", then \"VERSION HEX64\" "
                 "each");
         }
-        return merged_ring(*std::move(ring), use_now);
+        return merged_ring(*std::move(ring), use);
     });
 }
 

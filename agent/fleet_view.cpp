@@ -14,13 +14,6 @@ using proto::Json;
 
 constexpr std::size_t told_of_each = 8; ///< in one finding
 
-/// What a member says of itself; all empty for a later version's, or while it said nothing.
-proto::MemberStatus status_of(const swim::Entry& entry) {
-    return entry.status
-               ? proto::decode_member_status(entry.status->bytes()).value_or(proto::MemberStatus{})
-               : proto::MemberStatus{};
-}
-
 template <class Each>
 void each_entry(const swim::View& view, Each each) {
     for (std::size_t i = 0; i < view.live(); ++i) {
@@ -103,6 +96,9 @@ std::vector<proto::MemberShape> Fleet::member_shapes() {
         shape.since = rfc3339(wall_.ms_at(entry.since));
         shape.ring = entry.alive->ring;
         shape.sealing = entry.alive->sealing;
+        if (status.key_version != 0 && status.key_version == shape.ring) {
+            shape.key_id = proto::key_id_text(status.key_id);
+        }
     });
     std::ranges::sort(all, [](const auto& a, const auto& b) {
         return a.name != b.name ? a.name < b.name : a.id < b.id;
@@ -219,9 +215,10 @@ GossipHealth Fleet::health_facts() {
 Json Fleet::gossip_shape() const {
     const auto& core = node_->core;
     const auto& self = *core.self().alive;
-    auto versions = Json::array();
+    auto versions = Json::array(), ids = Json::array();
     for (const auto& [version, key] : ring_.keys()) {
         versions.push_back(version);
+        ids.push_back(proto::key_id_text(proto::key_id(key)));
     }
     const auto figures = gossip_figures(core, node_->pass, runtime::Clock::instant());
     return {{"apiVersion", proto::api_version},
@@ -239,7 +236,10 @@ Json Fleet::gossip_shape() const {
               {"disk_class", told_ ? told_->disk_class : 0}}},
             {"members", core.view().live()},
             {"dead", core.view().dead()},
-            {"ring", {{"versions", std::move(versions)}, {"sealing", ring_.keys().front().first}}},
+            {"ring",
+             {{"versions", std::move(versions)},
+              {"sealing", ring_.keys().front().first},
+              {"ids", std::move(ids)}}},
             {"figures", figures_json(figures)}};
 }
 

@@ -56,11 +56,16 @@ public:
     /// `not_found`, `conflict` at another incarnation than held, `not_allowed` for another key than
     /// an operator's or a signature that is not its.
     [[nodiscard]] virtual Result<void> forget(Forget order) = 0;
+    struct RingUse {
+        bool use_now = false;  ///< the first key given seals at once, also to who does not have it
+        bool keep_own = false; ///< keys held that are not in it stay; the sealing one, then the
+                               ///< newest, while there is room
+    };
     /// Takes the place of the ring there is, durably. The key that seals stays as long as it is in
-    /// it, unless `use_now`: then the first one given seals at once, also to members that do not
-    /// have it. `invalid` for what is no ring or another fleet's, `conflict` for an older one or
-    /// another key under a version held: nothing is changed then.
-    [[nodiscard]] virtual Result<void> set_ring(Secret text, bool use_now) = 0;
+    /// the ring, unless `use_now`; then the first one given seals. `invalid` for what is no ring or
+    /// another fleet's, `conflict` for an older one or another key under a version held: nothing
+    /// is changed then.
+    [[nodiscard]] virtual Result<void> set_ring(Secret text, RingUse use) = 0;
 };
 
 } // namespace jackdaw::agent

@@ -114,7 +114,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "address": {"type": "string"}, "status": {"enum": ["alive", "suspect", "down", "left"]}, "incarnation": {"type": "integer"},
   "rtt_ms": {"type": ["number", "null"], "description": "smoothed, of all members of its zone"}, "version": {"type": "string"}, "instance": {"type": ["string", "null"]}, "since": {"type": ["string", "null"]},
   "ring": {"type": "integer", "description": "newest version of the gossip keys that it holds"},
-  "sealing": {"type": "integer", "description": "the version that it seals with"}}},
+  "sealing": {"type": "integer", "description": "the version that it seals with"},
+  "key_id": {"type": "string", "description": "of the newest one, eight hex digits; empty: not told. Two ids of one version are two keys"}}},
 "MemberChange": {"type": "object", "required": ["at", "to", "incarnation", "cause"], "additionalProperties": false, "properties": {
   "at": {"type": "string"}, "from": {"type": ["string", "null"]}, "to": {"enum": ["alive", "suspect", "down", "left"]},
   "incarnation": {"type": "integer"}, "cause": {"enum": ["probe", "heard", "sync", "timer", "itself", "operator", "withdrawn"]},
@@ -133,7 +134,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "status": {"type": "object", "description": "classes that it tells of itself, in eighths: of its machine's cores, of its volume",
    "properties": {"load_class": {"type": "integer"}, "disk_class": {"type": "integer"}}},
   "members": {"type": "integer"}, "dead": {"type": "integer"},
-  "ring": {"type": "object", "properties": {"versions": {"type": "array", "items": {"type": "integer"}}, "sealing": {"type": "integer"}}},
+  "ring": {"type": "object", "properties": {"versions": {"type": "array", "items": {"type": "integer"}}, "sealing": {"type": "integer"},
+   "ids": {"type": "array", "items": {"type": "string"}, "description": "of the key of each of these versions"}}},
   "figures": {"type": "object", "additionalProperties": {"type": "number"}, "description": "as in /metrics, without jackdaw_gossip_"}}},
 "JoinRequest": {"type": "object", "required": ["addresses"], "additionalProperties": false, "properties": {
   "addresses": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 64, "description": "ADDRESS:PORT"}}},
@@ -141,7 +143,8 @@ constexpr std::string_view schemas_text = R"JSON({
   "topic": {"type": "integer", "minimum": 0, "maximum": 255}, "key": {"type": "integer"}, "version": {"type": "integer"}}},
 "Ring": {"type": "object", "required": ["ring"], "additionalProperties": false, "properties": {
   "ring": {"type": "string", "writeOnly": true, "description": "lines of VERSION HEX64, the sealing key first, behind one of fleet HEX16"},
-  "use_now": {"type": "boolean", "description": "the first key seals at once, and not when all members have it: after a leak"}}},
+  "use_now": {"type": "boolean", "description": "the first key seals at once, and not when all members have it: after a leak"},
+  "keep_own": {"type": "boolean", "description": "keys that the agent holds and the ring does not, stay: while there is room, the one that seals first"}}},
 "Database": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
   "name": {"type": "string"}, "charset": {"type": "string"}, "collation": {"type": "string"}}},
 "UserSpec": {"type": "object", "required": ["name", "host", "databases"], "additionalProperties": false, "properties": {

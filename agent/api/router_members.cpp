@@ -164,8 +164,10 @@ Router::Outcome Router::gossip_ring(const ApiRequest& request, const Target& tar
     if (auto at = body.find("ring"); at != body.end() && at->is_string()) {
         wipe(at->get_ref<std::string&>());
     }
-    JACKDAW_TRY(const auto use_now, proto::bool_at(body, "use_now", false));
-    JACKDAW_CHECK(parts_.fleet.set_ring(std::move(ring), use_now));
+    FleetApi::RingUse use;
+    JACKDAW_TRY(use.use_now, proto::bool_at(body, "use_now", false));
+    JACKDAW_TRY(use.keep_own, proto::bool_at(body, "keep_own", false));
+    JACKDAW_CHECK(parts_.fleet.set_ring(std::move(ring), use));
     return gossip(request, target);
 }
 

@@ -1,8 +1,12 @@
 // What `jackdaw doctor` says of an agent's place in its fleet.
+#include <iterator>
+#include <set>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "agent/core/health_report.h"
+#include "proto/messages/key_holders.h"
 
 namespace jackdaw::agent {
 namespace {
@@ -50,6 +54,24 @@ std::string silence_of(const HealthFacts& facts) {
                : "";
 }
 
+/// Under the newest version that one has who is heard; of older ones gossip tells nothing.
+std::string key_clash_of(const HealthFacts& facts) {
+    proto::KeyHolders holders;
+    std::set<std::uint32_t> sealing;
+    for (const auto& one : facts.members) {
+        if (one.status == "alive" || one.status == "suspect") {
+            sealing.insert(one.sealing);
+            if (!one.key_id.empty()) {
+                holders[one.ring][one.key_id].push_back(one.name);
+            }
+        }
+    }
+    if (holders.size() > 1) {
+        holders.erase(holders.begin(), std::prev(holders.end()));
+    }
+    return proto::key_clashes(holders, sealing);
+}
+
 } // namespace
 
 void look_at_fleet(Report& report) {
@@ -71,6 +93,7 @@ void look_at_fleet(Report& report) {
                     gossip.shut_out_since.empty()
                         ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut"
                         : "`jackdaw key rotate` hands the fleet's keys to those that missed them");
+    report.of_agent("gossip keys", key_clash_of(report.facts()), "error", "jackdaw key rotate");
     report.of_agent("twin",
                     gossip.state == "twin"
                         ? "another machine holds this agent's keys: this one is silent in the "

@@ -151,6 +151,7 @@ struct MemberShape {
     std::string since;
     std::uint32_t ring = 0;    ///< newest version of the gossip keys that it holds
     std::uint32_t sealing = 0; ///< the one that it seals with
+    std::string key_id;        ///< of that newest key, eight hex digits; empty: not told
 };
 
 /// One entry of an agent's timeline.

@@ -21,16 +21,6 @@ const unsigned char* bytes(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-std::uint32_t key_id(const SealKey& key) {
-    std::array<unsigned char, 32> digest{};
-    crypto_generichash(digest.data(), digest.size(), key.data(), key.size(), nullptr, 0);
-    std::uint32_t id = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-        id = id << 8U | digest[i];
-    }
-    return id;
-}
-
 std::array<unsigned char, clear_bytes + 8> associated(std::string_view clear,
                                                       const std::array<char, 8>& fleet) {
     std::array<unsigned char, clear_bytes + 8> all{};
@@ -40,6 +30,20 @@ std::array<unsigned char, clear_bytes + 8> associated(std::string_view clear,
 }
 
 } // namespace
+
+std::uint32_t key_id(const SealKey& key) noexcept {
+    std::array<unsigned char, 32> digest{};
+    crypto_generichash(digest.data(), digest.size(), key.data(), key.size(), nullptr, 0);
+    std::uint32_t id = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+        id = id << 8U | digest[i];
+    }
+    return id;
+}
+
+std::string key_id_text(std::uint32_t id) {
+    return fmt::format("{:08x}", id);
+}
 
 Result<SealRing> SealRing::make(FleetId fleet,
                                 std::span<const std::pair<std::uint32_t, SealKey>> keys) {
@@ -83,6 +87,10 @@ SealRing::~SealRing() {
 
 std::uint32_t SealRing::newest() const noexcept {
     return std::ranges::max_element(keys_, {}, &Key::version)->version;
+}
+
+std::uint32_t SealRing::newest_id() const noexcept {
+    return std::ranges::max_element(keys_, {}, &Key::version)->id;
 }
 
 std::vector<std::uint32_t> SealRing::versions() const {
@@ -140,7 +148,7 @@ SealRing::Opened SealRing::open(std::string_view datagram, std::span<char> out,
 RingStep next_ring_step(const SealRing& ring, const RingSeen& seen,
                         std::uint64_t since_all_seal_s) noexcept {
     if (ring.sealing() != ring.newest()) {
-        return seen.ring_min >= ring.newest() ? RingStep::use : RingStep::nothing;
+        return seen.one_newest ? RingStep::use : RingStep::nothing;
     }
     const bool has_older = ring.versions().size() > 1;
     return has_older && seen.sealing_min >= ring.sealing() && since_all_seal_s >= keep_old_s

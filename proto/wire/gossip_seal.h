@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,10 @@ namespace jackdaw::proto {
 
 using SealNonce = std::array<std::uint8_t, 24>; ///< random and fresh for each datagram
 using SealKey = std::array<std::uint8_t, 32>;
+
+/// As each datagram under it has it in clear: no secret.
+[[nodiscard]] std::uint32_t key_id(const SealKey& key) noexcept;
+[[nodiscard]] std::string key_id_text(std::uint32_t id); ///< eight hex digits
 
 /// Up to 4 keys, each with a version: the primary seals, each opens. Wiped on destruction.
 class SealRing {
@@ -41,6 +46,7 @@ public:
 
     /// Newest version held, and the one of the key that seals: what `alive` says of the ring.
     [[nodiscard]] std::uint32_t newest() const noexcept;
+    [[nodiscard]] std::uint32_t newest_id() const noexcept; ///< what its status says of it
     [[nodiscard]] std::uint32_t sealing() const noexcept { return keys_.front().version; }
     [[nodiscard]] std::vector<std::uint32_t> versions() const; ///< the sealing one first
 
@@ -69,9 +75,13 @@ private:
 };
 
 /// What an agent does about its ring next, by its own view (section 11, rotation): each by itself.
+/// Of all members, alive and suspect, me too:
 struct RingSeen {
-    std::uint32_t ring_min = 0;    ///< lowest `ring` of all members, alive and suspect, me too
-    std::uint32_t sealing_min = 0; ///< lowest `sealing` of them
+    std::uint32_t sealing_min = 0; ///< lowest version that one seals with
+    /// Each says that its newest key is this ring's newest, by version and id. A version alone
+    /// would let two keys of one version, of two operators, split the fleet; and whoever has a
+    /// newer key was perhaps given it in place of this one.
+    bool one_newest = false;
 };
 enum class RingStep : std::uint8_t {
     nothing,

@@ -17,7 +17,7 @@ namespace jackdaw::proto {
 namespace {
 
 constexpr std::uint8_t schema = 1;
-constexpr std::size_t fields = 16;
+constexpr std::size_t fields = 18;
 constexpr std::uint64_t tells_upkeep_bit = 1, needs_restart_bit = 2;
 constexpr std::uint64_t time_s_max = 253'402'300'799; ///< the year 9999 has four digits
 constexpr std::size_t uuid_bytes = 16;
@@ -25,7 +25,7 @@ constexpr std::size_t uuid_bytes = 16;
 constexpr std::array<std::string_view, 8> states{"",         "building", "running",  "stopped",
                                                  "degraded", "failed",   "deleting", "unreachable"};
 // The worst of it: the array and the numbers, then the texts and bins with their heads.
-static_assert(3 + 1 + 9 + 2 + 2 + 9 + 3 * 2 + 5 + 25 + 5 + 17 + 18 + 20 + 1 + 9 <=
+static_assert(3 + 1 + 9 + 2 + 2 + 9 + 3 * 2 + 5 + 25 + 5 + 17 + 18 + 20 + 1 + 9 + 5 + 5 <=
               gossip_status_bytes_max);
 
 std::uint32_t version_number(std::string_view text) {
@@ -101,9 +101,7 @@ std::string encode_member_status(const MemberStatus& status) {
     std::array<char, gossip_status_bytes_max> buffer{};
     MsgpackWriter out{buffer};
     const auto* const state = std::ranges::find(states, status.db_state);
-    // The last one is rarely there, and without it the head of the array is two bytes shorter.
-    const bool is_paused = status.maintenance_until_s != 0;
-    out.array(is_paused ? fields : fields - 1);
+    out.array(fields);
     out.uint(schema);
     out.uint(status.cluster);
     out.uint(status.role);
@@ -123,9 +121,9 @@ std::string encode_member_status(const MemberStatus& status) {
     out.bin(address_to_bytes(status.address));
     out.uint((status.tells_upkeep ? tells_upkeep_bit : 0) |
              (status.needs_restart ? needs_restart_bit : 0));
-    if (is_paused) {
-        out.uint(status.maintenance_until_s);
-    }
+    out.uint(status.maintenance_until_s);
+    out.uint(status.key_version);
+    out.uint(status.key_id);
     return std::string{out.written()};
 }
 
@@ -154,6 +152,8 @@ std::optional<MemberStatus> decode_member_status(std::string_view bytes) {
     status.tells_upkeep = (upkeep & tells_upkeep_bit) != 0;
     status.needs_restart = (upkeep & needs_restart_bit) != 0;
     field.into(status.maintenance_until_s, time_s_max);
+    field.into(status.key_version);
+    field.into(status.key_id);
     field.skip_rest();
     if (in.is_bad() || !in.at_end() || (!id.empty() && id.size() != uuid_bytes) ||
         !is_printable(status.db_version) || !is_printable(status.datastore) ||

@@ -5,9 +5,11 @@
 //   msgpack [schema, cluster u64, role u8, db_state u8, epoch u64, lag class u8, load class u8,
 //            disk class u8, agent version u32, db version str, alert bits u32,
 //            datastore str, instance id bin 0 or 16, address of the database bin,
-//            upkeep bits u8, end of maintenance u64]
+//            upkeep bits u8, end of maintenance u64, version u32 and id u32 of its newest gossip
+//            key]
 //
-// Cluster, epoch and lag are 0 until something here has them. Fields are only ever
+// Cluster, epoch and lag are 0 until something here has them. `alive` tells that version, too, and
+// not which key has it: two operators may have made two of one version. Fields are only ever
 // appended: a reader skips those that it does not know and takes the default for missing ones.
 
 #include <cstdint>
@@ -36,6 +38,8 @@ struct MemberStatus {
     bool tells_upkeep = false;   ///< the next two; an agent that knows neither tells neither
     bool needs_restart = false;  ///< parameters wait for one
     std::uint64_t maintenance_until_s = 0; ///< of the wall clock; 0: the agent looks after it
+    std::uint32_t key_version = 0; ///< of the newest gossip key that it holds; 0: it does not say
+    std::uint32_t key_id = 0;      ///< of that key, as datagrams have it in clear: no secret
 
     friend bool operator==(const MemberStatus&, const MemberStatus&) = default;
 };

@@ -453,7 +453,8 @@ Json to_json(const MemberShape& value) {
                      {"instance", or_null(value.instance)},
                      {"since", or_null(value.since)},
                      {"ring", value.ring},
-                     {"sealing", value.sealing}});
+                     {"sealing", value.sealing},
+                     {"key_id", value.key_id}});
     return json;
 }
 
@@ -613,6 +614,7 @@ Result<MemberShape> member_from(const Json& json) {
     in.read("since", value.since);
     in.read("ring", value.ring);
     in.read("sealing", value.sealing);
+    in.read("key_id", value.key_id, 16);
     return in.finish(std::move(value));
 }
 

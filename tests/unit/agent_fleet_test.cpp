@@ -32,6 +32,10 @@ constexpr std::string_view key_1 =
     "1 0101010101010101010101010101010101010101010101010101010101010101\n";
 constexpr std::string_view key_2 =
     "2 0202020202020202020202020202020202020202020202020202020202020202\n";
+constexpr std::string_view other_2 =
+    "2 1202020202020202020202020202020202020202020202020202020202020202\n";
+constexpr std::string_view key_3 =
+    "3 0303030303030303030303030303030303030303030303030303030303030303\n";
 constexpr std::string_view fleet_line = "fleet 1122334455667788\n";
 
 std::string ring_of(std::initializer_list<std::string_view> keys) {
@@ -170,6 +174,14 @@ void wait_for_each_other(Agent& a, std::string_view name_a, Agent& b, std::strin
     wait_until("they see each other", [&] {
         return a.standing_of(name_b) == "alive" && b.standing_of(name_a) == "alive";
     });
+}
+
+/// The versions that it holds and the one that it seals with.
+std::string ring(Agent& agent) {
+    auto told = agent->gossip()->at("ring");
+    CHECK(told.at("ids").size() == told.at("versions").size());
+    told.erase("ids");
+    return told.dump();
 }
 
 } // namespace
@@ -327,7 +339,7 @@ TEST_CASE("fleet: two machines with one key: one falls silent and refuses what n
     CHECK(refused(silent->leave()));
     CHECK(refused(silent->join({other.address()})));
     CHECK(refused(silent->forget({})));
-    CHECK(refused(silent->set_ring(Secret{ring_of({key_1, key_2})}, false)));
+    CHECK(refused(silent->set_ring(Secret{ring_of({key_1, key_2})}, {})));
     CHECK(silent->members().has_value());        // looking needs no key
     CHECK_FALSE(silent->may_list().has_value()); // but it is what it knew then
     CHECK(speaking->may_list().has_value());
@@ -337,13 +349,12 @@ TEST_CASE("fleet: two machines with one key: one falls silent and refuses what n
 TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and is kept") {
     const Keys one, two;
     jackdaw::testing::StateFolder state;
-    const auto ring = [](Agent& agent) { return agent->gossip()->at("ring").dump(); };
     {
         Agent a{"a", one, {}, state.path()};
         Agent b{"b", two, {a.address()}}; // which never gets key 2
         wait_for_each_other(a, "a", b, "b");
         CHECK(ring(a) == R"({"versions":[1],"sealing":1})");
-        CHECK_FALSE(a->set_ring(Secret{"fleet 00000000000000aa\n" + std::string{key_2}}, false));
+        CHECK_FALSE(a->set_ring(Secret{"fleet 00000000000000aa\n" + std::string{key_2}}, {}));
         const auto key = [](int version, int digit) {
             return fmt::format("{} {}\n", version, std::string(64, static_cast<char>('0' + digit)));
         };
@@ -352,23 +363,100 @@ TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and
               key(2, 2) + key(3, 2), key(2, 2) + key(3, 3) + key(4, 4) + key(5, 5) + key(6, 6),
               std::string(5000, '#'), "fleet 0000000000000000\n" + key(2, 2)}) {
             INFO(none);
-            const auto taken = a->set_ring(Secret{std::string{none}}, false);
+            const auto taken = a->set_ring(Secret{std::string{none}}, {});
             REQUIRE_FALSE(taken);
             CHECK(taken.error().code() == Errc::invalid);
             CHECK_FALSE(taken.error().message().empty());
         }
         CHECK_FALSE(
-            a->set_ring(Secret{ring_of({"1" + std::string{key_2}.substr(1)})}, false)); // another
+            a->set_ring(Secret{ring_of({"1" + std::string{key_2}.substr(1)})}, {})); // another
         CHECK(ring(a) == R"({"versions":[1],"sealing":1})");
-        REQUIRE(a->set_ring(Secret{ring_of({key_2, key_1})}, false).has_value());
-        CHECK(ring(a) == R"({"versions":[1,2],"sealing":1})");     // not before all have it
-        CHECK_FALSE(a->set_ring(Secret{ring_of({key_1})}, false)); // behind
-        REQUIRE(a->set_ring(Secret{ring_of({key_2, key_1})}, true).has_value());
+        REQUIRE(a->set_ring(Secret{ring_of({key_2, key_1})}, {}).has_value());
+        CHECK(ring(a) == R"({"versions":[1,2],"sealing":1})");  // not before all have it
+        CHECK_FALSE(a->set_ring(Secret{ring_of({key_1})}, {})); // behind
+        REQUIRE(a->set_ring(Secret{ring_of({key_2, key_1})}, {.use_now = true}).has_value());
         CHECK(ring(a) == R"({"versions":[2,1],"sealing":2})"); // at once
         CHECK(a.member("a").sealing == 2);
     }
     Agent again{"a", one, {}, state.path()};
     CHECK(ring(again) == R"({"versions":[2,1],"sealing":2})");
+}
+
+TEST_CASE("fleet: of two keys of one version none is used, and a newer one heals it") {
+    const Keys one, two, three;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    Agent c{"c", three, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    wait_for_each_other(b, "b", c, "c");
+    wait_for_each_other(a, "a", c, "c");
+    REQUIRE(a->set_ring(Secret{ring_of({key_1, key_2})}, {}).has_value());
+    REQUIRE(b->set_ring(Secret{ring_of({key_1, key_2})}, {}).has_value());
+    REQUIRE(c->set_ring(Secret{ring_of({key_1, other_2})}, {}).has_value());
+    wait_until("a and c see both keys", [&] {
+        const auto ids = [&](Agent& by) { return by.member("b").key_id + by.member("c").key_id; };
+        return ids(a).size() == 16 && ids(c).size() == 16;
+    });
+    CHECK(a.member("b").key_id == a.member("a").key_id);
+    CHECK(a.member("c").key_id != a.member("a").key_id);
+    CHECK(c.member("c").key_id == a.member("c").key_id);
+    std::this_thread::sleep_for(3s); // some looks of each
+    for (auto* const agent : {&a, &b, &c}) {
+        CHECK(ring(*agent) == R"({"versions":[1,2],"sealing":1})");
+        CHECK(agent->state() == "member");
+    }
+    const auto refused = c->set_ring(Secret{ring_of({key_1, key_2})}, {});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code() == Errc::conflict);
+    CHECK(refused.error().hint().find("jackdaw key rotate") != std::string::npos);
+
+    REQUIRE(a->set_ring(Secret{ring_of({key_1, key_3})}, {}).has_value());
+    REQUIRE(b->set_ring(Secret{ring_of({key_1, key_3})}, {}).has_value());
+    std::this_thread::sleep_for(2s);
+    CHECK(ring(c) == R"({"versions":[1,2],"sealing":1})"); // whose 2 has no other member
+    REQUIRE(c->set_ring(Secret{ring_of({key_1, key_3})}, {}).has_value());
+    for (auto* const agent : {&a, &b, &c}) {
+        wait_until("all seal with key 3",
+                   [&] { return ring(*agent) == R"({"versions":[3,1],"sealing":3})"; });
+    }
+    for (auto* const agent : {&a, &b, &c}) {
+        CHECK(agent->times_told("member.suspected") == 0);
+        CHECK(agent->times_told("member.down") == 0);
+    }
+}
+
+TEST_CASE("fleet: two that seal with different keys of one version come together by a newer one") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}};
+    wait_for_each_other(a, "a", b, "b");
+    // Cut off from each other both used theirs, and a day later had no other.
+    REQUIRE(a->set_ring(Secret{ring_of({key_2})}, {.use_now = true}).has_value());
+    REQUIRE(b->set_ring(Secret{ring_of({other_2})}, {.use_now = true}).has_value());
+    wait_until("they are apart",
+               [&] { return a.standing_of("b") == "down" && b.standing_of("a") == "down"; });
+    REQUIRE(a->set_ring(Secret{ring_of({key_3})}, {.keep_own = true}).has_value());
+    REQUIRE(b->set_ring(Secret{ring_of({key_3})}, {.keep_own = true}).has_value());
+    wait_for_each_other(a, "a", b, "b");
+    CHECK(ring(a) == R"({"versions":[3,2],"sealing":3})");
+    CHECK(ring(b) == R"({"versions":[3,2],"sealing":3})");
+}
+
+TEST_CASE("fleet: of its own keys an agent keeps the sealing one, and then the newest") {
+    const Keys one, two;
+    Agent a{"a", one, {}};
+    Agent b{"b", two, {a.address()}}; // which has none of them: no step is taken meanwhile
+    wait_for_each_other(a, "a", b, "b");
+    const auto key = [](int version) {
+        return fmt::format("{} {}\n", version, std::string(64, static_cast<char>('0' + version)));
+    };
+    const auto four = key(2) + key(3) + key(4) + std::string{key_1};
+    REQUIRE(a->set_ring(Secret{std::string{fleet_line} + four}, {.use_now = true}).has_value());
+    REQUIRE(a->set_ring(Secret{ring_of({key(5), key_1})}, {.keep_own = true}).has_value());
+    CHECK(a->gossip()->at("ring").at("versions") == std::vector<int>{2, 5, 1, 4});
+    const auto full = key(6) + key(7) + key(8) + key(9);
+    REQUIRE(a->set_ring(Secret{std::string{fleet_line} + full}, {.keep_own = true}).has_value());
+    CHECK(a->gossip()->at("ring").at("versions") == std::vector<int>{6, 7, 8, 9}); // no room
 }
 
 TEST_CASE("fleet: who holds no key that the others seal with says so, until it is given one") {
@@ -377,14 +465,14 @@ TEST_CASE("fleet: who holds no key that the others seal with says so, until it i
     Agent late{"late", two, {a.address()}};
     wait_for_each_other(a, "a", late, "late");
     CHECK(late->health()->shut_out_since.empty());
-    REQUIRE(a->set_ring(Secret{ring_of({key_2})}, true).has_value());
+    REQUIRE(a->set_ring(Secret{ring_of({key_2})}, {.use_now = true}).has_value());
     wait_until("it misses keys", [&] { return late.told("gossip.keys_missed"); });
     CHECK(late.state() == "isolated");
     const auto health = late->health();
     REQUIRE(health.has_value());
     CHECK_FALSE(health->shut_out_since.empty());
     CHECK(health->shut_out_datagrams >= 2);
-    REQUIRE(late->set_ring(Secret{ring_of({key_2})}, true).has_value());
+    REQUIRE(late->set_ring(Secret{ring_of({key_2})}, {.use_now = true}).has_value());
     wait_until("it is let in", [&] { return late.told("gossip.keys_given"); });
     CHECK(late->health()->shut_out_since.empty());
     CHECK(late.state() == "member");
@@ -552,7 +640,7 @@ TEST_CASE("fleet: before the hand-over there is nobody, and changes say so") {
     CHECK(fleet.health()->state.empty());
     CHECK(fleet.gossip().error().code() == Errc::unavailable);
     CHECK(fleet.hint(1, 2, 3).error().code() == Errc::unavailable);
-    CHECK(fleet.set_ring(Secret{ring_of({key_1})}, false).error().code() == Errc::unavailable);
+    CHECK(fleet.set_ring(Secret{ring_of({key_1})}, {}).error().code() == Errc::unavailable);
     CHECK(fleet.may_list().has_value());
     asio::post(io, [&] { fleet.is_kept_out("no ring there"); });
     CHECK(fleet.health()->kept_out == "no ring there");

@@ -115,6 +115,12 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
              f.members.pop_back();
              f.gossip.shut_out_since = "2026-01-01T00:00:00.000Z";
          }},
+        {"gossip keys", "error", "jackdaw key rotate",
+         [](auto& f) { // of two operators at once
+             f.members[0].ring = f.members[1].ring = 2;
+             f.members[0].key_id = "a1b2c3d4";
+             f.members[1].key_id = "0c0d0e0f";
+         }},
         {"twin", "error", "remove its state folder", [](auto& f) { f.gossip.state = "twin"; }},
         {"own name", "error", "jackdaw instance rename",
          [](auto& f) { f.gossip.namesakes = {"a1"}; }},

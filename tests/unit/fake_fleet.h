@@ -65,8 +65,8 @@ public:
         forgotten.push_back(std::move(order));
         return ok();
     }
-    Result<void> set_ring(Secret text, bool use_now) override {
-        ring_used_now = use_now;
+    Result<void> set_ring(Secret text, RingUse use) override {
+        ring_use = use;
         ring = std::string{text.reveal()};
         return ok();
     }
@@ -95,7 +95,7 @@ public:
     std::string ring;
     std::uint64_t asked_why = 0;
     bool has_left = false;
-    bool ring_used_now = false;
+    RingUse ring_use;
 };
 
 } // namespace jackdaw::agent

@@ -90,6 +90,9 @@ TEST_CASE("gossip seal: another fleet's key opens nothing, another version of th
     CHECK(open(ring_of({{1, key_of(3)}}), seal(before, "x"), plain) ==
           SealRing::Opened::unknown_key);
     CHECK((before.newest() == 2 && before.sealing() == 1));
+    CHECK(before.newest_id() == key_id(key_of(2)));
+    CHECK(after.newest_id() == before.newest_id());
+    CHECK(key_id_text(key_id(key_of(0xAA))) == "046c0d98"); // as the datagram above has it
     CHECK((after.newest() == 2 && after.sealing() == 2));
 }
 
@@ -114,14 +117,15 @@ TEST_CASE("gossip ring: a rotation goes on only when every member shows that it 
     const Keys one{{1, key_of(1)}};
     const Keys installed{{1, key_of(1)}, {2, key_of(2)}};
     const Keys used{{2, key_of(2)}, {1, key_of(1)}};
-    const std::array<Row, 7> rows{{
-        {"one key: nothing to do", one, {1, 1}, 1'000'000, RingStep::nothing},
-        {"installed, somebody lacks it", installed, {1, 1}, 0, RingStep::nothing},
-        {"installed everywhere", installed, {2, 1}, 0, RingStep::use},
-        {"used here, somebody seals with the old one", used, {2, 1}, 0, RingStep::nothing},
-        {"used everywhere, for a moment", used, {2, 2}, 10, RingStep::nothing},
-        {"used everywhere for a day", used, {2, 2}, 86'400, RingStep::remove},
-        {"a newer one is on its way", used, {3, 3}, 86'400, RingStep::remove},
+    const std::array<Row, 8> rows{{
+        {"one key: nothing to do", one, {1, true}, 1'000'000, RingStep::nothing},
+        {"installed, somebody lacks it", installed, {1, false}, 0, RingStep::nothing},
+        {"installed everywhere", installed, {1, true}, 0, RingStep::use},
+        {"another one, too, and all seal with theirs", installed, {2, false}, 0, RingStep::nothing},
+        {"used here, somebody seals with the old one", used, {1, true}, 0, RingStep::nothing},
+        {"used everywhere, for a moment", used, {2, true}, 10, RingStep::nothing},
+        {"used everywhere for a day", used, {2, true}, 86'400, RingStep::remove},
+        {"a newer one is on its way", used, {3, false}, 86'400, RingStep::remove},
     }};
     for (const auto& row : rows) {
         CAPTURE(row.name);
@@ -134,11 +138,11 @@ TEST_CASE("gossip ring: a day with the new key begins when this agent, too, seal
     const auto installed = ring_of({{1, key_of(1)}, {2, key_of(2)}});
     const auto used = ring_of({{2, key_of(2)}, {1, key_of(1)}});
     AllSeal all_seal;
-    CHECK(all_seal.look(installed, {1, 1}, 1000) == 0);
-    CHECK(all_seal.look(installed, {1, 1}, 200'000) == 199'000); // somebody is late to have key 2
-    CHECK(all_seal.look(used, {2, 2}, 200'010) == 0);            // the last to seal with it
-    CHECK(next_ring_step(used, {2, 2}, all_seal.look(used, {2, 2}, 200'020)) == RingStep::nothing);
-    CHECK(all_seal.look(used, {2, 1}, 250'000) == 0); // one is back with the old key
-    CHECK(all_seal.look(used, {2, 2}, 250'010) == 0);
-    CHECK(next_ring_step(used, {2, 2}, all_seal.look(used, {2, 2}, 340'000)) == RingStep::remove);
+    CHECK(all_seal.look(installed, {1}, 1000) == 0);
+    CHECK(all_seal.look(installed, {1}, 200'000) == 199'000); // somebody is late to have key 2
+    CHECK(all_seal.look(used, {2}, 200'010) == 0);            // the last to seal with it
+    CHECK(next_ring_step(used, {2}, all_seal.look(used, {2}, 200'020)) == RingStep::nothing);
+    CHECK(all_seal.look(used, {1}, 250'000) == 0); // one is back with the old key
+    CHECK(all_seal.look(used, {2}, 250'010) == 0);
+    CHECK(next_ring_step(used, {2}, all_seal.look(used, {2}, 340'000)) == RingStep::remove);
 }

@@ -22,6 +22,7 @@ MemberStatus full() {
     status.address = *proto::net_address("fd00::1", 3306);
     status.tells_upkeep = status.needs_restart = true;
     status.maintenance_until_s = 253'402'300'799;
+    status.key_version = status.key_id = ~0U;
     return status;
 }
 } // namespace
@@ -71,9 +72,9 @@ TEST_CASE(
     later.uint(200);
     CHECK(proto::decode_member_status(later.written())->db_state == "unknown");
 
-    const auto fields = proto::encode_member_status({}).substr(1); // without the array's head
-    std::string grown{"\xdc\x00\x11", 3};                          // two more, one of them known
-    grown += fields + '\x00';
+    const auto fields = proto::encode_member_status({}).substr(3); // without the array's head
+    std::string grown{"\xdc\x00\x13", 3};                          // one more
+    grown += fields;
     CHECK_FALSE(proto::decode_member_status(grown));
     CHECK(proto::decode_member_status(grown + '\x07') == MemberStatus{});
     CHECK_FALSE(proto::decode_member_status(proto::encode_member_status({}) + '\x07'));
@@ -85,10 +86,24 @@ TEST_CASE("an agent of before the upkeep's fields tells none of it") {
     status.tells_upkeep = status.needs_restart = true;
     auto bytes = proto::encode_member_status(status);
     CHECK(proto::decode_member_status(bytes) == status);
-    REQUIRE(bytes[0] == '\x9f');
-    bytes[0] = '\x9e'; // as it wrote them: 14 fields
-    bytes.pop_back();
+    REQUIRE(bytes.starts_with(std::string_view{"\xdc\x00\x12", 3}));
+    bytes.replace(0, 3, "\x9e"); // as it wrote them: 14 fields
+    bytes.resize(bytes.size() - 4);
     status.tells_upkeep = status.needs_restart = false;
+    CHECK(proto::decode_member_status(bytes) == status);
+}
+
+TEST_CASE("an agent of before its key was told tells none, and the rest") {
+    MemberStatus status;
+    status.db_state = "running";
+    status.maintenance_until_s = 1'800'000'000;
+    status.key_version = 2;
+    status.key_id = 0xA1B2C3D4;
+    auto bytes = proto::encode_member_status(status);
+    CHECK(proto::decode_member_status(bytes) == status);
+    bytes[2] = '\x10';              // as it wrote them: 16 fields
+    bytes.resize(bytes.size() - 6); // version 2 and an id of five bytes
+    status.key_version = status.key_id = 0;
     CHECK(proto::decode_member_status(bytes) == status);
 }
 
@@ -100,6 +115,9 @@ TEST_CASE("classes may wait, the rest may not") {
     CHECK(proto::is_urgent(full(), after));
     after = full();
     after.maintenance_until_s = 0;
+    CHECK(proto::is_urgent(full(), after));
+    after = full();
+    after.key_id = 1; // the others wait for it
     CHECK(proto::is_urgent(full(), after));
 }
 

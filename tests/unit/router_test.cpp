@@ -611,13 +611,18 @@ TEST_CASE("membership is changed by who may change, with what is whole") {
     CHECK(api.failure("POST", "/v1/gossip/ring", "{}") == "400 E-INVALID");
     CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"1 secret-words"})") == "200");
     CHECK(api.fleet.ring == "1 secret-words");
-    CHECK_FALSE(api.fleet.ring_used_now);
+    CHECK_FALSE(api.fleet.ring_use.use_now);
+    CHECK_FALSE(api.fleet.ring_use.keep_own);
     CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"2 secret-words","use_now":1})") ==
           "400 E-INVALID");
     CHECK(api.fleet.ring == "1 secret-words");
     CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"2 secret-words","use_now":true})") ==
           "200");
-    CHECK(api.fleet.ring_used_now);
+    CHECK(api.fleet.ring_use.use_now);
+    CHECK_FALSE(api.fleet.ring_use.keep_own);
+    CHECK(api.failure("POST", "/v1/gossip/ring", R"({"ring":"2 secret-words","keep_own":true})") ==
+          "200");
+    CHECK(api.fleet.ring_use.keep_own);
     CHECK(api.everything.find("secret-words") == std::string::npos);
 
     api.caller.may_change = false;

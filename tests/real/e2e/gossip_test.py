@@ -207,6 +207,45 @@ def rotation():
         check(world.finding(5, "gossip")["state"] == "ok", world.finding(5, "gossip"))
 
 
+def two_keys():
+    """two keys of one version, each with half of the agents: nobody seals with either, and a newer one heals it; also once both are
+    in use and nobody has an older one"""
+    with World(4) as world:
+        world.settle()
+
+        def ring(number):
+            return world.get(number, "/v1/gossip")["ring"]
+
+        def clash(number):
+            return world.finding(number, "gossip keys")
+        for number, other in ((0, None), (3, 2), (1, None), (2, 2)):  # as two operators at once
+            world.give_ring(number, (1, 2), other=other)
+        wait_for("each tells of it", lambda: all(clash(number)["state"] == "bad" for number in world.numbers), 60, 0.5)
+        check("two keys are called 2" in clash(1)["cause"] and clash(1)["mend"] == "jackdaw key rotate", clash(1))
+        world.stay(20)
+        for number in world.numbers:
+            check(ring(number)["sealing"] == 1, f"n{number} seals with {ring(number)}")
+        world.all_alive()
+
+        def heal(older, newest, **words):
+            for number in world.numbers:
+                world.give_ring(number, (*older, newest), **words)
+            wait_for(f"all seal with key {newest}", lambda: all(ring(n)["sealing"] == newest for n in world.numbers), 60, 0.5)
+            world.all_alive()
+        heal((1,), 3)
+        check(not world.told("down"), f"{world.told('down')}")
+        for number in world.numbers:
+            check(ring(number)["versions"] == [3, 1], ring(number))
+            check(clash(number)["state"] == "ok", clash(number))
+
+        for number in world.numbers:  # cut in two while both rotated, and a day later
+            world.give_ring(number, (4,), use_now=True, other=4 if number > 1 else None)
+        world.wait_told("down", [(a, f"n{b}") for a in (0, 1) for b in (2, 3)] + [(b, f"n{a}") for a in (0, 1) for b in (2, 3)])
+        world.fleet.clear()
+        heal((), 5, keep_own=True)
+        check(not world.told("down"), f"{world.told('down')}")
+
+
 if __name__ == "__main__":
-    chosen = {test.__name__: test for test in (loss, small_packets, one_way, pauses, partition, isolated, rotation)}
+    chosen = {test.__name__: test for test in (loss, small_packets, one_way, pauses, partition, isolated, rotation, two_keys)}
     main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))

@@ -39,9 +39,10 @@ def key(version):
     return bytes([version]) + bytes(range(31))
 
 
-def ring_text(versions):
-    """The fleet's ring with these keys, of which the first seals."""
-    return f"fleet {FLEET:016x}\n" + "".join(f"{version} {key(version).hex()}\n" for version in versions)
+def ring_text(versions, other=None):
+    """The fleet's ring with these keys, of which the first seals; under version `other` with one that somebody else made."""
+    keys = ((version, key(100 + version if version == other else version)) for version in versions)
+    return f"fleet {FLEET:016x}\n" + "".join(f"{version} {one.hex()}\n" for version, one in keys)
 
 
 class Placed(gossip.Jackdaw):
@@ -210,8 +211,9 @@ class World:
         check(status == 200, f"{target} of n{number}: {status} {body}")
         return body
 
-    def give_ring(self, number, versions, use_now=False):
-        status, body = self.api(number, "POST", "/v1/gossip/ring", {"ring": ring_text(versions), "use_now": use_now})
+    def give_ring(self, number, versions, use_now=False, other=None, **words):
+        body = {"ring": ring_text(versions, other), "use_now": use_now} | words
+        status, body = self.api(number, "POST", "/v1/gossip/ring", body)
         check(status < 300, f"the ring of n{number}: {status} {body}")
 
     def set_faults(self, number, *lines):
