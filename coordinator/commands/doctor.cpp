@@ -8,9 +8,9 @@
 #include "coordinator/commands/account_lists.h"
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/handlers.h"
+#include "coordinator/commands/held_keys.h"
 #include "coordinator/commands/ownership.h"
 #include "coordinator/commands/reach.h"
-#include "coordinator/commands/ring_versions.h"
 #include "coordinator/core/fleet_health.h"
 #include "proto/base/ids.h"
 #include "proto/base/rfc3339.h"
@@ -156,7 +156,7 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
         }
         const auto gossip = get(**client, "/v1/gossip", session.in(look_limit));
         if (gossip) {
-            health.keys = versions_of(*gossip);
+            health.keys = held_keys_of(*gossip).ids;
         }
         ask_members(session, **client, is_alone(gossip), seen);
     } else {
@@ -197,9 +197,7 @@ FleetHealth known_of(Session& session, Reach& reach) {
     seen.fleet = reach.profile().name;
     seen.version = JACKDAW_VERSION;
     if (const auto ring = read_gossip_ring(session.folders, seen.fleet)) {
-        for (const auto& [version, key] : ring->keys()) {
-            seen.ring.insert(version);
-        }
+        seen.ring = ids_of(*ring);
     }
     return seen;
 }

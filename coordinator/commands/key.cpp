@@ -16,7 +16,6 @@
 #include "coordinator/commands/instance_text.h"
 #include "coordinator/commands/reach.h"
 #include "coordinator/commands/ring_holders.h"
-#include "coordinator/commands/ring_versions.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -37,21 +36,22 @@ std::string older_keys(const proto::GossipRing& ring) {
 /// are back. What gossip tells counts for nothing here: who has the key that leaked can tell of as
 /// many members as it likes.
 Result<void> end_leak(Session& session, std::vector<Holder>& holders, std::size_t machines,
-                      const std::string& fleet, proto::GossipRing& ring) {
+                      const std::string& fleet, proto::GossipRing& ring, RingUse use) {
     const auto newest = ring.newest();
-    auto given = hand_out(session, holders, ring, true);
+    use.use_now = true;
+    auto given = hand_out(session, holders, ring, use);
     if (!holders.empty() && 2 * given.count <= machines) {
+        const auto older = ring.keys().size() == 1 ? "what the others hold" : older_keys(ring);
         return Error{Errc::conflict,
-                     fmt::format("{} of {} machines' agents have key {}: {} in use beside it",
-                                 given.count, machines, newest,
-                                 ring.keys().size() == 2 ? older_keys(ring) + " stays"
-                                                         : older_keys(ring) + " stay")}
+                     fmt::format("{} of {} machines' agents have key {}: {} {} in use beside it",
+                                 given.count, machines, newest, older,
+                                 ring.keys().size() <= 2 ? "stays" : "stay")}
             .with_hint("`jackdaw key rotate --leak` again, when more agents answer, goes on with "
                        "it; `jackdaw key remove VERSION --force` waits for nobody");
     }
     ring.drop([&](std::uint32_t one) { return one != newest; });
     JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
-    auto taken = hand_out(session, holders, ring, true);
+    auto taken = hand_out(session, holders, ring, {.use_now = true});
     return given.outcome ? std::move(taken.outcome) : std::move(given.outcome);
 }
 
@@ -60,6 +60,7 @@ struct Held {
     std::vector<std::string> missing; ///< of those that do not
     std::vector<std::string> unknown; ///< of those that were not asked, and may have it from before
     std::vector<std::string> sealing; ///< of those that seal with it
+    proto::HoldersById ids;           ///< of the holders whose key's id is known
 };
 
 /// By version, of the members that did not leave: who is down may come back, and is counted by what
@@ -86,20 +87,20 @@ Result<std::map<std::uint32_t, Held>> held_by_members(Session& session, ApiClien
 Result<std::vector<std::string>> add_holders(Session& session, Reach& reach, ApiClient& client,
                                              const std::vector<proto::MemberShape>& members,
                                              std::map<std::uint32_t, Held>& keys) {
-    std::map<std::string, std::set<std::uint32_t>> said;
+    std::map<std::string, proto::KeyIds> said;
     if (reach.local()) {
         JACKDAW_TRY(const auto gossip, get(client, "/v1/gossip", session.in(answer_limit)));
-        said[gossip.value("name", "")] = versions_of(gossip);
+        said[gossip.value("name", "")] = held_keys_of(gossip).ids;
     } else {
         JACKDAW_TRY(auto holders, holders_of(reach));
         for (auto& holder : holders) {
             if (auto held = held_by(session, holder)) {
-                said[holder.name] = *std::move(held);
+                said[holder.name] = std::move(held->ids);
             }
         }
     }
-    for (const auto& [name, versions] : said) {
-        for (const auto version : versions) {
+    for (const auto& [name, ids] : said) {
+        for (const auto& [version, id] : ids) {
             keys.try_emplace(version); // also one that was taken from the others
         }
     }
@@ -116,9 +117,44 @@ Result<std::vector<std::string>> add_holders(Session& session, Reach& reach, Api
             const bool may_have = !is_asked && version < member.ring;
             auto& names = has ? held.holders : may_have ? held.unknown : held.missing;
             names.push_back(member.name);
+            const auto id = !has                     ? std::string{}
+                            : is_asked               ? at->second.at(version)
+                            : member.ring == version ? member.key_id
+                                                     : std::string{};
+            if (!id.empty()) {
+                held.ids[id].push_back(member.name);
+            }
         }
     }
     return unasked;
+}
+
+/// A newer key than two of one version is what mends it. Of older ones than the profile's newest
+/// that it does not have, none is used any more, or not for long.
+void warn_of_clashes(Session& session, const std::map<std::uint32_t, Held>& keys,
+                     const proto::KeyIds& profile) {
+    proto::KeyHolders holders;
+    std::set<std::uint32_t> sealing;
+    const auto newest = !profile.empty() ? profile.rbegin()->first
+                        : !keys.empty()  ? keys.rbegin()->first
+                                         : 0U;
+    for (const auto& [version, held] : keys) {
+        if (!held.sealing.empty()) {
+            sealing.insert(version);
+        }
+        const auto own = profile.find(version);
+        if (own != profile.end()) {
+            holders[version] = held.ids;
+            holders[version][own->second].emplace_back(proto::holder_profile);
+        } else if (version >= newest) {
+            holders[version] = held.ids;
+        }
+    }
+    if (const auto clashes = proto::key_clashes(holders, sealing); !clashes.empty()) {
+        session.terminal.err(fmt::format("warning: {}; `jackdaw key rotate` makes one that takes "
+                                         "their place\n",
+                                         printable(clashes)));
+    }
 }
 
 } // namespace
@@ -128,9 +164,11 @@ Result<int> key_list(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto client, reach.any_member());
     std::vector<proto::MemberShape> members;
     JACKDAW_TRY(auto keys, held_by_members(session, *client, members));
+    proto::KeyIds profile;
     if (!reach.local()) {
         JACKDAW_TRY(const auto ring, read_gossip_ring(session.folders, reach.profile().name));
-        for (const auto& [version, key] : ring.keys()) {
+        profile = ids_of(ring);
+        for (const auto& [version, id] : profile) {
             keys.try_emplace(version);
         }
     }
@@ -145,6 +183,7 @@ Result<int> key_list(Session& session, const Invocation& invocation) {
         items.push_back(Json{{"version", version},
                              {"held", held.holders.size()},
                              {"holders", held.holders},
+                             {"ids", held.ids},
                              {"sealing", held.sealing.size()},
                              {"members", members.size()},
                              {"missing", held.missing},
@@ -154,6 +193,7 @@ Result<int> key_list(Session& session, const Invocation& invocation) {
     session.terminal.page(render_list(proto::list_json("Key", std::move(items), session.now_text()),
                                       table, invocation.format, session.terminal.colour_out(),
                                       "version"));
+    warn_of_clashes(session, keys, profile);
     if (!unasked.empty()) {
         session.terminal.err(fmt::format(
             "note: {} {} not asked: of {} only the newest key and the one in use are known, from "
@@ -193,10 +233,13 @@ Result<void> make_room(Session& session, Reach& reach, proto::GossipRing& ring, 
 }
 
 /// Who could not be asked (off, gone, or on no machine of the fleet) and misses the newest key by
-/// what gossip last heard of it. Nobody when no member tells.
+/// what gossip last heard of it, or has another of its version. Nobody when no member tells.
 std::vector<std::string> late_members(Session& session, Reach& reach,
-                                      const std::vector<Holder>& holders, std::uint32_t newest) {
+                                      const std::vector<Holder>& holders,
+                                      const proto::GossipRing& ring) {
     std::vector<std::string> late;
+    const auto newest = ring.newest();
+    const auto id = ids_of(ring).at(newest);
     std::vector<proto::MemberShape> members;
     auto client = reach.any_member();
     if (!client || !held_by_members(session, **client, members)) {
@@ -206,7 +249,9 @@ std::vector<std::string> late_members(Session& session, Reach& reach,
         const bool is_asked = std::ranges::any_of(holders, [&](const Holder& holder) {
             return !holder.is_gone && holder.name == one.name;
         });
-        if (!is_asked && one.ring != 0 && one.ring < newest) { // 0: its agent is too old to tell
+        const bool is_other = one.ring == newest && !one.key_id.empty() && one.key_id != id;
+        if (!is_asked && one.ring != 0 && // 0: its agent is too old to tell
+            (one.ring < newest || is_other)) {
             late.push_back(one.name);
         }
     }
@@ -223,21 +268,27 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     const bool begun = ring.keys().size() > 1 && ring.keys().front().first == ring.newest();
     // A leak's ring has its newest key first until the others are gone; the key of before it is not
     // the next one, whoever misses it.
-    const auto found = leak ? Survey{} : survey(session, holders, ring.newest());
-    if (found.all_have && !found.unjudged.empty()) {
+    const auto found = survey(session, holders, ring, !leak);
+    const auto apart = told_apart(found, ring); // two keys of one version wait for nobody
+    if (found.all_have && apart.empty() && !found.unjudged.empty()) {
         return silent_here(found, "no new key was made", "`jackdaw key rotate` again");
     }
     // Another key for each look at it would fill the ring with keys that one member never had.
-    const auto late = !leak && found.all_have ? late_members(session, reach, holders, ring.newest())
-                                              : std::vector<std::string>{};
-    const bool is_new = leak ? !begun : found.all_have && late.empty();
-    if (is_new) {
+    const auto late = !leak && apart.empty() && found.all_have
+                          ? late_members(session, reach, holders, ring)
+                          : std::vector<std::string>{};
+    const bool is_new = !apart.empty() || (leak ? !begun : found.all_have && late.empty());
+    RingUse use;
+    if (!apart.empty()) {
+        JACKDAW_TRY(use, outgrow(found, ring));
+    } else if (is_new) {
         JACKDAW_CHECK(make_room(session, reach, ring, leak));
-        JACKDAW_CHECK(add_gossip_key(ring));
+        JACKDAW_CHECK(add_gossip_key(ring, ring.newest() + 1));
     }
     const auto newest = ring.newest();
-    const auto not_yet =
-        late.empty()
+    const auto more = // to what is said
+        !apart.empty() ? "; " + apart
+        : late.empty()
             ? std::string{}
             : fmt::format("; no newer one is made until {} {} it, or {} forgotten", some_of(late),
                           late.size() == 1 ? "has" : "have", late.size() == 1 ? "is" : "are");
@@ -245,7 +296,7 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
         return would(session, invocation,
                      {fmt::format("{} key {} to {} agents{}{}", is_new ? "make and hand" : "hand",
                                   newest, holders.size() - found.gone.size(),
-                                  leak ? ", and take the others from them" : "", not_yet)});
+                                  leak ? ", and take the others from them" : "", more)});
     }
     if (leak) {
         (void)ring.seal_with(newest);
@@ -255,8 +306,8 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
         if (is_new || leak) { // here first: what an agent has, the next hand-over must have, too
             JACKDAW_CHECK(save_gossip_ring(session.folders, fleet, ring));
         }
-        return leak ? end_leak(session, holders, machines.size(), fleet, ring)
-                    : hand_out(session, holders, ring).outcome;
+        return leak ? end_leak(session, holders, machines.size(), fleet, ring, use)
+                    : hand_out(session, holders, ring, use).outcome;
     };
     auto said =
         leak ? fmt::format("key {} is the fleet's only one", newest)
@@ -269,7 +320,7 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     if (leak || !holders.empty()) {
         said += who_is_not_on(machines, "`jackdaw key rotate` again");
     }
-    said += not_yet;
+    said += more;
     JACKDAW_TRY(const int end,
                 at_once(session, invocation, "key.rotate", fleet, std::move(said), rotate));
     if (end == 0) {
@@ -298,7 +349,7 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
             .with_hint("`jackdaw key rotate` first");
     }
     JACKDAW_TRY(auto holders, holders_of(reach));
-    const auto found = survey(session, holders, ring.newest());
+    const auto found = survey(session, holders, ring);
     if (!invocation.has("--force") && !found.unjudged.empty()) {
         return silent_here(
             found, fmt::format("key {} was not removed", version),

@@ -1,15 +1,17 @@
 #include "coordinator/commands/ring_holders.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "coordinator/commands/account_lists.h"
 #include "coordinator/commands/changes.h"
 #include "coordinator/commands/instance_text.h"
-#include "coordinator/commands/ring_versions.h"
+#include "coordinator/profile/profile.h"
 
 namespace jackdaw::cli {
 
@@ -24,16 +26,16 @@ Result<std::vector<Holder>> holders_of(Reach& reach) {
     return all;
 }
 
-Result<std::set<std::uint32_t>> held_by(Session& session, Holder& holder) {
+Result<HeldKeys> held_by(Session& session, Holder& holder) {
     if (!holder.client) {
         return holder.client.error().clone();
     }
     JACKDAW_TRY(const auto gossip, get(**holder.client, "/v1/gossip", session.in(answer_limit)));
-    return versions_of(gossip);
+    return held_keys_of(gossip);
 }
 
 Handed hand_out(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
-                bool use_now) {
+                RingUse use) {
     Handed handed;
     auto& outcome = handed.outcome;
     const auto text = proto::gossip_ring_text(ring);
@@ -44,8 +46,11 @@ Handed hand_out(Session& session, std::vector<Holder>& holders, const proto::Gos
         Result<void> given;
         if (holder.client) {
             Json body{{"ring", text.reveal()}};
-            if (use_now) {
+            if (use.use_now) {
                 body["use_now"] = true;
+            }
+            if (use.keep_own) { // an agent of before refuses words that it does not know
+                body["keep_own"] = true;
             }
             auto taken = change(**holder.client,
                                 ApiRequest{"POST", "/v1/gossip/ring", std::move(body),
@@ -115,10 +120,31 @@ std::optional<std::set<std::string>> heard_by(Session& session, ApiClient& clien
     return heard;
 }
 
+/// Who says that it holds a key of a far later version lies, or there would be no later ones.
+constexpr std::uint32_t ahead_max = 1U << 16U;
+
+void note_keys(const HeldKeys& held, const proto::KeyIds& ours, Survey& found) {
+    for (const auto& [version, id] : held.ids) {
+        if (version - ours.rbegin()->first <= ahead_max || version < ours.rbegin()->first) {
+            found.newest = std::max(found.newest, version);
+        }
+        const auto own = ours.find(version);
+        if (own != ours.end()) {
+            const bool is_same = id.empty() || id == own->second;
+            (is_same ? found.held : found.clashing).insert(version);
+        }
+        if (version == held.sealing) {
+            found.sealing.emplace(version, id);
+        }
+    }
+}
+
 } // namespace
 
-Survey survey(Session& session, std::vector<Holder>& holders, std::uint32_t newest) {
+Survey survey(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
+              bool asks_others) {
     Survey found;
+    const auto ours = ids_of(ring);
     std::vector<std::pair<ApiClient*, Json>> answering;
     std::vector<Holder*> silent;
     for (auto& holder : holders) {
@@ -128,11 +154,13 @@ Survey survey(Session& session, std::vector<Holder>& holders, std::uint32_t newe
             silent.push_back(&holder);
             continue;
         }
-        const auto held = versions_of(*gossip);
-        found.all_have = found.all_have && !held.empty() && *held.rbegin() >= newest;
+        const auto held = held_keys_of(*gossip);
+        found.all_have =
+            found.all_have && !held.ids.empty() && held.ids.rbegin()->first >= ring.newest();
+        note_keys(held, ours, found);
         answering.emplace_back(holder.client->get(), *std::move(gossip));
     }
-    if (silent.empty()) {
+    if (silent.empty() || !asks_others) {
         return found;
     }
     std::set<std::string> heard;
@@ -147,6 +175,44 @@ Survey survey(Session& session, std::vector<Holder>& holders, std::uint32_t newe
         (holder->is_gone ? found.gone : found.unjudged).push_back(holder->name);
     }
     return found;
+}
+
+std::string told_apart(const Survey& found, const proto::GossipRing& ring) {
+    std::string text;
+    if (!found.clashing.empty()) {
+        text = fmt::format("in place of {} {}, of which another copy of the fleet's profile made "
+                           "{}",
+                           found.clashing.size() == 1 ? "key" : "keys",
+                           fmt::join(found.clashing, ", "),
+                           found.clashing.size() == 1 ? "one, too" : "others");
+    }
+    if (found.newest > ring.newest()) {
+        text += fmt::format("{}newer than key {}, which another copy of the fleet's profile made",
+                            text.empty() ? "" : "; ", found.newest);
+    }
+    return text;
+}
+
+Result<RingUse> outgrow(const Survey& found, proto::GossipRing& ring) {
+    const auto next = std::max(found.newest, ring.newest()) + 1;
+    ring.drop([&](std::uint32_t version) {
+        return found.clashing.contains(version) || !found.held.contains(version);
+    });
+    while (ring.keys().size() > proto::SealRing::keys_max - 2) { // the next, and one that seals
+        auto oldest = ring.newest();
+        for (const auto& [version, key] : ring.keys()) {
+            oldest = std::min(oldest, version);
+        }
+        ring.drop([&](std::uint32_t version) { return version == oldest; });
+    }
+    const auto left = ids_of(ring);
+    JACKDAW_CHECK(add_gossip_key(ring, next));
+    RingUse use;
+    use.keep_own = std::ranges::any_of(found.sealing, [&](const auto& one) {
+        const auto own = left.find(one.first);
+        return own == left.end() || (!one.second.empty() && own->second != one.second);
+    });
+    return use;
 }
 
 Error silent_here(const Survey& found, std::string_view what, std::string_view then) {

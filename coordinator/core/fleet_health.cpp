@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "coordinator/core/fleet_findings.h"
 #include "proto/base/size.h"
 
 namespace jackdaw::cli {
@@ -17,19 +17,6 @@ using proto::FindingShape;
 
 /// Beyond it times in operations and timelines of different machines cannot be put in order.
 constexpr std::int64_t clock_skew_max_ms = 2'000;
-
-/// `cause` empty: it is well.
-FindingShape of_fleet(std::string name, std::string subject, std::string cause,
-                      std::string severity, std::string mend) {
-    const bool good = cause.empty();
-    return {"fleet",
-            std::move(name),
-            std::move(subject),
-            good ? "ok" : "bad",
-            std::move(severity),
-            std::move(cause),
-            good ? "" : std::move(mend)};
-}
 
 /// Without the sentence that stands for every error of its code.
 std::string said(const proto::ErrorShape& error) {
@@ -76,43 +63,6 @@ FindingShape power_of(const MachineHealth& machine) {
     return finding("", "error", "");
 }
 
-/// The machine whose agent it is. One that was shut out before it told its status is known by its
-/// name and its address alone, as is a machine whose record is damaged; a machine that a member
-/// who is heard tells of is that one's. Null: nothing is here that could come back as it.
-const MachineHealth* machine_of(const FleetHealth& seen, const proto::MemberShape& member) {
-    const auto is_others = [&](const MachineHealth& machine) {
-        return std::ranges::any_of(seen.members, [&](const proto::MemberShape& other) {
-            return &other != &member && (other.status == "alive" || other.status == "suspect") &&
-                   (other.instance.empty() ? other.name == machine.name
-                                           : other.instance == machine.id);
-        });
-    };
-    const auto find = [&](const auto& is_its) -> const MachineHealth* {
-        const auto at = std::ranges::find_if(seen.machines, is_its);
-        return at == seen.machines.end() ? nullptr : &*at;
-    };
-    const auto by_label = [&](const auto& is_its) {
-        return find([&](const MachineHealth& machine) {
-            return (member.instance.empty() || machine.id.empty()) && is_its(machine) &&
-                   !is_others(machine);
-        });
-    };
-    const auto* found = find([&](const MachineHealth& machine) {
-        return !member.instance.empty() && machine.id == member.instance;
-    });
-    if (found == nullptr) {
-        found = by_label([&](const MachineHealth& machine) { return machine.name == member.name; });
-    }
-    if (found == nullptr) {
-        found = by_label([&](const MachineHealth& machine) {
-            const auto& host = machine.address; // the member's has a port, too
-            return !host.empty() && (member.address.starts_with(host + ":") ||
-                                     member.address.starts_with("[" + host + "]:"));
-        });
-    }
-    return found;
-}
-
 /// What `jackdaw member` finds it by: a name that several have stands for one that lives.
 const std::string& word_for(const FleetHealth& seen, const proto::MemberShape& member) {
     const bool is_one =
@@ -143,7 +93,7 @@ std::string mend_of_member(const FleetHealth& seen, const proto::MemberShape& me
         return "jackdaw doctor " + name;
     }
     if (!seen.ring.empty() && !machine->keys.empty() &&
-        !machine->keys.contains(*seen.ring.rbegin())) {
+        !machine->keys.contains(seen.ring.rbegin()->first)) {
         return "jackdaw key rotate";
     }
     return fmt::format("`jackdaw key rotate`, if it missed a key; `jackdaw member why {}` says how "
@@ -233,65 +183,6 @@ void look_at_members(const FleetHealth& seen, std::vector<FindingShape>& all) {
     }
 }
 
-/// Who missed a rotation, by what it last said: others cannot tell it in words that it could open.
-void look_at_keys(const FleetHealth& seen, std::vector<FindingShape>& all) {
-    constexpr auto none = std::numeric_limits<std::uint32_t>::max();
-    const proto::MemberShape* lowest = nullptr; // of those alive, by the key that they seal with
-    std::uint32_t sealing = none, sealing_else = none;
-    for (const auto& one : seen.members) {
-        if (one.status != "alive") {
-            continue;
-        }
-        if (one.sealing < sealing) {
-            sealing_else = std::exchange(sealing, one.sealing);
-            lowest = &one;
-        } else {
-            sealing_else = std::min(sealing_else, one.sealing);
-        }
-    }
-    for (const auto& one : seen.members) {
-        const auto least = &one == lowest ? sealing_else : sealing; // of the others
-        if (one.status != "left" && one.ring != 0 && least != none && one.ring < least) {
-            all.push_back(of_fleet(
-                "gossip keys", one.name,
-                fmt::format("the newest key that it holds is {}, and the others seal with {}: it "
-                            "cannot read them",
-                            one.ring, least),
-                "error",
-                "`jackdaw key rotate` hands the fleet's keys to it, once its machine is on"));
-        }
-    }
-}
-
-/// By what each agent says that it holds, against the fleet's ring.
-void look_at_rings(const FleetHealth& seen, std::vector<FindingShape>& all) {
-    if (seen.ring.empty()) {
-        return;
-    }
-    const auto newest = *seen.ring.rbegin();
-    for (const auto& machine : seen.machines) {
-        if (machine.keys.empty()) {
-            continue;
-        }
-        for (const auto version : machine.keys) {
-            if (!seen.ring.contains(version) && version < newest) {
-                all.push_back(of_fleet("removed key", machine.name,
-                                       fmt::format("it still takes datagrams under key {}, which "
-                                                   "the fleet removed",
-                                                   version),
-                                       "warning", fmt::format("jackdaw key remove {}", version)));
-            }
-        }
-        if (!machine.keys.contains(newest)) {
-            all.push_back(of_fleet("rotation", machine.name,
-                                   fmt::format("it does not hold key {}, the fleet's newest, which "
-                                               "seals only once all hold it",
-                                               newest),
-                                   "warning", "jackdaw key rotate"));
-        }
-    }
-}
-
 void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
                    std::vector<FindingShape>& all) {
     FindingShape reached{"agent", "agent", machine.name, "ok", "error", "", ""};
@@ -349,6 +240,52 @@ void look_at_agent(const FleetHealth& fleet, const MachineHealth& machine,
 }
 
 } // namespace
+
+FindingShape of_fleet(std::string name, std::string subject, std::string cause,
+                      std::string severity, std::string mend) {
+    const bool good = cause.empty();
+    return {"fleet",
+            std::move(name),
+            std::move(subject),
+            good ? "ok" : "bad",
+            std::move(severity),
+            std::move(cause),
+            good ? "" : std::move(mend)};
+}
+
+const MachineHealth* machine_of(const FleetHealth& seen, const proto::MemberShape& member) {
+    const auto is_others = [&](const MachineHealth& machine) {
+        return std::ranges::any_of(seen.members, [&](const proto::MemberShape& other) {
+            return &other != &member && (other.status == "alive" || other.status == "suspect") &&
+                   (other.instance.empty() ? other.name == machine.name
+                                           : other.instance == machine.id);
+        });
+    };
+    const auto find = [&](const auto& is_its) -> const MachineHealth* {
+        const auto at = std::ranges::find_if(seen.machines, is_its);
+        return at == seen.machines.end() ? nullptr : &*at;
+    };
+    const auto by_label = [&](const auto& is_its) {
+        return find([&](const MachineHealth& machine) {
+            return (member.instance.empty() || machine.id.empty()) && is_its(machine) &&
+                   !is_others(machine);
+        });
+    };
+    const auto* found = find([&](const MachineHealth& machine) {
+        return !member.instance.empty() && machine.id == member.instance;
+    });
+    if (found == nullptr) {
+        found = by_label([&](const MachineHealth& machine) { return machine.name == member.name; });
+    }
+    if (found == nullptr) {
+        found = by_label([&](const MachineHealth& machine) {
+            const auto& host = machine.address; // the member's has a port, too
+            return !host.empty() && (member.address.starts_with(host + ":") ||
+                                     member.address.starts_with("[" + host + "]:"));
+        });
+    }
+    return found;
+}
 
 std::vector<FindingShape> examine_machine(const FleetHealth& fleet, const MachineHealth& machine) {
     std::vector<FindingShape> all;
@@ -424,8 +361,14 @@ std::vector<FindingShape> examine_fleet(const FleetHealth& seen) {
     look_at_members(seen, all);
     look_at_keys(seen, all);
     look_at_rings(seen, all);
+    const bool clash = look_at_clashes(seen, all);
     for (const auto& machine : seen.machines) {
         auto more = examine_machine(seen, machine);
+        if (clash) { // said once, of the fleet
+            std::erase_if(more, [](const FindingShape& one) {
+                return one.area == "agent" && one.name == "gossip keys";
+            });
+        }
         all.insert(all.end(), std::make_move_iterator(more.begin()),
                    std::make_move_iterator(more.end()));
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/messages/health_shapes.h"
+#include "proto/messages/key_holders.h"
 #include "proto/messages/shapes.h"
 
 namespace jackdaw::cli {
@@ -29,7 +30,7 @@ struct MachineHealth {
     std::int64_t clock_ahead_ms = 0;         ///< its wall clock against this host's
     std::vector<proto::FindingShape> told;   ///< by the agent itself
     std::optional<proto::ErrorShape> untold; ///< it answered, and not this
-    std::set<std::uint32_t> keys; ///< versions of the gossip keys that it holds; empty: unknown
+    proto::KeyIds keys;                      ///< the gossip keys that it holds; empty: unknown
 };
 
 /// A create or delete of this journal that has not come to its end.
@@ -54,7 +55,7 @@ struct FleetHealth {
     std::vector<std::string> unreadable;   ///< files of the journal
     std::optional<proto::ErrorShape> keys; ///< why the operator's keys cannot be used
     std::string keys_folder;
-    std::set<std::uint32_t> ring; ///< versions of the fleet's gossip keys; empty: unknown
+    proto::KeyIds ring; ///< the fleet's gossip keys, as this host has them; empty: unknown
 };
 
 /// Of the fleet, good and bad.

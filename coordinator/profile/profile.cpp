@@ -88,10 +88,10 @@ Result<OperatorKeys> make_operator_keys() {
     return keys;
 }
 
-Result<void> add_gossip_key(proto::GossipRing& ring) {
+Result<void> add_gossip_key(proto::GossipRing& ring, std::uint32_t version) {
     proto::SealKey key{};
     ::randombytes_buf(key.data(), key.size());
-    auto added = ring.add(ring.newest() + 1, key);
+    auto added = ring.add(version, key);
     ::sodium_memzero(key.data(), key.size());
     return added;
 }
@@ -101,7 +101,7 @@ Secret make_gossip_ring() {
     while (ring.fleet == proto::FleetId{}) {
         ::randombytes_buf(&ring.fleet, sizeof ring.fleet);
     }
-    [[maybe_unused]] const auto first = add_gossip_key(ring);
+    [[maybe_unused]] const auto first = add_gossip_key(ring, 1);
     assert(first);
     return proto::gossip_ring_text(ring);
 }

@@ -73,7 +73,7 @@ struct Profile {
 /// carries to every agent.
 [[nodiscard]] Secret make_gossip_ring();
 /// The next key, of a version above all there are; the one that seals stays. `exhausted` at four.
-[[nodiscard]] Result<void> add_gossip_key(proto::GossipRing& ring);
+[[nodiscard]] Result<void> add_gossip_key(proto::GossipRing& ring, std::uint32_t version);
 /// An operator's word that a member is gone (GOSSIP.md, section 3): 64 bytes.
 [[nodiscard]] std::string sign_forget(const OperatorKeys& keys, proto::FleetId fleet,
                                       std::uint64_t member, std::uint64_t incarnation);

@@ -8,17 +8,21 @@ namespace jackdaw::cli::fakes {
 namespace {
 
 ApiResponse gossip_of(const World& world, const Agent& agent) {
-    auto versions = Json::array();
+    auto versions = Json::array(), ids = Json::array();
     if (const auto ring = proto::parse_gossip_ring(agent.ring, "f1")) {
         for (const auto& [version, key] : ring->keys()) {
             versions.push_back(version);
+            ids.push_back(proto::key_id_text(proto::key_id(key)));
         }
     }
-    Json gossip{{"kind", "Gossip"},
-                {"state", agent.has_left      ? "left"
-                          : agent.is_isolated ? "isolated"
-                                              : "member"},
-                {"ring", {{"versions", std::move(versions)}}}};
+    const auto sealing = versions.empty() ? Json(0) : versions.front();
+    Json gossip{
+        {"kind", "Gossip"},
+        {"state", agent.has_left      ? "left"
+                  : agent.is_isolated ? "isolated"
+                                      : "member"},
+        {"ring",
+         {{"versions", std::move(versions)}, {"sealing", sealing}, {"ids", std::move(ids)}}}};
     const auto self = std::ranges::find_if(world.members, [&](const proto::MemberShape& one) {
         return agent.spec && one.name == agent.spec->name;
     });

@@ -33,7 +33,28 @@ struct FleetScene : Scene {
         world.members.push_back(std::move(member));
     }
     proto::GossipRing ring() { return *read_gossip_ring(world.folders, "f1"); }
+    std::string ring_text() { return std::string{gossip_ring_text(ring()).reveal()}; }
+    /// The profile's keys of these versions, then others, each of one hex digit.
+    std::string other_ring(const std::vector<std::uint32_t>& same,
+                           const std::vector<std::pair<std::uint32_t, char>>& others) {
+        auto kept = ring();
+        kept.drop([&](std::uint32_t one) { return std::ranges::count(same, one) == 0; });
+        auto text = std::string{gossip_ring_text(kept).reveal()};
+        for (const auto& [version, digit] : others) {
+            text += fmt::format("{} {}\n", version, std::string(64, digit));
+        }
+        return text;
+    }
+    std::vector<std::uint32_t> versions() {
+        std::vector<std::uint32_t> all;
+        const auto held = ring();
+        for (const auto& [version, key] : held.keys()) {
+            all.push_back(version);
+        }
+        return all;
+    }
 };
+using Versions = std::vector<std::uint32_t>;
 
 } // namespace
 
@@ -305,6 +326,108 @@ TEST_CASE_METHOD(FleetScene, "no newer key is made while who is off has not the 
     world.members.pop_back(); // forgotten
     REQUIRE(run({"key", "rotate"}) == 0);
     CHECK(ring().newest() == 4);
+}
+
+TEST_CASE_METHOD(FleetScene, "two keys of one version are named, and give way to a newer one") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        world.agents[name].ring = ring_text();
+        add_member(name, std::string{"00112233445566"} + name[2] + "0", "alive", 1, 1);
+    }
+    REQUIRE(run({"key", "rotate"}) == 0);
+    world.agents["db3"].ring = other_ring({1}, {{2, 'a'}}); // another operator's, at the same time
+    for (auto& member : world.members) {
+        member.ring = 2;
+    }
+    REQUIRE(run({"key", "list", "-o", "json"}) == 0);
+    const auto ids = json().at("items").at(1).at("ids");
+    REQUIRE(ids.size() == 2);
+    const auto other = std::ranges::find(ids, Json::array({"db3"}));
+    REQUIRE(other != ids.end());
+    CHECK(json().at("items").at(0).at("ids").size() == 1);
+    CHECK(err().find("warning: two keys are called 2: ") != std::string::npos);
+    CHECK(err().find("db1, db2, this host's profile hold ") != std::string::npos);
+    CHECK(err().find("db3 holds " + other.key()) != std::string::npos);
+    CHECK(err().find("no agent seals with them; `jackdaw key rotate`") != std::string::npos);
+    CHECK(world.jackdaw({"doctor"}) == 3);
+    CHECK(out().find("two keys are called 2: ") != std::string::npos);
+
+    REQUIRE(run({"key", "rotate", "--dry-run"}) == 0);
+    CHECK(out().find("make and hand key 3 to 3 agents; in place of key 2, of which another copy of "
+                     "the fleet's profile made one, too") != std::string::npos);
+    CHECK(versions() == Versions{1, 2});
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(out().find("in place of key 2") != std::string::npos);
+    CHECK(versions() == Versions{1, 3}); // the older one goes on sealing
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        CHECK(world.agents[name].ring == ring_text());
+        CHECK_FALSE(world.agents[name].last_change.body.contains("keep_own"));
+    }
+    REQUIRE(run({"key", "rotate"}) == 0); // as ever
+    CHECK(versions() == Versions{1, 3, 4});
+    CHECK(out().find("another copy") == std::string::npos);
+}
+
+TEST_CASE_METHOD(FleetScene, "agents that seal with two keys of one version keep theirs until all "
+                             "have the newer one") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        world.agents[name].ring = ring_text();
+    }
+    REQUIRE(run({"key", "rotate"}) == 0);
+    // A day after they were cut off from each other: nobody has key 1 any more.
+    world.agents["db1"].ring = world.agents["db2"].ring = other_ring({2}, {});
+    world.agents["db3"].ring = other_ring({}, {{2, 'a'}});
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(versions() == Versions{3});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        CHECK(world.agents[name].ring == ring_text());
+        CHECK(world.agents[name].last_change.body.value("keep_own", false));
+        CHECK_FALSE(world.agents[name].last_change.body.contains("use_now"));
+    }
+}
+
+TEST_CASE_METHOD(FleetScene, "a copy of the profile that is behind makes a key newer than all") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) { // key 1 leaked, and was taken from all
+        world.agents[name].ring = other_ring({}, {{2, 'a'}, {3, 'b'}});
+        add_member(name, std::string{"00112233445566"} + name[2] + "0", "alive", 3, 2);
+    }
+    CHECK(world.jackdaw({"doctor"}) == 3); // who asks is not root
+    CHECK(out().find("db1, db2, db3 hold key 3, which another copy of the fleet's profile made; "
+                     "the newest of this host's is 1") != std::string::npos);
+    world.agents["db3"].owned = false; // does not answer here; that is told by who hands out
+    CHECK(run({"key", "rotate"}) != 0);
+    CHECK(err().find("'db3' was not given the ring") != std::string::npos);
+    CHECK(versions() == Versions{4}); // key 1 comes back to nobody
+    CHECK(world.agents["db1"].last_change.body.value("keep_own", false));
+    CHECK(world.agents["db1"].ring == ring_text());
+    world.agents["db3"].owned = true;
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(versions() == Versions{4}); // the same one
+    CHECK(world.agents["db3"].ring == ring_text());
+
+    world.agents["db1"].ring = other_ring({}, {{4'000'000'000, 'c'}}); // no rotation made that
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 5);
+}
+
+TEST_CASE_METHOD(FleetScene, "a leak is ended by a key newer than two of one version") {
+    make_fleet({"db1", "db2", "db3"});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        world.agents[name].ring = ring_text();
+    }
+    REQUIRE(run({"key", "rotate"}) == 0);
+    world.agents["db3"].ring = other_ring({}, {{2, 'a'}});
+    REQUIRE(run({"key", "rotate", "--leak", "--dry-run"}) == 0);
+    CHECK(out().find("make and hand key 3 to 3 agents, and take the others from them; in place of "
+                     "key 2") != std::string::npos);
+    REQUIRE(run({"key", "rotate", "--leak"}) == 0);
+    CHECK(versions() == Versions{3});
+    for (auto* const name : {"db1", "db2", "db3"}) {
+        CHECK(world.agents[name].ring == ring_text());
+        CHECK_FALSE(world.agents[name].last_change.body.contains("keep_own")); // at the end
+    }
 }
 
 TEST_CASE_METHOD(FleetScene, "an old key is taken from all but who is gone for the others, too") {

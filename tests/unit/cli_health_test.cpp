@@ -7,6 +7,7 @@
 
 #include "coordinator/core/fleet_health.h"
 #include "coordinator/core/load_rates.h"
+#include "proto/wire/gossip_seal.h"
 #include "proto/wire/health_json.h"
 #include "tests/unit/cli_scene.h"
 
@@ -17,6 +18,15 @@ using proto::Json;
 
 namespace {
 
+/// One key of each version, as all know it.
+proto::KeyIds keys_of(std::initializer_list<std::uint32_t> versions) {
+    proto::KeyIds keys;
+    for (const auto version : versions) {
+        keys[version] = proto::key_id_text(version);
+    }
+    return keys;
+}
+
 FleetHealth healthy() {
     FleetHealth seen;
     seen.fleet = "f1";
@@ -25,7 +35,7 @@ FleetHealth healthy() {
     seen.network_present = true;
     seen.members_told = true;
     seen.keys_folder = "/keys";
-    seen.ring = {2, 3};
+    seen.ring = keys_of({2, 3});
     for (const auto* name : {"db1", "db2"}) {
         MachineHealth machine;
         machine.name = name;
@@ -33,7 +43,7 @@ FleetHealth healthy() {
         machine.state = "on";
         machine.wanted_on = true;
         machine.agent_version = "1.0";
-        machine.keys = {2, 3};
+        machine.keys = keys_of({2, 3});
         seen.machines.push_back(machine);
         proto::MemberShape member;
         member.name = name;
@@ -108,6 +118,10 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
              s.members[0].ring = s.members[0].sealing = 2;
              s.members[1].ring = s.members[1].sealing = 1;
          }},
+        {"gossip keys", "", "error", "jackdaw key rotate",
+         [](auto& s) { s.machines[1].keys[3] = "a1b2c3d4"; }}, // two operators rotated at once
+        {"gossip keys", "", "warning", "jackdaw key rotate",   // the one here did not
+         [](auto& s) { s.machines[0].keys = s.machines[1].keys = keys_of({3, 4}); }},
         {"left the fleet", "db2", "warning", "jackdaw machine power-off db2",
          [](auto& s) { s.members[1].status = "left"; }},
         {"agent without machine", "db2", "info", "jackdaw member show db2",
@@ -142,9 +156,9 @@ TEST_CASE("each thing that is wrong with a fleet is told with what mends it") {
         {"clock", "db1", "warning", "timedatectl",
          [](auto& s) { s.machines[0].clock_ahead_ms = -5'000; }},
         {"removed key", "db2", "warning", "jackdaw key remove 1",
-         [](auto& s) { s.machines[1].keys = {1, 2, 3}; }},
+         [](auto& s) { s.machines[1].keys = keys_of({1, 2, 3}); }},
         {"rotation", "db2", "warning", "jackdaw key rotate",
-         [](auto& s) { s.machines[1].keys = {2}; }},
+         [](auto& s) { s.machines[1].keys = keys_of({2}); }},
     };
     for (const auto& one : cases) {
         INFO(one.name << " " << one.mend);
@@ -198,6 +212,41 @@ TEST_CASE_METHOD(Scene, "doctor exits 3 for an error and names what mends it, on
     CHECK(world.jackdaw({"doctor", "db1"}) == 4); // of which fleet?
 }
 
+TEST_CASE("two keys of one version are told once, with who holds which") {
+    auto seen = healthy();
+    const auto cause = [&] {
+        const auto found = not_well(seen);
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].name == "gossip keys");
+        return found[0].cause;
+    };
+    seen.machines[1].keys[3] = "a1b2c3d4";
+    seen.machines[1].told = {{"agent", "gossip keys", "", "bad", "error", "two keys are called 3",
+                              "jackdaw key rotate"}};
+    CHECK(cause() == "two keys are called 3: db1, this host's profile hold 00000003, db2 holds "
+                     "a1b2c3d4; no agent seals with them");
+    seen.machines[1].keys.clear(); // not asked: gossip tells of its newest
+    seen.machines[1].told.clear();
+    seen.members[1].ring = 3;
+    seen.members[1].key_id = "a1b2c3d4";
+    seen.members[1].sealing = 3;
+    CHECK(cause().find("db2 holds a1b2c3d4; who has one does not hear who seals with the other") !=
+          std::string::npos);
+    const std::vector<std::string> many{"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"};
+    CHECK(proto::key_clashes(
+              {{1, {{"0a", {"n1"}}}}, {2, {{"0a", many}, {"0b", {"x"}}, {"0c", {"y"}}}}}, {1}) ==
+          "3 keys are called 2: n0, n1, n2, n3, n4, n5, n6, n7 and 1 more hold 0a, x holds 0b, y "
+          "holds 0c; no agent seals with them");
+    seen.ring.erase(2); // of older ones that the fleet does not have, only that they are held
+    seen.members[1].key_id = "00000003";
+    seen.machines[0].keys[2] = "a1b2c3d4";
+    seen.machines[1].keys = keys_of({2, 3});
+    const auto found = not_well(seen);
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].name == "removed key");
+    CHECK(found[1].name == "removed key");
+}
+
 TEST_CASE("what brings a member back is what its machine lacks") {
     const auto mend_of = [](const std::function<void(FleetHealth&)>& break_it) {
         auto seen = healthy();
@@ -214,7 +263,7 @@ TEST_CASE("what brings a member back is what its machine lacks") {
     CHECK(mend_of([](auto& s) { s.machines.pop_back(); }) == "jackdaw member forget db2");
     CHECK(mend_of([](auto& s) { s.machines[1].silent = proto::ErrorShape{}; }) ==
           "jackdaw doctor db2");
-    CHECK(mend_of([](auto& s) { s.machines[1].keys = {2}; }) == "jackdaw key rotate");
+    CHECK(mend_of([](auto& s) { s.machines[1].keys = keys_of({2}); }) == "jackdaw key rotate");
 }
 
 TEST_CASE("a member that has told no status is the machine of its name, or at its address") {
@@ -223,7 +272,7 @@ TEST_CASE("a member that has told no status is the machine of its name, or at it
     lost.status = "down";
     lost.id = "00000000000000b2";
     lost.instance.clear();
-    seen.machines[1].keys = {2};
+    seen.machines[1].keys = keys_of({2});
     const auto mend = [&] {
         const auto found = not_well(seen);
         const auto at = std::ranges::find(found, "member", &FindingShape::name);
@@ -282,7 +331,7 @@ TEST_CASE("of one machine its fleet's findings are told, too, and nobody else's"
     seen.members[1].name = "before"; // it was renamed while nobody heard it
     seen.members[1].ring = 1;
     seen.members[0].ring = seen.members[0].sealing = 2;
-    seen.machines[1].keys = {2};
+    seen.machines[1].keys = keys_of({2});
     seen.unfinished = {{"db3", "op", false, false}};
     const auto bad = [&](std::size_t which) {
         auto all = examine_one(seen, seen.machines.at(which));
