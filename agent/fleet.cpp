@@ -189,9 +189,11 @@ asio::awaitable<Result<void>> Fleet::run() {
         }
         again_ = false;
         left_ = false;
+        is_left_told_ = false;
         told_.reset();
         key_watch_ = {};
         reach_watch_ = {};
+        answer_watch_ = {};
         long_left_.clear();
         node_.reset(); // its socket first: two would share what comes in
         JACKDAW_CO_TRY(node_, make_node());
@@ -221,6 +223,7 @@ asio::awaitable<Result<void>> Fleet::care_loop() {
             continue;
         }
         watch_keys();
+        watch_answers();
         if (const auto rotated = co_await rotate(); !rotated) {
             spdlog::warn("gossip: the next step of the key ring: {}", rotated.error().to_string());
         }

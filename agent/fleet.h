@@ -27,6 +27,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "agent/api/fleet_api.h"
+#include "agent/core/answer_watch.h"
 #include "agent/core/flaps.h"
 #include "agent/core/key_watch.h"
 #include "agent/core/load_meter.h"
@@ -155,6 +156,8 @@ private:
     [[nodiscard]] bool all_have_newest() const;
     [[nodiscard]] asio::awaitable<Result<void>> rotate();
     void watch_keys();
+    void watch_answers();
+    [[nodiscard]] bool hears_nobody() const;
 
     /// Runs `work` on the loop and waits for its Result. `work` owns what it uses, but for this
     /// object: it may run after the waiting was given up.
@@ -173,6 +176,7 @@ private:
     /// On the loop, before a change: there is a fleet, and this agent's keys are its alone.
     [[nodiscard]] Result<void> may_speak() const;
     static constexpr std::chrono::seconds loop_limit{5};
+    static constexpr std::chrono::milliseconds leave_limit{1'500};
 
     Parts parts_;
     const std::int64_t made_s_; ///< the wall clock's second
@@ -186,15 +190,18 @@ private:
     std::optional<proto::MemberStatus> told_;
     std::set<swim::NodeId> long_left_; ///< joined for this agent, and about to be told to have left
     LoadMeter load_;
-    KeyWatch key_watch_;     ///< of this life
-    ReachWatch reach_watch_; ///< of this life
+    KeyWatch key_watch_;       ///< of this life
+    ReachWatch reach_watch_;   ///< of this life
+    AnswerWatch answer_watch_; ///< of this life
     FlapBook flaps_;
     SteadyWall wall_;           ///< on the loop
     bool again_ = false;        ///< this life is over, another is to begin
     bool left_ = false;         ///< asked to leave, in this life
     std::int64_t left_ms_ = 0;  ///< the wall clock's, then
-    bool leave_wanted_ = false; ///< by a request, not by a delete
-    bool had_instance_ = false; ///< when that request came
+    bool is_left_told_ = false; ///< others know, or it was said for long enough
+    std::vector<std::shared_ptr<std::promise<void>>> leavers_; ///< who wait for that
+    bool leave_wanted_ = false;                                ///< by a request, not by a delete
+    bool had_instance_ = false;                                ///< when that request came
     bool twin_ = false;
     std::mutex ring_changes_; ///< one at a time; held over a commit, so never on the loop
     proto::AllSeal all_seal_;

@@ -47,8 +47,9 @@ Result<void> Fleet::may_list() {
 Result<std::vector<proto::MetricFamily>> Fleet::figures() {
     using All = Result<std::vector<proto::MetricFamily>>;
     return on_loop([this]() -> All {
-        return node_ ? gossip_figures(core(), node_->pass, runtime::Clock::instant())
-                     : std::vector<proto::MetricFamily>{};
+        return node_
+                   ? gossip_figures(core(), node_->pass, hears_nobody(), runtime::Clock::instant())
+                   : std::vector<proto::MetricFamily>{};
     });
 }
 
@@ -100,13 +101,22 @@ Result<void> Fleet::join(std::vector<std::string> addresses) {
 }
 
 Result<void> Fleet::leave() {
-    return on_loop([this]() -> Result<void> {
+    auto told = std::make_shared<std::promise<void>>();
+    JACKDAW_CHECK(on_loop([this, told]() -> Result<void> {
         JACKDAW_CHECK(may_speak());
         leave_wanted_ = true;
         had_instance_ = parts_.instance().has_value();
         refresh();
+        if (left_ && !is_left_told_) {
+            leavers_.push_back(told);
+        } else {
+            told->set_value();
+        }
         return ok();
-    });
+    }));
+    // Whoever asks ends the machine next. Gossip gives up by itself, sooner than this.
+    (void)told->get_future().wait_for(leave_limit);
+    return ok();
 }
 
 Result<void> Fleet::hint(std::uint8_t topic, std::uint64_t key, std::uint64_t version) {

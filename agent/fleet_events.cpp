@@ -74,6 +74,12 @@ void Fleet::on_joined(const swim::Event& event) {
 }
 
 void Fleet::on_left(const swim::Event& event) {
+    if (event.id == core().id()) {
+        is_left_told_ = true;
+        for (const auto& waiting : std::exchange(leavers_, {})) {
+            waiting->set_value();
+        }
+    }
     if (long_left_.erase(event.id) == 0) {
         on_member("left", "member.left", event);
     }
@@ -87,6 +93,27 @@ void Fleet::on_twin() {
     if (parts_.tell) {
         parts_.tell("gossip.twin", std::string{core().self().alive->name()},
                     "another machine holds this agent's keys; this one stopped using them");
+    }
+}
+
+void Fleet::watch_answers() {
+    const auto turn = answer_watch_.look(runtime::Clock::instant(), core().unanswered(),
+                                         node_->pass.link().counters().opened);
+    if (turn == AnswerWatch::Turn::none) {
+        return;
+    }
+    const bool is_alone = turn == AnswerWatch::Turn::unanswered;
+    const auto asked = core().known_addresses();
+    if (is_alone) {
+        spdlog::warn("unanswered: none of {} addresses of others answers", asked);
+    } else {
+        spdlog::info("answered: others are heard");
+    }
+    if (parts_.tell) {
+        parts_.tell(
+            is_alone ? "gossip.isolated" : "gossip.reconnected", "",
+            is_alone ? fmt::format("none of the {} addresses of others that it asks answers", asked)
+                     : "others are heard");
     }
 }
 

@@ -159,9 +159,19 @@ std::vector<proto::Instance> Fleet::instance_shapes() {
     return all;
 }
 
+/// Whose others have all left or were forgotten has none to hear.
+bool Fleet::hears_nobody() const {
+    const auto& view = node_->core.view();
+    bool has_others = view.live() > 1;
+    for (std::size_t i = 0; i < view.dead() && !has_others; ++i) {
+        has_others = view.dead_at(i).state == swim::Standing::down;
+    }
+    return (node_->core.is_isolated() && has_others) || key_watch_.is_shut_out() ||
+           answer_watch_.is_unanswered();
+}
+
 std::string_view Fleet::own_state() const {
-    const bool is_alone = node_->core.is_isolated() || key_watch_.is_shut_out();
-    return twin_ ? "twin" : left_ ? "left" : is_alone ? "isolated" : "member";
+    return twin_ ? "twin" : left_ ? "left" : hears_nobody() ? "isolated" : "member";
 }
 
 GossipHealth Fleet::health_facts() {
@@ -185,6 +195,10 @@ GossipHealth Fleet::health_facts() {
     if (key_watch_.is_shut_out()) {
         health.shut_out_since = rfc3339(key_watch_.since_ms());
         health.shut_out_datagrams = key_watch_.missed();
+    }
+    if (answer_watch_.is_unanswered()) {
+        health.unanswered_addresses = core.known_addresses();
+        health.unanswered_since = rfc3339(wall_.ms_at(answer_watch_.since()));
     }
     for (const auto& [id, heard_at] : core.incompatible()) {
         if (health.incompatible.size() < told_of_each) {
@@ -220,7 +234,8 @@ Json Fleet::gossip_shape() const {
         versions.push_back(version);
         ids.push_back(proto::key_id_text(proto::key_id(key)));
     }
-    const auto figures = gossip_figures(core, node_->pass, runtime::Clock::instant());
+    const auto figures =
+        gossip_figures(core, node_->pass, hears_nobody(), runtime::Clock::instant());
     return {{"apiVersion", proto::api_version},
             {"kind", "Gossip"},
             {"state", own_state()},

@@ -156,10 +156,11 @@ void add_socket(std::vector<MetricFamily>& families, const gossip::SwimPass& pas
             pass.counters().keeps_failed);
 }
 
-void add_gauges(std::vector<MetricFamily>& families, const swim::Swim& core, Instant now) {
+void add_gauges(std::vector<MetricFamily>& families, const swim::Swim& core, bool hears_nobody,
+                Instant now) {
     add_one(families, "health", "gauge", "of this member as it probes: 0 good to 7 bad",
             core.health());
-    add_one(families, "isolated", "gauge", "1: nobody is heard", core.is_isolated() ? 1 : 0);
+    add_one(families, "isolated", "gauge", "1: nobody is heard", hears_nobody ? 1 : 0);
     add_one(families, "detours", "gauge", "members that answer others and not this one",
             core.detours().size());
     add_one(families, "doubts_open", "gauge", "doubts that stand", core.doubts().size());
@@ -189,10 +190,10 @@ void add_gauges(std::vector<MetricFamily>& families, const swim::Swim& core, Ins
 } // namespace
 
 std::vector<MetricFamily> gossip_figures(const swim::Swim& core, const gossip::SwimPass& pass,
-                                         Instant now) {
+                                         bool hears_nobody, Instant now) {
     std::vector<MetricFamily> families;
     const auto& counters = core.counters();
-    add_gauges(families, core, now);
+    add_gauges(families, core, hears_nobody, now);
     add_kinds(families, "in", counters.in);
     add_kinds(families, "out", counters.out);
     const auto socket = sum_of(pass.sockets());

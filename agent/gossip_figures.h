@@ -10,9 +10,10 @@
 
 namespace jackdaw::agent {
 
-/// Whose name begins with "jackdaw_gossip_".
-[[nodiscard]] std::vector<proto::MetricFamily>
-gossip_figures(const swim::Swim& core, const gossip::SwimPass& pass, Instant now);
+/// Whose name begins with "jackdaw_gossip_". `hears_nobody`: as the agent judges it.
+[[nodiscard]] std::vector<proto::MetricFamily> gossip_figures(const swim::Swim& core,
+                                                              const gossip::SwimPass& pass,
+                                                              bool hears_nobody, Instant now);
 
 /// {"probes_ok": 3, "datagrams_in.ping": 7, …}: the same, without the prefix.
 [[nodiscard]] proto::Json figures_json(const std::vector<proto::MetricFamily>& families);

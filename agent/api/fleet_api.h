@@ -43,7 +43,8 @@ public:
     /// Asks these, "ADDRESS:PORT", and from then on the ones known before. A member that left comes
     /// back. `invalid` for what is no numeric address.
     [[nodiscard]] virtual Result<void> join(std::vector<std::string> addresses) = 0;
-    /// Until join(), the next create or the next start.
+    /// Until join(), the next create or the next start. Answers once three others, or all there
+    /// are, have confirmed that they know, and after 1.5 s at the latest.
     [[nodiscard]] virtual Result<void> leave() = 0;
     [[nodiscard]] virtual Result<void> hint(std::uint8_t topic, std::uint64_t key,
                                             std::uint64_t version) = 0;

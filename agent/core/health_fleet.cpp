@@ -47,6 +47,12 @@ std::string silence_of(const HealthFacts& facts) {
             "with keys that it does not have: it missed a rotation, or who sends them did",
             gossip.shut_out_since, gossip.shut_out_datagrams);
     }
+    if (!gossip.unanswered_since.empty()) {
+        return fmt::format(
+            "nobody has answered this agent since it asks, which is since {}: addresses of others "
+            "that it knows: {}",
+            gossip.unanswered_since, gossip.unanswered_addresses);
+    }
     return gossip.state == "isolated" || (alive <= 1 && lost > 0)
                ? fmt::format("this agent hears nobody (others known: {}): it is cut off, or all of "
                              "them are down",
@@ -89,10 +95,17 @@ void look_at_fleet(Report& report) {
     }
     report.of_agent("hand-over", "", "warning", "");
     const auto& gossip = report.facts().gossip;
-    report.of_agent("gossip", silence_of(report.facts()), "error",
-                    gossip.shut_out_since.empty()
-                        ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut"
-                        : "`jackdaw key rotate` hands the fleet's keys to those that missed them");
+    const bool is_unanswered = gossip.shut_out_since.empty() && !gossip.unanswered_since.empty();
+    report.of_agent(
+        "gossip", silence_of(report.facts()), is_unanswered ? "warning" : "error",
+        is_unanswered
+            ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut; of an agent "
+              "that "
+              "was started with a `seed` and a `ring`: look whether both are its fleet's; if all "
+              "others are gone for good, nothing is to be mended"
+        : gossip.shut_out_since.empty()
+            ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut"
+            : "`jackdaw key rotate` hands the fleet's keys to those that missed them");
     report.of_agent("gossip keys", key_clash_of(report.facts()), "error", "jackdaw key rotate");
     report.of_agent("twin",
                     gossip.state == "twin"

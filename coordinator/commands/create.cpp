@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds identity_limit{30'000}; ///< from boot to the agent's first keys
 constexpr milliseconds submit_limit{60'000};   ///< until the agent answers on its channel
 constexpr milliseconds between_tries{20};
-constexpr milliseconds leave_limit{2'000};
+constexpr milliseconds leave_limit{3'000}; ///< the agent answers when others know, or after 1.5 s
 constexpr int turns_max = 64; ///< of the plan: it has seven steps and goes back at most once
 
 class CreateRun {

@@ -77,7 +77,7 @@ void size(std::size_t members, std::size_t rounds) {
             lossy += one.loss_bytes / static_cast<double>(std::min<std::size_t>(5, rounds));
             wrong += one.wrong_downs;
             one.fleet().run_for(10s);
-            one.slow(20s);
+            one.slow(std::max<std::size_t>(1, members / 10), 2s, 50ms, 20s);
             slow_wrong += one.wrong_downs;
         }
     }
@@ -89,6 +89,38 @@ void size(std::size_t members, std::size_t rounds) {
         at(lasts, 0.99), at(heals, 0.5), at(heals, 1), static_cast<unsigned long long>(wrong),
         lossy, static_cast<unsigned long long>(slow_wrong));
     std::fflush(stdout);
+}
+
+/// Verdicts against members that run and can be reached: rows 8 and 9 of GOSSIP.md, section 1,
+/// where memberlist's rules made 91 and 1587. The latter is Lifeguard's interval experiment (arXiv
+/// 1707.00788, section 5).
+void verdicts() {
+    Figures lossy{64, 1, false};
+    (void)lossy.join();
+    lossy.fleet().run_for(12s);
+    lossy.loss(300, 600s);
+    std::printf("30 %% loss, 64 members, 600 s: wrong %llu\n",
+                static_cast<unsigned long long>(lossy.wrong_downs));
+    constexpr std::array stops{512ms, 2048ms, 8192ms, 16'384ms, 32'768ms};
+    constexpr std::array goes{1ms, 4ms, 64ms, 1024ms, 4096ms, 16'384ms};
+    std::uint64_t sum = 0;
+    for (const std::size_t count : {1U, 4U, 8U, 16U, 32U}) {
+        std::uint64_t wrong = 0;
+        for (const auto stop : stops) {
+            for (const auto go : goes) {
+                Figures one{128, count, false};
+                (void)one.join();
+                one.fleet().run_for(12s);
+                one.slow(count, stop, go, 120s);
+                wrong += one.wrong_downs;
+            }
+        }
+        sum += wrong;
+        std::printf("%2zu of 128 members slow, 120 s, %zu times: wrong %llu\n", count,
+                    stops.size() * goes.size(), static_cast<unsigned long long>(wrong));
+        std::fflush(stdout);
+    }
+    std::printf("all of these: wrong %llu\n", static_cast<unsigned long long>(sum));
 }
 
 /// What a large fleet is put through after its join, in this order.
@@ -163,7 +195,7 @@ void large(std::size_t members, const std::set<std::string_view>& steps) {
         one.fleet().run_for(10s);
     }
     if (steps.contains("slow")) {
-        one.slow(15s);
+        one.slow(members / 10, 2s, 50ms, 15s);
         tell("10 % slow: wrong", text(one.wrong_downs));
         one.fleet().run_for(10s);
     }
@@ -179,7 +211,7 @@ void large(std::size_t members, const std::set<std::string_view>& steps) {
 /// 0 when it was asked for (on standard output), else 2.
 int usage(std::FILE* out) {
     std::fputs(
-        "usage: figures [--rounds=N] [--large [--steps=STEP,...]|--join] [MEMBERS]...\n"
+        "usage: figures [--rounds=N] [--large [--steps=STEP,...]|--join|--verdicts] [MEMBERS]...\n"
         "What a fleet of so many does, in virtual time. Sizes: 2 3 5 16 64 128 1000.\n"
         "\n"
         "A line a size, of N seeds (20; above 500 members 3 at most): medians, and behind\n"
@@ -199,6 +231,9 @@ int usage(std::FILE* out) {
         "--large  one seed, a line a step, with the time, CPU and memory that it took\n"
         "--steps  which of them follow the join: idle, hint, kill (1, 10, 100 at once),\n"
         "         loss (15 s), slow (15 s), cut (a third, for 60 s); all unless named\n"
+        "--verdicts  against members that run: of 64 in ten minutes of 30 % loss; of 128,\n"
+        "         1 to 32 of which stand still for 0.5 to 33 s and run for 1 ms to 16 s,\n"
+        "         again and again for 120 s (Lifeguard's experiment); a few minutes\n"
         "Status: 0, or 2 usage, 3 it could not be built.\n",
         out);
     return out == stdout ? 0 : 2;
@@ -211,6 +246,7 @@ int main(int argc, char** argv) {
     std::size_t rounds = 20;
     bool is_large = false;
     bool is_join = false;
+    bool is_verdicts = false;
     std::set<std::string_view> steps{steps_of_large.begin(), steps_of_large.end()};
     for (int i = 1; i < argc; ++i) {
         const std::string_view word{argv[i]};
@@ -226,6 +262,8 @@ int main(int argc, char** argv) {
             is_large = true;
         } else if (word == "--join") {
             is_join = true;
+        } else if (word == "--verdicts") {
+            is_verdicts = true;
         } else if (word.starts_with("--steps=")) {
             steps.clear();
             for (auto left = word.substr(8); !left.empty();) {
@@ -253,6 +291,10 @@ int main(int argc, char** argv) {
         } else {
             sizes.push_back(value);
         }
+    }
+    if (is_verdicts) {
+        verdicts();
+        return 0;
     }
     if (!is_large && steps.size() != steps_of_large.size()) {
         std::fprintf(stderr, "error: --steps is for --large\n");

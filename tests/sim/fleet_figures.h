@@ -95,21 +95,20 @@ public:
             static_cast<double>(fleet_.ip_bytes() - bytes) / to_s(span) / static_cast<double>(up());
         fleet_.weather.loss = 0;
     }
-    /// A tenth stands still for two seconds, goes on for a moment, and again.
-    void slow(Duration span) {
+    /// So many stand still for `stop`, go on for `go`, and again.
+    void slow(std::size_t count, Duration stop, Duration go, Duration span) {
         const auto end = fleet_.now() + span;
-        const auto count = std::max<std::size_t>(1, fleet_.size() / 10);
         slow_ = count; // verdicts about those that were never slow
         downs_ = 0;
         while (fleet_.now() < end) {
             for (std::size_t i = 0; i < count; ++i) {
                 fleet_.pause(i);
             }
-            fleet_.run_for(2s);
+            fleet_.run_for(std::min(stop, end - fleet_.now()));
             for (std::size_t i = 0; i < count; ++i) {
                 fleet_.resume(i);
             }
-            fleet_.run_for(50ms);
+            fleet_.run_for(std::min(go, std::max(Duration{}, end - fleet_.now())));
         }
         wrong_downs = downs_;
     }

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "agent/api/process_usage.h"
+#include "agent/core/answer_watch.h"
 #include "agent/core/error_line.h"
 #include "agent/core/flaps.h"
 #include "agent/core/health.h"
@@ -114,6 +115,13 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
          [](auto& f) { // it knows of nobody else
              f.members.pop_back();
              f.gossip.shut_out_since = "2026-01-01T00:00:00.000Z";
+         }},
+        {"gossip", "warning", "machine heal",
+         [](auto& f) { // perhaps the others are gone for good
+             f.members.pop_back();
+             f.gossip.state = "isolated";
+             f.gossip.unanswered_since = "2026-01-01T00:00:00.000Z";
+             f.gossip.unanswered_addresses = 3;
          }},
         {"gossip keys", "error", "jackdaw key rotate",
          [](auto& f) { // of two operators at once
@@ -251,6 +259,24 @@ TEST_CASE("keys are missed while datagrams come and none opens, until one does")
     CHECK(watch.look(10000 + KeyWatch::over_ms - 1, 11, 10) == Turn::none);
     CHECK(watch.look(10000 + KeyWatch::over_ms, 11, 10) == Turn::over); // they were a stranger's
     CHECK_FALSE(watch.is_shut_out());
+}
+
+TEST_CASE("whom nobody has ever answered is known by its rounds of asking, until one is heard") {
+    using namespace std::chrono_literals;
+    using Turn = AnswerWatch::Turn;
+    const Instant start = Instant{} + 1h;
+    AnswerWatch watch;
+    CHECK(watch.look(start, 0, 0) == Turn::none); // alone, and asks nobody
+    CHECK(watch.look(start + 1s, 1, 0) == Turn::none);
+    CHECK(watch.look(start + 5s, AnswerWatch::rounds_min - 1, 0) == Turn::none);
+    CHECK(watch.look(start + 9s, AnswerWatch::rounds_min, 0) == Turn::unanswered);
+    CHECK(watch.is_unanswered());
+    CHECK(watch.since() == start + 1s);
+    CHECK(watch.look(start + 10s, 0, 0) == Turn::none); // told to ask others: none has answered yet
+    CHECK(watch.is_unanswered());
+    CHECK(watch.look(start + 11s, 0, 1) == Turn::answered);
+    CHECK_FALSE(watch.is_unanswered());
+    CHECK(watch.look(start + 1h, 99, 1) == Turn::none); // it has heard others, which are gone since
 }
 
 TEST_CASE(

@@ -146,6 +146,12 @@ public:
     [[nodiscard]] std::size_t unverified() const noexcept { return unverified_.size(); }
     [[nodiscard]] bool is_silent() const noexcept { return silent_; }
     [[nodiscard]] bool is_isolated() const noexcept { return isolated_; }
+    /// How many addresses of others it was given or has kept, and how often it has asked them by
+    /// now without any answer; no rounds when it does not ask.
+    [[nodiscard]] std::size_t known_addresses() const noexcept {
+        return joiner_.addresses().size();
+    }
+    [[nodiscard]] std::uint32_t unanswered() const noexcept { return joiner_.unanswered(); }
     /// Nobody heard: verdicts would be about this member, not about others (section 5).
     [[nodiscard]] bool is_deaf(Instant now) const noexcept;
     /// Nobody heard for so long that it judges by itself; it may be the one that was cut off.

@@ -138,6 +138,30 @@ def isolated():
         check(world.finding(3, "gossip")["state"] == "ok", f"{world.finding(3, 'gossip')}")
 
 
+def starts_alone():
+    """one that starts again while it is cut off, with its state or without, says that nobody answers, until somebody does"""
+    with World(3) as world:
+        world.settle()
+        for keeps in (True, False):
+            with world.filtered({2: [f"udp dport {PORT} drop"]}):
+                world.fleet.kill(2)
+                state = f"{world.folder}/n2/state"
+                for name in () if keeps else os.listdir(state):
+                    if not name.endswith(".key"):
+                        os.remove(f"{state}/{name}")
+                world.start((2,))
+                wait_for("it says that nobody answers", lambda: world.get(2, "/v1/gossip")["state"] == "isolated", 60, 0.2)
+                finding = world.finding(2, "gossip")
+                check(finding["state"] == "bad" and "nobody has answered" in finding["cause"] and finding["mend"], f"{finding}")
+                check(world.figure(2, "isolated") == 1, "its gauge tells it")
+                told = world.events(2, "gossip.isolated")
+                check(told and "none of the" in told[-1]["text"], f"{told}")
+            world.all_alive()
+            wait_for("it says that others are heard", lambda: world.get(2, "/v1/gossip")["state"] == "member", 60, 0.2)
+            check(world.finding(2, "gossip")["state"] == "ok", f"{world.finding(2, 'gossip')}")
+            check(world.events(2, "gossip.reconnected") and world.figure(2, "isolated") == 0, "its timeline and its gauge tell it")
+
+
 class Load(Beside):
     """Hints, and one member that leaves and comes again, while the block runs."""
 
@@ -247,5 +271,5 @@ def two_keys():
 
 
 if __name__ == "__main__":
-    chosen = {test.__name__: test for test in (loss, small_packets, one_way, pauses, partition, isolated, rotation, two_keys)}
+    chosen = {test.__name__: test for test in (loss, small_packets, one_way, pauses, partition, isolated, starts_alone, rotation, two_keys)}
     main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))
