@@ -194,6 +194,7 @@ asio::awaitable<Result<void>> Fleet::run() {
         key_watch_ = {};
         reach_watch_ = {};
         answer_watch_ = {};
+        accused_again_ = 0;
         long_left_.clear();
         node_.reset(); // its socket first: two would share what comes in
         JACKDAW_CO_TRY(node_, make_node());
@@ -224,6 +225,7 @@ asio::awaitable<Result<void>> Fleet::care_loop() {
         }
         watch_keys();
         watch_answers();
+        watch_reach();
         if (const auto rotated = co_await rotate(); !rotated) {
             spdlog::warn("gossip: the next step of the key ring: {}", rotated.error().to_string());
         }

@@ -157,6 +157,7 @@ private:
     [[nodiscard]] asio::awaitable<Result<void>> rotate();
     void watch_keys();
     void watch_answers();
+    void watch_reach();
     [[nodiscard]] bool hears_nobody() const;
 
     /// Runs `work` on the loop and waits for its Result. `work` owns what it uses, but for this
@@ -190,9 +191,10 @@ private:
     std::optional<proto::MemberStatus> told_;
     std::set<swim::NodeId> long_left_; ///< joined for this agent, and about to be told to have left
     LoadMeter load_;
-    KeyWatch key_watch_;       ///< of this life
-    ReachWatch reach_watch_;   ///< of this life
-    AnswerWatch answer_watch_; ///< of this life
+    KeyWatch key_watch_;              ///< of this life
+    ReachWatch reach_watch_;          ///< of this life
+    AnswerWatch answer_watch_;        ///< of this life
+    std::uint64_t accused_again_ = 0; ///< the core's count at the last look, of this life
     FlapBook flaps_;
     SteadyWall wall_;           ///< on the loop
     bool again_ = false;        ///< this life is over, another is to begin

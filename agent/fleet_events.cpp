@@ -52,7 +52,7 @@ void Fleet::on_refuted(const swim::Event& event) {
     spdlog::info("refuted {}", standing_text(event.state));
     const auto now = runtime::Clock::instant();
     if (event.state != swim::Standing::left) { // which it said itself, in an earlier life
-        reach_watch_.refuted(now);
+        reach_watch_.taken_for_gone(now);
     }
     const auto left_out = flaps_.suspected(swim::raw(core().id()), now);
     if (left_out && parts_.tell) {
@@ -96,9 +96,16 @@ void Fleet::on_twin() {
     }
 }
 
+void Fleet::watch_reach() {
+    const auto again = core().counters().accused_again;
+    if (std::exchange(accused_again_, again) < again) {
+        reach_watch_.taken_for_gone(runtime::Clock::instant());
+    }
+}
+
 void Fleet::watch_answers() {
-    const auto turn = answer_watch_.look(runtime::Clock::instant(), core().unanswered(),
-                                         node_->pass.link().counters().opened);
+    const auto turn =
+        answer_watch_.look(runtime::Clock::instant(), core().unanswered(), core().counters().heard);
     if (turn == AnswerWatch::Turn::none) {
         return;
     }

@@ -189,7 +189,8 @@ Result<void> Fleet::set_ring(Secret text, RingUse use) {
 /// Who was off during a rotation cannot be told of it in words that it could open.
 void Fleet::watch_keys() {
     const auto& counted = node_->pass.link().counters();
-    const auto turn = key_watch_.look(parts_.clock.wall_ms(), counted.unknown_key, counted.opened);
+    const auto turn =
+        key_watch_.look(runtime::Clock::instant(), counted.unknown_key, core().counters().heard);
     if (turn != KeyWatch::Turn::none) {
         node_->core.set_shut_out(key_watch_.is_shut_out());
     }

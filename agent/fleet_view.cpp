@@ -193,8 +193,12 @@ GossipHealth Fleet::health_facts() {
         }
     }
     if (key_watch_.is_shut_out()) {
-        health.shut_out_since = rfc3339(key_watch_.since_ms());
+        health.shut_out_since = rfc3339(wall_.ms_at(key_watch_.since()));
         health.shut_out_datagrams = key_watch_.missed();
+    }
+    if (key_watch_.sees_foreign()) {
+        health.foreign_since = rfc3339(wall_.ms_at(key_watch_.foreign_since()));
+        health.foreign_datagrams = key_watch_.foreign();
     }
     if (answer_watch_.is_unanswered()) {
         health.unanswered_addresses = core.known_addresses();

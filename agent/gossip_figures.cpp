@@ -22,6 +22,7 @@ struct Row {
     std::string_view help;
 };
 constexpr std::array rows{
+    Row{"heard", &Counters::heard, "datagrams of others that were taken"},
     Row{"probes_ok", &Counters::probes_ok, "probes that ended with a sign of life"},
     Row{"probes_indirect", &Counters::probes_indirect, "of those, by way of a helper"},
     Row{"probes_failed", &Counters::probes_failed, "probes that ended without"},
@@ -34,6 +35,8 @@ constexpr std::array rows{
     Row{"doubts_refused", &Counters::doubts_refused, "doubts beyond the limit"},
     Row{"suspicions", &Counters::suspicions, "members that became suspect"},
     Row{"refutations", &Counters::refutations, "accusations of this member that it refuted"},
+    Row{"accused_again", &Counters::accused_again,
+        "times that somebody told this member what it had refuted already"},
     Row{"downs", &Counters::downs, "own verdicts of down"},
     Row{"late_ticks", &Counters::late_ticks, "times that this process ran late"},
     Row{"lates_judged", &Counters::lates_judged,

@@ -15,14 +15,14 @@ public:
     /// Some eight seconds; a fleet whose machines start together is faster.
     static constexpr std::uint32_t rounds_min = 5;
 
-    /// Every few seconds. `rounds`: of asking without an answer; `opened`: datagrams of others that
-    /// opened since this life of gossip began.
-    Turn look(Instant now, std::uint32_t rounds, std::uint64_t opened) noexcept {
+    /// Every few seconds. `rounds`: of asking without an answer; `heard`: datagrams of others that
+    /// were taken since this life of gossip began.
+    Turn look(Instant now, std::uint32_t rounds, std::uint64_t heard) noexcept {
         const bool was = is_unanswered_;
         if (rounds != 0 && !since_) {
             since_ = now;
         }
-        is_unanswered_ = opened == 0 && (was || rounds >= rounds_min);
+        is_unanswered_ = heard == 0 && (was || rounds >= rounds_min);
         return was == is_unanswered_ ? Turn::none : was ? Turn::answered : Turn::unanswered;
     }
     [[nodiscard]] bool is_unanswered() const noexcept { return is_unanswered_; }

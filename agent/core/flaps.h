@@ -20,8 +20,9 @@ public:
     static constexpr auto within = std::chrono::minutes{2};
     static constexpr auto over = std::chrono::minutes{5}; ///< since the last
 
-    /// It refuted that it is suspect or down.
-    void refuted(Instant now) noexcept {
+    /// It refuted that it is suspect or down; or others go on telling it so after it did, and what
+    /// it says reaches nobody.
+    void taken_for_gone(Instant now) noexcept {
         if (times_ != 0 && now - last() >= over) {
             *this = {};
         }
@@ -36,7 +37,7 @@ public:
     [[nodiscard]] bool is_unreached(Instant now) const noexcept {
         return since_ && now - last() < over;
     }
-    /// Only while it is unreached: the first of those refutations, and how many they are.
+    /// Only while it is unreached: the first of those times, and how many they are.
     [[nodiscard]] Instant since() const noexcept { return since_.value_or(Instant{}); }
     [[nodiscard]] std::uint64_t times() const noexcept { return times_ - before_; }
 

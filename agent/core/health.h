@@ -29,6 +29,9 @@ struct GossipHealth {
     /// All that comes in since then is sealed with keys that this agent does not have; empty: no.
     std::string shut_out_since;
     std::uint64_t shut_out_datagrams = 0;
+    /// The same, while others are heard: a part of the fleet has other keys.
+    std::string foreign_since;
+    std::uint64_t foreign_datagrams = 0;
     /// Since then it asks so many addresses of others, and nobody has ever answered; empty: no.
     std::string unanswered_since;
     std::size_t unanswered_addresses = 0;

@@ -106,6 +106,17 @@ void look_at_fleet(Report& report) {
         : gossip.shut_out_since.empty()
             ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut"
             : "`jackdaw key rotate` hands the fleet's keys to those that missed them");
+    report.of_agent(
+        "foreign keys",
+        gossip.foreign_since.empty()
+            ? ""
+            : fmt::format("since {} {} datagrams came in sealed with keys that this agent does not "
+                          "have: it missed a rotation and some others did, too, or who sends them "
+                          "has a ring of before or of another fleet",
+                          gossip.foreign_since, gossip.foreign_datagrams),
+        "warning",
+        "`jackdaw key rotate` hands the fleet's keys to those that missed them; if it stays, an "
+        "agent with another ring asks here: `ring` and `seed` in its jackdawd.toml");
     report.of_agent("gossip keys", key_clash_of(report.facts()), "error", "jackdaw key rotate");
     report.of_agent("twin",
                     gossip.state == "twin"

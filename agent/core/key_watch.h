@@ -4,6 +4,9 @@
 // only one that did not miss it. Pure.
 
 #include <cstdint>
+#include <optional>
+
+#include "proto/base/time.h"
 
 namespace jackdaw::agent {
 
@@ -17,30 +20,34 @@ public:
     };
     static constexpr unsigned looks_min = 2; ///< one may fall between the steps of a rotation
     /// Since the last such datagram: they were a stranger's. A fleet goes on asking its dead.
-    static constexpr std::int64_t over_ms = 600'000;
+    static constexpr auto over_after = std::chrono::minutes{10};
+    /// Some come for so long though others are heard: a part of the fleet has other keys.
+    static constexpr auto foreign_after = std::chrono::seconds{30};
+    static constexpr auto foreign_over = std::chrono::minutes{2}; ///< since the last
 
     /// Every few seconds, with what was counted since this life of gossip began: datagrams under a
-    /// key that is not held, and those that opened.
-    Turn look(std::int64_t wall_ms, std::uint64_t unknown, std::uint64_t opened) noexcept {
+    /// key that is not held, and those of others that were taken (no replays).
+    Turn look(Instant now, std::uint64_t unknown, std::uint64_t heard) noexcept {
         const auto had = unknown_;
         const bool is_missing = unknown != had;
-        const bool is_heard = opened != opened_;
+        const bool is_heard = heard != heard_;
         unknown_ = unknown;
-        opened_ = opened;
+        heard_ = heard;
+        look_at_foreign(now, is_missing, had);
         if (is_heard) {
             const bool ends = is_shut_out();
             looks_ = 0;
             return ends ? Turn::let_in : Turn::none;
         }
         if (!is_missing) { // who is taken for down is asked now and then only
-            const bool over = looks_ != 0 && wall_ms - missed_ms_ >= over_ms;
+            const bool over = looks_ != 0 && now - missed_ >= over_after;
             const bool ends = over && is_shut_out();
             looks_ = over ? 0 : looks_;
             return ends ? Turn::over : Turn::none;
         }
-        missed_ms_ = wall_ms;
+        missed_ = now;
         if (looks_ == 0) {
-            since_ms_ = wall_ms;
+            since_ = now;
             before_ = had;
         }
         if (is_shut_out()) {
@@ -50,15 +57,40 @@ public:
         return is_shut_out() ? Turn::shut_out : Turn::none;
     }
     [[nodiscard]] bool is_shut_out() const noexcept { return looks_ == looks_min; }
-    [[nodiscard]] std::int64_t since_ms() const noexcept { return since_ms_; }
+    [[nodiscard]] Instant since() const noexcept { return since_; }
     /// Datagrams since then that did not open.
     [[nodiscard]] std::uint64_t missed() const noexcept { return unknown_ - before_; }
 
+    /// Others are heard, and yet such datagrams go on coming: since when, and how many.
+    [[nodiscard]] bool sees_foreign() const noexcept {
+        return foreign_since_ && !is_shut_out() && foreign_last_ - *foreign_since_ >= foreign_after;
+    }
+    [[nodiscard]] Instant foreign_since() const noexcept {
+        return foreign_since_.value_or(Instant{});
+    }
+    [[nodiscard]] std::uint64_t foreign() const noexcept { return unknown_ - foreign_before_; }
+
 private:
-    std::uint64_t unknown_ = 0, opened_ = 0;
-    std::uint64_t before_ = 0;                  ///< `unknown`, when it began
-    std::int64_t since_ms_ = 0, missed_ms_ = 0; ///< of the first, and of the last
-    unsigned looks_ = 0; ///< that saw some and heard nobody, since somebody was heard
+    void look_at_foreign(Instant now, bool is_missing, std::uint64_t had) noexcept {
+        if (foreign_since_ && now - foreign_last_ >= foreign_over) {
+            foreign_since_.reset();
+        }
+        if (is_missing) {
+            foreign_last_ = now;
+            if (!foreign_since_) {
+                foreign_since_ = now;
+                foreign_before_ = had;
+            }
+        }
+    }
+
+    std::uint64_t unknown_ = 0, heard_ = 0;
+    std::uint64_t before_ = 0;   ///< `unknown`, when it began
+    Instant since_{}, missed_{}; ///< of the first, and of the last
+    unsigned looks_ = 0;         ///< that saw some and heard nobody, since somebody was heard
+    std::optional<Instant> foreign_since_;
+    Instant foreign_last_{};
+    std::uint64_t foreign_before_ = 0;
 };
 
 } // namespace jackdaw::agent

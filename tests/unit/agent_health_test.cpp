@@ -123,6 +123,11 @@ TEST_CASE("each thing that goes wrong is told alone, with its weight and what me
              f.gossip.unanswered_since = "2026-01-01T00:00:00.000Z";
              f.gossip.unanswered_addresses = 3;
          }},
+        {"foreign keys", "warning", "jackdaw key rotate",
+         [](auto& f) { // two who missed one rotation hear each other
+             f.gossip.foreign_since = "2026-01-01T00:00:00.000Z";
+             f.gossip.foreign_datagrams = 12;
+         }},
         {"gossip keys", "error", "jackdaw key rotate",
          [](auto& f) { // of two operators at once
              f.members[0].ring = f.members[1].ring = 2;
@@ -238,27 +243,52 @@ TEST_CASE("who hears nobody is told of how many, whatever it takes them for") {
 }
 
 TEST_CASE("keys are missed while datagrams come and none opens, until one does") {
+    using namespace std::chrono_literals;
     using Turn = KeyWatch::Turn;
+    constexpr Instant start{1000s};
     KeyWatch watch;
-    CHECK(watch.look(1000, 0, 5) == Turn::none);
-    CHECK(watch.look(2000, 3, 9) == Turn::none); // a step of a rotation: others are heard
-    CHECK(watch.look(3000, 5, 9) == Turn::none); // once may be chance
+    CHECK(watch.look(start, 0, 5) == Turn::none);
+    CHECK(watch.look(start + 1s, 3, 9) == Turn::none); // a step of a rotation: others are heard
+    CHECK(watch.look(start + 2s, 5, 9) == Turn::none); // once may be chance
     CHECK_FALSE(watch.is_shut_out());
-    CHECK(watch.look(4000, 5, 9) == Turn::none);
-    CHECK(watch.look(5000, 6, 9) == Turn::shut_out);
-    CHECK(watch.look(6000, 9, 9) == Turn::none); // told once
-    CHECK(watch.look(7000, 9, 9) == Turn::none);
+    CHECK(watch.look(start + 3s, 5, 9) == Turn::none);
+    CHECK(watch.look(start + 4s, 6, 9) == Turn::shut_out);
+    CHECK(watch.look(start + 5s, 9, 9) == Turn::none); // told once
+    CHECK(watch.look(start + 6s, 9, 9) == Turn::none);
     CHECK(watch.is_shut_out());
-    CHECK(watch.since_ms() == 3000);
+    CHECK(watch.since() == start + 2s);
     CHECK(watch.missed() == 6);
-    CHECK(watch.look(8000, 9, 10) == Turn::let_in);
+    CHECK(watch.look(start + 7s, 9, 10) == Turn::let_in);
     CHECK_FALSE(watch.is_shut_out());
-    CHECK(watch.look(9000, 10, 10) == Turn::none);
-    CHECK(watch.look(10000, 11, 10) == Turn::shut_out);
-    CHECK(watch.since_ms() == 9000);
-    CHECK(watch.look(10000 + KeyWatch::over_ms - 1, 11, 10) == Turn::none);
-    CHECK(watch.look(10000 + KeyWatch::over_ms, 11, 10) == Turn::over); // they were a stranger's
+    CHECK(watch.look(start + 8s, 10, 10) == Turn::none);
+    CHECK(watch.look(start + 9s, 11, 10) == Turn::shut_out);
+    CHECK(watch.since() == start + 8s);
+    CHECK(watch.look(start + 9s + KeyWatch::over_after - 1ms, 11, 10) == Turn::none);
+    // They were a stranger's.
+    CHECK(watch.look(start + 9s + KeyWatch::over_after, 11, 10) == Turn::over);
     CHECK_FALSE(watch.is_shut_out());
+}
+
+TEST_CASE("others who missed the same rotation do not hide that keys are missed") {
+    using namespace std::chrono_literals;
+    constexpr Instant start{1000s};
+    KeyWatch watch;
+    std::uint64_t unknown = 0, heard = 0;
+    for (auto at = 0s; at < 30s; at += 5s) { // a rotation's steps are over sooner
+        (void)watch.look(start + at, unknown += 2, heard += 3);
+        CHECK_FALSE(watch.sees_foreign());
+    }
+    (void)watch.look(start + 30s, unknown += 2, heard += 3);
+    CHECK(watch.sees_foreign());
+    CHECK_FALSE(watch.is_shut_out());
+    CHECK(watch.foreign_since() == start);
+    CHECK(watch.foreign() == 14);
+    (void)watch.look(start + 30s + KeyWatch::foreign_over - 1s, unknown, ++heard);
+    CHECK(watch.sees_foreign());
+    (void)watch.look(start + 30s + KeyWatch::foreign_over, unknown, ++heard);
+    CHECK_FALSE(watch.sees_foreign());
+    (void)watch.look(start + 1h, ++unknown, ++heard); // one alone is nothing
+    CHECK_FALSE(watch.sees_foreign());
 }
 
 TEST_CASE("whom nobody has ever answered is known by its rounds of asking, until one is heard") {
@@ -286,29 +316,29 @@ TEST_CASE(
     ReachWatch watch;
     CHECK_FALSE(watch.is_unreached(start));
     for (int i = 0; i < 9; ++i) {
-        watch.refuted(start + i * 10s);
+        watch.taken_for_gone(start + i * 10s);
         CHECK_FALSE(watch.is_unreached(start + i * 10s)); // so many may be chance
     }
-    watch.refuted(start + 90s);
+    watch.taken_for_gone(start + 90s);
     CHECK(watch.is_unreached(start + 90s));
     CHECK(watch.since() == start);
     CHECK(watch.times() == 10);
     const auto last = start + 90s + 4min; // rarely, and yet not over
-    watch.refuted(last);
+    watch.taken_for_gone(last);
     CHECK(watch.since() == start);
     CHECK(watch.times() == 11);
     CHECK(watch.is_unreached(last + ReachWatch::over - 1s));
     CHECK_FALSE(watch.is_unreached(last + ReachWatch::over));
-    watch.refuted(last + 10min); // it begins anew
+    watch.taken_for_gone(last + 10min); // it begins anew
     CHECK_FALSE(watch.is_unreached(last + 10min));
 
     ReachWatch rare; // one in 20 s, for an hour
     for (int i = 0; i < 180; ++i) {
-        rare.refuted(start + i * 20s);
+        rare.taken_for_gone(start + i * 20s);
         CHECK_FALSE(rare.is_unreached(start + i * 20s));
     }
     for (int i = 1; i <= 9; ++i) {
-        rare.refuted(start + 1h + i * 1s);
+        rare.taken_for_gone(start + 1h + i * 1s);
         CHECK(rare.is_unreached(start + 1h + i * 1s) == (i >= 5)); // with the last rare ones
     }
     CHECK(rare.times() == 14);

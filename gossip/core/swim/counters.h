@@ -1,6 +1,5 @@
 #pragma once
-// What gossip counted since its start (GOSSIP.md, section 15). All grow only, but the gauges at the
-// end.
+// What gossip counted since its start (GOSSIP.md, section 15). All grow only.
 
 #include <array>
 #include <cstdint>
@@ -17,6 +16,7 @@ struct Counters {
     std::array<Kind, proto::datagram_kinds> in{}; ///< [0]: kinds unknown here
     std::array<Kind, proto::datagram_kinds> out{};
 
+    std::uint64_t heard = 0; ///< datagrams of others that were taken: no replays, nothing of nobody
     std::uint64_t dropped_malformed = 0;
     std::uint64_t dropped_version = 0;
     std::uint64_t dropped_replay = 0;
@@ -46,7 +46,8 @@ struct Counters {
     std::uint64_t doubts_refused = 0; ///< beyond the limit
     std::uint64_t suspicions = 0;
     std::uint64_t refutations = 0;
-    std::uint64_t downs = 0; ///< own verdicts
+    std::uint64_t accused_again = 0; ///< of what was refuted already, or is being
+    std::uint64_t downs = 0;         ///< own verdicts
     std::uint64_t deaf_ms = 0;
     std::uint64_t soundings = 0; ///< pings beside the probes, while hardly anybody was heard
     std::uint64_t late_ticks = 0;

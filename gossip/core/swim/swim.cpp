@@ -53,7 +53,7 @@ Swim::Swim(const Config& config, const Limits& limits, Identity identity, const 
       synced_at_{now - config_.sync_gap_busy},
       reap_at_{now + reap_every},
       unmet_until_{now + unmet_for},
-      addresses_at_{now},
+      addresses_at_{now + addresses_first - addresses_every},
       gossip_bytes_{limits_.gossip_bytes_per_s, limits_.gossip_bytes_burst},
       sync_bytes_{limits_.sync_bytes_per_s, limits_.sync_bytes_burst} {
     assert(config_.validate() && id_ != NodeId{} && identity_.address.is_set());
@@ -97,6 +97,9 @@ void Swim::leave(Instant now) {
     doubts_.clear();
     leave_at_ = now;
     leave_ends_ = now + leave_longest;
+    // Nobody asks who has left: to come back it must know whom to ask.
+    addresses_at_ = now - addresses_every;
+    keep_addresses(now);
 }
 
 Result<void> Swim::set_status(Instant now, std::string bytes, bool urgent) {

@@ -9,7 +9,6 @@
 namespace jackdaw::swim {
 namespace {
 
-constexpr Duration addresses_every = std::chrono::seconds{60};
 constexpr Duration later_boot_every = std::chrono::minutes{1};
 constexpr Duration incompatible_kept = std::chrono::minutes{10};
 constexpr Duration lost_kept = std::chrono::hours{7 * 24}; ///< it may be a stranger's by then
@@ -143,7 +142,10 @@ void Swim::refute(Instant now, const Claim& claim) {
     switch (judge_own(claim, own_.incarnation())) {
     case Verdict::refute: break;
     case Verdict::too_high: ++counters_.news_too_high; return;
-    default: ++counters_.news_stale; return;
+    default:
+        ++counters_.news_stale;
+        ++counters_.accused_again;
+        return;
     }
     if (claim.incarnation >= answered_end) {
         ++counters_.news_too_high;

@@ -184,6 +184,7 @@ bool Swim::admit_boot(Instant now, const NetAddress& from, Entry& sender) {
 }
 
 void Swim::heard(Instant now, NodeId sender) {
+    ++counters_.heard;
     const auto silence = ears_.silence(now);
     const bool was_deaf = is_deaf(now);
     // One of the few judges on; an end of its own outage has everybody answer first.

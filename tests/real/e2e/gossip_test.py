@@ -138,6 +138,37 @@ def isolated():
         check(world.finding(3, "gossip")["state"] == "ok", f"{world.finding(3, 'gossip')}")
 
 
+def one_way_out():
+    """what one sends reaches nobody, and it hears all: it says that it is not reached, though it sees all alive"""
+    with World(4) as world:
+        world.settle()
+        with world.filtered({other: [f"ip saddr {address(3)} udp dport {PORT} drop"] for other in (0, 1, 2)}):
+            world.wait_told("down", [(other, "n3") for other in (0, 1, 2)])
+            wait_for("it says that it is not reached", lambda: world.finding(3, "own address")["state"] == "bad", 150, 1)
+            check(world.standings(3) == {f"n{number}": "alive" for number in range(4)}, f"{world.standings(3)}")
+        world.all_alive()
+
+
+def laggards():
+    """two that miss the same rotation hear each other and no other: both say that they miss keys, until they are given them"""
+    with World(4) as world:
+        world.settle()
+        for number in (2, 3):
+            world.fleet.kill(number)
+        world.wait_told("down", [(other, f"n{gone}") for other in (0, 1) for gone in (2, 3)])
+        for versions in ((1, 2), (2,)):
+            for number in (0, 1):
+                world.give_ring(number, versions, use_now=True)
+        world.start((2, 3))
+        world.all_alive((2, 3))
+        for number in (2, 3):
+            wait_for("it says that keys are missed", lambda n=number: world.finding(n, "foreign keys")["state"] == "bad", 120, 1)
+            check("key rotate" in world.finding(number, "foreign keys")["mend"], f"{world.finding(number, 'foreign keys')}")
+        for number in (2, 3):
+            world.give_ring(number, (1, 2), use_now=True)
+        world.all_alive()
+
+
 def starts_alone():
     """one that starts again while it is cut off, with its state or without, says that nobody answers, until somebody does"""
     with World(3) as world:
@@ -271,5 +302,6 @@ def two_keys():
 
 
 if __name__ == "__main__":
-    chosen = {test.__name__: test for test in (loss, small_packets, one_way, pauses, partition, isolated, starts_alone, rotation, two_keys)}
+    chosen = {test.__name__: test for test in (loss, small_packets, one_way, pauses, partition, isolated, one_way_out, starts_alone, rotation, two_keys,
+                                              laggards)}
     main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))
