@@ -232,30 +232,14 @@ Result<void> make_room(Session& session, Reach& reach, proto::GossipRing& ring, 
     return ok();
 }
 
-/// Who could not be asked (off, gone, or on no machine of the fleet) and misses the newest key by
-/// what gossip last heard of it, or has another of its version. Nobody when no member tells.
-std::vector<std::string> late_members(Session& session, Reach& reach,
-                                      const std::vector<Holder>& holders,
-                                      const proto::GossipRing& ring) {
-    std::vector<std::string> late;
-    const auto newest = ring.newest();
-    const auto id = ids_of(ring).at(newest);
+/// None when no member tells.
+std::vector<proto::MemberShape> told_members(Session& session, Reach& reach) {
     std::vector<proto::MemberShape> members;
     auto client = reach.any_member();
     if (!client || !held_by_members(session, **client, members)) {
-        return late;
+        members.clear();
     }
-    for (const auto& one : members) {
-        const bool is_asked = std::ranges::any_of(holders, [&](const Holder& holder) {
-            return !holder.is_gone && holder.name == one.name;
-        });
-        const bool is_other = one.ring == newest && !one.key_id.empty() && one.key_id != id;
-        if (!is_asked && one.ring != 0 && // 0: its agent is too old to tell
-            (one.ring < newest || is_other)) {
-            late.push_back(one.name);
-        }
-    }
-    return late;
+    return members;
 }
 
 Result<int> key_rotate(Session& session, const Invocation& invocation) {
@@ -273,10 +257,11 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     if (found.all_have && apart.empty() && !found.unjudged.empty()) {
         return silent_here(found, "no new key was made", "`jackdaw key rotate` again");
     }
+    const bool asks = !leak && apart.empty() && (found.all_have || !found.gone.empty());
+    const auto members = asks ? told_members(session, reach) : std::vector<proto::MemberShape>{};
     // Another key for each look at it would fill the ring with keys that one member never had.
-    const auto late = !leak && apart.empty() && found.all_have
-                          ? late_members(session, reach, holders, ring)
-                          : std::vector<std::string>{};
+    const auto late =
+        found.all_have ? late_members(members, holders, ring) : std::vector<std::string>{};
     const bool is_new = !apart.empty() || (leak ? !begun : found.all_have && late.empty());
     RingUse use;
     if (!apart.empty()) {
@@ -324,7 +309,8 @@ Result<int> key_rotate(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const int end,
                 at_once(session, invocation, "key.rotate", fleet, std::move(said), rotate));
     if (end == 0) {
-        tell_gone(session, invocation, found, fmt::format("key {} was missed by", newest),
+        const auto missed_by = is_new ? found.gone : without_newest(found.gone, members, ring);
+        tell_gone(session, invocation, missed_by, fmt::format("key {} was missed by", newest),
                   "`jackdaw key rotate` hands it over");
     }
     return end;
@@ -389,7 +375,8 @@ Result<int> key_remove(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(const int status,
                 at_once(session, invocation, "key.remove", fleet, std::move(said), remove));
     if (status == 0) {
-        tell_gone(session, invocation, found, fmt::format("key {} was not taken from", version),
+        tell_gone(session, invocation, found.gone,
+                  fmt::format("key {} was not taken from", version),
                   fmt::format("`jackdaw key remove {}` does that", version));
     }
     return status;

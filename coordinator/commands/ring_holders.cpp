@@ -139,6 +139,17 @@ void note_keys(const HeldKeys& held, const proto::KeyIds& ours, Survey& found) {
     }
 }
 
+/// By what gossip last heard of it: it has an older one, or another of that version. nullopt: not
+/// known, its agent is too old to tell, or has a newer one.
+std::optional<bool> misses_newest(const proto::MemberShape& member, const proto::GossipRing& ring) {
+    const auto newest = ring.newest();
+    if (member.ring == 0 || member.ring > newest) {
+        return std::nullopt;
+    }
+    return member.ring < newest || (member.ring == newest && !member.key_id.empty() &&
+                                    member.key_id != ids_of(ring).at(newest));
+}
+
 } // namespace
 
 Survey survey(Session& session, std::vector<Holder>& holders, const proto::GossipRing& ring,
@@ -228,12 +239,40 @@ Error silent_here(const Survey& found, std::string_view what, std::string_view t
                                found.unjudged.front(), then));
 }
 
-void tell_gone(Session& session, const Invocation& invocation, const Survey& found,
+std::vector<std::string> late_members(const std::vector<proto::MemberShape>& members,
+                                      const std::vector<Holder>& holders,
+                                      const proto::GossipRing& ring) {
+    std::vector<std::string> late;
+    for (const auto& one : members) {
+        const bool is_asked = std::ranges::any_of(holders, [&](const Holder& holder) {
+            return !holder.is_gone && holder.name == one.name;
+        });
+        if (!is_asked && misses_newest(one, ring).value_or(false)) {
+            late.push_back(one.name);
+        }
+    }
+    return late;
+}
+
+std::vector<std::string> without_newest(std::vector<std::string> names,
+                                        const std::vector<proto::MemberShape>& members,
+                                        const proto::GossipRing& ring) {
+    std::erase_if(names, [&](const std::string& name) {
+        const auto is_it = [&](const proto::MemberShape& one) { return one.name == name; };
+        return std::ranges::any_of(members, is_it) &&
+               std::ranges::none_of(members, [&](const proto::MemberShape& one) {
+                   return is_it(one) && misses_newest(one, ring).value_or(true);
+               });
+    });
+    return names;
+}
+
+void tell_gone(Session& session, const Invocation& invocation, const std::vector<std::string>& gone,
                std::string_view what, std::string_view then) {
-    if (!found.gone.empty()) {
+    if (!gone.empty()) {
         session.terminal.err(of_same_fleet(
             fmt::format("note: {} {}, down for the others, too: {} once it answers again\n", what,
-                        some_of(found.gone), then),
+                        some_of(gone), then),
             invocation));
     }
 }

@@ -70,8 +70,18 @@ struct Survey {
 /// Nothing was changed, since somebody is silent here and not gone. `what` was not done; `then`:
 /// the command again.
 [[nodiscard]] Error silent_here(const Survey& found, std::string_view what, std::string_view then);
+/// Who could not be asked (off, gone, or on no machine of the fleet) and misses the ring's newest
+/// key, or has another of its version, by what gossip last heard of it.
+[[nodiscard]] std::vector<std::string> late_members(const std::vector<proto::MemberShape>& members,
+                                                    const std::vector<Holder>& holders,
+                                                    const proto::GossipRing& ring);
+/// Those of them that are not known to hold that key.
+[[nodiscard]] std::vector<std::string>
+without_newest(std::vector<std::string> names, const std::vector<proto::MemberShape>& members,
+               const proto::GossipRing& ring);
+
 /// Who was passed over, on stderr; nothing when nobody was.
-void tell_gone(Session& session, const Invocation& invocation, const Survey& found,
+void tell_gone(Session& session, const Invocation& invocation, const std::vector<std::string>& gone,
                std::string_view what, std::string_view then);
 
 } // namespace jackdaw::cli

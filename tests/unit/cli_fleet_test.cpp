@@ -284,10 +284,29 @@ TEST_CASE_METHOD(FleetScene, "who does not answer may miss a new key when nobody
     CHECK(world.agents["db3"].ring == given);
 
     world.agents["db3"].stopped = true; // takes connections, as a stopped process's kernel does
+    const auto known = world.members.back();
     world.members.pop_back();
     REQUIRE(run({"key", "rotate"}) == 0);
     CHECK(ring().newest() == 3);
     CHECK(world.agents["db3"].ring == given);
+    CHECK(err().find("note: key 3 was missed by db3") != std::string::npos);
+
+    // Who fell silent before it, and who has it and is cut off since.
+    world.agents["db1"].ring = given;
+    REQUIRE(run({"key", "rotate"}) == 0); // nobody tells of db3
+    CHECK(ring().newest() == 3);
+    CHECK(err().find("note: key 3 was missed by db3") != std::string::npos);
+    world.members.push_back(known);
+    world.members.back().ring = 3;
+    world.agents["db1"].ring = given;
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(ring().newest() == 3);
+    CHECK(world.agents["db1"].ring != given);
+    CHECK(err().find("missed by") == std::string::npos);
+    world.members.back().key_id = "0000abcd"; // not that key 3
+    world.agents["db1"].ring = given;
+    REQUIRE(run({"key", "rotate"}) == 0);
+    CHECK(err().find("note: key 3 was missed by db3") != std::string::npos);
 }
 
 TEST_CASE_METHOD(FleetScene, "no newer key is made while who is off has not the newest") {
