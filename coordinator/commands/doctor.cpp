@@ -109,11 +109,6 @@ void ask_members(Session& session, ApiClient& client, bool is_alone, FleetHealth
     }
 }
 
-/// By its own word it hears no other agent.
-bool is_alone(const Result<Json>& gossip) {
-    return gossip && proto::string_at(*gossip, "state", "").value_or("") == "isolated";
-}
-
 /// What the provider has of it; its agent is not asked.
 MachineHealth as_provided(Reach& reach, const cloud::Machine& machine) {
     MachineHealth health;
@@ -158,7 +153,7 @@ MachineHealth look_at(Session& session, Reach& reach, const cloud::Machine& mach
         if (gossip) {
             health.keys = held_keys_of(*gossip).ids;
         }
-        ask_members(session, **client, is_alone(gossip), seen);
+        ask_members(session, **client, gossip && hears_no_other(*gossip), seen);
     } else {
         health.silent = proto::shape_of(client.error());
     }
@@ -239,7 +234,7 @@ void ask_others(Session& session, Reach& reach, const std::vector<cloud::Machine
         }
         if (auto client = reach.of_machine(one)) {
             const auto gossip = get(**client, "/v1/gossip", session.in(look_limit));
-            ask_members(session, **client, is_alone(gossip), seen);
+            ask_members(session, **client, gossip && hears_no_other(*gossip), seen);
         }
         if (seen.members_told && !seen.members_alone) {
             return;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "coordinator/commands/account_lists.h"
+#include "coordinator/commands/changes.h"
 #include "coordinator/commands/handlers.h"
 #include "coordinator/commands/instance_text.h"
 #include "coordinator/commands/reach.h"
@@ -21,14 +23,36 @@ struct Told {
     std::vector<proto::Instance> instances;
     std::string as_of;
     std::map<std::string, std::string> silent; ///< by machine id: why its agent tells nothing
+    std::string alone; ///< whose view of the others it is, when that agent hears none of them now
+    std::set<std::string> first_hand; ///< names and ids that such agents told of themselves
 };
 
-Result<void> add_from(Session& session, ApiClient& client, Told& told) {
-    JACKDAW_TRY(const auto json, get(client, "/v1/instances", session.in(answer_limit)));
-    JACKDAW_TRY(told.as_of, proto::string_at(json, "as_of", session.now_text()));
-    JACKDAW_TRY(const auto items, items_of(json));
+struct Answer {
+    Json list;
+    bool is_alone = false; ///< it hears no other
+    std::string name;      ///< of the agent, then
+};
+
+Result<Answer> answer_of(Session& session, ApiClient& client) {
+    Answer answer;
+    JACKDAW_TRY(answer.list, get(client, "/v1/instances", session.in(answer_limit)));
+    const auto gossip = get(client, "/v1/gossip", session.in(answer_limit));
+    answer.is_alone = gossip && hears_no_other(*gossip);
+    if (answer.is_alone) {
+        JACKDAW_TRY(answer.name, proto::string_at(*gossip, "name", ""));
+    }
+    return answer;
+}
+
+/// `only`: the id of the one that is wanted; empty: all.
+Result<void> add(const Json& list, Told& told, std::string_view only = {}) {
+    JACKDAW_TRY(told.as_of, proto::string_at(list, "as_of", told.as_of));
+    JACKDAW_TRY(const auto items, items_of(list));
     for (const auto& item : items) {
         JACKDAW_TRY(auto one, proto::instance_from(item));
+        if (!only.empty() && one.id != only) {
+            continue;
+        }
         const auto known = std::ranges::find(told.instances, one.id, &proto::Instance::id);
         if (known == told.instances.end()) {
             told.instances.push_back(std::move(one));
@@ -40,12 +64,16 @@ Result<void> add_from(Session& session, ApiClient& client, Told& told) {
 }
 
 /// Until every machine that is on has been told of: an agent that has just started knows of itself
-/// alone for a second or two.
+/// alone for a second or two, and one that hears no other is believed of itself alone, unless no
+/// other answers.
 Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machine>& machines) {
-    Told told{{}, session.now_text(), {}};
+    Told told{{}, session.now_text(), {}, {}, {}};
     if (reach.local()) {
         JACKDAW_TRY(auto client, reach.any());
-        JACKDAW_CHECK(add_from(session, *client, told));
+        JACKDAW_TRY(const auto answer, answer_of(session, *client));
+        JACKDAW_CHECK(add(answer.list, told));
+        told.alone = answer.name;
+        told.first_hand.insert(answer.name);
         return told;
     }
     const auto is_told = [&](const cloud::Machine& machine) {
@@ -53,14 +81,22 @@ Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machin
         return at != told.instances.end() && at->status != "unreachable";
     };
     bool answered = false;
+    std::optional<Answer> alone; // the first of them
     for (const auto& machine : machines) {
         if (machine.state != cloud::MachineState::on || (answered && is_told(machine))) {
             continue;
         }
         if (auto client = reach.of_machine(machine)) {
-            const auto added = add_from(session, **client, told);
-            answered = answered || added.has_value();
-            if (!added) { // another one may
+            auto answer = answer_of(session, **client);
+            const auto added =
+                answer ? add(answer->list, told, answer->is_alone ? machine.id : std::string{})
+                       : Result<void>{answer.error().clone()};
+            if (added && answer->is_alone) {
+                told.first_hand.insert(machine.id);
+                alone = alone ? std::move(alone) : *std::move(answer);
+            } else if (added) {
+                answered = true;
+            } else { // another one may
                 session.terminal.err(fmt::format("warning: the agent of '{}' tells nothing: {}\n",
                                                  machine.label,
                                                  printable(added.error().to_string())));
@@ -68,7 +104,27 @@ Result<Told> ask(Session& session, Reach& reach, const std::vector<cloud::Machin
             }
         }
     }
+    if (!answered && alone) {
+        JACKDAW_CHECK(add(alone->list, told));
+        told.alone = alone->name;
+    }
     return told;
+}
+
+/// For people: what it tells of others may be long over.
+void note_view_of_before(Session& session, const Invocation& invocation, const Told& told,
+                         const std::vector<proto::Instance>& shown) {
+    const bool is_for_people =
+        invocation.format == Format::table || invocation.format == Format::wide;
+    const bool tells_of_others = std::ranges::any_of(shown, [&](const proto::Instance& one) {
+        return one.status != "unreachable" && !told.first_hand.contains(one.id) &&
+               !told.first_hand.contains(one.name);
+    });
+    if (is_for_people && !told.alone.empty() && tells_of_others) {
+        session.terminal.err(of_same_fleet(fmt::format("note: seen by the agent of '{}'{}\n",
+                                                       printable(told.alone), view_of_before),
+                                           invocation));
+    }
 }
 
 constexpr std::chrono::milliseconds restart_limit{3'000}; ///< an agent that died is back by then
@@ -156,6 +212,7 @@ Result<int> instance_list(Session& session, const Invocation& invocation) {
             unknown_protection.insert(one.id);
         }
     }
+    note_view_of_before(session, invocation, told, view.instances);
     session.terminal.page(
         render_list(proto::list_json("Instance", std::move(items), told.as_of, view.unreachable),
                     instance_table(view.instances, unknown_protection), invocation.format,

@@ -54,10 +54,6 @@ Result<std::string> named_path(const Invocation& invocation) {
     return path_of(name);
 }
 
-/// Of the view of an agent that hears no other: who left or fell silent is not asked.
-constexpr std::string_view of_before =
-    "; it hears no other now: this is what it knew before, and `jackdaw doctor` says more";
-
 /// For people, beside the table: whose view it is. Each agent has its own, and begins it anew.
 /// Nothing when that cannot be asked.
 void note_viewer(Session& session, const Invocation& invocation, ApiClient& client) {
@@ -73,7 +69,7 @@ void note_viewer(Session& session, const Invocation& invocation, ApiClient& clie
         session.terminal.err(of_same_fleet(
             fmt::format("note: seen by the agent of '{}' since it began, at {}{}\n",
                         printable(text_at(*self, "name")), printable(text_at(*self, "since")),
-                        text_at(*gossip, "state") == "isolated" ? of_before : ""),
+                        hears_no_other(*gossip) ? view_of_before : ""),
             invocation));
     }
 }

@@ -166,6 +166,10 @@ Result<ClientPtr> Reach::any() {
     return first([](ApiClient&) { return ok(); });
 }
 
+bool hears_no_other(const Json& gossip) {
+    return proto::string_at(gossip, "state", "").value_or("") == "isolated";
+}
+
 Result<ClientPtr> Reach::any_member() {
     bool one_is_alone = false;
     const auto find = [&](bool alone_will_do) {
@@ -177,7 +181,7 @@ Result<ClientPtr> Reach::any_member() {
                 return is_silent ? Result<void>{gossip.error().clone()} : ok();
             }
             const auto state = proto::string_at(*gossip, "state", "").value_or("");
-            const bool is_alone = state == "isolated";
+            const bool is_alone = hears_no_other(*gossip);
             one_is_alone = one_is_alone || is_alone;
             if (state == "left" || state == "twin" || (is_alone && !alone_will_do)) {
                 return Error{Errc::unavailable, "no agent that answers is a member of its fleet"}

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/commands/session.h"
@@ -84,6 +85,13 @@ private:
     std::optional<Profile> profile_;
     std::unique_ptr<Cloud> cloud_;
 };
+
+/// Of the answer to GET /v1/gossip: this agent hears no other now.
+[[nodiscard]] bool hears_no_other(const Json& gossip);
+/// Told behind whose view is shown, when that agent hears no other: who left or fell silent is not
+/// asked.
+inline constexpr std::string_view view_of_before =
+    "; it hears no other now: this is what it knew before, and `jackdaw doctor` says more";
 
 /// The instance that a command is about, and its agent.
 struct InstanceAccess {

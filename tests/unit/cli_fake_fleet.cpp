@@ -18,6 +18,7 @@ ApiResponse gossip_of(const World& world, const Agent& agent) {
     const auto sealing = versions.empty() ? Json(0) : versions.front();
     Json gossip{
         {"kind", "Gossip"},
+        {"name", agent.spec ? agent.spec->name : ""},
         {"state", agent.has_left      ? "left"
                   : agent.is_isolated ? "isolated"
                                       : "member"},

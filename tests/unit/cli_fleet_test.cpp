@@ -98,6 +98,36 @@ TEST_CASE_METHOD(FleetScene, "who hears no other is asked last, and its view is 
     CHECK(err().find("it hears no other now") != std::string::npos);
 }
 
+TEST_CASE_METHOD(FleetScene, "instances that an agent knows of from before alone are told so") {
+    make_fleet({"db1", "db2", "db3"});
+    const std::string note = "note: seen by the agent of 'db1'; it hears no other now: this is "
+                             "what it knew before, and `jackdaw doctor";
+    world.agents["db1"].is_isolated = true;
+    REQUIRE(run({"instance", "list"}) == 0); // db2 tells
+    CHECK(err().empty());
+    world.agents["db2"].is_isolated = world.agents["db3"].is_isolated = true;
+    REQUIRE(run({"instance", "list"}) == 0); // each of itself
+    CHECK(err().empty());
+    world.agents["db2"].owned = world.agents["db3"].owned = false; // nobody answers there
+    REQUIRE(run({"instance", "list"}) == 0);
+    CHECK(err().starts_with(note));
+    CHECK(out().find("db3") != std::string::npos);
+    REQUIRE(run({"instance", "list", "-o", "json"}) == 0);
+    CHECK(err().empty());
+    for (auto& machine : world.machines) {
+        machine.state = machine.name == "db1" ? machine.state : cloud::MachineState::off;
+    }
+    REQUIRE(run({"instance", "list"}) == 0); // that is the provider's word
+    CHECK(err().empty());
+
+    world.agents["local"] = world.agents["db1"];
+    REQUIRE(run({"instance", "list", "--local"}) == 0);
+    CHECK(err().starts_with(note + " --local`"));
+    world.agents["local"].is_isolated = false;
+    REQUIRE(run({"instance", "list", "--local"}) == 0);
+    CHECK(err().empty());
+}
+
 TEST_CASE_METHOD(FleetScene, "a member that is gone is forgotten by the operator's signature") {
     make_fleet({"db1"});
     add_member("db1", "0011223344556677", "alive");
