@@ -19,7 +19,7 @@ const std::vector<NounRow>& noun_table() {
         {"events", "what happened to an instance, or to all of the fleet"},
         {"datastore", "databases that can be made here, and what they can"},
         {"op", "operations: what was changed, is being changed, and how it went"},
-        {"member", "the agents of the fleet, as they see each other"},
+        {"member", "the agents of the fleet, as they see each other by gossip"},
         {"key", "the keys that seal the fleet's gossip"},
         {"machine", "local machines: power, faults, a shell"},
         {"image", "what local machines boot from"},

@@ -4,6 +4,7 @@
 
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/examples.h"
+#include "coordinator/commands/terms.h"
 
 namespace jackdaw::cli {
 namespace {
@@ -85,6 +86,11 @@ std::string command_help(const CommandRow& row) {
         text += "\nOptions:\n" + aligned(option_lines(row.options));
     }
     text += "\nShared options:\n" + aligned(option_lines(shared_options(row)));
+    Lines terms;
+    for (const auto& one : terms_of(row)) {
+        terms.emplace_back(one.term, one.text);
+    }
+    text += terms.empty() ? "" : "\nIts words:\n" + aligned(terms);
     const auto examples = examples_of(row);
     text += examples.empty() ? "" : "\nExamples:\n";
     for (const auto& example : examples) {

@@ -9,6 +9,7 @@
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/examples.h"
 #include "coordinator/commands/handlers.h"
+#include "coordinator/commands/terms.h"
 #include "coordinator/core/suggest.h"
 #include "coordinator/profile/files.h"
 
@@ -86,6 +87,11 @@ std::string command_page(const CommandRow& row) {
         text += ".SH OPTIONS\n" + items(row.options);
     }
     text += ".SH SHARED OPTIONS\n" + items(shared_options(row));
+    const auto terms = terms_of(row);
+    text += terms.empty() ? "" : ".SH WORDS\n";
+    for (const auto& one : terms) {
+        text += fmt::format(".TP\n\\fB{}\\fR\n{}\n", roff(one.term), roff(one.text));
+    }
     const auto examples = examples_of(row);
     text += examples.empty() ? "" : ".SH EXAMPLES\n";
     for (const auto& example : examples) {

@@ -7,13 +7,14 @@
 
 #include "coordinator/commands/command_table.h"
 #include "coordinator/commands/handlers.h"
+#include "coordinator/commands/terms.h"
 #include "coordinator/core/suggest.h"
 
 namespace jackdaw::cli {
 namespace {
 
 struct Topic {
-    std::string_view kind; ///< Command, Option or ErrorCode
+    std::string_view kind; ///< Command, Option, Word or ErrorCode
     std::string name, text, how;
 };
 
@@ -23,12 +24,24 @@ std::string named(const CommandRow& row) {
 
 std::vector<Topic> all_topics() {
     std::vector<Topic> all;
+    for (const auto& noun : noun_table()) {
+        if (std::ranges::none_of(command_table(), [&](const CommandRow& row) {
+                return row.noun == noun.noun && row.verb.empty(); // which tells the same
+            })) {
+            all.push_back({"Command", std::string{noun.noun}, std::string{noun.text},
+                           fmt::format("jackdaw {} --help", noun.noun)});
+        }
+    }
     for (const auto& row : command_table()) {
         const auto how = fmt::format("jackdaw {} --help", named(row));
         all.push_back({"Command", named(row), std::string{row.text}, how});
         for (const auto& option : row.options) {
             all.push_back({"Option", fmt::format("{} {}", named(row), option.flag),
                            std::string{option.text}, how});
+        }
+        for (const auto& one : terms_of(row)) {
+            all.push_back(
+                {"Word", fmt::format("{}: {}", named(row), one.term), std::string{one.text}, how});
         }
     }
     std::set<std::string_view> told; // those that commands share, once each
@@ -82,6 +95,9 @@ std::string near_to(const std::vector<std::string>& words) {
             known.emplace_back(option.flag);
             known.emplace_back(option.flag.substr(2));
         }
+    }
+    for (const auto& one : term_table()) {
+        known.emplace_back(lower(one.term));
     }
     for (const auto& code : all_codes()) {
         known.emplace_back(lower(code.name));

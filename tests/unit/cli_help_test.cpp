@@ -13,6 +13,7 @@
 #include "coordinator/commands/completion.h"
 #include "coordinator/commands/examples.h"
 #include "coordinator/commands/invocation.h"
+#include "coordinator/commands/terms.h"
 #include "tests/unit/cli_openapi.h"
 #include "tests/unit/cli_scene.h"
 
@@ -261,6 +262,11 @@ TEST_CASE_METHOD(Typing, "help is of a command, or a search in commands, options
     CHECK(json().at("items").at(0).at("name") == "instance create --take-over");
     REQUIRE(world.jackdaw({"help", "dry-run", "-o", "name"}) == 0); // one that commands share
     CHECK(out() == "--dry-run\n");
+    for (auto* const noun : {"key", "member"}) { // by the text of a noun
+        INFO(noun);
+        REQUIRE(world.jackdaw({"help", "gossip", "-o", "name"}) == 0);
+        CHECK(out().find(std::string{noun} + "\n") != std::string::npos);
+    }
     CHECK(world.jackdaw({"help", "instnace"}) == 5);
     CHECK(err().find("did you mean 'instance'?") != std::string::npos);
     CHECK(world.jackdaw({"help", "instnace", "-o", "json"}) == 5);
@@ -332,6 +338,27 @@ TEST_CASE_METHOD(Typing, "a user of another host than % is offered with it, and 
     CHECK(world.jackdaw({"user", "show", "db1", "far"}) == 5);
     CHECK(err().find("there is 'far@10.%'; `jackdaw user list db1`") != std::string::npos);
     CHECK(world.jackdaw({"user", "show", "db1", "far@10.%"}) == 0);
+}
+
+TEST_CASE_METHOD(Typing, "the words of an answer stand in help, manual page and search") {
+    for (const auto& one : term_table()) {
+        INFO(one.term);
+        CHECK(help_text(one.noun, one.verb).find(one.text) != std::string::npos);
+        Words words{"manual", std::string{one.noun}};
+        if (!one.verb.empty()) {
+            words.emplace_back(one.verb);
+        }
+        REQUIRE(world.jackdaw(words) == 0);
+        CHECK(out().find(".SH WORDS") != std::string::npos);
+        CHECK(out().find("\\fB" + std::string{one.term} + "\\fR") != std::string::npos);
+        REQUIRE(world.jackdaw({"help", std::string{one.term}, "-o", "json"}) == 0);
+        const auto items = json().at("items");
+        CHECK(std::ranges::any_of(items, [&](const Json& item) {
+            return item.at("kind") == "Word" && item.at("text") == one.text;
+        }));
+    }
+    CHECK(world.jackdaw({"help", "suspcet"}) == 5);
+    CHECK(err().find("did you mean 'suspect'?") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Typing, "every example is a command line, and stands in help and manual page") {
