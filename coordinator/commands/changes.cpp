@@ -441,12 +441,10 @@ void put_name(std::string& hint, const std::string& name) {
 std::string of_same_fleet(std::string text, const Invocation& invocation) {
     constexpr std::array<std::string_view, 7> elsewhere{"fleet", "image",   "completion", "manual",
                                                         "help",  "explain", "version"};
-    std::string option;
-    if (invocation.local) {
-        option = " --local";
-    } else if (!invocation.fleet.empty() && check_label(invocation.fleet, "fleet")) {
-        option = fmt::format(" --fleet {}", invocation.fleet);
-    }
+    const bool is_named = !invocation.fleet.empty() && check_label(invocation.fleet, "fleet");
+    const auto option = invocation.local ? fmt::format(" {}", local_option)
+                        : is_named       ? fmt::format(" --fleet {}", invocation.fleet)
+                                         : std::string{};
     auto at = option.empty() ? std::string::npos : text.find(quoted);
     while (at != std::string::npos) {
         const auto begin = at + quoted.size();
@@ -455,11 +453,12 @@ std::string of_same_fleet(std::string text, const Invocation& invocation) {
             break;
         }
         const auto words = std::string_view{text}.substr(begin, end - begin);
-        const auto noun = words.substr(0, words.find(' '));
         const bool is_said = words.find("--fleet") != std::string_view::npos ||
                              words.find("--local") != std::string_view::npos ||
                              words.find("--help") != std::string_view::npos;
-        const bool adds = !is_said && std::ranges::find(elsewhere, noun) == elsewhere.end();
+        const bool adds =
+            !is_said && (!invocation.local || takes_local(words)) &&
+            std::ranges::find(elsewhere, words.substr(0, words.find(' '))) == elsewhere.end();
         if (adds) {
             const auto others = words.find(" -- "); // another program's
             text.insert(others == std::string_view::npos ? end : begin + others, option);

@@ -18,6 +18,11 @@ inline constexpr Nature account_change{.change = true, .waits = true, .is_short 
 inline constexpr Nature account_deletion{
     .change = true, .waits = true, .destroys = true, .is_short = true};
 
+constexpr Nature of_fleet(Nature nature) {
+    nature.of_fleet = true;
+    return nature;
+}
+
 inline constexpr ArgumentRow instance_name{"NAME", "the instance"};
 inline constexpr ArgumentRow machine_name{"NAME", "the machine, named as its instance"};
 inline constexpr ArgumentRow which_instance{"INSTANCE", "may be left out when there is only one",

@@ -1,7 +1,5 @@
 #include "coordinator/commands/command_table.h"
 
-#include <fmt/format.h>
-
 #include "coordinator/commands/command_rows.h"
 #include "coordinator/commands/handlers.h"
 
@@ -56,7 +54,7 @@ std::vector<CommandRow> rows_of_fleets() {
          "one fleet",
          {{"NAME", "default: the one in use", false}},
          {},
-         looks,
+         of_fleet(looks),
          fleet_show},
         {"fleet", "use", "make it the default", {{"NAME", "the fleet"}}, {}, changes, fleet_use},
         {"fleet",
@@ -64,21 +62,21 @@ std::vector<CommandRow> rows_of_fleets() {
          "after a reboot of the host: network and machines that were on",
          {{"NAME", "default: the one in use", false}},
          {},
-         changes,
+         of_fleet(changes),
          fleet_up},
         {"fleet",
          "gc",
          "find and remove what no operation owns",
          {{"NAME", "default: the one in use", false}},
          {},
-         changes,
+         of_fleet(changes),
          fleet_gc},
         {"fleet",
          "destroy",
          "remove all its machines, volumes, its network and keys",
          {{"NAME", "default: the one in use", false}},
          {{"--kept-volumes", "", "also volumes that `instance delete --keep-volume` kept"}},
-         destroys,
+         of_fleet(destroys),
          fleet_destroy},
 
         {"instance",
@@ -105,7 +103,7 @@ std::vector<CommandRow> rows_of_fleets() {
           password_file,
           {"--allow", "CIDR", "who may connect (default: the fleet's subnet)", true},
           {"--protect", "", "refuse its deletion until `instance unprotect`"}},
-         changes_and_waits,
+         of_fleet(changes_and_waits),
          instance_create},
         {"instance", "list", "all instances of the fleet", {}, {}, looks, instance_list},
         {"instance", "show", "one instance", {instance_name}, {}, looks, instance_show},
@@ -158,7 +156,7 @@ std::vector<CommandRow> rows_of_fleets() {
          "grow the data volume while the database runs",
          {instance_name},
          {{"--volume", "SIZE", "the new size, above the present one", false, true}},
-         changes_and_waits,
+         of_fleet(changes_and_waits),
          instance_resize},
         {"instance",
          "pause",
@@ -236,7 +234,7 @@ std::vector<CommandRow> rows_of_care() {
          "make the fleet forget one that is gone for good",
          {{"NAME", "name or id"}},
          {},
-         changes,
+         of_fleet(changes),
          member_forget},
 
         {"key", "list", "the keys, and who holds and uses them", {}, {}, looks, key_list},
@@ -246,34 +244,40 @@ std::vector<CommandRow> rows_of_care() {
          {},
          {{"--leak", "",
            "a key leaked: use the next one at once, take the others from all agents"}},
-         changes,
+         of_fleet(changes),
          key_rotate},
         {"key",
          "remove",
          "take an old key from every agent; after a leak, key rotate --leak does",
          {{"VERSION", "of the key"}},
          {{"--force", "", "also while members use it, and hear nobody then, or are silent"}},
-         changes,
+         of_fleet(changes),
          key_remove},
 
-        {"machine", "list", "the machines of the fleet", {}, {}, looks, machine_list},
-        {"machine", "power-on", "start it", {machine_name}, {}, changes, machine_power_on},
+        {"machine", "list", "the machines of the fleet", {}, {}, of_fleet(looks), machine_list},
+        {"machine",
+         "power-on",
+         "start it",
+         {machine_name},
+         {},
+         of_fleet(changes),
+         machine_power_on},
         {"machine",
          "power-off",
          "end it cleanly",
          {machine_name},
          {{"--crash", "", "as a power cut: nothing that was not synced survives"},
           {"--timeout", "TIME", "how long it may take to end (default: 10m)"}},
-         changes,
+         of_fleet(changes),
          machine_power_off},
         {"machine",
          "freeze",
          "stop all its processes where they are",
          {machine_name},
          {},
-         changes,
+         of_fleet(changes),
          machine_freeze},
-        {"machine", "thaw", "let them go on", {machine_name}, {}, changes, machine_thaw},
+        {"machine", "thaw", "let them go on", {machine_name}, {}, of_fleet(changes), machine_thaw},
         {"machine",
          "cut",
          "lose its packets",
@@ -281,15 +285,15 @@ std::vector<CommandRow> rows_of_care() {
          {{"--from", "MACHINE", "only to and from this one"},
           {"--one-way", "", "only what it sends"},
           {"--loss", "PERCENT", "only so many of them, e.g. 10%"}},
-         changes,
+         of_fleet(changes),
          machine_cut},
-        {"machine", "heal", "end a cut", {machine_name}, {}, changes, machine_heal},
+        {"machine", "heal", "end a cut", {machine_name}, {}, of_fleet(changes), machine_heal},
         {"machine",
          "shell",
          "run a command inside as root; without one a shell",
          {machine_name, {"COMMAND", "behind --", false, true}},
          {},
-         looks,
+         of_fleet(looks),
          machine_shell},
 
         {"image",
@@ -388,48 +392,6 @@ const std::vector<CommandRow>& command_table() {
         return all;
     }();
     return rows;
-}
-
-const std::vector<OptionRow>& common_options() {
-    static const std::vector<OptionRow> options{
-        {"--output", "FORMAT", "table, wide, json, jsonl, yaml or name"},
-        {"--fleet", "NAME", "this fleet (else JACKDAW_FLEET, else the default)"},
-        {"--local", "", "the agent on this machine, over its socket"},
-    };
-    return options;
-}
-
-std::vector<OptionRow> shared_options(const CommandRow& row) {
-    std::vector<OptionRow> options;
-    if (row.nature.change) {
-        options.push_back({"--dry-run", "", "say what would be done, change nothing"});
-    }
-    if (row.nature.waits) {
-        options.push_back({"--wait", "",
-                           row.nature.always_waits ? "until it has ended (as always)"
-                           : row.nature.is_short   ? "until it has ended (default)"
-                                                   : "until it has ended (default on a terminal)"});
-        if (!row.nature.always_waits) {
-            options.push_back({"--no-wait", "", "return as soon as it has begun"});
-        }
-        options.push_back({"--timeout", "TIME", "how long to wait, e.g. 10m (default: an hour)"});
-    }
-    if (row.nature.destroys) {
-        options.push_back({"--yes", "", "do not ask"});
-    }
-    const auto& common = common_options();
-    options.insert(options.end(), common.begin(), common.end());
-    return options;
-}
-
-std::string_view short_form(std::string_view flag) {
-    const bool counts = flag == "--lines" || flag == "--limit" || flag == "--iterations";
-    return flag == "--output" ? "-o" : flag == "--follow" ? "-f" : counts ? "-n" : "";
-}
-
-std::string spelled(const OptionRow& option) {
-    const auto form = short_form(option.flag);
-    return fmt::format("{}{}{}", form, form.empty() ? "" : ", ", option.flag);
 }
 
 } // namespace jackdaw::cli

@@ -35,6 +35,7 @@ struct Nature {
     bool destroys = false;     ///< --yes
     bool is_short = false;     ///< waits by default, whether anybody looks on or not
     bool always_waits = false; ///< no --no-wait: it has to end what its agent has begun
+    bool of_fleet = false;     ///< no --local: one agent cannot do it
 };
 
 /// Does the command. The exit status, or an Error that main prints.
@@ -57,10 +58,14 @@ struct NounRow {
 
 [[nodiscard]] const std::vector<NounRow>& noun_table();
 [[nodiscard]] const std::vector<CommandRow>& command_table();
-/// Those that every command takes.
+inline constexpr std::string_view local_option = "--local";
+/// Those that every command takes, or all but those of a fleet.
 [[nodiscard]] const std::vector<OptionRow>& common_options();
 /// Those that its nature gives a command, then the common ones.
 [[nodiscard]] std::vector<OptionRow> shared_options(const CommandRow& row);
+
+/// May --local stand behind these words? ("instance list")
+[[nodiscard]] bool takes_local(std::string_view words);
 
 /// "-o" of --output, "-f" of --follow, "-n" of what says how many; empty: it has none.
 [[nodiscard]] std::string_view short_form(std::string_view flag);

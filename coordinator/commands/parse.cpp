@@ -182,6 +182,11 @@ take_options(const CommandRow& row, const std::vector<std::string>& words, Invoc
         }
         auto [flag, value] = parted(words[i], options);
         const auto option = std::ranges::find(options, flag, &OptionRow::flag);
+        if (option == options.end() && flag == local_option) {
+            return usage(row, fmt::format("`jackdaw {}` works on a fleet, not on one agent: {} "
+                                          "does not go with it",
+                                          named(row), flag));
+        }
         if (option == options.end()) {
             return unknown_option(row, options, flag);
         }

@@ -97,10 +97,7 @@ Result<Reach> Reach::find(Session& session, const Invocation& invocation) {
 Result<Reach> Reach::find_fleet(Session& session, const Invocation& invocation) {
     JACKDAW_TRY(auto reach, find(session, invocation));
     if (reach.local()) {
-        return Error{Code::no_profile, invocation.local
-                                           ? "this command works on a fleet, not on one agent: "
-                                             "--local does not go with it"
-                                           : "this command works on a fleet, and none is named"}
+        return Error{Code::no_profile, "this command works on a fleet, and none is named"}
             .with_hint("`jackdaw fleet list` shows them, `jackdaw fleet init NAME` makes one");
     }
     return reach;

@@ -340,6 +340,32 @@ TEST_CASE_METHOD(Typing, "a user of another host than % is offered with it, and 
     CHECK(world.jackdaw({"user", "show", "db1", "far@10.%"}) == 0);
 }
 
+TEST_CASE_METHOD(Typing,
+                 "--local is offered only where one agent can do it, and refused elsewhere") {
+    for (const auto& row : command_table()) {
+        Words words{std::string{row.noun}};
+        if (!row.verb.empty()) {
+            words.emplace_back(row.verb);
+        }
+        INFO(row.noun << " " << row.verb);
+        const bool has_it = help_text(row.noun, row.verb).find("--local") != std::string::npos;
+        CHECK(has_it == !row.nature.of_fleet);
+        auto typed = words;
+        typed.emplace_back("--loc");
+        CHECK(offers(typed, "--local") == has_it);
+        if (!has_it) {
+            words.emplace_back("--local");
+            CHECK(world.jackdaw(words) == 2);
+            CHECK(err().find("--local does not go with it") != std::string::npos);
+        }
+    }
+    for (auto* const verb : {"forget", "rotate", "remove"}) {
+        const auto row = std::ranges::find(command_table(), verb, &CommandRow::verb);
+        REQUIRE(row != command_table().end());
+        CHECK(row->nature.of_fleet);
+    }
+}
+
 TEST_CASE_METHOD(Typing, "the words of an answer stand in help, manual page and search") {
     for (const auto& one : term_table()) {
         INFO(one.term);

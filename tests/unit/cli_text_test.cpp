@@ -371,4 +371,7 @@ TEST_CASE("cli: the commands that a message names are for the fleet that was nam
     invocation.fleet.clear();
     invocation.local = true;
     CHECK(of_same_fleet("`jackdaw op list`", invocation) == "`jackdaw op list --local`");
+    CHECK(of_same_fleet("`jackdaw key list`, `jackdaw key rotate`, `jackdaw key remove 1`",
+                        invocation) ==
+          "`jackdaw key list --local`, `jackdaw key rotate`, `jackdaw key remove 1`");
 }
