@@ -73,6 +73,20 @@ Result<unsigned> percent_of(std::string text) {
     return value;
 }
 
+/// What a machine that was cut so is, or does: "loses 30% of its packets to and from 'db3'".
+std::string cut_text(const CutWords& words) {
+    if (words.percent == 100 && !words.one_way) {
+        return words.from.empty() ? "is cut from the network"
+                                  : fmt::format("is cut from '{}'", words.from);
+    }
+    auto text = fmt::format("loses {}% of {}", words.percent,
+                            words.one_way ? "what it sends" : "its packets");
+    if (!words.from.empty()) {
+        text += fmt::format(" to{} '{}'", words.one_way ? "" : " and from", words.from);
+    }
+    return text;
+}
+
 } // namespace
 
 Result<int> machine_list(Session& session, const Invocation& invocation) {
@@ -184,7 +198,7 @@ Result<int> machine_cut(Session& session, const Invocation& invocation) {
     words.from = invocation.text("--from");
     words.one_way = invocation.has("--one-way");
     JACKDAW_TRY(words.percent, percent_of(invocation.text("--loss", "100%")));
-    return act(session, invocation, "cut", "is cut from the network",
+    return act(session, invocation, "cut", cut_text(words),
                [&](Reach& reach, const cloud::Machine& machine) -> Result<void> {
                    if (!words.from.empty()) {
                        JACKDAW_TRY(const auto peer, reach.machine(words.from));

@@ -146,9 +146,7 @@ Result<ClientPtr> Reach::of_machine(const cloud::Machine& machine) {
     }
     auto client =
         session_->connector.dial(*profile_, machine.address, machine.id, session_->in(dial_limit))
-            .while_doing([&] {
-                return fmt::format("reach the agent of '{}' at {}", machine.label, machine.address);
-            });
+            .while_doing([&] { return fmt::format("the agent of '{}'", machine.label); });
     const auto general = Error{Code::unavailable, ""}.hint();
     if (!client && client.error().id() == Code::unavailable && client.error().hint() == general) {
         return std::move(client).error().with_hint(

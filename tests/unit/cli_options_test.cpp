@@ -217,6 +217,7 @@ TEST_CASE_METHOD(Options, "machines are frozen, thawed, cut as it was said, and 
     REQUIRE(run({"machine", "freeze", "db1"}) == 0);
     REQUIRE(run({"machine", "thaw", "db1"}) == 0);
     REQUIRE(run({"machine", "cut", "db1", "--from", "db2", "--one-way", "--loss", "10%"}) == 0);
+    CHECK(out().find("machine 'db1' loses 10% of what it sends to 'db2'\n") != std::string::npos);
     REQUIRE(run({"machine", "heal", "db1"}) == 0);
     CHECK(run({"machine", "shell", "db1", "--", "ls", "-l"}) == 3);
     REQUIRE(run({"machine", "power-off", "db1", "--crash"}) == 0);
@@ -229,6 +230,20 @@ TEST_CASE_METHOD(Options, "machines are frozen, thawed, cut as it was said, and 
     CHECK(run({"machine", "cut", "db1", "--loss", "0%"}) == 2);
     REQUIRE(run({"fleet", "up"}) == 0);
     CHECK(world.local_calls.back() == "up");
+
+    using Said = std::pair<std::vector<std::string>, std::string>;
+    for (const auto& [more, said] : std::vector<Said>{
+             {{}, "is cut from the network"},
+             {{"--from", "db2"}, "is cut from 'db2'"},
+             {{"--one-way"}, "loses 100% of what it sends"},
+             {{"--loss", "30%"}, "loses 30% of its packets"},
+             {{"--loss", "30%", "--from", "db2"}, "loses 30% of its packets to and from 'db2'"}}) {
+        INFO(said);
+        std::vector<std::string> words{"machine", "cut", "db1"};
+        words.insert(words.end(), more.begin(), more.end());
+        REQUIRE(run(words) == 0);
+        CHECK(out().find("machine 'db1' " + said + "\n") != std::string::npos);
+    }
 }
 
 TEST_CASE_METHOD(Options, "a dry run of any change changes nothing") {
