@@ -158,8 +158,10 @@ Result<void> Fleet::change_ring(std::function<Result<std::optional<proto::Gossip
             for (const auto& [version, key] : ring->keys()) {
                 versions.push_back(version);
             }
+            std::ranges::sort(versions);
             parts_.tell("key.changed", "",
-                        fmt::format("this agent holds key {} and seals with {}",
+                        fmt::format("this agent holds {} {} and seals with {}",
+                                    versions.size() == 1 ? "key" : "keys",
                                     fmt::join(versions, ", "), sealing.sealing()));
         }
         const auto newest = sealing.newest();

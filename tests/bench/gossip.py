@@ -308,7 +308,7 @@ def text_of(values, missing=0):
         return f"never ({missing})"
     text = f"{statistics.median(values):.2f}"
     if len(values) > 1:
-        text += f" (worst {max(values):.2f}, {len(values)})"
+        text += f" (worst {max(values):.2f} of {len(values)})"
     return text + (f", {missing} never" if missing else "")
 
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <map>
 #include <thread>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -93,9 +94,10 @@ public:
                          },
                          [] { return false; },
                          2,
-                         [this](std::string_view kind, std::string, std::string) {
+                         [this](std::string_view kind, std::string, std::string text) {
                              const std::lock_guard lock{guard_};
                              told_.emplace_back(kind);
+                             texts_[std::string{kind}] = std::move(text);
                          },
                          {},
                          io_.get_executor(),
@@ -152,6 +154,10 @@ public:
         const std::lock_guard lock{guard_};
         return std::ranges::count(told_, kind);
     }
+    [[nodiscard]] std::string last_text(const std::string& kind) {
+        const std::lock_guard lock{guard_};
+        return texts_[kind];
+    }
 
 private:
     std::vector<UniqueFd> sockets_; ///< outlive the fleet
@@ -162,6 +168,7 @@ private:
     std::mutex guard_;
     std::optional<proto::Instance> instance_;
     std::vector<std::string> told_;
+    std::map<std::string, std::string> texts_; ///< the last of each kind
     asio::thread_pool pool_{2};
     asio::io_context io_{1};
     asio::cancellation_signal stop_;
@@ -376,6 +383,7 @@ TEST_CASE("fleet: a ring is taken only if it is this fleet's and not behind, and
         CHECK_FALSE(a->set_ring(Secret{ring_of({key_1})}, {})); // behind
         REQUIRE(a->set_ring(Secret{ring_of({key_2, key_1})}, {.use_now = true}).has_value());
         CHECK(ring(a) == R"({"versions":[2,1],"sealing":2})"); // at once
+        CHECK(a.last_text("key.changed") == "this agent holds keys 1, 2 and seals with 2");
         CHECK(a.member("a").sealing == 2);
     }
     Agent again{"a", one, {}, state.path()};
