@@ -20,6 +20,9 @@ TEST_CASE("error: one line tells what was done, what happened and how to react",
     CHECK(outer.code() == Errc::exhausted);
     CHECK(outer.hint() == "`jackdaw instance resize NAME --volume SIZE`");
     CHECK(Error{Errc::busy, "x"}.id() == Code::busy);
+    const auto invalid = Error{Errc::invalid, "x"}.hint(); // who asked may be no command line
+    CHECK(invalid.find("--help") != std::string::npos);
+    CHECK(invalid.find("/v1/openapi.json") != std::string::npos);
 }
 
 TEST_CASE(
