@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "proto/messages/gossip.h"
+#include "proto/wire/member_status.h"
 #include "proto/wire/msgpack_plain.h"
 // What its asserts stop at is refused by the checks behind them as well (3.3.0: half a date, "["
 // and a line's end); with them on, a text would end the process.
@@ -153,6 +154,16 @@ Result<void> read_file(Settings& settings, const std::string& path) {
     return read_settings(settings, text, path);
 }
 
+/// No multicast or broadcast address (RFC 1112, RFC 919; RFC 4291, section 2.7), and not the one of
+/// none: others would send to many, or to nobody.
+bool is_of_one(const proto::NetAddress& address) {
+    const auto first = address.ip.front();
+    if (address.ip_bytes == 4) {
+        return first != 0 && first < 224;
+    }
+    return first != 0xFF && std::ranges::any_of(address.ip, [](auto byte) { return byte != 0; });
+}
+
 Result<void> validate(const Settings& settings) {
     JACKDAW_TRY(const auto listen, parse_host_port(settings.listen));
     if (listen.port == 0) {
@@ -167,9 +178,18 @@ Result<void> validate(const Settings& settings) {
     for (const auto& seed : settings.seeds) {
         JACKDAW_CHECK(parse_host_port(seed));
     }
-    if (!settings.advertise.empty() && !parse_host_port(settings.advertise + ":1")) {
-        return Error{Errc::invalid,
-                     "'advertise' must be a numeric address, an IPv6 one in brackets"};
+    if (!settings.advertise.empty()) {
+        const auto given = parse_host_port(settings.advertise + ":1");
+        if (!given) {
+            return Error{Errc::invalid,
+                         "'advertise' must be a numeric address, an IPv6 one in brackets"};
+        }
+        if (const auto address = proto::net_address(given->host, given->port);
+            address && !is_of_one(*address)) {
+            return Error{Errc::invalid, fmt::format("'advertise' must be the address of this "
+                                                    "machine alone, which {} is not",
+                                                    settings.advertise)};
+        }
     }
     for (const auto* folder :
          {&settings.state_folder, &settings.run_folder, &settings.plugin_folder}) {

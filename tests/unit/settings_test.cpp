@@ -131,6 +131,21 @@ TEST_CASE("a wrong place for metrics is refused with what is wrong about it") {
     CHECK(parse_metrics_listen("[::]:7413").error().hint().find("\"*:7413\"") != std::string::npos);
 }
 
+TEST_CASE("others know an agent by an address that is its machine's alone") {
+    for (const auto* bad :
+         {"0.0.0.0", "224.0.0.1", "255.255.255.255", "[::]", "[ff02::1]", "db1", "10.1.2.3:7412"}) {
+        INFO(bad);
+        const auto line = with({"--advertise", bad});
+        REQUIRE_FALSE(line);
+        CHECK(line.error().code() == Errc::invalid);
+        CHECK(line.error().message().find("advertise") != std::string::npos);
+    }
+    for (const auto* good : {"10.1.2.3", "127.0.0.1", "[fe80::1]", "[::1]", "[::ffff:10.1.2.3]"}) {
+        INFO(good);
+        CHECK(with({"--advertise", good}));
+    }
+}
+
 TEST_CASE("the packet filter opens for metrics only what is told outside") {
     const auto port_of = [](const char* text) {
         Settings settings;
