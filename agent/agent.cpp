@@ -109,6 +109,15 @@ private:
     Result<void> take_hand_over();
     /// On the loop. Also before serve() waits for it.
     void stop() { stopped_->expires_at(asio::steady_timer::time_point::min()); }
+    /// From any thread: the program must be started again. What is told first is said last.
+    void end_for(const Error& error) {
+        asio::post(io_, [this, told = std::make_shared<Error>(error.clone())] {
+            if (!fatal_) {
+                fatal_ = std::move(*told);
+            }
+            stop();
+        });
+    }
 
     Settings settings_;
     std::unique_ptr<HostClient> client_;
@@ -143,9 +152,8 @@ Result<void> Agent::open() {
     // A host waits for the end of the one before it, which beside a living agent is for ever.
     JACKDAW_CHECK(StateStore::check_free(settings_.state_folder));
     JACKDAW_TRY(machine_, host_.machine_file());
-    StateOptions options;
-    options.folder = settings_.state_folder;
-    options.map_bytes = settings_.state_map_bytes;
+    StateOptions options{settings_.state_folder, settings_.state_map_bytes};
+    options.on_lost = [this](const Error& error) { end_for(error); };
     JACKDAW_TRY(store_, StateStore::open(std::move(options)));
     pool_.emplace(4);
     public_pool_.emplace(1);
@@ -160,7 +168,6 @@ Result<void> Agent::open() {
     JACKDAW_CHECK(timeline_->load());
     JACKDAW_TRY(identity_, Identity::load_or_make(settings_.state_folder));
     JACKDAW_TRY(const auto listen, parse_host_port(settings_.listen));
-
     auto name = settings_.name.empty() ? machine_.instance_name : settings_.name;
     if (name.empty()) {
         std::array<char, 256> host_name{};
@@ -215,13 +222,7 @@ Result<void> Agent::open() {
                    std::string operation) {
                 timeline_->add(kind, std::move(subject), std::move(text), std::move(operation));
             },
-            [this](const Error& error) {
-                auto shared = std::make_shared<Error>(error.clone());
-                asio::post(io_, [this, shared] {
-                    fatal_ = shared->clone();
-                    stop();
-                });
-            }},
+            [this](const Error& error) { end_for(error); }},
         life_settings);
     router_ = std::make_unique<Router>(
         Router::Parts{*life_, *clock_, *fleet_, agent_version, timeline_.get(), &host_,
@@ -396,8 +397,7 @@ asio::awaitable<Result<void>> Agent::watch_host() {
             co_return ok();
         }
         if (client_->has_ended()) {
-            fatal_ = Error{Errc::unavailable, "jackdaw-host has ended; both start again"};
-            stop();
+            end_for(Error{Errc::unavailable, "jackdaw-host has ended; both start again"});
             co_return ok();
         }
     }

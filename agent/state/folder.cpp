@@ -39,6 +39,13 @@ Error disk_error(std::string doing, int number) {
     return error;
 }
 
+Error lost_error(std::string_view doing, std::string_view why) {
+    return Error{Errc::unavailable,
+                 fmt::format("{}: {}; the agent ends, and its next start looks through the state",
+                             doing, why)}
+        .with_hint("make room on its disk where that is full; the agent starts again by itself");
+}
+
 Result<UniqueFd> lock_folder(const std::string& folder) {
     const auto path = path_in(folder, lock_name);
     UniqueFd lock{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};

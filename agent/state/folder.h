@@ -22,6 +22,8 @@ inline constexpr int damaged_kept_max = 3; ///< state.mdb.damaged-1 (the newest)
 
 /// E-DISK-FULL for ENOSPC and EDQUOT, else `unavailable`; with the number.
 [[nodiscard]] Error disk_error(std::string doing, int number);
+/// `unavailable`: of a store that only a new process can use, for nobody knows what its disk holds.
+[[nodiscard]] Error lost_error(std::string_view doing, std::string_view why);
 
 /// The lock of the whole folder, held while the descriptor is open. E-STATE-LOCKED names the
 /// holder.

@@ -49,7 +49,10 @@ Error store_error(const char* doing, int rc) {
         return Error{Code::disk_full,
                      "the agent's state has reached its size; old records must go"};
     }
-    if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID || rc == MDB_PANIC) {
+    if (rc == MDB_PANIC) {
+        return state::lost_error(doing, ::mdb_strerror(rc));
+    }
+    if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID) {
         return Error{Code::state_corrupt, fmt::format("{}: {}", doing, ::mdb_strerror(rc))};
     }
     if (rc > 0) {
@@ -95,6 +98,16 @@ Result<Txn> begin(MDB_env* env, unsigned flags) {
         return store_error("begin with the agent's state", rc);
     }
     return Txn{raw};
+}
+
+/// After a meta page that could not be written, whatever the number was (an ENOSPC that fdatasync
+/// told comes a second time by the descriptor of the meta pages). LMDB tells it at the next begin
+/// alone.
+bool is_dead(MDB_env* env) {
+    MDB_txn* raw = nullptr;
+    const int rc = ::mdb_txn_begin(env, nullptr, MDB_RDONLY, &raw);
+    const Txn txn{rc == 0 ? raw : nullptr};
+    return rc == MDB_PANIC;
 }
 
 Result<void> put(MDB_txn* txn, unsigned dbi, std::string_view key, std::string_view payload) {
@@ -202,6 +215,7 @@ Result<std::unique_ptr<StateStore>> StateStore::open(StateOptions options) {
     JACKDAW_TRY(auto marker, state::open_marker(options.folder));
     std::unique_ptr<StateStore> store{
         new StateStore{std::move(lock), std::move(marker), std::move(options.folder)}};
+    store->on_lost_ = std::move(options.on_lost);
     JACKDAW_CHECK(store->start(options.map_bytes));
     return store;
 }
@@ -283,10 +297,12 @@ Result<void> StateStore::commit_once(const std::vector<Change>& changes) {
         state::note_commit(marker_.get(), transaction);
         return ok();
     }
-    if (rc != MDB_MAP_FULL && rc != ENOSPC && rc != EDQUOT && rc != ENOMEM) {
+    const bool passes = rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT || rc == ENOMEM;
+    if (!passes || is_dead(env_)) {
         // After a failed write or sync the kernel may have dropped our pages: what stands on the
         // disk is not known to this process any more.
         poisoned_ = true;
+        return state::lost_error("commit to the agent's state", ::mdb_strerror(rc));
     }
     return store_error("commit to the agent's state", rc);
 }
@@ -305,19 +321,23 @@ Result<void> StateStore::commit(const std::vector<Change>& changes) {
         }
         adds = adds || change.value;
     }
-    const std::lock_guard alone{guard_};
+    std::unique_lock alone{guard_};
     if (poisoned_) {
-        return Error{Errc::unavailable,
-                     "an earlier commit failed half-way; the agent must start again"};
+        return state::lost_error("commit to the agent's state",
+                                 "an earlier commit failed half-way");
     }
     auto done = commit_once(changes);
-    if (done || adds || done.error().id() != Code::disk_full) {
-        return done;
+    if (!done && !adds && done.error().id() == Code::disk_full) {
+        // Nothing but deletions: they may use what is kept back.
+        if (::mdb_env_set_mapsize(env_, map_bytes_) == 0) {
+            done = commit_once(changes);
+            (void)::mdb_env_set_mapsize(env_, map_bytes_ - reserve_of(map_bytes_));
+        }
     }
-    // Nothing but deletions: they may use what is kept back.
-    if (::mdb_env_set_mapsize(env_, map_bytes_) == 0) {
-        done = commit_once(changes);
-        (void)::mdb_env_set_mapsize(env_, map_bytes_ - reserve_of(map_bytes_));
+    const bool lost = poisoned_;
+    alone.unlock();
+    if (lost && on_lost_) {
+        on_lost_(done.error());
     }
     return done;
 }

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -68,6 +69,9 @@ struct StateOptions {
     std::size_t map_bytes = std::size_t{64} << 20;
     /// Make an empty store where none ever was; without it that is E-STATE-MISSING.
     bool initialise_if_absent = true;
+    /// Told once, by the thread whose commit it was and before that commit returns: the disk failed
+    /// half-way, and the process must end. It may not use the store. May be empty.
+    std::function<void(const Error&)> on_lost{};
 };
 
 /// Thread-safe after open(). Readers run beside each other; a commit runs alone and blocks until it
@@ -86,9 +90,9 @@ public:
     StateStore& operator=(const StateStore&) = delete;
 
     /// All of them or none, durable (fdatasync) when it returns. `invalid`: a key or value beyond
-    /// its bounds. E-DISK-FULL: the map is full, nothing changed; deleting still works.
-    /// `unavailable`: the disk failed, the outcome is unknown, and every later commit is refused:
-    /// end the process.
+    /// its bounds. E-DISK-FULL: the map is full, and deleting still works, or the disk is; nothing
+    /// changed. `unavailable`: the disk failed, the outcome is unknown, on_lost was told, and every
+    /// later commit is refused; a store that is opened anew is whole.
     [[nodiscard]] Result<void> commit(const std::vector<Change>& changes);
     /// nullopt when there is none; E-STATE-CORRUPT when the record's checksum is wrong.
     [[nodiscard]] Result<std::optional<std::string>> get(Table table, std::string_view key) const;
@@ -113,6 +117,7 @@ private:
     UniqueFd lock_;
     UniqueFd marker_;
     std::string folder_;
+    std::function<void(const Error&)> on_lost_; ///< see StateOptions
     MDB_env* env_ = nullptr;
     unsigned dbi_ = 0;
     std::size_t map_bytes_ = 0;

@@ -1,9 +1,13 @@
 // The agent's durable memory: what it promises, and what it does with a damaged file.
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -19,6 +23,34 @@ using namespace jackdaw;
 using namespace jackdaw::agent;
 using jackdaw::testing::small_map;
 using jackdaw::testing::StateFolder;
+
+namespace {
+
+/// Numbers of the disk's next failures, 0: none. Of LMDB's two descriptors the one of the meta
+/// pages has O_DSYNC.
+std::atomic<int> next_sync_fails{0};
+std::atomic<int> next_meta_fails{0};
+
+} // namespace
+
+// In place of libc's, for LMDB, too: the disk under a real file.
+extern "C" ssize_t pwrite(int fd, const void* bytes, size_t size, off_t at) {
+    if ((::fcntl(fd, F_GETFL) & O_DSYNC) != 0) {
+        if (const int number = next_meta_fails.exchange(0); number != 0) {
+            errno = number;
+            return -1;
+        }
+    }
+    return ::syscall(SYS_pwrite64, fd, bytes, size, at);
+}
+
+extern "C" int fdatasync(int fd) {
+    if (const int number = next_sync_fails.exchange(0); number != 0) {
+        errno = number;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
 
 namespace {
 
@@ -204,6 +236,72 @@ TEST_CASE("a full map says so, keeps what it has, and deleting makes room again"
     CHECK(store->commit({put("again", std::string(20'000, 'f'))}));
     store.reset();
     CHECK((*opened(folder)->get(Table::operations, "again"))->size() == 20'000);
+}
+
+TEST_CASE("a disk without room at a commit's sync is told, and the next commit goes on") {
+    const StateFolder folder;
+    int lost = 0;
+    auto opened_so = StateStore::open({folder.path(), small_map, true, [&](auto&) { ++lost; }});
+    REQUIRE(opened_so);
+    auto& store = *opened_so;
+    next_sync_fails = GENERATE(ENOSPC, EDQUOT, ENOMEM);
+    const auto refused = store->commit({put("a", "1")});
+    REQUIRE(next_sync_fails == 0);
+    REQUIRE_FALSE(refused);
+    CHECK_FALSE(store->get(Table::operations, "a")->has_value());
+    CHECK(store->commit({put("a", "2")}));
+    CHECK(lost == 0);
+    store.reset();
+    CHECK(**opened(folder)->get(Table::operations, "a") == "2");
+}
+
+TEST_CASE("a commit that fails half-way ends the store, says so once, and the next one is whole") {
+    const StateFolder folder;
+    std::vector<std::string> told;
+    StateOptions options{folder.path(), small_map};
+    options.on_lost = [&](const Error& error) { told.push_back(error.to_string()); };
+    auto opened_so = StateStore::open(std::move(options));
+    REQUIRE(opened_so);
+    auto& store = *opened_so;
+    REQUIRE(store->commit({put("a", "before")}));
+    bool dead = true; // for LMDB, too, which then answers no reader
+    SECTION("the meta page, without room: the number that is harmless elsewhere") {
+        next_meta_fails = GENERATE(ENOSPC, EDQUOT, ENOMEM);
+    }
+    SECTION("the meta page, on a broken disk") {
+        next_meta_fails = EIO;
+    }
+    SECTION("the sync, on a broken disk") {
+        next_sync_fails = EIO;
+        dead = false;
+    }
+    const auto failed = [&](const Result<void>& done) {
+        REQUIRE_FALSE(done);
+        CHECK(done.error().code() == Errc::unavailable);
+        CHECK(done.error().id() == Code::unavailable); // nothing deletes anything to make room
+        CHECK(done.error().hint().find("starts again by itself") != std::string::npos);
+    };
+    failed(store->commit({put("a", "lost"), put("b", "lost")}));
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].find("the agent ends") != std::string::npos);
+    failed(store->commit({put("a", "later")}));
+    failed(store->commit({Change{Table::operations, "a", std::nullopt}}));
+    CHECK(told.size() == 1);
+    if (dead) {
+        const auto got = store->get(Table::operations, "a");
+        REQUIRE_FALSE(got);
+        CHECK(got.error().id() == Code::unavailable);
+        CHECK(got.error().hint().find("--restore-state") == std::string::npos);
+        CHECK_FALSE(store->scan(Table::operations, "", 10));
+        const auto copied = store->copy_if_due(1'800'000'000'000);
+        REQUIRE_FALSE(copied);
+        CHECK(copied.error().id() == Code::unavailable);
+    }
+    store.reset();
+    store = opened(folder);
+    CHECK(**store->get(Table::operations, "a") == "before");
+    CHECK_FALSE(store->get(Table::operations, "b")->has_value());
+    CHECK(store->commit({put("a", "again")}));
 }
 
 TEST_CASE("one good copy a day, whichever way the wall clock jumps") {

@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
 """What an agent's identity promises on the wire, whatever ends it: nothing is said twice for different news, nobody speaks beside
-its twin, and who lost its disk is a new life."""
+its twin, who lost its disk is a new life, and who cannot write on it ends."""
+import contextlib
+import http.client
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from fleet import check, main, seed, wait_for  # noqa: E402
+from fleet import check, main, need, seed, wait_for  # noqa: E402
 from gossip_wire import Wire  # noqa: E402
-from gossip_world import FLEET, PORT, Placed, World, address, key, leg, ring_text  # noqa: E402
+from gossip_world import FLEET, PORT, Placed, World, address, key, leg, ring_text, run  # noqa: E402
 
 VICTIM = 3
 ROUNDS = 6                   # of each way to die
 RINGS = 80                   # news of a life's own: more than the incarnations reserved at a time
+WHY = ("No space left", "Input/output error")  # the latter for a write that was cut short
 POINTS = ("boot begin", "boot done", "reserve begin", "reserve done")
 
 
@@ -160,6 +164,84 @@ def wiped():
         world.all_alive()
 
 
+@contextlib.contextmanager
+def thin(world, number):
+    """Its state lies on a volume whose pool has room for less than the volume; gives (fill the pool, make room)."""
+    pool, state = f"{world.folder}/pool", f"{world.folder}/n{number}/state"
+    os.makedirs(pool)
+    os.makedirs(state)
+    run("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", pool)
+    try:
+        run("truncate", "-s", "64M", f"{pool}/volume")
+        run("mkfs.ext4", "-q", "-O", "^has_journal", f"{pool}/volume")
+        mounted = subprocess.run(["mount", "-o", "loop", f"{pool}/volume", state], capture_output=True, text=True, timeout=30)
+        need(mounted.returncode == 0, f"no loop device here: {mounted.stderr.strip()}")
+        os.chown(state, 47412, 47412)
+
+        def fill():
+            os.sync()
+            with open(f"{pool}/fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+
+        def make_room():
+            os.remove(f"{pool}/fill")
+            os.sync()
+        try:
+            yield fill, make_room
+        finally:
+            if number in world.fleet.processes:
+                world.fleet.kill(number)
+            run("umount", "-l", state)
+    finally:
+        run("umount", "-l", pool)
+
+
+def full_pool():
+    """a commit that the disk failed half-way ends the agent with a clear word; started again it is whole, also on the full disk"""
+    need(shutil.which("mkfs.ext4"), "mkfs.ext4 is not installed")
+    with World(3) as world, thin(world, 2) as (fill, make_room):
+        world.settle()
+        process, lines = world.fleet.processes[2], world.fleet.lines[2]
+        version = 1
+
+        def commit():
+            """Whether a new ring was kept; None: nobody answered."""
+            nonlocal version
+            version = version % 200 + 1
+            try:
+                status, answer = world.api(2, "POST", "/v1/gossip/ring", {"ring": ring_text((1, 1 + version)), "use_now": False})
+            except (OSError, ValueError, http.client.HTTPException):
+                return None
+            check(status < 300 or answer["error"]["code"] in ("E-DISK-FULL", "E-UNAVAILABLE"), f"{status} {answer}")
+            return status < 300
+        fill()
+        wait_for("a commit that fails", lambda: not commit(), 120, 0)
+        make_room()
+        wait_for("its end", lambda: commit() is None and process.poll() is not None, 60, 0.1)
+        check(world.ended(2) == 8, "it is to be started again")
+        time.sleep(0.5)  # its last lines are read
+        last = list(lines)[-4:]
+        check(" E agent: commit to the agent's state: " in last[0] and any(why in last[0] for why in WHY), f"{last}")
+        check("starts again by itself" in last[-1] and not any("--restore-state" in line for line in lines), f"{last}")
+        # Again and again on the full disk: it serves, or it ends with a word; the state stays whole.
+        fill()
+        for _ in range(3):
+            lines.clear()
+            world.fleet.start(2, 0)
+            with contextlib.suppress(RuntimeError):
+                world.fleet.wait_ready([2], 5)
+            for _ in range(5):
+                commit()
+            world.fleet.kill(2)
+            check(not any("E-STATE" in line or "--restore-state" in line for line in lines), f"{list(lines)}")
+        make_room()
+        world.start((2,))
+        world.all_alive()
+        check(commit() and world.get(2, "/v1/gossip")["ring"], "it keeps what it is given")
+        check(world.finding(2, "state folder") and world.events(2, "agent.died"), "and says that it had ended")
+
+
 if __name__ == "__main__":
-    chosen = {test.__name__: test for test in (kills, twins, one_name, wiped)}
+    chosen = {test.__name__: test for test in (kills, twins, one_name, wiped, full_pool)}
     main(*([chosen[name] for name in sys.argv[1:]] or chosen.values()))
