@@ -89,9 +89,13 @@ Result<std::optional<proto::GossipRing>> Fleet::merged_ring(proto::GossipRing gi
     return same ? std::nullopt : std::optional{std::move(given)};
 }
 
-/// On the loop. Whose status has not come yet is waited for: each look decodes them again.
+/// On the loop. Whose status has not come yet is waited for: each look decodes them again. Who uses
+/// the newest already may not read this agent, and then its `alive` is all that comes of it: that,
+/// and what it sealed, which opens.
 bool Fleet::all_have_newest() const {
-    const auto& ring = node_->pass.link().ring();
+    const auto& link = node_->pass.link();
+    const auto& ring = link.ring();
+    const bool is_used = link.counters().opened_newest != 0;
     const auto& view = node_->core.view();
     for (std::size_t i = 0; i < view.live(); ++i) {
         const auto& entry = view.live_at(i);
@@ -102,7 +106,9 @@ bool Fleet::all_have_newest() const {
             return false;
         }
         const auto status = status_of(entry);
-        if (status.key_version != ring.newest() || status.key_id != ring.newest_id()) {
+        const bool is_told = status.key_version == ring.newest();
+        const bool is_seen = is_used && entry.alive->sealing == ring.newest();
+        if (is_told ? status.key_id != ring.newest_id() : !is_seen) {
             return false;
         }
     }
@@ -113,11 +119,11 @@ bool Fleet::all_have_newest() const {
 Result<std::optional<proto::GossipRing>> Fleet::next_ring() {
     std::optional<proto::GossipRing> next;
     const auto& view = core().view();
-    proto::RingSeen seen{~0U, all_have_newest()};
+    const auto& link = node_->pass.link().ring();
+    proto::RingSeen seen{~0U, link.sealing() != link.newest() && all_have_newest()};
     for (std::size_t i = 0; i < view.live(); ++i) {
         seen.sealing_min = std::min(seen.sealing_min, view.live_at(i).alive->sealing);
     }
-    const auto& link = node_->pass.link().ring();
     const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(
                            runtime::Clock::instant().time_since_epoch())
                            .count();

@@ -363,6 +363,7 @@ void Life::run_step(const Operations::Next& next) {
     }
     const bool started_database = result && !undo && name == "health.probe";
     bool seen_otherwise = false;
+    bool found_full = false; // by a start that failed, before anybody looked
     fault(action, name, undo ? "undo-effect" : "effect");
     {
         const std::lock_guard lock{core_mutex_};
@@ -382,7 +383,8 @@ void Life::run_step(const Operations::Next& next) {
             if (action == "instance.start" && !undo) {
                 last_failure_ = shape;
                 if (error.id() == Code::volume_full) {
-                    volume_full_ = true; // read_usage() sees the end of it, and then it is started
+                    // read_usage() sees the end of it, and then it is started
+                    found_full = !std::exchange(volume_full_, true);
                 } else if (copy.shape.cause != "request") {
                     supervisor_.ended(runtime::Clock::instant()); // a death like any other
                 }
@@ -395,6 +397,9 @@ void Life::run_step(const Operations::Next& next) {
             return fatal(written.error());
         }
         seen_otherwise = refresh_view(); // who sees the end sees what it made
+    }
+    if (found_full) {
+        tell("volume.full", "the database could not be started for want of room", next.id);
     }
     if (seen_otherwise) {
         parts_.on_change({});

@@ -23,7 +23,10 @@ void Nonces::end_burst() noexcept {
 
 bool SealedLink::open(std::string_view datagram, std::string_view& plain) {
     switch (ring_.open(datagram, plain_, plain)) {
-    case proto::SealRing::Opened::ok: ++counters_.opened; return true;
+    case proto::SealRing::Opened::ok:
+        ++counters_.opened;
+        counters_.opened_newest += proto::key_id_of(datagram) == ring_.newest_id() ? 1U : 0U;
+        return true;
     case proto::SealRing::Opened::unknown_key: ++counters_.unknown_key; return false;
     case proto::SealRing::Opened::broken: ++counters_.broken; return false;
     }

@@ -36,6 +36,8 @@ class SealedLink {
 public:
     struct Counters {
         std::uint64_t opened = 0;
+        std::uint64_t opened_newest =
+            0; ///< of those, by the newest key of this ring, since it came
         std::uint64_t unknown_key = 0;
         std::uint64_t broken = 0; ///< altered, another fleet's, or no gossip
         std::uint64_t sealed = 0;
@@ -50,7 +52,10 @@ public:
     void end_burst() noexcept { nonces_.end_burst(); }
 
     /// From now on; what others sealed before and sends later opens if its key is still in there.
-    void set_ring(proto::SealRing ring) { ring_ = std::move(ring); }
+    void set_ring(proto::SealRing ring) {
+        ring_ = std::move(ring);
+        counters_.opened_newest = 0;
+    }
     [[nodiscard]] const proto::SealRing& ring() const noexcept { return ring_; }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 

@@ -45,6 +45,14 @@ std::string key_id_text(std::uint32_t id) {
     return fmt::format("{:08x}", id);
 }
 
+std::uint32_t key_id_of(std::string_view datagram) noexcept {
+    std::uint32_t id = 0;
+    for (std::size_t i = 2; i < nonce_at && datagram.size() >= nonce_at; ++i) {
+        id = id << 8U | static_cast<unsigned char>(datagram[i]);
+    }
+    return id;
+}
+
 Result<SealRing> SealRing::make(FleetId fleet,
                                 std::span<const std::pair<std::uint32_t, SealKey>> keys) {
     if (keys.empty() || keys.size() > keys_max) {
@@ -124,11 +132,7 @@ SealRing::Opened SealRing::open(std::string_view datagram, std::span<char> out,
         datagram[0] != magic || datagram[1] != suite) {
         return Opened::broken;
     }
-    std::uint32_t id = 0;
-    for (std::size_t i = 2; i < nonce_at; ++i) {
-        id = id << 8U | static_cast<unsigned char>(datagram[i]);
-    }
-    const auto key = std::ranges::find(keys_, id, &Key::id);
+    const auto key = std::ranges::find(keys_, key_id_of(datagram), &Key::id);
     if (key == keys_.end()) {
         return Opened::unknown_key;
     }

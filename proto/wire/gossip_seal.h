@@ -28,6 +28,8 @@ using SealKey = std::array<std::uint8_t, 32>;
 /// As each datagram under it has it in clear: no secret.
 [[nodiscard]] std::uint32_t key_id(const SealKey& key) noexcept;
 [[nodiscard]] std::string key_id_text(std::uint32_t id); ///< eight hex digits
+/// Of the key that this datagram says it is sealed with; 0 for one that is too short.
+[[nodiscard]] std::uint32_t key_id_of(std::string_view datagram) noexcept;
 
 /// Up to 4 keys, each with a version: the primary seals, each opens. Wiped on destruction.
 class SealRing {

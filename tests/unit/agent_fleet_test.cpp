@@ -450,6 +450,8 @@ TEST_CASE("fleet: two that seal with different keys of one version come together
     wait_until("they are apart",
                [&] { return a.standing_of("b") == "down" && b.standing_of("a") == "down"; });
     REQUIRE(a->set_ring(Secret{ring_of({key_3})}, {.keep_own = true}).has_value());
+    wait_until("a uses it, alone", [&] { return a.member("a").sealing == 3; });
+    // What b says a cannot read yet, and so tells it no more than what it pings the dead with.
     REQUIRE(b->set_ring(Secret{ring_of({key_3})}, {.keep_own = true}).has_value());
     wait_for_each_other(a, "a", b, "b");
     CHECK(ring(a) == R"({"versions":[3,2],"sealing":3})");

@@ -92,6 +92,10 @@ TEST_CASE("gossip seal: another fleet's key opens nothing, another version of th
     CHECK((before.newest() == 2 && before.sealing() == 1));
     CHECK(before.newest_id() == key_id(key_of(2)));
     CHECK(after.newest_id() == before.newest_id());
+    CHECK(key_id_of(seal(after, "y")) == after.newest_id());
+    CHECK(key_id_of(seal(before, "x")) == key_id(key_of(1)));
+    CHECK(key_id_of("") == 0);
+    CHECK(key_id_of("12345") == 0);
     CHECK(key_id_text(key_id(key_of(0xAA))) == "046c0d98"); // as the datagram above has it
     CHECK((after.newest() == 2 && after.sealing() == 2));
 }

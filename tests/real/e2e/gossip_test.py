@@ -159,7 +159,8 @@ def laggards():
         for versions in ((1, 2), (2,)):
             for number in (0, 1):
                 world.give_ring(number, versions, use_now=True)
-        world.start((2, 3))
+        world.start((2,))
+        world.start((3,), seed=2)
         world.all_alive((2, 3))
         for number in (2, 3):
             wait_for("it says that keys are missed", lambda n=number: world.finding(n, "foreign keys")["state"] == "bad", 120, 1)
