@@ -159,19 +159,22 @@ private:
         co_await asio::this_coro::throw_if_cancelled(false);
         asio::steady_timer pause{executor_};
         bool told = false;
+        bool told_silent = false; // a record that is not waited for may fail first
         for (;;) {
             if (pass_.has_record()) {
                 auto record = pass_.begin_keep();
                 const auto kept = co_await keep_(std::move(record));
                 if (kept) {
-                    told = false;
+                    told = told_silent = false;
                     pass_.kept();
                     arm();
                 } else {
                     pass_.keep_failed();
-                    if (!std::exchange(told, true)) {
+                    const bool is_silent = pass_.is_silent();
+                    if (!std::exchange(told, true) || (is_silent && !told_silent)) {
+                        told_silent = is_silent;
                         spdlog::error("gossip: {}its state is not kept: {}",
-                                      pass_.is_silent() ? "silent until it is; " : "",
+                                      is_silent ? "silent until it is; " : "",
                                       kept.error().to_string());
                     }
                     pause.expires_after(pause_after_failed_keep);
