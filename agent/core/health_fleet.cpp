@@ -100,9 +100,8 @@ void look_at_fleet(Report& report) {
         "gossip", silence_of(report.facts()), is_unanswered ? "warning" : "error",
         is_unanswered
             ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut; of an agent "
-              "that "
-              "was started with a `seed` and a `ring`: look whether both are its fleet's; if all "
-              "others are gone for good, nothing is to be mended"
+              "that was started with a `seed` and a `ring`: look whether both are its fleet's; if "
+              "all others are gone for good, nothing is to be mended"
         : gossip.shut_out_since.empty()
             ? "`jackdaw machine list`, then `jackdaw machine heal NAME` ends a cut"
             : "`jackdaw key rotate` hands the fleet's keys to those that missed them");

@@ -132,6 +132,7 @@ Result<JobEnd> run_job(StepContext& context, std::string_view step, const JobRun
                        bool any_status = false);
 /// Kills the job that an earlier agent started for this operation, if one is left; asks nobody
 /// where none was ever begun. What undoes a step comes after it: a job writes until its end.
+/// `deadline` when it will not end, and what connect_guard() says: nothing may be undone then.
 Result<void> end_job(StepContext& context);
 /// Ends the database by its own stop budget (`kill`: at once) and waits; no process of it is left
 /// after ok. One that has never answered since its start is killed after half a minute.
