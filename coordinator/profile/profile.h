@@ -72,7 +72,8 @@ struct Profile {
 /// A random fleet's id and a first key (proto/wire/gossip_ring.h). The file that the hand-over
 /// carries to every agent.
 [[nodiscard]] Secret make_gossip_ring();
-/// The next key, of a version above all there are; the one that seals stays. `exhausted` at four.
+/// The next key, whose version is to be above all that agents hold; the one that seals stays.
+/// `exhausted` at four, `conflict` for a version there is.
 [[nodiscard]] Result<void> add_gossip_key(proto::GossipRing& ring, std::uint32_t version);
 /// An operator's word that a member is gone (GOSSIP.md, section 3): 64 bytes.
 [[nodiscard]] std::string sign_forget(const OperatorKeys& keys, proto::FleetId fleet,
